@@ -1,0 +1,2 @@
+//! Tidemark: streaming sales KPIs, exact and self-correcting.
+pub mod model;

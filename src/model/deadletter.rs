@@ -1,0 +1,140 @@
+//! A record, or an element of one, that is no event: why, where from, and its bytes.
+
+use super::record::{Header, Record};
+
+macro_rules! codes {
+    ($($variant:ident $name:literal $doc:literal),* $(,)?) => {
+        /// Why something is a dead letter. Codes are stable: they label metrics and headers.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Code { $(#[doc = $doc] $variant),* }
+
+        impl Code {
+            /// All codes with their stable names and meanings.
+            pub const ALL: &'static [(Code, &'static str, &'static str)] =
+                &[$((Code::$variant, $name, $doc)),*];
+        }
+    };
+}
+
+codes! {
+    Empty "EMPTY" "The record has no value.",
+    NotUtf8 "NOT_UTF8" "The bytes are not UTF-8.",
+    DecodeJson "DECODE_JSON" "The bytes are not JSON, or a value is of the wrong type.",
+    NotAnEvent "NOT_AN_EVENT" "The JSON is neither an object nor an array of objects.",
+    TooLarge "TOO_LARGE" "The record is larger than `intake.max_record_bytes`.",
+    TooMany "TOO_MANY" "The array has more elements than `intake.max_array`.",
+    UnknownVersion "UNKNOWN_VERSION" "`v` is not 1.",
+    MissingField "MISSING_FIELD" "A required field is absent.",
+    MissingEntity "MISSING_ENTITY" "`entity.type` or `entity.id` is absent or empty.",
+    UnknownEntity "UNKNOWN_ENTITY" "`entity.type` is not one of the contract's.",
+    UnknownValue "UNKNOWN_VALUE" "`kind`, `op`, `flags` or a status has a value that is not one of the contract's.",
+    BadTime "BAD_TIME" "A time is neither RFC 3339 nor a date, or is outside 1970 to 2199.",
+    FutureTimestamp "FUTURE_TIMESTAMP" "`time` lies further in the future than `time.future_limit`.",
+    BadAmount "BAD_AMOUNT" "An amount is not a decimal, or has more digits than can be kept exactly.",
+    BadCurrency "BAD_CURRENCY" "A currency is not an ISO 4217 code of three letters.",
+    BadId "BAD_ID" "An id is empty or longer than 512 bytes.",
+    BadCloudEvent "BAD_CLOUDEVENT" "The CloudEvents envelope lacks an attribute or its data cannot be read.",
+    Panicked "PANICKED" "Decoding it broke an invariant of ours: please report it.",
+}
+
+impl Code {
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
+/// A code and what exactly was wrong, for people. Never an excerpt of the payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Stable code.
+    pub code: Code,
+    /// What was wrong and where, at most [`Reason::LIMIT`] bytes, no control characters.
+    pub message: String,
+}
+
+impl Reason {
+    /// Longest message, bytes.
+    pub const LIMIT: usize = 1024;
+
+    /// A reason; the message is cut and its control characters are escaped.
+    pub fn new(code: Code, message: impl AsRef<str>) -> Reason {
+        let mut text = String::new();
+        for c in message.as_ref().chars() {
+            if text.len() + 8 > Self::LIMIT {
+                text.push('…');
+                break;
+            }
+            if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+        }
+        Reason { code, message: text }
+    }
+}
+
+/// What goes to the dead-letter topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Why.
+    pub reason: Reason,
+    /// Position in the record's array; `None` where the whole record is meant.
+    pub index: Option<u32>,
+    /// Original key bytes.
+    pub key: Option<Vec<u8>>,
+    /// Original bytes: of the record, or of the one element that is bad.
+    pub value: Option<Vec<u8>>,
+    /// Original headers.
+    pub headers: Vec<Header>,
+    /// Where it was read from.
+    pub origin: (String, u32, u64),
+    /// Timestamp of the record, milliseconds since 1970.
+    pub timestamp_ms: Option<i64>,
+}
+
+impl DeadLetter {
+    /// A dead letter for a record, or for one element of its array.
+    pub fn new(record: &Record, reason: Reason, element: Option<(u32, &[u8])>) -> DeadLetter {
+        DeadLetter {
+            reason,
+            index: element.map(|(i, _)| i),
+            key: record.key.clone(),
+            value: element.map(|(_, bytes)| bytes.to_vec()).or_else(|| record.value.clone()),
+            headers: record.headers.clone(),
+            origin: (record.topic.to_string(), record.partition.0, record.offset.0),
+            timestamp_ms: record.timestamp_ms,
+        }
+    }
+
+    /// The same for every delivery of the same record: tools fold repetitions by it.
+    pub fn id(&self) -> String {
+        let (topic, partition, offset) = &self.origin;
+        match self.index {
+            Some(i) => format!("{topic}/{partition}/{offset}/{i}"),
+            None => format!("{topic}/{partition}/{offset}"),
+        }
+    }
+
+    /// The original headers, then ours: `tidemark.error.*`.
+    pub fn headers(&self, stage: &str) -> Vec<Header> {
+        let (topic, partition, offset) = &self.origin;
+        let mut out = self.headers.clone();
+        let mut put = |name: &str, value: String| {
+            out.push(Header::new(format!("tidemark.error.{name}"), value.into_bytes()));
+        };
+        put("id", self.id());
+        put("code", self.reason.code.as_str().to_owned());
+        put("message", self.reason.message.clone());
+        put("stage", stage.to_owned());
+        put("topic", topic.clone());
+        put("partition", partition.to_string());
+        put("offset", offset.to_string());
+        if let Some(i) = self.index {
+            put("index", i.to_string());
+        }
+        if let Some(ms) = self.timestamp_ms {
+            put("timestamp", ms.to_string());
+        }
+        put("version", env!("CARGO_PKG_VERSION").to_owned());
+        out
+    }
+}

@@ -1,0 +1,165 @@
+//! The definition of a job: everything that decides what a number *is*. Two processes with the
+//! same definition compute the same numbers from the same log; a changed definition is a new
+//! generation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::calendar::Calendar;
+use super::event::Status;
+use super::money::Currency;
+use super::segment::Segment;
+use super::slice::Retention;
+use super::time::Span;
+use super::window::WindowKind;
+
+/// Who gets the credit when the owner (or territory, channel, …) changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Attribution {
+    /// The values that held when the fact happened: closed history does not move. The default.
+    #[default]
+    AtEvent,
+    /// The values that hold now: history moves with the deal.
+    Current,
+}
+
+/// What a stage means. Won and lost come from here, or from an explicit `status`, never from the
+/// stage's name.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct StageTable {
+    /// `(system, pipeline, stage)` to outcome; an empty system or pipeline stands for any.
+    pub stages: BTreeMap<(String, String, String), Status>,
+}
+
+impl StageTable {
+    /// The outcome of a stage; the most exact entry wins. `None` where the table does not know it:
+    /// then the deal stays as it is, and the caller counts it.
+    pub fn status(&self, system: &str, pipeline: &str, stage: &str) -> Option<Status> {
+        if self.stages.is_empty() {
+            return None;
+        }
+        [(system, pipeline), (system, ""), ("", pipeline), ("", "")].iter().find_map(|(s, p)| {
+            self.stages.get(&((*s).to_owned(), (*p).to_owned(), stage.to_owned())).copied()
+        })
+    }
+}
+
+/// A rep, as the directory knows them.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct DirectoryEntry {
+    /// Name to show; the id stays the label.
+    pub name: Option<String>,
+    /// Dimension values that hold where an event states none: `team`, `territory`, …
+    pub values: BTreeMap<String, String>,
+}
+
+/// The reps and other members known in advance. They get zero rows, and fill dimensions that an
+/// event does not state.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Directory {
+    /// By rep id.
+    pub reps: BTreeMap<String, DirectoryEntry>,
+    /// Further members by dimension: `channel` to its known values.
+    pub members: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Directory {
+    /// All values known in advance of a dimension.
+    pub fn known(&self, dimension: &str) -> BTreeSet<&str> {
+        let mut out: BTreeSet<&str> = match dimension {
+            "rep" => self.reps.keys().map(String::as_str).collect(),
+            _ => self.reps.values().filter_map(|r| r.values.get(dimension)).map(String::as_str).collect(),
+        };
+        out.extend(self.members.get(dimension).into_iter().flatten().map(String::as_str));
+        out
+    }
+}
+
+/// The definition of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Number of shards of the events topic.
+    pub shards: u32,
+    /// Number of partitions of the partials and results topics.
+    pub partitions: u32,
+    /// Days are the days of this calendar.
+    pub calendar: Calendar,
+    /// How long slices are kept.
+    pub retention: Retention,
+    /// The windows that rows are published for.
+    pub windows: Vec<WindowKind>,
+    /// The dimension sets; the empty one is the whole business. Dimensions are `rep` (the owner),
+    /// any text field of a deal or lead, or one of the user's own (`x.industry`).
+    pub segments: Vec<Vec<String>>,
+    /// Currency of `revenue` and its kin.
+    pub currency: Currency,
+    /// Who gets the credit for flows. Stocks always follow the current values.
+    pub attribution: Attribution,
+    /// A dimension that is unknown at the moment of a fact takes the first value stated within
+    /// this time after it (HubSpot sends the owner as an event of its own).
+    pub settle: Span,
+    /// What stages mean.
+    pub stages: StageTable,
+    /// Who is known in advance.
+    pub directory: Directory,
+}
+
+impl Definition {
+    /// The dimensions that any segment uses, in the order of first use.
+    pub fn dimensions(&self) -> Vec<String> {
+        let mut out: Vec<String> = Vec::new();
+        for dimension in self.segments.iter().flatten() {
+            if !out.contains(dimension) {
+                out.push(dimension.clone());
+            }
+        }
+        out
+    }
+
+    /// The segments of members known in advance: they get zero rows. A set of several dimensions
+    /// has none, since its combinations are not known.
+    pub fn known_segments(&self) -> Vec<Segment> {
+        let mut out = Vec::new();
+        for set in &self.segments {
+            match set.as_slice() {
+                [] => out.push(Segment::overall()),
+                [one] => {
+                    out.extend(self.directory.known(one).into_iter().map(|v| Segment::of([(one.as_str(), v)])));
+                }
+                _ => {}
+            }
+        }
+        out
+    }
+
+    /// A stable hash of everything above: stored in images and progress records, so that a
+    /// process with another definition refuses them.
+    pub fn hash(&self) -> u64 {
+        // The debug form names every field in order, and all maps inside are sorted.
+        let mut text = format!("v1 {self:?}");
+        // Offsets of the zone come from the tz database, whose version is not part of the meaning.
+        if let (Some(from), Some(to)) = (text.find("spans: ["), text.find("retention: ")) {
+            text.replace_range(from..to, "");
+        }
+        xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_exact_stage_wins() {
+        let key = |s: &str, p: &str, st: &str| (s.to_owned(), p.to_owned(), st.to_owned());
+        let table = StageTable {
+            stages: [
+                (key("", "", "closedwon"), Status::Won),
+                (key("hubspot", "renewals", "closedwon"), Status::Open),
+            ]
+            .into(),
+        };
+        assert_eq!(table.status("hubspot", "default", "closedwon"), Some(Status::Won));
+        assert_eq!(table.status("hubspot", "renewals", "closedwon"), Some(Status::Open));
+        assert_eq!(table.status("hubspot", "default", "Closed Won!"), None);
+    }
+}

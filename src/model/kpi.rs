@@ -1,0 +1,402 @@
+//! The KPI catalogue: every number that Tidemark publishes, declared once.
+//!
+//! From this table come the computation, the JSON names, the Prometheus families, `docs/kpis.md`
+//! and `docs/metrics.md`. A zero denominator is absent, never 0; numerator, denominator and sample
+//! size travel with each ratio, so that readers can roll up by summing both.
+
+use super::measure::{Measure, MeasureKey, Measures};
+use super::money::{Currency, Exact};
+
+/// What a value is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A number of things.
+    Count,
+    /// The reporting currency.
+    Money,
+    /// A share, 0 to 1 (growth: any sign).
+    Ratio,
+    /// Civil days in rows; seconds on `/metrics`.
+    Days,
+}
+
+/// Which clock dates the events behind a conversion (kpis.md 1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The moment of the fact itself.
+    EventTime,
+    /// W1: closed in the window, by closing time.
+    ClosedBasis,
+    /// W2: created in the window, won so far.
+    CohortSoFar,
+    /// W4: created in the window, won within a horizon; only once the whole cohort is that old.
+    CohortHorizon,
+    /// What stands at the end of the window.
+    Stock,
+}
+
+impl Clock {
+    /// The name in the docs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Clock::EventTime => "event time",
+            Clock::ClosedBasis => "W1, closed basis",
+            Clock::CohortSoFar => "W2, created cohort so far",
+            Clock::CohortHorizon => "W4, created cohort with horizon",
+            Clock::Stock => "at the window's end",
+        }
+    }
+}
+
+/// A formula over measures.
+#[derive(Clone, Copy, Debug)]
+pub enum Formula {
+    /// A count.
+    Count(Measure),
+    /// A sum of money; the second measure counts the amounts in it.
+    Money(Measure, Measure),
+    /// A sum of money divided by the number of amounts in it.
+    MeanMoney(Measure, Measure),
+    /// One count divided by the sum of several.
+    Share(Measure, &'static [Measure]),
+    /// One sum of money divided by the sum of several; the counts behind the denominator.
+    MoneyShare(Measure, &'static [Measure], &'static [Measure]),
+    /// Won of a cohort, within so many days where given, divided by the cohort's size.
+    Cohort(Option<i32>),
+    /// Mean of a day histogram.
+    MeanDays(Measure),
+    /// Quantile `num/den` of a day histogram, interpolated like SQL's `percentile_cont`.
+    QuantileDays(Measure, i128, i128),
+    /// A stock.
+    Stock(Measure),
+    /// A stock of money; the second measure counts the amounts in it.
+    StockMoney(Measure, Measure),
+    /// A sum of money divided by the same sum in the window compared with, minus 1.
+    Growth(Measure),
+}
+
+/// One KPI.
+#[derive(Clone, Copy, Debug)]
+pub struct Kpi {
+    /// Name in rows and configs.
+    pub name: &'static str,
+    /// Suffix of the Prometheus family, behind `tidemark_<grain>_`.
+    pub family: &'static str,
+    /// Unit.
+    pub unit: Unit,
+    /// Clock.
+    pub clock: Clock,
+    /// Whether it moves before revenue does.
+    pub leading: bool,
+    /// How it is computed.
+    pub formula: Formula,
+    /// The formula in words.
+    pub text: &'static str,
+    /// What it means, and its traps.
+    pub doc: &'static str,
+}
+
+macro_rules! kpi {
+    ($name:literal, $family:literal, $unit:ident, $clock:ident, $lead:literal, $formula:expr, $text:literal, $doc:literal) => {
+        Kpi {
+            name: $name,
+            family: $family,
+            unit: Unit::$unit,
+            clock: Clock::$clock,
+            leading: $lead,
+            formula: $formula,
+            text: $text,
+            doc: $doc,
+        }
+    };
+}
+
+/// Every KPI, in the order in which rows list them.
+pub const CATALOGUE: &[Kpi] = &[
+    kpi!("leads_created", "leads_created", Count, EventTime, true, Formula::Count(Measure::LeadsCreated),
+        "leads created in the window", "Credit goes to the owner at creation."),
+    kpi!("deals_created", "deals_created", Count, EventTime, true, Formula::Count(Measure::DealsCreated),
+        "deals created in the window", "Deals whose creation was never seen are not counted here."),
+    kpi!("deals_won", "deals_won", Count, EventTime, false, Formula::Count(Measure::DealsWon),
+        "deals won in the window", "A reopened deal leaves the window in which it was won."),
+    kpi!("deals_lost", "deals_lost", Count, EventTime, false, Formula::Count(Measure::DealsLost),
+        "deals lost in the window", "A reopened deal leaves the window in which it was lost."),
+    kpi!("revenue", "won_amount", Money, EventTime, false, Formula::Money(Measure::WonAmount, Measure::WonPriced),
+        "sum of the amounts of deals won in the window",
+        "Bookings in the reporting currency; other currencies are shown beside it, never added. An amendment changes the window in which the deal was won."),
+    kpi!("average_deal_size", "average_deal_amount", Money, EventTime, false, Formula::MeanMoney(Measure::WonAmount, Measure::WonPriced),
+        "revenue / deals won with an amount", "Deals without an amount are left out, not counted as 0."),
+    kpi!("win_rate", "win_ratio", Ratio, ClosedBasis, false, Formula::Share(Measure::DealsWon, &[Measure::DealsWon, Measure::DealsLost]),
+        "deals won / (deals won + deals lost), both closed in the window",
+        "W1. Ignores open deals: if nobody marks deals lost it is 1."),
+    kpi!("win_rate_amount", "win_amount_ratio", Ratio, ClosedBasis, false,
+        Formula::MoneyShare(Measure::WonAmount, &[Measure::WonAmount, Measure::LostAmount], &[Measure::WonPriced, Measure::LostPriced]),
+        "amount won / (amount won + amount lost), both closed in the window", "W1 weighted by amount, in the reporting currency."),
+    kpi!("cohort_conversion", "cohort_conversion_ratio", Ratio, CohortSoFar, false, Formula::Cohort(None),
+        "deals created in the window and won so far / deals created in the window",
+        "W2. Recent cohorts look bad because they are young."),
+    kpi!("cohort_conversion_90d", "cohort_conversion_90d_ratio", Ratio, CohortHorizon, false, Formula::Cohort(Some(90)),
+        "deals created in the window and won within 90 days / deals created in the window",
+        "W4. Absent until 90 days after the window's end."),
+    kpi!("cycle_length_mean", "cycle_mean_seconds", Days, EventTime, false, Formula::MeanDays(Measure::CycleWon),
+        "mean of civil days from creation to winning, deals won in the window",
+        "Won deals only; open deals are censored, so it under-states. Same-day wins are 0 days."),
+    kpi!("cycle_length_p50", "cycle_p50_seconds", Days, EventTime, false, Formula::QuantileDays(Measure::CycleWon, 1, 2),
+        "median of the same days, interpolated", "Exact, from a histogram of whole days."),
+    kpi!("cycle_length_p90", "cycle_p90_seconds", Days, EventTime, false, Formula::QuantileDays(Measure::CycleWon, 9, 10),
+        "90th percentile of the same days, interpolated", "Exact, from a histogram of whole days."),
+    kpi!("open_deals", "open_deals", Count, Stock, true, Formula::Stock(Measure::OpenDeals),
+        "deals open at the window's end", "Follows the current owner: a handed-over deal moves."),
+    kpi!("open_pipeline", "open_pipeline_amount", Money, Stock, true, Formula::StockMoney(Measure::OpenAmount, Measure::OpenPriced),
+        "sum of the amounts of deals open at the window's end", "In the reporting currency; deals without an amount are not in it."),
+    kpi!("revenue_growth", "revenue_growth_ratio", Ratio, EventTime, false, Formula::Growth(Measure::WonAmount),
+        "revenue / revenue of the window before - 1",
+        "A window still running is compared with the same elapsed part of the one before."),
+];
+
+/// What a KPI is computed from.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Sums over the window.
+    pub flow: &'a Measures,
+    /// Stocks at the window's end.
+    pub stock: &'a Measures,
+    /// Sums over the window compared with; `None` where there is none.
+    pub before: Option<&'a Measures>,
+    /// Whole days by which the watermark is behind the window's end; negative before it.
+    pub age_days: i32,
+    /// Reporting currency.
+    pub currency: Currency,
+}
+
+/// A number: exact where it is a count or a sum, the nearest float where it is a quotient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// Exact.
+    Exact(Exact),
+    /// A quotient.
+    Float(f64),
+}
+
+impl Number {
+    /// As a float, for Prometheus.
+    pub fn to_f64(self) -> f64 {
+        match self {
+            Number::Exact(e) => e.to_f64(),
+            Number::Float(f) => f,
+        }
+    }
+}
+
+/// A computed KPI.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct KpiValue {
+    /// The value; `None` where it is undefined (zero denominator, cohort too young).
+    pub value: Option<Number>,
+    /// Numerator of a quotient.
+    pub num: Option<Exact>,
+    /// Denominator of a quotient.
+    pub den: Option<Exact>,
+    /// How many things are behind it.
+    pub n: i128,
+    /// Amounts in other currencies, which the value does not hold.
+    pub unconverted: Vec<(Currency, Exact)>,
+}
+
+impl Kpi {
+    /// The KPI of that name.
+    pub fn named(name: &str) -> Option<&'static Kpi> {
+        CATALOGUE.iter().find(|k| k.name == name)
+    }
+
+    /// Computes it.
+    pub fn compute(&self, view: &View<'_>) -> KpiValue {
+        let own = view.currency;
+        let sum_of = |of: &Measures, m| Exact(of.at(MeasureKey::currency(m, own)));
+        let count_of = |of: &Measures, m| of.at(MeasureKey::currency(m, own));
+        match self.formula {
+            Formula::Count(m) => count(view.flow.total(m)),
+            Formula::Stock(m) => count(view.stock.total(m)),
+            Formula::Money(sum, priced) => money(view.flow, sum, priced, own),
+            Formula::StockMoney(sum, priced) => money(view.stock, sum, priced, own),
+            Formula::MeanMoney(sum, priced) => {
+                let n = count_of(view.flow, priced);
+                quotient(sum_of(view.flow, sum), Exact::whole(n), n)
+            }
+            Formula::Share(num, den) => {
+                let n = den.iter().map(|m| view.flow.total(*m)).sum();
+                quotient(Exact::whole(view.flow.total(num)), Exact::whole(n), n)
+            }
+            Formula::MoneyShare(num, den, counts) => {
+                let den = Exact(den.iter().map(|m| sum_of(view.flow, *m).0).sum());
+                let n = counts.iter().map(|m| count_of(view.flow, *m)).sum();
+                quotient(sum_of(view.flow, num), den, n)
+            }
+            Formula::Cohort(horizon) => cohort(view, horizon),
+            Formula::MeanDays(m) => {
+                let days = view.flow.of(m).map(|(d, n)| i128::from(d) * n).sum();
+                let n = view.flow.total(m);
+                quotient(Exact::whole(days), Exact::whole(n), n)
+            }
+            Formula::QuantileDays(m, num, den) => quantile(view.flow, m, num, den),
+            Formula::Growth(m) => {
+                let now = sum_of(view.flow, m);
+                let before = view.before.map_or(Exact(0), |b| sum_of(b, m));
+                let mut out = quotient(Exact(now.0 - before.0), before, view.flow.total(m.counted()));
+                out.num = Some(now);
+                out
+            }
+        }
+    }
+}
+
+impl Measure {
+    /// The measure that counts the amounts in a sum.
+    fn counted(self) -> Measure {
+        match self {
+            Measure::LostAmount => Measure::LostPriced,
+            Measure::OpenAmount => Measure::OpenPriced,
+            _ => Measure::WonPriced,
+        }
+    }
+}
+
+fn count(n: i128) -> KpiValue {
+    KpiValue { value: Some(Number::Exact(Exact::whole(n))), n, ..KpiValue::default() }
+}
+
+fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {
+    let unconverted = of
+        .of(sum)
+        .filter(|(code, _)| *code != own.code())
+        .filter_map(|(code, n)| Some((Currency::from_code(code)?, Exact(n))))
+        .collect();
+    KpiValue {
+        value: Some(Number::Exact(Exact(of.at(MeasureKey::currency(sum, own))))),
+        n: of.at(MeasureKey::currency(priced, own)),
+        unconverted,
+        ..KpiValue::default()
+    }
+}
+
+fn quotient(num: Exact, den: Exact, n: i128) -> KpiValue {
+    let value = (den.0 != 0).then(|| Number::Float(divide(num.0, den.0)));
+    KpiValue { value, num: Some(num), den: Some(den), n, ..KpiValue::default() }
+}
+
+/// `num / den` as the nearest float to within one rounding of the fraction: the whole part is
+/// split off first, so that large sums keep their digits.
+fn divide(num: i128, den: i128) -> f64 {
+    let (whole, rest) = (num / den, num % den);
+    whole as f64 + rest as f64 / den as f64
+}
+
+fn cohort(view: &View<'_>, horizon: Option<i32>) -> KpiValue {
+    let won = view
+        .flow
+        .of(Measure::CohortWon)
+        .filter(|(age, _)| horizon.is_none_or(|limit| *age <= limit))
+        .map(|(_, n)| n)
+        .sum();
+    let created = view.flow.total(Measure::DealsCreated);
+    let mut out = quotient(Exact::whole(won), Exact::whole(created), created);
+    if horizon.is_some_and(|limit| view.age_days < limit) {
+        out.value = None;
+    }
+    out
+}
+
+fn quantile(of: &Measures, m: Measure, num: i128, den: i128) -> KpiValue {
+    let n = of.total(m);
+    let mut out = KpiValue { n, ..KpiValue::default() };
+    if n <= 0 {
+        return out;
+    }
+    // Rank (n − 1) × num / den, between two neighbors: exact until the last division.
+    let (rank, part) = ((n - 1) * num / den, (n - 1) * num % den);
+    let nth = |k: i128| {
+        let mut seen = 0;
+        of.of(m).find(|(_, c)| { seen += c; seen > k }).map_or(0, |(d, _)| i128::from(d))
+    };
+    let (low, high) = (nth(rank), nth((rank + 1).min(n - 1)));
+    out.value = Some(Number::Float(divide(low * den + (high - low) * part, den)));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eur() -> Currency {
+        Currency::parse("EUR").unwrap()
+    }
+
+    fn compute(name: &str, flow: &Measures, age_days: i32) -> KpiValue {
+        let stock = Measures::new();
+        let view = View { flow, stock: &stock, before: None, age_days, currency: eur() };
+        Kpi::named(name).unwrap().compute(&view)
+    }
+
+    #[test]
+    fn a_zero_denominator_is_absent() {
+        let none = Measures::new();
+        for name in ["win_rate", "average_deal_size", "cycle_length_mean", "cycle_length_p50", "cohort_conversion", "revenue_growth", "win_rate_amount"] {
+            assert_eq!(compute(name, &none, 1000).value, None, "{name}");
+        }
+        assert_eq!(compute("deals_won", &none, 0).value, Some(Number::Exact(Exact(0))));
+        assert_eq!(compute("win_rate", &none, 0).den, Some(Exact(0)));
+    }
+
+    #[test]
+    fn quantiles_interpolate_like_percentile_cont() {
+        let days: Measures = [(3, 1), (10, 2), (-2, 1)]
+            .map(|(d, n)| (MeasureKey::days(Measure::CycleWon, d), n))
+            .into_iter()
+            .collect();
+        // −2, 3, 10, 10
+        assert_eq!(compute("cycle_length_p50", &days, 0).value, Some(Number::Float(6.5)));
+        assert_eq!(compute("cycle_length_p90", &days, 0).value, Some(Number::Float(10.0)));
+        assert_eq!(compute("cycle_length_mean", &days, 0).value, Some(Number::Float(5.25)));
+    }
+
+    #[test]
+    fn a_cohort_with_a_horizon_waits_until_it_is_that_old() {
+        let cohort: Measures = [
+            (MeasureKey::plain(Measure::DealsCreated), 4),
+            (MeasureKey::days(Measure::CohortWon, 90), 1),
+            (MeasureKey::days(Measure::CohortWon, 91), 1),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(compute("cohort_conversion", &cohort, 0).value, Some(Number::Float(0.5)));
+        assert_eq!(compute("cohort_conversion_90d", &cohort, 89).value, None);
+        assert_eq!(compute("cohort_conversion_90d", &cohort, 90).value, Some(Number::Float(0.25)));
+    }
+
+    #[test]
+    fn other_currencies_are_shown_and_never_added() {
+        let usd = Currency::parse("USD").unwrap();
+        let won: Measures = [
+            (MeasureKey::currency(Measure::WonAmount, eur()), Exact::whole(10).0),
+            (MeasureKey::currency(Measure::WonAmount, usd), Exact::whole(7).0),
+            (MeasureKey::currency(Measure::WonPriced, eur()), 1),
+            (MeasureKey::currency(Measure::WonPriced, usd), 1),
+        ]
+        .into_iter()
+        .collect();
+        let revenue = compute("revenue", &won, 0);
+        assert_eq!(revenue.value, Some(Number::Exact(Exact::whole(10))));
+        assert_eq!(revenue.unconverted, [(usd, Exact::whole(7))]);
+    }
+
+    #[test]
+    fn names_and_families_are_unique() {
+        let mut names: Vec<_> = CATALOGUE.iter().flat_map(|k| [k.name, k.family]).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        // A count may carry its name as its family: those are the only repetitions.
+        let same = CATALOGUE.iter().filter(|k| k.name == k.family).count();
+        assert_eq!(names.len(), all - same);
+    }
+}

@@ -1,0 +1,279 @@
+//! Measures: what entities contribute, and what windows are sums of.
+//!
+//! One representation serves every kind of measure: a sparse signed map from a key to an integer.
+//! A count has one key, a sum one key a currency, a histogram one key a day, a stock is a count of
+//! +1 and −1 whose prefix sum is the stock, a cohort counter is a histogram of ages kept in the
+//! slice of creation. Such maps form an abelian group: adding is associative and commutative,
+//! every value has a negative, zero entries vanish. So late, corrected and deleted are all the
+//! same subtraction (differential-dataflow's `difference.rs`), merge order does not matter, and
+//! equal contents are equal bytes.
+
+use serde::{Deserialize, Serialize};
+
+use super::money::Currency;
+
+macro_rules! measures {
+    ($($variant:ident $kind:ident $doc:literal),* $(,)?) => {
+        /// A kind of contribution. The numbers are part of the partial and image formats.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[repr(u8)]
+        pub enum Measure { $(#[doc = $doc] $variant),* }
+
+        impl Measure {
+            /// All measures: kind and meaning.
+            pub const ALL: &'static [(Measure, MeasureKind, &'static str)] =
+                &[$((Measure::$variant, MeasureKind::$kind, $doc)),*];
+        }
+    };
+}
+
+/// How the key of a measure is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MeasureKind {
+    /// One number.
+    Count,
+    /// A sum a currency, in steps of [`crate::model::money::Exact`].
+    Sum,
+    /// A count a currency.
+    CountByCurrency,
+    /// A count a whole number of days.
+    Histogram,
+    /// A count that is to be summed over all slices up to a moment.
+    Stock,
+    /// A count a currency, summed like a stock.
+    StockByCurrency,
+    /// A sum a currency, summed like a stock.
+    StockSum,
+}
+
+measures! {
+    LeadsCreated Count "Leads created in the slice.",
+    DealsCreated Count "Deals created in the slice.",
+    DealsWon Count "Deals won in the slice.",
+    DealsLost Count "Deals lost in the slice.",
+    WonAmount Sum "Amounts of the deals won in the slice.",
+    WonPriced CountByCurrency "Deals won in the slice with a known amount.",
+    LostAmount Sum "Amounts of the deals lost in the slice.",
+    LostPriced CountByCurrency "Deals lost in the slice with a known amount.",
+    CycleWon Histogram "Days from creation to winning, of the deals won in the slice.",
+    CohortWon Histogram "Age at winning in days, of the deals created in the slice and won since.",
+    OpenDeals Stock "Deals that became open (+1) or ceased to be open (-1) in the slice.",
+    OpenAmount StockSum "Amounts that entered or left the open pipeline in the slice.",
+    OpenPriced StockByCurrency "Open deals with a known amount, as a stock.",
+}
+
+impl Measure {
+    /// How the key is to be read.
+    pub fn kind(self) -> MeasureKind {
+        Self::ALL[self as usize].1
+    }
+
+    /// Whether it is summed over all slices up to a moment instead of over a window.
+    pub fn is_stock(self) -> bool {
+        matches!(
+            self.kind(),
+            MeasureKind::Stock | MeasureKind::StockByCurrency | MeasureKind::StockSum
+        )
+    }
+}
+
+/// A measure and its place: currency code, day, or 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MeasureKey {
+    /// Which measure.
+    pub measure: Measure,
+    /// Currency code, whole days, or 0, by the measure's kind.
+    pub place: i32,
+}
+
+impl MeasureKey {
+    /// The key of a plain count or stock.
+    pub fn plain(measure: Measure) -> MeasureKey {
+        MeasureKey { measure, place: 0 }
+    }
+    /// The key of a currency.
+    pub fn currency(measure: Measure, currency: Currency) -> MeasureKey {
+        MeasureKey { measure, place: currency.code() }
+    }
+    /// The key of a number of days.
+    pub fn days(measure: Measure, days: i32) -> MeasureKey {
+        MeasureKey { measure, place: days }
+    }
+}
+
+/// A value of the group: sorted by key, without zeros.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Measures(Vec<(MeasureKey, i128)>);
+
+impl Measures {
+    /// Zero.
+    pub fn new() -> Measures {
+        Measures::default()
+    }
+
+    /// Whether it is zero.
+    pub fn is_zero(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The entries, sorted by key, none zero.
+    pub fn entries(&self) -> &[(MeasureKey, i128)] {
+        &self.0
+    }
+
+    /// Adds `n` at one key.
+    pub fn add(&mut self, key: MeasureKey, n: i128) {
+        if n == 0 {
+            return;
+        }
+        match self.0.binary_search_by(|(k, _)| k.cmp(&key)) {
+            Ok(i) => {
+                self.0[i].1 += n;
+                if self.0[i].1 == 0 {
+                    self.0.remove(i);
+                }
+            }
+            Err(i) => self.0.insert(i, (key, n)),
+        }
+    }
+
+    /// Adds another value.
+    pub fn plus(&mut self, other: &Measures) {
+        for (key, n) in &other.0 {
+            self.add(*key, *n);
+        }
+    }
+
+    /// Subtracts another value.
+    pub fn minus(&mut self, other: &Measures) {
+        for (key, n) in &other.0 {
+            self.add(*key, -n);
+        }
+    }
+
+    /// `new − old`, by one walk over both.
+    pub fn difference(new: &Measures, old: &Measures) -> Measures {
+        let (mut a, mut b) = (new.0.iter().peekable(), old.0.iter().peekable());
+        let mut out = Vec::new();
+        loop {
+            let next = match (a.peek(), b.peek()) {
+                (Some(x), Some(y)) if x.0 == y.0 => {
+                    let n = (x.0, x.1 - y.1);
+                    (a.next(), b.next());
+                    n
+                }
+                (Some(x), Some(y)) if x.0 > y.0 => {
+                    let n = (y.0, -y.1);
+                    b.next();
+                    n
+                }
+                (Some(x), _) => {
+                    let n = **x;
+                    a.next();
+                    n
+                }
+                (None, Some(y)) => {
+                    let n = (y.0, -y.1);
+                    b.next();
+                    n
+                }
+                (None, None) => break,
+            };
+            if next.1 != 0 {
+                out.push(next);
+            }
+        }
+        Measures(out)
+    }
+
+    /// The entries of one measure, by place.
+    pub fn of(&self, measure: Measure) -> impl Iterator<Item = (i32, i128)> + Clone + '_ {
+        let start = self.0.partition_point(|(k, _)| k.measure < measure);
+        self.0[start..]
+            .iter()
+            .take_while(move |(k, _)| k.measure == measure)
+            .map(|(k, n)| (k.place, *n))
+    }
+
+    /// The value at one key, 0 where absent.
+    pub fn at(&self, key: MeasureKey) -> i128 {
+        match self.0.binary_search_by(|(k, _)| k.cmp(&key)) {
+            Ok(i) => self.0[i].1,
+            Err(_) => 0,
+        }
+    }
+
+    /// The sum over all places of a measure.
+    pub fn total(&self, measure: Measure) -> i128 {
+        self.of(measure).map(|(_, n)| n).sum()
+    }
+
+    /// The parts that are summed over a window, and those that are stocks.
+    pub fn split_stock(&self) -> (Measures, Measures) {
+        let (stock, flow) = self.0.iter().copied().partition(|(k, _)| k.measure.is_stock());
+        (Measures(flow), Measures(stock))
+    }
+
+    /// Keeps the stocks only.
+    pub fn retain_stock(&mut self) {
+        self.0.retain(|(k, _)| k.measure.is_stock());
+    }
+}
+
+impl FromIterator<(MeasureKey, i128)> for Measures {
+    fn from_iter<T: IntoIterator<Item = (MeasureKey, i128)>>(iter: T) -> Measures {
+        let mut out = Measures::new();
+        for (key, n) in iter {
+            out.add(key, n);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_measures() -> impl Strategy<Value = Measures> {
+        let entry = (0..Measure::ALL.len(), -3..3i32, -5..5i128);
+        proptest::collection::vec(entry, 0..12).prop_map(|v| {
+            v.into_iter()
+                .map(|(m, place, n)| (MeasureKey { measure: Measure::ALL[m].0, place }, n))
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn they_form_an_abelian_group(a in any_measures(), b in any_measures(), c in any_measures()) {
+            let sum = |x: &Measures, y: &Measures| { let mut s = x.clone(); s.plus(y); s };
+            prop_assert_eq!(sum(&a, &b), sum(&b, &a));
+            prop_assert_eq!(sum(&sum(&a, &b), &c), sum(&a, &sum(&b, &c)));
+            prop_assert_eq!(&sum(&a, &Measures::new()), &a);
+            let mut zero = a.clone();
+            zero.minus(&a);
+            prop_assert!(zero.is_zero());
+            prop_assert_eq!(sum(&b, &Measures::difference(&a, &b)), a);
+        }
+
+        #[test]
+        fn entries_stay_sorted_and_without_zeros(a in any_measures(), b in any_measures()) {
+            let mut s = a;
+            s.plus(&b);
+            prop_assert!(s.entries().windows(2).all(|w| w[0].0 < w[1].0));
+            prop_assert!(s.entries().iter().all(|(_, n)| *n != 0));
+            let (flow, stock) = s.split_stock();
+            let mut both = flow;
+            both.plus(&stock);
+            prop_assert_eq!(both, s);
+        }
+    }
+
+    #[test]
+    fn numbers_of_measures_are_stable() {
+        for (i, (measure, ..)) in Measure::ALL.iter().enumerate() {
+            assert_eq!(*measure as usize, i);
+        }
+    }
+}

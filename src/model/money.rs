@@ -1,0 +1,220 @@
+//! Money is exact: a decimal and a currency, never a float.
+//!
+//! An [`Amount`] is what an event carries (up to 18 significant digits, up to 12 decimals). Sums
+//! are [`Exact`]: fixed point in an `i128` at 12 decimals, so that adding is associative and a
+//! merge in any order gives the same bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// Decimals kept by [`Exact`].
+pub const EXACT_SCALE: u32 = 12;
+
+/// One unit (1.00 of the currency) in [`Exact`] steps.
+pub const EXACT_ONE: i128 = 10_i128.pow(EXACT_SCALE);
+
+/// Largest whole part of an amount. A sum of a hundred billion such amounts still fits `i128`.
+const AMOUNT_LIMIT: i128 = 10_i128.pow(15);
+
+/// An ISO 4217 alphabetic code such as `EUR`, packed; its order is alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Currency(u16);
+
+impl Currency {
+    /// Parses three ASCII letters; lower case is taken too (Stripe writes `eur`).
+    pub fn parse(text: &str) -> Option<Currency> {
+        let b = text.as_bytes();
+        if b.len() != 3 || !b.iter().all(u8::is_ascii_alphabetic) {
+            return None;
+        }
+        let pos = |i: usize| u16::from(b[i].to_ascii_uppercase() - b'A');
+        Some(Currency(pos(0) * 676 + pos(1) * 26 + pos(2)))
+    }
+
+    /// The packed code, stable for ever: part of the partial and image formats.
+    pub fn code(self) -> i32 {
+        i32::from(self.0)
+    }
+
+    /// From the packed code.
+    pub fn from_code(code: i32) -> Option<Currency> {
+        u16::try_from(code).ok().filter(|c| *c < 26 * 676).map(Currency)
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = |n: u16| char::from(b'A' + (n % 26) as u8);
+        write!(f, "{}{}{}", letter(self.0 / 676), letter(self.0 / 26), letter(self.0))
+    }
+}
+
+/// Why a text is no amount.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AmountError {
+    /// Not a decimal number.
+    #[error("\"{0}\" is not a decimal number")]
+    NotDecimal(String),
+    /// More digits than we keep exactly.
+    #[error("\"{0}\" has more digits than can be kept exactly (18 significant, 12 decimals)")]
+    TooPrecise(String),
+    /// Beyond ±10^15.
+    #[error("\"{0}\" is beyond the largest amount, 10^15")]
+    TooLarge(String),
+}
+
+/// A decimal number as an event carries it: `mantissa × 10^-scale`, without trailing zeros, so
+/// that equal amounts are equal values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Amount {
+    mantissa: i64,
+    scale: u8,
+}
+
+impl Amount {
+    /// The parts: mantissa and number of decimals (0 to 12).
+    pub fn parts(self) -> (i64, u8) {
+        (self.mantissa, self.scale)
+    }
+
+    /// From parts as [`Amount::parts`] gave them.
+    pub fn from_parts(mantissa: i64, scale: u8) -> Amount {
+        Amount { mantissa, scale: scale.min(EXACT_SCALE as u8) }
+    }
+
+    /// As a fixed-point number that can be summed.
+    pub fn exact(self) -> Exact {
+        Exact(i128::from(self.mantissa) * 10_i128.pow(EXACT_SCALE - u32::from(self.scale)))
+    }
+}
+
+impl FromStr for Amount {
+    type Err = AmountError;
+
+    /// Parses `1234.50`, `-3`, `1e3`; the text of a JSON number is taken as it stands.
+    fn from_str(text: &str) -> Result<Amount, AmountError> {
+        if text.contains('_') {
+            return Err(AmountError::NotDecimal(clip(text)));
+        }
+        let decimal = if text.contains(['e', 'E']) {
+            Decimal::from_scientific(text)
+        } else {
+            Decimal::from_str_exact(text)
+        };
+        let decimal = match decimal {
+            Ok(d) => d.normalize(),
+            Err(rust_decimal::Error::ExceedsMaximumPossibleValue) => {
+                return Err(AmountError::TooLarge(clip(text)));
+            }
+            Err(rust_decimal::Error::Underflow | rust_decimal::Error::ScaleExceedsMaximumPrecision(_)) => {
+                return Err(AmountError::TooPrecise(clip(text)));
+            }
+            Err(_) => return Err(AmountError::NotDecimal(clip(text))),
+        };
+        if decimal.scale() > EXACT_SCALE {
+            return Err(AmountError::TooPrecise(clip(text)));
+        }
+        if decimal.mantissa().abs() > AMOUNT_LIMIT * 10_i128.pow(decimal.scale()) {
+            return Err(AmountError::TooLarge(clip(text)));
+        }
+        match i64::try_from(decimal.mantissa()) {
+            Ok(mantissa) => Ok(Amount { mantissa, scale: decimal.scale() as u8 }),
+            Err(_) => Err(AmountError::TooPrecise(clip(text))),
+        }
+    }
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// An amount of a currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Money {
+    /// How much, in major units.
+    pub amount: Amount,
+    /// Of what.
+    pub currency: Currency,
+}
+
+/// A sum: fixed point with 12 decimals. Shown without trailing zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Exact(pub i128);
+
+impl Exact {
+    /// A whole number.
+    pub fn whole(n: i128) -> Exact {
+        Exact(n * EXACT_ONE)
+    }
+
+    /// The nearest float, for ratios and Prometheus only.
+    pub fn to_f64(self) -> f64 {
+        // Whole and fractional part apart: each is exact or correctly rounded on its own.
+        let (whole, part) = (self.0 / EXACT_ONE, self.0 % EXACT_ONE);
+        whole as f64 + part as f64 / EXACT_ONE as f64
+    }
+}
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let magnitude = self.0.unsigned_abs();
+        let one = EXACT_ONE.unsigned_abs();
+        if self.0 < 0 {
+            f.write_str("-")?;
+        }
+        write!(f, "{}", magnitude / one)?;
+        let part = magnitude % one;
+        if part != 0 {
+            let digits = format!("{part:012}");
+            write!(f, ".{}", digits.trim_end_matches('0'))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exact(text: &str) -> String {
+        text.parse::<Amount>().unwrap().exact().to_string()
+    }
+
+    #[test]
+    fn amounts_are_exact_in_every_form() {
+        assert_eq!(exact("1234.50"), "1234.5");
+        assert_eq!(exact("-0.000000000001"), "-0.000000000001");
+        assert_eq!(exact("1e3"), "1000");
+        assert_eq!(exact("1000000000000000"), "1000000000000000");
+        assert_eq!("1.50".parse::<Amount>(), "1.5".parse::<Amount>());
+    }
+
+    #[test]
+    fn what_cannot_be_kept_exactly_is_refused_by_name() {
+        let err = |t: &str| t.parse::<Amount>().unwrap_err();
+        assert!(matches!(err("12,50"), AmountError::NotDecimal(_)));
+        assert!(matches!(err(""), AmountError::NotDecimal(_)));
+        assert!(matches!(err("NaN"), AmountError::NotDecimal(_)));
+        assert!(matches!(err("0.0000000000001"), AmountError::TooPrecise(_)));
+        assert!(matches!(err("123456789012.123456789"), AmountError::TooPrecise(_)));
+        assert!(matches!(err("1000000000000000.5"), AmountError::TooLarge(_)));
+        assert!("1e300".parse::<Amount>().is_err());
+        assert!("1_000".parse::<Amount>().is_err());
+    }
+
+    #[test]
+    fn currencies_pack_and_print() {
+        for code in ["AAA", "EUR", "USD", "ZZZ"] {
+            let c = Currency::parse(code).unwrap();
+            assert_eq!(c.to_string(), code);
+            assert_eq!(Currency::from_code(c.code()), Some(c));
+        }
+        assert_eq!(Currency::parse("eur"), Currency::parse("EUR"));
+        assert_eq!(Currency::parse("EURO"), None);
+        assert_eq!(Currency::parse("E1R"), None);
+        assert!(Currency::parse("AUD") < Currency::parse("EUR"));
+    }
+}

@@ -1,0 +1,134 @@
+//! Partials: what crosses from the ledger to the rollup.
+//!
+//! A shard publishes the whole value of a cell, stamped with the events offset that it is the fold
+//! of; the rollup keeps the highest version a shard. So duplicates, replays and zombies change
+//! nothing: the merge is a join-semilattice. Versioned postcard on the wire.
+
+use serde::{Deserialize, Serialize};
+
+use super::measure::Measures;
+use super::segment::Segment;
+use super::slice::Slice;
+use super::time::Timestamp;
+
+/// First byte of every value on the partials topic; raised when the layout changes.
+const FORMAT: u8 = 1;
+
+/// The value of one cell in one shard, absolute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Shard that it is of.
+    pub shard: u32,
+    /// Events offset behind which it was computed: a higher one supersedes.
+    pub version: u64,
+    /// Segment of the cell.
+    pub segment: Segment,
+    /// Slice of the cell.
+    pub slice: Slice,
+    /// Its whole value.
+    pub measures: Measures,
+}
+
+/// How far a shard's event time is complete, written to every partials partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardBeat {
+    /// Shard.
+    pub shard: u32,
+    /// Number of shards of the topology.
+    pub shards: u32,
+    /// Events offset at which it held.
+    pub version: u64,
+    /// Watermark of the shard; `None` while a source partition has never reported.
+    pub watermark: Option<Timestamp>,
+    /// Hash of the definition that the shard runs.
+    pub definition: u64,
+}
+
+/// A value on the partials topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PartialMessage {
+    /// A cell.
+    Cell(Partial),
+    /// A shard's progress.
+    Beat(ShardBeat),
+}
+
+/// Bytes that are no message of a format that we know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PartialError {
+    /// Written by a newer version of Tidemark.
+    #[error("partial format {0} is newer than this binary knows ({FORMAT}); upgrade it")]
+    Newer(u8),
+    /// Not a partial.
+    #[error("not a partial: {0}")]
+    Broken(String),
+}
+
+impl PartialMessage {
+    /// The compaction key: one a (cell, shard), and one a shard for its progress.
+    pub fn key(&self) -> String {
+        match self {
+            PartialMessage::Cell(p) => cell_key(p.shard, &p.segment, p.slice),
+            PartialMessage::Beat(b) => format!("beat|{}", b.shard),
+        }
+    }
+
+    /// The bytes on the wire.
+    pub fn encode(&self) -> Vec<u8> {
+        let head = vec![FORMAT];
+        postcard::to_extend(self, head).expect("plain data always serializes into memory")
+    }
+
+    /// From the bytes on the wire.
+    pub fn decode(bytes: &[u8]) -> Result<PartialMessage, PartialError> {
+        match bytes.split_first() {
+            Some((&FORMAT, body)) => {
+                postcard::from_bytes(body).map_err(|e| PartialError::Broken(e.to_string()))
+            }
+            Some((&format, _)) if format > FORMAT => Err(PartialError::Newer(format)),
+            _ => Err(PartialError::Broken("no format byte".to_owned())),
+        }
+    }
+}
+
+/// The compaction key of a cell of a shard.
+pub fn cell_key(shard: u32, segment: &Segment, slice: Slice) -> String {
+    format!("{:?}{}|{shard}|{segment}", slice.tier, slice.index)
+}
+
+/// Shard and slice of a compaction key, and the text of its segment.
+pub fn parse_cell_key(key: &str) -> Option<(u32, Slice, &str)> {
+    use super::slice::Tier;
+    let mut parts = key.splitn(3, '|');
+    let slice = parts.next()?;
+    let shard = parts.next()?.parse().ok()?;
+    let segment = parts.next()?;
+    let (tier, index) = match slice.strip_prefix("Fine") {
+        Some(index) => (Tier::Fine, index),
+        None => (Tier::Day, slice.strip_prefix("Day")?),
+    };
+    Some((shard, Slice { tier, index: index.parse().ok()? }, segment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::slice::Tier;
+
+    #[test]
+    fn messages_round_trip_and_foreign_bytes_are_refused() {
+        let slice = Slice { tier: Tier::Day, index: 17_000 };
+        let message = PartialMessage::Cell(Partial {
+            shard: 3,
+            version: 99,
+            segment: Segment::of([("rep", "a|b")]),
+            slice,
+            measures: Measures::new(),
+        });
+        assert_eq!(PartialMessage::decode(&message.encode()), Ok(message.clone()));
+        assert_eq!(parse_cell_key(&message.key()), Some((3, slice, "rep=a%7Cb")));
+        assert_eq!(PartialMessage::decode(&[9, 1]), Err(PartialError::Newer(9)));
+        assert!(PartialMessage::decode(&[]).is_err());
+        assert!(PartialMessage::decode(b"{}").is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! What several test programs need.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tidemark::clock;
+
+/// Where the broker for tests is. `None` where the caller wishes to skip: it has been told.
+///
+/// A test that cannot run must not look like one that passed, so without a broker this panics,
+/// unless `TIDEMARK_SKIP_KAFKA=1` says that it was meant.
+pub fn kafka_bootstrap() -> Option<String> {
+    if let Some(bootstrap) = std::env::var("KAFKA_BOOTSTRAP")
+        .ok()
+        .filter(|b| !b.is_empty())
+    {
+        return Some(bootstrap);
+    }
+    if std::env::var("TIDEMARK_SKIP_KAFKA").is_ok_and(|skip| skip == "1") {
+        println!("skipped: no Kafka, as TIDEMARK_SKIP_KAFKA=1 asks");
+        return None;
+    }
+    panic!(
+        "this test needs a Kafka broker: run `make test`, which starts one, or `scripts/kafka start` \
+         and set KAFKA_BOOTSTRAP to what it prints; TIDEMARK_SKIP_KAFKA=1 leaves these tests out"
+    );
+}
+
+/// A name that no other test, and no earlier run on the same broker, has used.
+pub fn fresh_name(stem: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!(
+        "{stem}-{:x}-{:x}-{count}",
+        clock::wall_ms(),
+        std::process::id()
+    )
+}
+
+/// Calls `step` until it yields something. `step` should wait a little itself, for what it needs
+/// to happen. Panics, naming what was awaited, after `within`.
+pub fn await_some<T>(what: &str, within: Duration, mut step: impl FnMut() -> Option<T>) -> T {
+    let deadline = clock::monotonic() + within;
+    loop {
+        if let Some(got) = step() {
+            return got;
+        }
+        assert!(
+            clock::monotonic() < deadline,
+            "not within {within:?}: {what}"
+        );
+    }
+}
