@@ -37,9 +37,13 @@ impl StageTable {
         if self.stages.is_empty() {
             return None;
         }
-        [(system, pipeline), (system, ""), ("", pipeline), ("", "")].iter().find_map(|(s, p)| {
-            self.stages.get(&((*s).to_owned(), (*p).to_owned(), stage.to_owned())).copied()
-        })
+        [(system, pipeline), (system, ""), ("", pipeline), ("", "")]
+            .iter()
+            .find_map(|(s, p)| {
+                self.stages
+                    .get(&((*s).to_owned(), (*p).to_owned(), stage.to_owned()))
+                    .copied()
+            })
     }
 }
 
@@ -67,9 +71,20 @@ impl Directory {
     pub fn known(&self, dimension: &str) -> BTreeSet<&str> {
         let mut out: BTreeSet<&str> = match dimension {
             "rep" => self.reps.keys().map(String::as_str).collect(),
-            _ => self.reps.values().filter_map(|r| r.values.get(dimension)).map(String::as_str).collect(),
+            _ => self
+                .reps
+                .values()
+                .filter_map(|r| r.values.get(dimension))
+                .map(String::as_str)
+                .collect(),
         };
-        out.extend(self.members.get(dimension).into_iter().flatten().map(String::as_str));
+        out.extend(
+            self.members
+                .get(dimension)
+                .into_iter()
+                .flatten()
+                .map(String::as_str),
+        );
         out
     }
 }
@@ -123,7 +138,12 @@ impl Definition {
             match set.as_slice() {
                 [] => out.push(Segment::overall()),
                 [one] => {
-                    out.extend(self.directory.known(one).into_iter().map(|v| Segment::of([(one.as_str(), v)])));
+                    out.extend(
+                        self.directory
+                            .known(one)
+                            .into_iter()
+                            .map(|v| Segment::of([(one.as_str(), v)])),
+                    );
                 }
                 _ => {}
             }
@@ -158,8 +178,14 @@ mod tests {
             ]
             .into(),
         };
-        assert_eq!(table.status("hubspot", "default", "closedwon"), Some(Status::Won));
-        assert_eq!(table.status("hubspot", "renewals", "closedwon"), Some(Status::Open));
+        assert_eq!(
+            table.status("hubspot", "default", "closedwon"),
+            Some(Status::Won)
+        );
+        assert_eq!(
+            table.status("hubspot", "renewals", "closedwon"),
+            Some(Status::Open)
+        );
         assert_eq!(table.status("hubspot", "default", "Closed Won!"), None);
     }
 }

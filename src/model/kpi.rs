@@ -113,45 +113,170 @@ macro_rules! kpi {
 
 /// Every KPI, in the order in which rows list them.
 pub const CATALOGUE: &[Kpi] = &[
-    kpi!("leads_created", "leads_created", Count, EventTime, true, Formula::Count(Measure::LeadsCreated),
-        "leads created in the window", "Credit goes to the owner at creation."),
-    kpi!("deals_created", "deals_created", Count, EventTime, true, Formula::Count(Measure::DealsCreated),
-        "deals created in the window", "Deals whose creation was never seen are not counted here."),
-    kpi!("deals_won", "deals_won", Count, EventTime, false, Formula::Count(Measure::DealsWon),
-        "deals won in the window", "A reopened deal leaves the window in which it was won."),
-    kpi!("deals_lost", "deals_lost", Count, EventTime, false, Formula::Count(Measure::DealsLost),
-        "deals lost in the window", "A reopened deal leaves the window in which it was lost."),
-    kpi!("revenue", "won_amount", Money, EventTime, false, Formula::Money(Measure::WonAmount, Measure::WonPriced),
+    kpi!(
+        "leads_created",
+        "leads_created",
+        Count,
+        EventTime,
+        true,
+        Formula::Count(Measure::LeadsCreated),
+        "leads created in the window",
+        "Credit goes to the owner at creation."
+    ),
+    kpi!(
+        "deals_created",
+        "deals_created",
+        Count,
+        EventTime,
+        true,
+        Formula::Count(Measure::DealsCreated),
+        "deals created in the window",
+        "Deals whose creation was never seen are not counted here."
+    ),
+    kpi!(
+        "deals_won",
+        "deals_won",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::DealsWon),
+        "deals won in the window",
+        "A reopened deal leaves the window in which it was won."
+    ),
+    kpi!(
+        "deals_lost",
+        "deals_lost",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::DealsLost),
+        "deals lost in the window",
+        "A reopened deal leaves the window in which it was lost."
+    ),
+    kpi!(
+        "revenue",
+        "won_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::Money(Measure::WonAmount, Measure::WonPriced),
         "sum of the amounts of deals won in the window",
-        "Bookings in the reporting currency; other currencies are shown beside it, never added. An amendment changes the window in which the deal was won."),
-    kpi!("average_deal_size", "average_deal_amount", Money, EventTime, false, Formula::MeanMoney(Measure::WonAmount, Measure::WonPriced),
-        "revenue / deals won with an amount", "Deals without an amount are left out, not counted as 0."),
-    kpi!("win_rate", "win_ratio", Ratio, ClosedBasis, false, Formula::Share(Measure::DealsWon, &[Measure::DealsWon, Measure::DealsLost]),
+        "Bookings in the reporting currency; other currencies are shown beside it, never added. An amendment changes the window in which the deal was won."
+    ),
+    kpi!(
+        "average_deal_size",
+        "average_deal_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MeanMoney(Measure::WonAmount, Measure::WonPriced),
+        "revenue / deals won with an amount",
+        "Deals without an amount are left out, not counted as 0."
+    ),
+    kpi!(
+        "win_rate",
+        "win_ratio",
+        Ratio,
+        ClosedBasis,
+        false,
+        Formula::Share(Measure::DealsWon, &[Measure::DealsWon, Measure::DealsLost]),
         "deals won / (deals won + deals lost), both closed in the window",
-        "W1. Ignores open deals: if nobody marks deals lost it is 1."),
-    kpi!("win_rate_amount", "win_amount_ratio", Ratio, ClosedBasis, false,
-        Formula::MoneyShare(Measure::WonAmount, &[Measure::WonAmount, Measure::LostAmount], &[Measure::WonPriced, Measure::LostPriced]),
-        "amount won / (amount won + amount lost), both closed in the window", "W1 weighted by amount, in the reporting currency."),
-    kpi!("cohort_conversion", "cohort_conversion_ratio", Ratio, CohortSoFar, false, Formula::Cohort(None),
+        "W1. Ignores open deals: if nobody marks deals lost it is 1."
+    ),
+    kpi!(
+        "win_rate_amount",
+        "win_amount_ratio",
+        Ratio,
+        ClosedBasis,
+        false,
+        Formula::MoneyShare(
+            Measure::WonAmount,
+            &[Measure::WonAmount, Measure::LostAmount],
+            &[Measure::WonPriced, Measure::LostPriced]
+        ),
+        "amount won / (amount won + amount lost), both closed in the window",
+        "W1 weighted by amount, in the reporting currency."
+    ),
+    kpi!(
+        "cohort_conversion",
+        "cohort_conversion_ratio",
+        Ratio,
+        CohortSoFar,
+        false,
+        Formula::Cohort(None),
         "deals created in the window and won so far / deals created in the window",
-        "W2. Recent cohorts look bad because they are young."),
-    kpi!("cohort_conversion_90d", "cohort_conversion_90d_ratio", Ratio, CohortHorizon, false, Formula::Cohort(Some(90)),
+        "W2. Recent cohorts look bad because they are young."
+    ),
+    kpi!(
+        "cohort_conversion_90d",
+        "cohort_conversion_90d_ratio",
+        Ratio,
+        CohortHorizon,
+        false,
+        Formula::Cohort(Some(90)),
         "deals created in the window and won within 90 days / deals created in the window",
-        "W4. Absent until 90 days after the window's end."),
-    kpi!("cycle_length_mean", "cycle_mean_seconds", Days, EventTime, false, Formula::MeanDays(Measure::CycleWon),
+        "W4. Absent until 90 days after the window's end."
+    ),
+    kpi!(
+        "cycle_length_mean",
+        "cycle_mean_seconds",
+        Days,
+        EventTime,
+        false,
+        Formula::MeanDays(Measure::CycleWon),
         "mean of civil days from creation to winning, deals won in the window",
-        "Won deals only; open deals are censored, so it under-states. Same-day wins are 0 days."),
-    kpi!("cycle_length_p50", "cycle_p50_seconds", Days, EventTime, false, Formula::QuantileDays(Measure::CycleWon, 1, 2),
-        "median of the same days, interpolated", "Exact, from a histogram of whole days."),
-    kpi!("cycle_length_p90", "cycle_p90_seconds", Days, EventTime, false, Formula::QuantileDays(Measure::CycleWon, 9, 10),
-        "90th percentile of the same days, interpolated", "Exact, from a histogram of whole days."),
-    kpi!("open_deals", "open_deals", Count, Stock, true, Formula::Stock(Measure::OpenDeals),
-        "deals open at the window's end", "Follows the current owner: a handed-over deal moves."),
-    kpi!("open_pipeline", "open_pipeline_amount", Money, Stock, true, Formula::StockMoney(Measure::OpenAmount, Measure::OpenPriced),
-        "sum of the amounts of deals open at the window's end", "In the reporting currency; deals without an amount are not in it."),
-    kpi!("revenue_growth", "revenue_growth_ratio", Ratio, EventTime, false, Formula::Growth(Measure::WonAmount),
+        "Won deals only; open deals are censored, so it under-states. Same-day wins are 0 days."
+    ),
+    kpi!(
+        "cycle_length_p50",
+        "cycle_p50_seconds",
+        Days,
+        EventTime,
+        false,
+        Formula::QuantileDays(Measure::CycleWon, 1, 2),
+        "median of the same days, interpolated",
+        "Exact, from a histogram of whole days."
+    ),
+    kpi!(
+        "cycle_length_p90",
+        "cycle_p90_seconds",
+        Days,
+        EventTime,
+        false,
+        Formula::QuantileDays(Measure::CycleWon, 9, 10),
+        "90th percentile of the same days, interpolated",
+        "Exact, from a histogram of whole days."
+    ),
+    kpi!(
+        "open_deals",
+        "open_deals",
+        Count,
+        Stock,
+        true,
+        Formula::Stock(Measure::OpenDeals),
+        "deals open at the window's end",
+        "Follows the current owner: a handed-over deal moves."
+    ),
+    kpi!(
+        "open_pipeline",
+        "open_pipeline_amount",
+        Money,
+        Stock,
+        true,
+        Formula::StockMoney(Measure::OpenAmount, Measure::OpenPriced),
+        "sum of the amounts of deals open at the window's end",
+        "In the reporting currency; deals without an amount are not in it."
+    ),
+    kpi!(
+        "revenue_growth",
+        "revenue_growth_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Growth(Measure::WonAmount),
         "revenue / revenue of the window before - 1",
-        "A window still running is compared with the same elapsed part of the one before."),
+        "A window still running is compared with the same elapsed part of the one before."
+    ),
 ];
 
 /// What a KPI is computed from.
@@ -242,7 +367,11 @@ impl Kpi {
             Formula::Growth(m) => {
                 let now = sum_of(view.flow, m);
                 let before = view.before.map_or(Exact(0), |b| sum_of(b, m));
-                let mut out = quotient(Exact(now.0 - before.0), before, view.flow.total(m.counted()));
+                let mut out = quotient(
+                    Exact(now.0 - before.0),
+                    before,
+                    view.flow.total(m.counted()),
+                );
                 out.num = Some(now);
                 out
             }
@@ -262,7 +391,11 @@ impl Measure {
 }
 
 fn count(n: i128) -> KpiValue {
-    KpiValue { value: Some(Number::Exact(Exact::whole(n))), n, ..KpiValue::default() }
+    KpiValue {
+        value: Some(Number::Exact(Exact::whole(n))),
+        n,
+        ..KpiValue::default()
+    }
 }
 
 fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {
@@ -281,7 +414,13 @@ fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValu
 
 fn quotient(num: Exact, den: Exact, n: i128) -> KpiValue {
     let value = (den.0 != 0).then(|| Number::Float(divide(num.0, den.0)));
-    KpiValue { value, num: Some(num), den: Some(den), n, ..KpiValue::default() }
+    KpiValue {
+        value,
+        num: Some(num),
+        den: Some(den),
+        n,
+        ..KpiValue::default()
+    }
 }
 
 /// `num / den` as the nearest float to within one rounding of the fraction: the whole part is
@@ -308,7 +447,10 @@ fn cohort(view: &View<'_>, horizon: Option<i32>) -> KpiValue {
 
 fn quantile(of: &Measures, m: Measure, num: i128, den: i128) -> KpiValue {
     let n = of.total(m);
-    let mut out = KpiValue { n, ..KpiValue::default() };
+    let mut out = KpiValue {
+        n,
+        ..KpiValue::default()
+    };
     if n <= 0 {
         return out;
     }
@@ -316,7 +458,12 @@ fn quantile(of: &Measures, m: Measure, num: i128, den: i128) -> KpiValue {
     let (rank, part) = ((n - 1) * num / den, (n - 1) * num % den);
     let nth = |k: i128| {
         let mut seen = 0;
-        of.of(m).find(|(_, c)| { seen += c; seen > k }).map_or(0, |(d, _)| i128::from(d))
+        of.of(m)
+            .find(|(_, c)| {
+                seen += c;
+                seen > k
+            })
+            .map_or(0, |(d, _)| i128::from(d))
     };
     let (low, high) = (nth(rank), nth((rank + 1).min(n - 1)));
     out.value = Some(Number::Float(divide(low * den + (high - low) * part, den)));
@@ -333,17 +480,34 @@ mod tests {
 
     fn compute(name: &str, flow: &Measures, age_days: i32) -> KpiValue {
         let stock = Measures::new();
-        let view = View { flow, stock: &stock, before: None, age_days, currency: eur() };
+        let view = View {
+            flow,
+            stock: &stock,
+            before: None,
+            age_days,
+            currency: eur(),
+        };
         Kpi::named(name).unwrap().compute(&view)
     }
 
     #[test]
     fn a_zero_denominator_is_absent() {
         let none = Measures::new();
-        for name in ["win_rate", "average_deal_size", "cycle_length_mean", "cycle_length_p50", "cohort_conversion", "revenue_growth", "win_rate_amount"] {
+        for name in [
+            "win_rate",
+            "average_deal_size",
+            "cycle_length_mean",
+            "cycle_length_p50",
+            "cohort_conversion",
+            "revenue_growth",
+            "win_rate_amount",
+        ] {
             assert_eq!(compute(name, &none, 1000).value, None, "{name}");
         }
-        assert_eq!(compute("deals_won", &none, 0).value, Some(Number::Exact(Exact(0))));
+        assert_eq!(
+            compute("deals_won", &none, 0).value,
+            Some(Number::Exact(Exact(0)))
+        );
         assert_eq!(compute("win_rate", &none, 0).den, Some(Exact(0)));
     }
 
@@ -354,9 +518,18 @@ mod tests {
             .into_iter()
             .collect();
         // −2, 3, 10, 10
-        assert_eq!(compute("cycle_length_p50", &days, 0).value, Some(Number::Float(6.5)));
-        assert_eq!(compute("cycle_length_p90", &days, 0).value, Some(Number::Float(10.0)));
-        assert_eq!(compute("cycle_length_mean", &days, 0).value, Some(Number::Float(5.25)));
+        assert_eq!(
+            compute("cycle_length_p50", &days, 0).value,
+            Some(Number::Float(6.5))
+        );
+        assert_eq!(
+            compute("cycle_length_p90", &days, 0).value,
+            Some(Number::Float(10.0))
+        );
+        assert_eq!(
+            compute("cycle_length_mean", &days, 0).value,
+            Some(Number::Float(5.25))
+        );
     }
 
     #[test]
@@ -368,17 +541,29 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        assert_eq!(compute("cohort_conversion", &cohort, 0).value, Some(Number::Float(0.5)));
+        assert_eq!(
+            compute("cohort_conversion", &cohort, 0).value,
+            Some(Number::Float(0.5))
+        );
         assert_eq!(compute("cohort_conversion_90d", &cohort, 89).value, None);
-        assert_eq!(compute("cohort_conversion_90d", &cohort, 90).value, Some(Number::Float(0.25)));
+        assert_eq!(
+            compute("cohort_conversion_90d", &cohort, 90).value,
+            Some(Number::Float(0.25))
+        );
     }
 
     #[test]
     fn other_currencies_are_shown_and_never_added() {
         let usd = Currency::parse("USD").unwrap();
         let won: Measures = [
-            (MeasureKey::currency(Measure::WonAmount, eur()), Exact::whole(10).0),
-            (MeasureKey::currency(Measure::WonAmount, usd), Exact::whole(7).0),
+            (
+                MeasureKey::currency(Measure::WonAmount, eur()),
+                Exact::whole(10).0,
+            ),
+            (
+                MeasureKey::currency(Measure::WonAmount, usd),
+                Exact::whole(7).0,
+            ),
             (MeasureKey::currency(Measure::WonPriced, eur()), 1),
             (MeasureKey::currency(Measure::WonPriced, usd), 1),
         ]

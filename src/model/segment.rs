@@ -11,9 +11,7 @@ pub const UNKNOWN: &str = "unknown";
 
 /// Values of one configured set of dimensions, such as `territory=West` or
 /// `territory=West,channel=web`; without any it is the whole business.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Segment {
     /// Dimension and value, in the order in which the config names the dimensions.
     pub parts: Vec<(Box<str>, Box<str>)>,
@@ -27,7 +25,12 @@ impl Segment {
 
     /// A segment of dimension and value pairs.
     pub fn of<'a>(parts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Segment {
-        Segment { parts: parts.into_iter().map(|(d, v)| (d.into(), v.into())).collect() }
+        Segment {
+            parts: parts
+                .into_iter()
+                .map(|(d, v)| (d.into(), v.into()))
+                .collect(),
+        }
     }
 
     /// The name of the dimension set: `overall`, `rep`, `territory_channel`.
@@ -35,12 +38,19 @@ impl Segment {
         if self.parts.is_empty() {
             return "overall".to_owned();
         }
-        self.parts.iter().map(|(d, _)| &**d).collect::<Vec<_>>().join("_")
+        self.parts
+            .iter()
+            .map(|(d, _)| &**d)
+            .collect::<Vec<_>>()
+            .join("_")
     }
 
     /// The value of a dimension.
     pub fn value(&self, dimension: &str) -> Option<&str> {
-        self.parts.iter().find(|(d, _)| &**d == dimension).map(|(_, v)| &**v)
+        self.parts
+            .iter()
+            .find(|(d, _)| &**d == dimension)
+            .map(|(_, v)| &**v)
     }
 
     /// The partition of the partials and result topics that holds this segment.
@@ -89,7 +99,10 @@ mod tests {
         assert_eq!(tricky.to_string(), "rep=a%2Cterritory%3Db%7C%25");
         assert_ne!(tricky, Segment::of([("rep", "a"), ("territory", "b|%")]));
         assert_eq!(Segment::overall().to_string(), "overall");
-        assert_eq!(Segment::of([("territory", "W"), ("channel", "web")]).grain(), "territory_channel");
+        assert_eq!(
+            Segment::of([("territory", "W"), ("channel", "web")]).grain(),
+            "territory_channel"
+        );
     }
 
     #[test]

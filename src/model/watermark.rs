@@ -42,7 +42,10 @@ impl Frontier {
 
     /// Takes a report; an older one than known is ignored.
     pub fn report(&mut self, group: &str, part: u32, watermark: Timestamp) {
-        let known = self.parts.entry((group.to_owned(), part)).or_insert(watermark);
+        let known = self
+            .parts
+            .entry((group.to_owned(), part))
+            .or_insert(watermark);
         *known = (*known).max(watermark);
         if let Some(now) = self.minimum() {
             self.reached = Some(self.reached.map_or(now, |r| r.max(now)));

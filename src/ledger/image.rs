@@ -1,0 +1,180 @@
+//! Images: a whole shard at an offset, as bytes. Any complete image is valid, whoever wrote it,
+//! because a shard's state is a function of the log's prefix.
+//!
+//! Layout: magic `TMIM`, format byte, CRC-32 of the rest, then zstd-compressed postcard.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::entity::Entity;
+use super::{Cell, Ledger};
+use crate::model::definition::Definition;
+use crate::model::measure::Measures;
+use crate::model::record::{Offset, Partition};
+use crate::model::segment::Segment;
+use crate::model::slice::Slice;
+use crate::model::watermark::Frontier;
+
+const MAGIC: &[u8; 4] = b"TMIM";
+const FORMAT: u8 = 1;
+const HEAD: usize = 9;
+
+/// Why bytes are no image for this shard.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// Not an image, cut, or changed.
+    #[error("image is broken: {0}")]
+    Broken(String),
+    /// Written by a newer version.
+    #[error("image format {0} is newer than this binary knows ({FORMAT}); upgrade it")]
+    Newer(u8),
+    /// Of another definition.
+    #[error(
+        "image was made with definition {found:016x}, this process runs {own:016x}: segments, \
+         slices, measures, zones or shards were changed; give the changed job a new \
+         `app.generation`, which runs beside the old one"
+    )]
+    Definition {
+        /// Hash in the image.
+        found: u64,
+        /// Hash of this process.
+        own: u64,
+    },
+    /// Of another shard.
+    #[error("image is of shard {found}, asked for shard {own}")]
+    Shard {
+        /// Shard in the image.
+        found: u32,
+        /// Shard asked for.
+        own: u32,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    definition: u64,
+    shard: u32,
+    next: u64,
+    floors: (i32, i32),
+    frontier: Frontier,
+    texts: Vec<Arc<str>>,
+    entities: Vec<(Box<str>, Entity)>,
+    segments: Vec<Segment>,
+    cells: Vec<(u32, Slice, Measures)>,
+}
+
+impl Ledger {
+    /// The whole shard as bytes.
+    pub fn image(&self) -> Vec<u8> {
+        let mut entities: Vec<_> = self
+            .entities
+            .iter()
+            .map(|(k, e)| (k.clone(), e.clone()))
+            .collect();
+        entities.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let mut segments = Vec::new();
+        let mut places = std::collections::BTreeMap::new();
+        let mut cells: Vec<_> = self
+            .cells
+            .iter()
+            .map(|((segment, slice), cell)| {
+                let place = *places.entry(*segment).or_insert_with(|| {
+                    segments.push(self.credits.resolve(*segment).clone());
+                    segments.len() as u32 - 1
+                });
+                (place, *slice, cell.measures.clone())
+            })
+            .collect();
+        cells.sort_unstable_by_key(|(segment, slice, _)| (*slice, *segment));
+        let state = State {
+            definition: self.definition_hash,
+            shard: self.shard.0,
+            next: self.next.0,
+            floors: self.floors,
+            frontier: self.frontier.clone(),
+            texts: self.symbols.texts().to_vec(),
+            entities,
+            segments,
+            cells,
+        };
+        let plain = postcard::to_allocvec(&state).expect("plain data serializes into memory");
+        let packed =
+            zstd::bulk::compress(&plain, 1).expect("zstd compresses from memory to memory");
+        let mut out = Vec::with_capacity(packed.len() + HEAD + 8);
+        out.extend_from_slice(MAGIC);
+        out.push(FORMAT);
+        let body: Vec<u8> = [(plain.len() as u64).to_le_bytes().as_slice(), &packed].concat();
+        out.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
+        out.extend_from_slice(&body);
+        out
+    }
+
+    /// The shard that an image holds.
+    pub fn restore(
+        definition: Arc<Definition>,
+        shard: Partition,
+        bytes: &[u8],
+    ) -> Result<Ledger, ImageError> {
+        let state = decode(bytes)?;
+        let mut out = Ledger::new(definition, shard);
+        if state.shard != shard.0 {
+            return Err(ImageError::Shard {
+                found: state.shard,
+                own: shard.0,
+            });
+        }
+        if state.definition != out.definition_hash {
+            return Err(ImageError::Definition {
+                found: state.definition,
+                own: out.definition_hash,
+            });
+        }
+        for text in &state.texts {
+            out.symbols.intern(text);
+        }
+        out.entities = state.entities.into_iter().collect();
+        let ids: Vec<_> = state
+            .segments
+            .into_iter()
+            .map(|s| out.credits.segment(s))
+            .collect();
+        for (place, slice, measures) in state.cells {
+            let segment = ids.get(place as usize).ok_or_else(|| {
+                ImageError::Broken("a cell names a segment that is not there".to_owned())
+            })?;
+            out.cells.insert(
+                (*segment, slice),
+                Cell {
+                    measures,
+                    dirty: false,
+                },
+            );
+        }
+        out.next = Offset(state.next);
+        out.floors = state.floors;
+        out.frontier = state.frontier;
+        Ok(out)
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<State, ImageError> {
+    let broken = |why: &str| ImageError::Broken(why.to_owned());
+    if bytes.len() < HEAD + 8 || &bytes[..4] != MAGIC {
+        return Err(broken("no image header"));
+    }
+    match bytes[4] {
+        FORMAT => {}
+        newer if newer > FORMAT => return Err(ImageError::Newer(newer)),
+        _ => return Err(broken("unknown format")),
+    }
+    let (head, body) = bytes.split_at(HEAD);
+    if head[5..] != crc32fast::hash(body).to_le_bytes() {
+        return Err(broken("checksum does not match"));
+    }
+    let (length, packed) = body.split_at(8);
+    let length = u64::from_le_bytes(length.try_into().expect("split at 8 gives 8 bytes"));
+    let length = usize::try_from(length).map_err(|_| broken("length does not fit memory"))?;
+    let plain = zstd::bulk::decompress(packed, length).map_err(|e| broken(&e.to_string()))?;
+    postcard::from_bytes(&plain).map_err(|e| broken(&e.to_string()))
+}

@@ -1,0 +1,452 @@
+//! The ledger: one fold a shard. Events become entity states; the difference of what an entity
+//! contributed before and contributes now goes into cells; changed cells leave as partials.
+//!
+//! Everything here is a function of the log's prefix `..next`: two owners that read the same
+//! prefix hold the same state and write the same bytes.
+
+mod entity;
+mod image;
+mod project;
+mod symbols;
+
+pub use image::ImageError;
+pub use symbols::MAX_DIMENSIONS;
+
+use std::sync::Arc;
+
+use entity::{Entity, Held, Kind, Slot, Stamp};
+use project::{Contribution, Projector};
+use symbols::{Credits, Map, SegmentId, Symbols};
+
+use crate::model::definition::Definition;
+use crate::model::event::{Event, EventKind, Field, FieldName, Op, Value};
+use crate::model::measure::{MeasureKey, Measures};
+use crate::model::partial::{Partial, ShardBeat};
+use crate::model::record::{Offset, Partition};
+use crate::model::segment::Segment;
+use crate::model::slice::{Slice, Tier};
+use crate::model::time::Timestamp;
+use crate::model::watermark::{Frontier, Heartbeat};
+
+/// What an event did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Its time lies behind the shard's watermark: it amended windows already published.
+    pub late: bool,
+    /// Some of what it changed lies in slices no longer kept.
+    pub too_late: bool,
+    /// The stage table does not know its stage.
+    pub unknown_stage: bool,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Verdict {
+    /// It changed the state.
+    #[default]
+    Counted,
+    /// It stated nothing that the state did not hold: a repetition.
+    Repeated,
+    /// The ledger keeps no entities of its kind yet; the event stays in the log.
+    NotKept,
+    /// It only says that changes were lost.
+    Gap,
+    /// Its offset was folded before.
+    Folded,
+}
+
+/// What a shard publishes.
+#[derive(Debug, Default)]
+pub struct Publication {
+    /// Changed cells, absolute, sorted by segment and slice.
+    pub cells: Vec<Partial>,
+    /// Cells that fell out of retention: to be deleted.
+    pub expired: Vec<(Segment, Slice)>,
+}
+
+/// Sizes, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Entities held.
+    pub entities: usize,
+    /// Cells held.
+    pub cells: usize,
+    /// Memory of the entities with their keys, bytes, estimated from capacities.
+    pub entity_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Cell {
+    measures: Measures,
+    dirty: bool,
+}
+
+/// The state of one shard.
+#[derive(Debug)]
+pub struct Ledger {
+    definition: Arc<Definition>,
+    definition_hash: u64,
+    dimensions: Vec<String>,
+    shard: Partition,
+    next: Offset,
+    symbols: Symbols,
+    credits: Credits,
+    entities: Map<Box<str>, Entity>,
+    cells: Map<(SegmentId, Slice), Cell>,
+    dirty: Vec<(SegmentId, Slice)>,
+    expired: Vec<(SegmentId, Slice)>,
+    frontier: Frontier,
+    /// First fine and first day slice still kept.
+    floors: (i32, i32),
+    scratch: Scratch,
+}
+
+/// Buffers kept between events, so that a fold does not allocate them anew.
+#[derive(Debug, Default)]
+struct Scratch {
+    key: String,
+    values: Vec<(Slot, Held)>,
+    contributions: Vec<Contribution>,
+}
+
+impl Ledger {
+    /// An empty shard: the fold of no event.
+    pub fn new(definition: Arc<Definition>, shard: Partition) -> Ledger {
+        Ledger {
+            definition_hash: definition.hash(),
+            dimensions: definition.dimensions(),
+            definition,
+            shard,
+            next: Offset(0),
+            symbols: Symbols::default(),
+            credits: Credits::default(),
+            entities: Map::default(),
+            cells: Map::default(),
+            dirty: Vec::new(),
+            expired: Vec::new(),
+            frontier: Frontier::default(),
+            floors: (i32::MIN, i32::MIN),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// The offset of the next event to fold.
+    pub fn next(&self) -> Offset {
+        self.next
+    }
+
+    /// Event time is complete up to here.
+    pub fn watermark(&self) -> Option<Timestamp> {
+        self.frontier.watermark()
+    }
+
+    /// Which source partition holds the watermark.
+    pub fn watermark_holder(&self) -> Option<(String, u32, Option<Timestamp>)> {
+        self.frontier.holder()
+    }
+
+    /// Sizes, for metrics.
+    pub fn sizes(&self) -> Sizes {
+        let entity_bytes = self
+            .entities
+            .iter()
+            .map(|(k, e)| k.len() + e.heap_bytes() + size_of::<(Box<str>, Entity)>() + 1)
+            .sum();
+        Sizes {
+            entities: self.entities.len(),
+            cells: self.cells.len(),
+            entity_bytes,
+        }
+    }
+
+    /// Folds one event.
+    pub fn apply(&mut self, offset: Offset, event: &Event<'_>) -> Applied {
+        if offset < self.next {
+            return Applied {
+                verdict: Verdict::Folded,
+                ..Applied::default()
+            };
+        }
+        self.next = offset.next();
+        let mut applied = Applied {
+            late: self.watermark().is_some_and(|w| event.time < w),
+            ..Applied::default()
+        };
+        let Some(kind) = Kind::of(event.entity.kind) else {
+            return Applied {
+                verdict: Verdict::NotKept,
+                ..applied
+            };
+        };
+        if event.kind == EventKind::Gap {
+            return Applied {
+                verdict: Verdict::Gap,
+                ..applied
+            };
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        applied.unknown_stage = self.values(event, &mut scratch.values);
+        if self.join(kind, event, &mut scratch) {
+            applied.too_late = self.settle_difference(&mut scratch.contributions);
+        } else {
+            applied.verdict = Verdict::Repeated;
+        }
+        self.scratch = scratch;
+        applied
+    }
+
+    /// Joins the event into its entity; leaves the contributions to add (after) and to take back
+    /// (before, negated) in `scratch`.
+    fn join(&mut self, kind: Kind, event: &Event<'_>, scratch: &mut Scratch) -> bool {
+        use std::fmt::Write as _;
+        scratch.key.clear();
+        let (tenant, id) = (&event.tenant, &event.entity.id);
+        let _ = write!(scratch.key, "{tenant}/{}/{id}", event.entity.kind.as_str());
+        let mut projector = Projector {
+            definition: &self.definition,
+            dimensions: &self.dimensions,
+            symbols: &mut self.symbols,
+            credits: &mut self.credits,
+        };
+        let out = &mut scratch.contributions;
+        out.clear();
+        let stamp = Stamp::of(event.order, event.op, event.time);
+        if let Some(entity) = self.entities.get_mut(scratch.key.as_str()) {
+            projector.project(entity, out);
+            for c in out.iter_mut() {
+                c.n = -c.n;
+            }
+            if !entity.join(stamp, &scratch.values, projector.symbols) {
+                out.clear();
+                return false;
+            }
+            projector.project(entity, out);
+        } else {
+            let mut entity = Entity::new(kind);
+            entity.join(stamp, &scratch.values, projector.symbols);
+            projector.project(&entity, out);
+            self.entities.insert(scratch.key.as_str().into(), entity);
+        }
+        true
+    }
+
+    /// What the event states, as the ledger keeps it. Returns whether the stage is unknown.
+    fn values(&mut self, event: &Event<'_>, out: &mut Vec<(Slot, Held)>) -> bool {
+        out.clear();
+        match event.op {
+            Op::Create | Op::Snapshot | Op::Restore => out.push((Slot::EXISTS, Held::Bool(true))),
+            Op::Delete | Op::Merge => out.push((Slot::EXISTS, Held::Bool(false))),
+            Op::Update => {}
+        }
+        let mut unknown_stage = false;
+        for (name, value) in &event.set {
+            let held = match value {
+                Value::Null => Held::Null,
+                Value::Text(text) => Held::Text(self.symbols.intern(text)),
+                Value::Status(status) => Held::Status(*status),
+                Value::Money(money) => Held::Money(*money),
+                Value::Time(at) => Held::Time(*at),
+                Value::Number(_) | Value::Bool(_) => continue,
+            };
+            match name {
+                FieldName::Known(Field::Stage) => {
+                    unknown_stage = self.unknown_stage(event, value);
+                    out.push((Slot::STAGE, held));
+                    out.push((Slot::SYSTEM, Held::Text(self.symbols.intern(&event.system))));
+                }
+                FieldName::Known(Field::Status) => out.push((Slot::STATUS, held)),
+                FieldName::Known(Field::Pipeline) => out.push((Slot::PIPELINE, held)),
+                FieldName::Known(Field::Amount) => out.push((Slot::AMOUNT, held)),
+                FieldName::Known(Field::CreatedAt) => out.push((Slot::CREATED_AT, held)),
+                FieldName::Known(Field::ClosedAt) => out.push((Slot::CLOSED_AT, held)),
+                FieldName::Known(Field::Owner) => out.push((Slot::OWNER, held)),
+                _ => {}
+            }
+            if let Some(slot) = self.dimension_slot(name) {
+                out.push((slot, held));
+            }
+        }
+        unknown_stage
+    }
+
+    fn dimension_slot(&self, name: &FieldName<'_>) -> Option<Slot> {
+        let i = self.dimensions.iter().position(|d| match name {
+            FieldName::Known(field) => d == field.as_str() && d != "owner",
+            FieldName::Custom(custom) => d.strip_prefix("x.") == Some(custom),
+        })?;
+        Some(Slot(Slot::DIMENSIONS + i as u8))
+    }
+
+    fn unknown_stage(&self, event: &Event<'_>, stage: &Value<'_>) -> bool {
+        let (table, Value::Text(stage)) = (&self.definition.stages, stage) else {
+            return false;
+        };
+        let pipeline = event.set.iter().find_map(|(n, v)| match (n, v) {
+            (FieldName::Known(Field::Pipeline), Value::Text(p)) => Some(&**p),
+            _ => None,
+        });
+        !table.stages.is_empty()
+            && table
+                .status(&event.system, pipeline.unwrap_or(""), stage)
+                .is_none()
+    }
+
+    /// Adds contributions to the cells of every segment and tier. What cancels out touches none.
+    /// Returns whether something fell behind the retention.
+    fn settle_difference(&mut self, contributions: &mut Vec<Contribution>) -> bool {
+        contributions.sort_unstable_by_key(|c| (c.at, c.credit, c.key));
+        let mut too_late = false;
+        let mut i = 0;
+        while i < contributions.len() {
+            let head = contributions[i];
+            let mut n = 0;
+            while i < contributions.len() {
+                let c = contributions[i];
+                if (c.at, c.credit, c.key) != (head.at, head.credit, head.key) {
+                    break;
+                }
+                n += c.n;
+                i += 1;
+            }
+            if n != 0 {
+                too_late |= self.credit_cells(&Contribution { n, ..head });
+            }
+        }
+        too_late
+    }
+
+    fn credit_cells(&mut self, c: &Contribution) -> bool {
+        let stock = c.key.measure.is_stock();
+        let (fine_floor, day_floor) = self.floors;
+        let day = Slice::day(&self.definition.calendar, c.at);
+        let fine = Slice::fine(c.at);
+        let too_late = day.index < day_floor && !stock;
+        let in_day = !too_late;
+        let in_fine = !stock && fine.index >= fine_floor;
+        for k in 0..self.credits.segments_of(c.credit).len() {
+            let segment = self.credits.segments_of(c.credit)[k];
+            if in_day {
+                self.add(segment, day, c.key, c.n);
+            }
+            if in_fine {
+                self.add(segment, fine, c.key, c.n);
+            }
+        }
+        too_late
+    }
+
+    fn add(&mut self, segment: SegmentId, slice: Slice, key: MeasureKey, n: i128) {
+        let cell = self.cells.entry((segment, slice)).or_default();
+        cell.measures.add(key, n);
+        if !cell.dirty {
+            cell.dirty = true;
+            self.dirty.push((segment, slice));
+        }
+    }
+
+    /// Folds the progress of a source partition.
+    pub fn beat(&mut self, offset: Offset, beat: &Heartbeat) {
+        if offset < self.next {
+            return;
+        }
+        self.next = offset.next();
+        self.frontier.declare(&beat.topic, beat.of);
+        self.frontier
+            .report(&beat.topic, beat.partition, beat.watermark);
+        let Some(watermark) = self.watermark() else {
+            return;
+        };
+        let floors = self
+            .definition
+            .retention
+            .floors(&self.definition.calendar, watermark);
+        if floors != self.floors {
+            self.floors = floors;
+            self.expire();
+        }
+    }
+
+    /// Skips a record that could not be read.
+    pub fn skip(&mut self, offset: Offset) {
+        self.next = self.next.max(offset.next());
+    }
+
+    fn expire(&mut self) {
+        let (fine_floor, day_floor) = self.floors;
+        let (expired, dirty) = (&mut self.expired, &mut self.dirty);
+        self.cells.retain(|(segment, slice), cell| {
+            let old = match slice.tier {
+                Tier::Fine => slice.index < fine_floor,
+                Tier::Day => slice.index < day_floor,
+            };
+            if !old {
+                return true;
+            }
+            // Stocks are sums over all time: they outlive the slice's flows.
+            let before = cell.measures.entries().len();
+            cell.measures.retain_stock();
+            if cell.measures.is_zero() {
+                expired.push((*segment, *slice));
+                return false;
+            }
+            if cell.measures.entries().len() != before && !cell.dirty {
+                cell.dirty = true;
+                dirty.push((*segment, *slice));
+            }
+            true
+        });
+    }
+
+    /// Marks every cell as changed, so that the next publication repeats all of them: after a
+    /// takeover, and now and then as a repair.
+    pub fn re_emit(&mut self) {
+        for (key, cell) in &mut self.cells {
+            if !cell.dirty {
+                cell.dirty = true;
+                self.dirty.push(*key);
+            }
+        }
+    }
+
+    /// Takes what changed since the last call.
+    pub fn publish(&mut self) -> Publication {
+        let mut keys = std::mem::take(&mut self.dirty);
+        keys.retain(|key| {
+            self.cells
+                .get_mut(key)
+                .is_some_and(|c| std::mem::take(&mut c.dirty))
+        });
+        let mut cells: Vec<Partial> = keys
+            .iter()
+            .map(|key| Partial {
+                shard: self.shard.0,
+                version: self.next.0,
+                segment: self.credits.resolve(key.0).clone(),
+                slice: key.1,
+                measures: self.cells[key].measures.clone(),
+            })
+            .collect();
+        cells.sort_unstable_by(|a, b| (a.slice, &a.segment).cmp(&(b.slice, &b.segment)));
+        let expired = std::mem::take(&mut self.expired)
+            .into_iter()
+            .map(|(segment, slice)| (self.credits.resolve(segment).clone(), slice))
+            .collect();
+        Publication { cells, expired }
+    }
+
+    /// The shard's progress, for the rollups.
+    pub fn progress(&self) -> ShardBeat {
+        ShardBeat {
+            shard: self.shard.0,
+            shards: self.definition.shards,
+            version: self.next.0,
+            watermark: self.watermark(),
+            definition: self.definition_hash,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,319 @@
+//! What an entity contributes: `project` lists it, and an update emits the difference.
+//!
+//! Every rule about credit, closing and reopening lives here, as a function of the entity's state
+//! alone. Late, corrected, reopened, re-owned, deleted and merged events need no rule of their
+//! own: they change the state, and the difference does the rest.
+
+use super::entity::{Entity, Held, Kind, Slot, Stamp};
+use super::symbols::{Credit, Credits, Symbol, Symbols};
+use crate::model::definition::{Attribution, Definition};
+use crate::model::event::{Order, Status};
+use crate::model::measure::{Measure, MeasureKey};
+use crate::model::money::Money;
+use crate::model::time::Timestamp;
+
+/// Something that an entity adds to the slice of a moment, for everyone it is credited to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Contribution {
+    /// The moment.
+    pub at: Timestamp,
+    /// Whom it is credited to.
+    pub credit: Credit,
+    /// What.
+    pub key: MeasureKey,
+    /// How much.
+    pub n: i128,
+}
+
+/// What projecting needs beside the entity.
+pub struct Projector<'a> {
+    /// Definition.
+    pub definition: &'a Definition,
+    /// Its dimensions.
+    pub dimensions: &'a [String],
+    /// Interned strings.
+    pub symbols: &'a mut Symbols,
+    /// Interned combinations.
+    pub credits: &'a mut Credits,
+}
+
+/// How a deal stands: its status, and since which event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Standing {
+    status: Status,
+    since: Stamp,
+}
+
+impl Projector<'_> {
+    /// Lists what the entity contributes, in no particular order; equal entries may repeat.
+    pub fn project(&mut self, entity: &Entity, out: &mut Vec<Contribution>) {
+        let Some(first) = entity.first_stamp() else {
+            return;
+        };
+        if entity
+            .latest(Slot::EXISTS)
+            .is_some_and(|(_, h)| h == Held::Bool(false))
+        {
+            return;
+        }
+        let created = created_at(entity);
+        let born = entity.first_creation().unwrap_or(first);
+        let mut add = |at, credit, key, n| out.push(Contribution { at, credit, key, n });
+        if entity.kind == Kind::Lead {
+            if let Some(at) = created {
+                let credit = self.credit(entity, born);
+                add(at, credit, MeasureKey::plain(Measure::LeadsCreated), 1);
+            }
+            return;
+        }
+        let changes = self.status_changes(entity);
+        let standing = standing(&changes);
+        let closed = standing
+            .filter(|s| s.status != Status::Open)
+            .map(|s| (s, closed_at(entity, s)));
+        if let Some(at) = created {
+            let credit = self.credit(entity, born);
+            add(at, credit, MeasureKey::plain(Measure::DealsCreated), 1);
+            if let Some((
+                Standing {
+                    status: Status::Won,
+                    ..
+                },
+                won_at,
+            )) = closed
+            {
+                let age = self.definition.calendar.days_between(at, won_at);
+                add(at, credit, MeasureKey::days(Measure::CohortWon, age), 1);
+            }
+        }
+        if let Some((standing, at)) = closed {
+            let credit = self.credit(entity, standing.since);
+            self.closing(entity, standing.status, at, created, credit, out);
+        }
+        self.stock(entity, created.unwrap_or(first.time), &changes, closed, out);
+    }
+
+    fn closing(
+        &self,
+        entity: &Entity,
+        status: Status,
+        at: Timestamp,
+        created: Option<Timestamp>,
+        credit: Credit,
+        out: &mut Vec<Contribution>,
+    ) {
+        let mut add = |key, n| out.push(Contribution { at, credit, key, n });
+        let won = status == Status::Won;
+        let (count, sum, priced) = if won {
+            (Measure::DealsWon, Measure::WonAmount, Measure::WonPriced)
+        } else {
+            (Measure::DealsLost, Measure::LostAmount, Measure::LostPriced)
+        };
+        add(MeasureKey::plain(count), 1);
+        if let Some(Held::Money(money)) = entity.latest(Slot::AMOUNT).map(|(_, h)| h) {
+            add(
+                MeasureKey::currency(sum, money.currency),
+                money.amount.exact().0,
+            );
+            add(MeasureKey::currency(priced, money.currency), 1);
+        }
+        if let Some(created) = created.filter(|_| won) {
+            let days = self.definition.calendar.days_between(created, at);
+            add(MeasureKey::days(Measure::CycleWon, days), 1);
+        }
+    }
+
+    /// The open pipeline: the deal enters it when created and leaves it when closed; on the way it
+    /// moves with its owner, its other dimensions and its amount.
+    fn stock(
+        &mut self,
+        entity: &Entity,
+        start: Timestamp,
+        changes: &[(Stamp, Status)],
+        closed: Option<(Standing, Timestamp)>,
+        out: &mut Vec<Contribution>,
+    ) {
+        let mut points = Vec::with_capacity(8);
+        entity.points(|s| s.0 >= Slot::OWNER.0 || s == Slot::AMOUNT, &mut points);
+        points.extend(changes.iter().map(|(s, _)| *s));
+        points.extend(entity.first_stamp());
+        points.sort_unstable();
+        points.dedup();
+        let mut now = start;
+        let mut held: Option<(Credit, Option<Money>)> = None;
+        let mut first = true;
+        for stamp in points {
+            let status = changes
+                .iter()
+                .rev()
+                .find(|(s, _)| *s <= stamp)
+                .map_or(Status::Open, |c| c.1);
+            let at = match closed {
+                Some((standing, at)) if standing.since == stamp => at,
+                _ if first => start,
+                _ => stamp.time,
+            };
+            first = false;
+            now = now.max(at);
+            let next = (status == Status::Open).then(|| {
+                let money = match entity.as_of(Slot::AMOUNT, stamp.order) {
+                    Some(Held::Money(money)) => Some(money),
+                    _ => None,
+                };
+                (self.credit_as_of(entity, stamp.order, None), money)
+            });
+            if next != held {
+                move_stock(now, held, -1, out);
+                move_stock(now, next, 1, out);
+                held = next;
+            }
+        }
+    }
+
+    /// Status changes in order: explicit ones, and those that the stage table knows.
+    fn status_changes(&self, entity: &Entity) -> Vec<(Stamp, Status)> {
+        let mut out: Vec<(Stamp, Status)> = Vec::with_capacity(4);
+        let explicit = entity
+            .history(Slot::STATUS)
+            .map(|(stamp, held)| match held {
+                Held::Status(status) => (stamp, status),
+                _ => (stamp, Status::Open),
+            });
+        out.extend(explicit);
+        if self.definition.stages.stages.is_empty() {
+            return out;
+        }
+        let spoken = out.len();
+        for (stamp, held) in entity.history(Slot::STAGE) {
+            let Held::Text(stage) = held else { continue };
+            let of = |slot| match entity.as_of(slot, stamp.order) {
+                Some(Held::Text(s)) => self.symbols.text(s),
+                _ => "",
+            };
+            let (system, pipeline) = (of(Slot::SYSTEM), of(Slot::PIPELINE));
+            let known = self
+                .definition
+                .stages
+                .status(system, pipeline, self.symbols.text(stage));
+            if let Some(status) = known.filter(|_| !out[..spoken].iter().any(|(s, _)| *s == stamp))
+            {
+                out.push((stamp, status));
+            }
+        }
+        out.sort_unstable_by_key(|(stamp, _)| *stamp);
+        out
+    }
+
+    /// Whom a fact of this event is credited to.
+    fn credit(&mut self, entity: &Entity, fact: Stamp) -> Credit {
+        match self.definition.attribution {
+            Attribution::AtEvent => self.credit_as_of(entity, fact.order, Some(fact)),
+            Attribution::Current => self.credit_as_of(entity, [i64::MAX; 2], None),
+        }
+    }
+
+    fn credit_as_of(&mut self, entity: &Entity, order: Order, settle: Option<Stamp>) -> Credit {
+        let owner = self.value(entity, Slot::OWNER, order, settle);
+        let mut values = [None; super::symbols::MAX_DIMENSIONS];
+        let dimensions = self.dimensions;
+        for (i, dimension) in dimensions.iter().enumerate() {
+            values[i] = if dimension == "rep" {
+                owner
+            } else {
+                self.value(entity, Slot(Slot::DIMENSIONS + i as u8), order, settle)
+                    .or_else(|| self.from_directory(owner, dimension))
+            };
+        }
+        self.credits.intern(
+            &values[..dimensions.len()],
+            dimensions,
+            self.definition,
+            self.symbols,
+        )
+    }
+
+    fn value(
+        &self,
+        entity: &Entity,
+        slot: Slot,
+        order: Order,
+        settle: Option<Stamp>,
+    ) -> Option<Symbol> {
+        let held = entity.as_of(slot, order).or_else(|| {
+            let fact = settle?;
+            let until = fact.time + self.definition.settle;
+            let (stamp, held) = entity.history(slot).next()?;
+            (stamp.time <= until).then_some(held)
+        });
+        match held {
+            Some(Held::Text(symbol)) => Some(symbol),
+            _ => None,
+        }
+    }
+
+    fn from_directory(&mut self, owner: Option<Symbol>, dimension: &str) -> Option<Symbol> {
+        let rep = self
+            .definition
+            .directory
+            .reps
+            .get(self.symbols.text(owner?))?;
+        let value = rep.values.get(dimension)?;
+        Some(self.symbols.intern(value))
+    }
+}
+
+fn move_stock(
+    at: Timestamp,
+    held: Option<(Credit, Option<Money>)>,
+    sign: i128,
+    out: &mut Vec<Contribution>,
+) {
+    let Some((credit, money)) = held else { return };
+    let mut add = |key, n: i128| {
+        out.push(Contribution {
+            at,
+            credit,
+            key,
+            n: n * sign,
+        })
+    };
+    add(MeasureKey::plain(Measure::OpenDeals), 1);
+    if let Some(money) = money {
+        add(
+            MeasureKey::currency(Measure::OpenAmount, money.currency),
+            money.amount.exact().0,
+        );
+        add(MeasureKey::currency(Measure::OpenPriced, money.currency), 1);
+    }
+}
+
+/// When the entity came into being: as stated, else the time of its earliest creation; unknown
+/// where neither was seen (a source connected in mid-life).
+fn created_at(entity: &Entity) -> Option<Timestamp> {
+    match entity.latest(Slot::CREATED_AT) {
+        Some((_, Held::Time(at))) => Some(at),
+        _ => entity.first_creation().map(|s| s.time),
+    }
+}
+
+/// The last run of equal statuses: a repeated win does not move the win (HubSpot's rule).
+fn standing(changes: &[(Stamp, Status)]) -> Option<Standing> {
+    let (_, status) = *changes.last()?;
+    let run = changes
+        .iter()
+        .rev()
+        .take_while(|(_, s)| *s == status)
+        .last()?;
+    Some(Standing {
+        status,
+        since: run.0,
+    })
+}
+
+/// When it was closed: as stated at or behind the closing event, else that event's time.
+fn closed_at(entity: &Entity, standing: Standing) -> Timestamp {
+    match entity.latest(Slot::CLOSED_AT) {
+        Some((stamp, Held::Time(at))) if stamp.order >= standing.since.order => at,
+        _ => standing.since.time,
+    }
+}

@@ -1,0 +1,127 @@
+//! Interned strings and segments of one shard: an entity holds four bytes for a value that a
+//! thousand others share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use crate::model::definition::Definition;
+use crate::model::segment::{Segment, UNKNOWN};
+
+/// Maps of the core hash with a fixed seed: nothing may depend on their order, and nothing does,
+/// but a core without randomness is easier to trust.
+pub type Map<K, V> = HashMap<K, V, FixedState>;
+
+/// An interned string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Symbol(pub u32);
+
+/// An interned segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId(pub u32);
+
+/// A combination of dimension values, interned: whom a contribution is credited to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Credit(pub u32);
+
+/// Interned strings.
+#[derive(Debug, Default)]
+pub struct Symbols {
+    by_text: Map<Arc<str>, u32>,
+    texts: Vec<Arc<str>>,
+}
+
+impl Symbols {
+    /// The symbol of a text.
+    pub fn intern(&mut self, text: &str) -> Symbol {
+        if let Some(id) = self.by_text.get(text) {
+            return Symbol(*id);
+        }
+        let id = self.texts.len() as u32;
+        let text: Arc<str> = text.into();
+        self.texts.push(text.clone());
+        self.by_text.insert(text, id);
+        Symbol(id)
+    }
+
+    /// The text of a symbol.
+    pub fn text(&self, symbol: Symbol) -> &str {
+        &self.texts[symbol.0 as usize]
+    }
+
+    /// All texts in order of their symbols.
+    pub fn texts(&self) -> &[Arc<str>] {
+        &self.texts
+    }
+}
+
+/// Interned combinations of dimension values, and the segments that each belongs to.
+#[derive(Debug, Default)]
+pub struct Credits {
+    by_values: Map<Box<[u32]>, u32>,
+    segments_of: Vec<Box<[SegmentId]>>,
+    by_segment: Map<Segment, u32>,
+    segments: Vec<Segment>,
+}
+
+impl Credits {
+    /// The combination of the values of all dimensions, in the order of
+    /// [`Definition::dimensions`]; a value of `None` is unknown.
+    pub fn intern(
+        &mut self,
+        values: &[Option<Symbol>],
+        dimensions: &[String],
+        definition: &Definition,
+        symbols: &Symbols,
+    ) -> Credit {
+        // 0 is unknown, so symbols move up by one.
+        let mut key = [0u32; MAX_DIMENSIONS];
+        for (slot, value) in key.iter_mut().zip(values) {
+            *slot = value.map_or(0, |s| s.0 + 1);
+        }
+        let key = &key[..values.len()];
+        if let Some(id) = self.by_values.get(key) {
+            return Credit(*id);
+        }
+        let value_of = |dimension: &str| {
+            let i = dimensions.iter().position(|d| d == dimension)?;
+            values[i].map(|s| symbols.text(s))
+        };
+        let mut ids = Vec::with_capacity(definition.segments.len());
+        for set in &definition.segments {
+            let parts = set
+                .iter()
+                .map(|d| (d.as_str(), value_of(d).unwrap_or(UNKNOWN)));
+            ids.push(self.segment(Segment::of(parts)));
+        }
+        let id = self.segments_of.len() as u32;
+        self.segments_of.push(ids.into());
+        self.by_values.insert(key.into(), id);
+        Credit(id)
+    }
+
+    /// The id of a segment.
+    pub fn segment(&mut self, segment: Segment) -> SegmentId {
+        if let Some(id) = self.by_segment.get(&segment) {
+            return SegmentId(*id);
+        }
+        let id = self.segments.len() as u32;
+        self.segments.push(segment.clone());
+        self.by_segment.insert(segment, id);
+        SegmentId(id)
+    }
+
+    /// The segments that a combination belongs to.
+    pub fn segments_of(&self, credit: Credit) -> &[SegmentId] {
+        &self.segments_of[credit.0 as usize]
+    }
+
+    /// A segment by id.
+    pub fn resolve(&self, id: SegmentId) -> &Segment {
+        &self.segments[id.0 as usize]
+    }
+}
+
+/// Most dimensions that a definition may use; the config holds it.
+pub const MAX_DIMENSIONS: usize = 16;

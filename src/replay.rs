@@ -1,0 +1,191 @@
+//! Replay: the same three folds over a file, in memory, without a log, a clock, or a thread. The
+//! answer to "what would the board have shown", and the bench for every law.
+
+use std::sync::Arc;
+
+use crate::intake::{Decoder, Intake};
+use crate::ledger::Ledger;
+use crate::model::deadletter::DeadLetter;
+use crate::model::definition::Definition;
+use crate::model::event::shard_of;
+use crate::model::partial::{PartialMessage, cell_key};
+use crate::model::record::{Offset, Partition, Record};
+use crate::model::row::Row;
+use crate::model::time::{Day, Timestamp};
+use crate::model::watermark::Heartbeat;
+use crate::rollup::Rollup;
+
+/// Events between two progress records: fine slices behind the retention are let go meanwhile.
+const PROGRESS_EVERY: u64 = 65_536;
+
+/// What a replay counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records read.
+    pub records: u64,
+    /// Events folded.
+    pub events: u64,
+    /// Events that lie behind `--as-of`, left out.
+    pub after_as_of: u64,
+    /// Test events dropped.
+    pub test: u64,
+    /// Events that stated nothing new.
+    pub repeated: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// Rows written.
+    pub rows: u64,
+}
+
+/// A replay under way.
+pub struct Replay {
+    definition: Arc<Definition>,
+    decoder: Decoder,
+    as_of: Option<Timestamp>,
+    ledgers: Vec<Ledger>,
+    /// Next offset a shard.
+    offsets: Vec<u64>,
+    latest: Option<Timestamp>,
+    first: Option<Timestamp>,
+    counts: Counts,
+}
+
+impl Replay {
+    /// A replay of a definition. Its day slices are kept for ever, so that every window of the
+    /// file is whole. With `as_of`, events behind it are left out and windows stand there.
+    pub fn new(mut definition: Definition, decoder: Decoder, as_of: Option<Timestamp>) -> Replay {
+        definition.retention.days = None;
+        let definition = Arc::new(definition);
+        let shards = definition.shards;
+        Replay {
+            ledgers: (0..shards)
+                .map(|s| Ledger::new(definition.clone(), Partition(s)))
+                .collect(),
+            offsets: vec![0; shards as usize],
+            definition,
+            decoder,
+            as_of,
+            latest: None,
+            first: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Folds one record; returns its dead letters.
+    pub fn feed(&mut self, record: &Record) -> Vec<DeadLetter> {
+        let Intake {
+            events,
+            dead_letters,
+            test,
+            ..
+        } = self.decoder.take(record, None);
+        self.counts.records += 1;
+        self.counts.test += u64::from(test);
+        self.counts.dead_letters += dead_letters.len() as u64;
+        for event in &events {
+            if self.as_of.is_some_and(|limit| event.time > limit) {
+                self.counts.after_as_of += 1;
+                continue;
+            }
+            let shard = shard_of(&event.key(), self.definition.shards).0 as usize;
+            let applied = self.ledgers[shard].apply(Offset(self.offsets[shard]), event);
+            self.offsets[shard] += 1;
+            self.counts.events += 1;
+            self.counts.repeated += u64::from(applied.verdict == crate::ledger::Verdict::Repeated);
+            self.latest = self.latest.max(Some(event.time));
+            self.first = Some(self.first.map_or(event.time, |f| f.min(event.time)));
+            if self.counts.events.is_multiple_of(PROGRESS_EVERY) {
+                self.progress(self.latest);
+            }
+        }
+        dead_letters
+    }
+
+    fn progress(&mut self, watermark: Option<Timestamp>) {
+        let Some(watermark) = watermark else { return };
+        let beat = Heartbeat {
+            topic: "replay".into(),
+            partition: 0,
+            of: 1,
+            watermark,
+            idle: false,
+        };
+        for (ledger, offset) in self.ledgers.iter_mut().zip(&mut self.offsets) {
+            ledger.beat(Offset(*offset), &beat);
+            *offset += 1;
+        }
+    }
+
+    /// Ends the replay: gives the final row of every (window, segment). Calendar windows run from
+    /// the first event to the last, rolling windows of days have one row a day, shorter rolling
+    /// and to-date windows one where the replay ends.
+    pub fn finish(mut self, mut write: impl FnMut(Row)) -> Counts {
+        let Some(end) = self.as_of.or(self.latest) else {
+            return self.counts;
+        };
+        self.progress(Some(end));
+        let first = self.first.unwrap_or(end);
+        let mut rollups: Vec<Rollup> = (0..self.definition.partitions)
+            .map(|p| Rollup::new(self.definition.clone(), Partition(p), first))
+            .collect();
+        let mut offset = Offset(0);
+        for ledger in &mut self.ledgers {
+            merge_all(ledger, &mut rollups, &mut offset);
+        }
+        let day_of = |t| self.definition.calendar.day_of(t);
+        let begin = rollups
+            .iter()
+            .filter_map(Rollup::first_day)
+            .min()
+            .unwrap_or(day_of(first));
+        let mut rows = 0;
+        let mut count = |row: Row| {
+            rows += 1;
+            write(row);
+        };
+        for rollup in &mut rollups {
+            self.walk(rollup, begin, end, &mut count);
+            rollup.calendar_rows(begin).for_each(&mut count);
+        }
+        self.counts.rows = rows;
+        self.counts
+    }
+
+    /// Moves a rollup through time, a day at a step.
+    fn walk(&self, rollup: &mut Rollup, begin: Day, end: Timestamp, write: &mut impl FnMut(Row)) {
+        let calendar = &self.definition.calendar;
+        // The instant of the last event is inside the last window, not behind it.
+        let end = if self.as_of.is_some() {
+            end
+        } else {
+            Timestamp(end.0 + 1)
+        };
+        let last = calendar.day_of(Timestamp(end.0 - 1));
+        for day in begin.0..=last.0 {
+            let now = calendar.start_of(Day(day + 1)).min(end);
+            rollup.tick(now);
+            rollup
+                .pane_rows(day < last.0)
+                .into_iter()
+                .filter(|row| day == last.0 || row.is_rolling())
+                .for_each(&mut *write);
+        }
+    }
+}
+
+fn merge_all(ledger: &mut Ledger, rollups: &mut [Rollup], offset: &mut Offset) {
+    let out = ledger.publish();
+    for partial in out.cells {
+        let partition = partial.segment.partition(rollups.len() as u32).0 as usize;
+        rollups[partition].merge(*offset, PartialMessage::Cell(partial));
+        *offset = offset.next();
+    }
+    for (segment, slice) in out.expired {
+        let partition = segment.partition(rollups.len() as u32).0 as usize;
+        let shard = ledger.progress().shard;
+        rollups[partition].forget(&cell_key(shard, &segment, slice));
+    }
+    for rollup in rollups {
+        rollup.merge(*offset, PartialMessage::Beat(ledger.progress()));
+    }
+}

@@ -1,0 +1,398 @@
+//! The rollup: one fold a partials partition. Partials of all shards are merged by version into
+//! cells; windows are running totals over cells, changed by difference; KPIs are read off windows
+//! when a row is due.
+
+mod cells;
+mod moving;
+mod rows;
+mod segment;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use crate::model::definition::Definition;
+use crate::model::partial::{Partial, PartialMessage, ShardBeat, parse_cell_key};
+use crate::model::record::{Offset, Partition};
+use crate::model::row::{Pane, Row};
+use crate::model::segment::Segment;
+use crate::model::time::{Day, Timestamp};
+use crate::model::watermark::Frontier;
+use crate::model::window::{Period, WindowKind};
+use moving::Moving;
+use segment::{Published, SegmentState};
+
+type Map<K, V> = HashMap<K, V, FixedState>;
+
+/// Longest horizon of a cohort KPI in the catalogue, days.
+const HORIZON_DAYS: i32 = 90;
+
+/// What a message did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// It changed a cell.
+    New,
+    /// A newer or the same version was merged before.
+    Stale,
+    /// Progress of a shard.
+    Progress,
+    /// It belongs to another definition: this process must not merge it.
+    Foreign {
+        /// Hash in the message.
+        found: u64,
+        /// Hash of this process.
+        own: u64,
+    },
+}
+
+/// A row that is due, as it goes out.
+#[derive(Debug)]
+pub struct DueRow {
+    /// Key on the results topic.
+    pub key: String,
+    /// Partition of the results topic.
+    pub partition: Partition,
+    /// JSON.
+    pub json: String,
+    /// Firing, for metrics.
+    pub pane: Pane,
+}
+
+/// The state of one partials partition.
+#[derive(Debug)]
+pub struct Rollup {
+    definition: Arc<Definition>,
+    definition_hash: u64,
+    partition: Partition,
+    periods: Vec<Period>,
+    moving: Vec<Moving>,
+    frontier: Frontier,
+    by_segment: Map<Segment, usize>,
+    by_text: Map<String, usize>,
+    segments: Vec<SegmentState>,
+    restored: Map<String, Published>,
+    newest: Offset,
+    now: Timestamp,
+    /// The day up to which windows were closed.
+    closed_before: Option<Day>,
+    started: bool,
+    /// The next tick repeats every row.
+    repair: bool,
+}
+
+impl Rollup {
+    /// An empty partition at `now`, with the members known in advance.
+    pub fn new(definition: Arc<Definition>, partition: Partition, now: Timestamp) -> Rollup {
+        let periods = definition
+            .windows
+            .iter()
+            .filter_map(|w| match w {
+                WindowKind::Calendar(p) => Some(*p),
+                _ => None,
+            })
+            .collect();
+        let mut frontier = Frontier::default();
+        frontier.declare("shard", definition.shards);
+        let mut out = Rollup {
+            definition_hash: definition.hash(),
+            moving: moving::of(&definition, now),
+            definition,
+            partition,
+            periods,
+            frontier,
+            by_segment: Map::default(),
+            by_text: Map::default(),
+            segments: Vec::new(),
+            restored: Map::default(),
+            newest: Offset(0),
+            now,
+            closed_before: None,
+            started: false,
+            repair: false,
+        };
+        for segment in out.definition.known_segments() {
+            if segment.partition(out.definition.partitions) == partition {
+                out.state(&segment);
+            }
+        }
+        out
+    }
+
+    fn state(&mut self, segment: &Segment) -> usize {
+        if let Some(i) = self.by_segment.get(segment) {
+            return *i;
+        }
+        let i = self.segments.len();
+        let mut state = SegmentState::new(segment.clone(), &self.periods, self.moving.len());
+        if self.started {
+            let today = self.today();
+            for period in &self.periods {
+                state.roll(*period, today);
+            }
+        }
+        self.segments.push(state);
+        self.by_segment.insert(segment.clone(), i);
+        self.by_text.insert(segment.to_string(), i);
+        i
+    }
+
+    fn today(&self) -> Day {
+        self.definition.calendar.day_of(Timestamp(self.now.0 - 1))
+    }
+
+    /// Event time is complete up to here, over all shards.
+    pub fn watermark(&self) -> Option<Timestamp> {
+        self.frontier.watermark()
+    }
+
+    /// Which shard holds the watermark.
+    pub fn watermark_holder(&self) -> Option<(String, u32, Option<Timestamp>)> {
+        self.frontier.holder()
+    }
+
+    /// Segments and cells held.
+    pub fn sizes(&self) -> (usize, usize) {
+        (
+            self.segments.len(),
+            self.segments.iter().map(SegmentState::cells).sum(),
+        )
+    }
+
+    /// Merges a message of the partials topic.
+    pub fn merge(&mut self, offset: Offset, message: PartialMessage) -> Merged {
+        match message {
+            PartialMessage::Cell(partial) => self.merge_cell(offset, partial),
+            PartialMessage::Beat(beat) => self.merge_beat(&beat),
+        }
+    }
+
+    fn merge_beat(&mut self, beat: &ShardBeat) -> Merged {
+        if beat.definition != self.definition_hash {
+            return Merged::Foreign {
+                found: beat.definition,
+                own: self.definition_hash,
+            };
+        }
+        if let Some(watermark) = beat.watermark {
+            self.frontier.report("shard", beat.shard, watermark);
+        }
+        Merged::Progress
+    }
+
+    fn merge_cell(&mut self, offset: Offset, partial: Partial) -> Merged {
+        let Partial {
+            shard,
+            version,
+            segment,
+            slice,
+            measures,
+        } = partial;
+        self.newest = self.newest.max(offset);
+        let i = self.state(&segment);
+        let today = self.today();
+        let state = &mut self.segments[i];
+        if state.merge(slice, (shard, version), measures, &self.moving, today) {
+            Merged::New
+        } else {
+            Merged::Stale
+        }
+    }
+
+    /// Takes a deletion: the slice of that key is out of retention.
+    pub fn forget(&mut self, key: &str) {
+        let Some((shard, slice, segment)) = parse_cell_key(key) else {
+            return;
+        };
+        if let Some(i) = self.by_text.get(segment) {
+            self.segments[*i].forget(shard, slice);
+        }
+    }
+
+    /// Takes a row as it stands on the results topic, so that revisions go on where they were.
+    pub fn seen(&mut self, key: &str, kpis_json: &str, pane: Pane, revision: u64) {
+        let hash = xxhash_rust::xxh3::xxh3_64(kpis_json.as_bytes());
+        self.restored.insert(
+            key.to_owned(),
+            Published {
+                hash,
+                pane,
+                revision,
+            },
+        );
+    }
+
+    /// Moves to `now` (never back) and returns the rows that are due: changed, closed, corrected,
+    /// or of a window that just began.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<DueRow> {
+        self.advance(now);
+        let mut due = Vec::new();
+        for i in 0..self.segments.len() {
+            if std::mem::take(&mut self.segments[i].dirty) {
+                self.collect_due(i, &mut due);
+            }
+        }
+        self.repair = false;
+        due.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        due
+    }
+
+    /// Moves the windows to `now`.
+    fn advance(&mut self, now: Timestamp) {
+        let before = self.today();
+        self.now = self.now.max(now);
+        let today = self.today();
+        for i in 0..self.moving.len() {
+            let from = self.moving[i].advance(&self.definition.calendar, self.now);
+            let to = self.moving[i].range;
+            if from != to {
+                for state in &mut self.segments {
+                    state.shift(i, from, to);
+                }
+            }
+        }
+        if today != before || !self.started {
+            self.new_day(today);
+        }
+        self.close();
+    }
+
+    /// A new day: windows begin, and every moving window shows where it now stands.
+    fn new_day(&mut self, today: Day) {
+        let first = !std::mem::replace(&mut self.started, true);
+        let (_, floor) = self
+            .definition
+            .retention
+            .floors(&self.definition.calendar, self.now);
+        for state in &mut self.segments {
+            for period in &self.periods {
+                if first || period.start(today) == today {
+                    state.roll(*period, today);
+                }
+            }
+            for (total, window) in state.moving.iter_mut().zip(&self.moving) {
+                total.dirty |= window.shown;
+            }
+            state.dirty = true;
+            state.retire(floor);
+        }
+    }
+
+    /// Closes the windows that the watermark has passed.
+    fn close(&mut self) {
+        let Some(watermark) = self.watermark() else {
+            return;
+        };
+        let day = self.definition.calendar.day_of(watermark);
+        if self.closed_before.is_some_and(|d| d >= day) {
+            return;
+        }
+        self.closed_before = Some(day);
+        for state in &mut self.segments {
+            state.mark_due(day, HORIZON_DAYS);
+        }
+    }
+
+    fn collect_due(&mut self, i: usize, due: &mut Vec<DueRow>) {
+        let mut windows: Vec<(WindowKind, Day)> = Vec::new();
+        for (period, totals) in &mut self.segments[i].calendar {
+            for (start, total) in totals.iter_mut().filter(|(_, t)| t.dirty) {
+                total.dirty = false;
+                windows.push((WindowKind::Calendar(*period), Day(*start)));
+            }
+        }
+        for (kind, start) in windows {
+            let WindowKind::Calendar(period) = kind else {
+                continue;
+            };
+            let row = self.calendar_row(&self.segments[i], period, start);
+            let age = self.age_days(period.next(start).0);
+            let known = self.segments[i]
+                .calendar
+                .get(&period)
+                .and_then(|t| t.get(&start.0)?.published);
+            let published = self.fire(row, known, due);
+            if let Some(total) = self.segments[i]
+                .calendar
+                .get_mut(&period)
+                .and_then(|t| t.get_mut(&start.0))
+            {
+                total.published = Some(published);
+                total.mature = age >= HORIZON_DAYS;
+            }
+        }
+        for m in 0..self.moving.len() {
+            let total = &mut self.segments[i].moving[m];
+            if !std::mem::take(&mut total.dirty) || !self.moving[m].shown {
+                continue;
+            }
+            let known = total.published;
+            let row = self.moving_row(&self.segments[i], m);
+            let published = self.fire(row, known, due);
+            self.segments[i].moving[m].published = Some(published);
+        }
+    }
+
+    /// Decides which firing a row is, and whether it says anything new.
+    fn fire(&mut self, mut row: Row, known: Option<Published>, due: &mut Vec<DueRow>) -> Published {
+        let key = row.key();
+        let known = known.or_else(|| self.restored.remove(&key));
+        let kpis = row.kpis_json();
+        let hash = xxhash_rust::xxh3::xxh3_64(kpis.as_bytes());
+        let moving = !matches!(row.kind, WindowKind::Calendar(_));
+        let (pane, revision) = match known {
+            // A moving window never ends: its row always describes the current one.
+            _ if moving || row.pane == Pane::Early => (Pane::Early, 0),
+            None => (Pane::OnTime, 0),
+            Some(p) if p.pane == Pane::Early => (Pane::OnTime, 0),
+            Some(p) if p.hash == hash => (p.pane, p.revision),
+            Some(p) => (Pane::Corrected, p.revision + 1),
+        };
+        let published = Published {
+            hash,
+            pane,
+            revision,
+        };
+        if self.repair || known != Some(published) {
+            (row.pane, row.revision) = (pane, revision);
+            let partition = self.partition;
+            due.push(DueRow {
+                json: row.json_with(&kpis),
+                key,
+                partition,
+                pane,
+            });
+        }
+        published
+    }
+
+    /// The next tick repeats every row as it is: after a takeover, and now and then as a repair.
+    pub fn re_emit(&mut self) {
+        self.repair = true;
+        for state in &mut self.segments {
+            let calendar = state.calendar.values_mut().flat_map(|t| t.values_mut());
+            calendar.for_each(|total| total.dirty = true);
+            state.moving.iter_mut().for_each(|total| total.dirty = true);
+            state.dirty = true;
+        }
+    }
+
+    fn age_days(&self, end_day: i32) -> i32 {
+        match self.watermark() {
+            Some(w) => self.definition.calendar.day_of(w).0.saturating_sub(end_day),
+            None => i32::MIN,
+        }
+    }
+
+    /// The first day of any cell, over all segments.
+    pub fn first_day(&self) -> Option<Day> {
+        self.segments
+            .iter()
+            .filter_map(SegmentState::first_day)
+            .min()
+            .map(Day)
+    }
+}
+
+#[cfg(test)]
+mod tests;

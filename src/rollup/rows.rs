@@ -1,0 +1,152 @@
+//! Rows: a window's totals, read as KPIs.
+
+use super::Rollup;
+use super::segment::SegmentState;
+use crate::model::kpi::{CATALOGUE, View};
+use crate::model::measure::Measures;
+use crate::model::row::{Pane, Row};
+use crate::model::time::{Day, Timestamp};
+use crate::model::window::{Period, SliceRange, WindowKind};
+
+impl Rollup {
+    /// The row of a calendar window.
+    pub(super) fn calendar_row(&self, state: &SegmentState, period: Period, start: Day) -> Row {
+        let zero = Measures::new();
+        let flow = state.flow(period, start).unwrap_or(&zero);
+        let end = period.next(start);
+        let kind = WindowKind::Calendar(period);
+        let running = (start..end).contains(&self.today());
+        let before = if running {
+            let m = self.moving.iter().position(|m| m.kind == kind && !m.shown);
+            m.map(|m| &state.moving[m].flow)
+        } else {
+            state.flow(period, period.previous(start))
+        };
+        self.row(
+            state,
+            kind,
+            SliceRange::days(start, end),
+            end.0 - 1,
+            flow,
+            before,
+        )
+    }
+
+    /// The row of a moving window, where it stands now.
+    pub(super) fn moving_row(&self, state: &SegmentState, m: usize) -> Row {
+        let window = &self.moving[m];
+        // What a shown window is compared with follows it in the list.
+        let before = self
+            .moving
+            .get(m + 1)
+            .filter(|n| n.kind == window.kind && !n.shown);
+        let before = before.map(|_| &state.moving[m + 1].flow);
+        self.row(
+            state,
+            window.kind,
+            window.range,
+            window.last_day,
+            &state.moving[m].flow,
+            before,
+        )
+    }
+
+    fn row(
+        &self,
+        state: &SegmentState,
+        kind: WindowKind,
+        range: SliceRange,
+        last_day: i32,
+        flow: &Measures,
+        before: Option<&Measures>,
+    ) -> Row {
+        let calendar = &self.definition.calendar;
+        let (start, end) = (range.start(calendar), range.end(calendar));
+        let as_of = self.watermark();
+        let stock = state.stock_at(last_day);
+        let view = View {
+            flow,
+            stock: &stock,
+            before,
+            age_days: self.age_days(last_day + 1),
+            currency: self.definition.currency,
+        };
+        Row {
+            kind,
+            start,
+            end,
+            zone: calendar.zone().to_owned(),
+            segment: state.segment.clone(),
+            pane: if as_of.is_some_and(|w| w >= end) {
+                Pane::OnTime
+            } else {
+                Pane::Early
+            },
+            revision: 0,
+            version: self.newest.0,
+            as_of,
+            complete_ratio: complete(start, end, as_of),
+            kpis: CATALOGUE
+                .iter()
+                .map(|k| (k.name, k.unit, k.compute(&view)))
+                .collect(),
+            currency: self.definition.currency,
+        }
+    }
+
+    /// The current row of every window kind, for every segment: what `/metrics` shows.
+    pub fn current_rows(&self) -> Vec<Row> {
+        let today = self.today();
+        let mut out = Vec::new();
+        for state in &self.segments {
+            for period in &self.periods {
+                out.push(self.calendar_row(state, *period, period.start(today)));
+            }
+            out.extend(self.moving_rows(state));
+        }
+        out
+    }
+
+    fn moving_rows<'a>(&'a self, state: &'a SegmentState) -> impl Iterator<Item = Row> + 'a {
+        (0..self.moving.len())
+            .filter(|m| self.moving[*m].shown)
+            .map(|m| self.moving_row(state, m))
+    }
+
+    /// The rows of the moving windows where they stand now, optionally only those of whole days:
+    /// replay writes one a day.
+    pub fn pane_rows(&self, days_only: bool) -> Vec<Row> {
+        let keep = |row: &Row| !(days_only && matches!(row.kind, WindowKind::RollingFine(_)));
+        self.segments
+            .iter()
+            .flat_map(|s| self.moving_rows(s))
+            .filter(keep)
+            .collect()
+    }
+
+    /// The rows of every calendar window from the one that holds `first` to the current one, for
+    /// every segment, zero rows included: what replay writes.
+    pub fn calendar_rows(&self, first: Day) -> impl Iterator<Item = Row> + '_ {
+        let today = self.today();
+        self.segments.iter().flat_map(move |state| {
+            self.periods.iter().flat_map(move |period| {
+                let mut at = period.start(first);
+                std::iter::from_fn(move || {
+                    let start = at;
+                    at = period.next(start);
+                    (start <= today).then(|| self.calendar_row(state, *period, start))
+                })
+            })
+        })
+    }
+}
+
+fn complete(start: Timestamp, end: Timestamp, as_of: Option<Timestamp>) -> f64 {
+    let Some(as_of) = as_of else { return 0.0 };
+    let (length, passed) = (end.0 - start.0, as_of.0 - start.0);
+    if length <= 0 {
+        1.0
+    } else {
+        (passed as f64 / length as f64).clamp(0.0, 1.0)
+    }
+}

@@ -1,0 +1,325 @@
+//! One segment's windows: running totals, changed by difference only.
+
+use std::collections::BTreeMap;
+
+use super::cells::{Cell, Cells};
+use super::moving::Moving;
+use crate::model::calendar::Calendar;
+use crate::model::measure::Measures;
+use crate::model::row::Pane;
+use crate::model::segment::Segment;
+use crate::model::slice::{Slice, Tier};
+use crate::model::time::Day;
+use crate::model::window::{Period, SliceRange};
+
+/// What was last published of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Hash of the KPIs' JSON.
+    pub hash: u64,
+    /// Firing.
+    pub pane: Pane,
+    /// Amendments so far.
+    pub revision: u64,
+}
+
+/// The running total of a calendar window.
+#[derive(Debug, Default)]
+pub struct Total {
+    /// Sum over its slices, without stocks.
+    pub flow: Measures,
+    /// What was last published.
+    pub published: Option<Published>,
+    /// Whether its cohort was old enough for the horizon KPIs when last published.
+    pub mature: bool,
+    /// Waits to be published.
+    pub dirty: bool,
+}
+
+/// The running total of a moving window.
+#[derive(Debug, Default)]
+pub struct MovingTotal {
+    /// Sum over the slices it holds now, without stocks.
+    pub flow: Measures,
+    /// What was last published.
+    pub published: Option<Published>,
+    /// Waits to be published.
+    pub dirty: bool,
+}
+
+/// A segment's state.
+#[derive(Debug)]
+pub struct SegmentState {
+    /// Which.
+    pub segment: Segment,
+    cells: Cells,
+    /// By period, then by first day. From the first window on without a gap (but for days).
+    pub calendar: BTreeMap<Period, BTreeMap<i32, Total>>,
+    /// By number of the moving window.
+    pub moving: Vec<MovingTotal>,
+    stock: BTreeMap<i32, Measures>,
+    stock_total: Measures,
+    /// Something in it waits to be published.
+    pub dirty: bool,
+}
+
+impl SegmentState {
+    /// A segment of which nothing is known.
+    pub fn new(segment: Segment, periods: &[Period], moving: usize) -> SegmentState {
+        SegmentState {
+            segment,
+            cells: Cells::new(),
+            calendar: periods.iter().map(|p| (*p, BTreeMap::new())).collect(),
+            moving: (0..moving).map(|_| MovingTotal::default()).collect(),
+            stock: BTreeMap::new(),
+            stock_total: Measures::new(),
+            dirty: false,
+        }
+    }
+
+    /// Merges a shard's partial into a cell and into every window that holds its slice. Returns
+    /// whether it was new.
+    pub fn merge(
+        &mut self,
+        slice: Slice,
+        (shard, version): (u32, u64),
+        value: Measures,
+        moving: &[Moving],
+        today: Day,
+    ) -> bool {
+        let Some(change) = self
+            .cells
+            .entry(slice)
+            .or_default()
+            .merge(shard, version, value)
+        else {
+            return false;
+        };
+        if change.is_zero() {
+            return true;
+        }
+        let (flow, stock) = change.split_stock();
+        if slice.tier == Tier::Day && !stock.is_zero() {
+            self.move_stock(slice.index, &stock, moving, today);
+        }
+        if flow.is_zero() {
+            return true;
+        }
+        if slice.tier == Tier::Day {
+            self.add_calendar(Day(slice.index), &flow, today);
+        }
+        for (total, window) in self.moving.iter_mut().zip(moving) {
+            if window.range.contains(slice) {
+                total.flow.plus(&flow);
+                total.dirty = true;
+            }
+        }
+        self.dirty = true;
+        true
+    }
+
+    fn add_calendar(&mut self, day: Day, flow: &Measures, today: Day) {
+        for (period, totals) in &mut self.calendar {
+            let start = period.start(day);
+            open_windows(*period, totals, start, today);
+            let total = totals.entry(start.0).or_default();
+            total.flow.plus(flow);
+            total.dirty = true;
+            // The next window's growth is relative to this one.
+            if let Some(next) = totals.get_mut(&period.next(start).0) {
+                next.dirty = true;
+            }
+        }
+    }
+
+    fn move_stock(&mut self, day: i32, stock: &Measures, moving: &[Moving], today: Day) {
+        self.stock_total.plus(stock);
+        let held = self.stock.entry(day).or_default();
+        held.plus(stock);
+        if held.is_zero() {
+            self.stock.remove(&day);
+        }
+        // A stock is a sum over all time: every window that ends behind the day changes.
+        for (period, totals) in &mut self.calendar {
+            let start = period.start(Day(day));
+            open_windows(*period, totals, start, today);
+            for (_, total) in totals.range_mut(start.0..) {
+                total.dirty = true;
+            }
+        }
+        for (total, window) in self.moving.iter_mut().zip(moving) {
+            total.dirty |= window.shown && window.last_day >= day;
+        }
+        self.dirty = true;
+    }
+
+    /// Sum of the stocks up to the end of a day. Later days are taken off the total, so the
+    /// current window, which is asked for most, costs nothing.
+    pub fn stock_at(&self, last_day: i32) -> Measures {
+        let mut out = self.stock_total.clone();
+        for (_, later) in self.stock.range(last_day.saturating_add(1)..) {
+            out.minus(later);
+        }
+        out
+    }
+
+    /// Moves a moving window: slices that left are subtracted, slices that entered are added.
+    pub fn shift(&mut self, i: usize, from: SliceRange, to: SliceRange) {
+        let mut change = Measures::new();
+        for (range, other, sign) in [(from, to, -1i128), (to, from, 1)] {
+            for part in outside(range, other) {
+                let keys = Slice {
+                    tier: part.tier,
+                    index: part.lo,
+                }..Slice {
+                    tier: part.tier,
+                    index: part.hi,
+                };
+                if keys.start >= keys.end {
+                    continue;
+                }
+                for cell in self.cells.range(keys).map(|(_, c): (_, &Cell)| c.sum()) {
+                    for (key, n) in cell.entries().iter().filter(|(k, _)| !k.measure.is_stock()) {
+                        change.add(*key, sign * n);
+                    }
+                }
+            }
+        }
+        if !change.is_zero() {
+            let total = &mut self.moving[i];
+            total.flow.plus(&change);
+            total.dirty = true;
+            self.dirty = true;
+        }
+    }
+
+    /// Opens the current window of a period, so that a quiet segment shows a zero row.
+    pub fn roll(&mut self, period: Period, today: Day) {
+        if let Some(totals) = self.calendar.get_mut(&period) {
+            let start = period.start(today);
+            open_windows(period, totals, start, today);
+            totals.entry(start.0).or_default().dirty = true;
+            self.dirty = true;
+        }
+    }
+
+    /// Forgets a shard's value of a slice that fell out of retention.
+    pub fn forget(&mut self, shard: u32, slice: Slice) {
+        if self
+            .cells
+            .get_mut(&slice)
+            .is_some_and(|cell| cell.forget(shard))
+        {
+            self.cells.remove(&slice);
+        }
+    }
+
+    /// Drops windows that begin before the first day kept: they can no longer be amended whole.
+    pub fn retire(&mut self, day_floor: i32) {
+        for totals in self.calendar.values_mut() {
+            *totals = totals.split_off(&day_floor);
+        }
+    }
+
+    /// Marks what the clock changed: windows that the watermark closed, cohorts that came of age.
+    pub fn mark_due(&mut self, closed_before: Day, horizon: i32) {
+        for (period, totals) in &mut self.calendar {
+            for (start, total) in totals.iter_mut() {
+                let end = period.next(Day(*start)).0;
+                let closing =
+                    end <= closed_before.0 && total.published.is_none_or(|p| p.pane == Pane::Early);
+                let ripe = !total.mature && end + horizon <= closed_before.0;
+                if (closing || ripe) && !total.dirty {
+                    total.dirty = true;
+                    self.dirty = true;
+                }
+            }
+        }
+    }
+
+    /// The first day that any calendar window of the segment begins with.
+    pub fn first_day(&self) -> Option<i32> {
+        self.cells
+            .range(
+                Slice {
+                    tier: Tier::Day,
+                    index: i32::MIN,
+                }..,
+            )
+            .map(|(s, _)| s.index)
+            .next()
+    }
+
+    /// The flow of a calendar window; `None` where the segment has none there.
+    pub fn flow(&self, period: Period, start: Day) -> Option<&Measures> {
+        self.calendar.get(&period)?.get(&start.0).map(|t| &t.flow)
+    }
+
+    /// Number of cells held.
+    pub fn cells(&self) -> usize {
+        self.cells.len()
+    }
+}
+
+/// Keeps the windows of a period without a gap, from the segment's first to the current one. Days
+/// are not filled: there may be hundreds, and each that matters has a change of its own.
+fn open_windows(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, today: Day) {
+    if period == Period::Day || totals.contains_key(&start.0) {
+        return;
+    }
+    let current = period.start(today);
+    let from = totals
+        .keys()
+        .next()
+        .map_or(start.0.min(current.0), |first| start.0.min(*first));
+    let to = totals
+        .keys()
+        .next_back()
+        .map_or(current.0, |last| current.0.max(*last));
+    let mut at = Day(from);
+    // Bounded by the calendar's two centuries.
+    while at.0 <= to {
+        totals.entry(at.0).or_insert_with(|| Total {
+            dirty: true,
+            ..Total::default()
+        });
+        at = period.next(at);
+    }
+}
+
+/// The parts of `range` that `other` does not hold.
+fn outside(range: SliceRange, other: SliceRange) -> [SliceRange; 2] {
+    if range.tier != other.tier || other.hi <= range.lo || range.hi <= other.lo {
+        return [
+            range,
+            SliceRange {
+                hi: range.lo,
+                ..range
+            },
+        ];
+    }
+    [
+        SliceRange {
+            hi: other.lo.clamp(range.lo, range.hi),
+            ..range
+        },
+        SliceRange {
+            lo: other.hi.clamp(range.lo, range.hi),
+            ..range
+        },
+    ]
+}
+
+/// The last day that a range of slices reaches into.
+pub fn last_day(range: SliceRange, calendar: &Calendar) -> i32 {
+    match range.tier {
+        Tier::Day => range.hi - 1,
+        Tier::Fine => {
+            let last = Slice {
+                tier: Tier::Fine,
+                index: range.hi - 1,
+            };
+            calendar.day_of(last.start(calendar)).0
+        }
+    }
+}
