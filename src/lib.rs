@@ -1,9 +1,25 @@
 //! Tidemark: streaming sales KPIs, exact and self-correcting.
 //!
-//! The tour, in reading order: [`model`] has the nouns; [`intake`], [`ledger`] and [`rollup`] are
-//! the three pure folds; [`replay`] runs them over a file.
+//! The tour, in reading order. [`model`] has the nouns. [`intake`], [`ledger`] and [`rollup`] are
+//! the three folds: pure, without clock, I/O, randomness or threads; [`replay`] runs them over a
+//! file. [`log`] is the port to Kafka and its in-process stand-ins, [`runtime`] drives the folds
+//! over it, [`http`] shows the results. [`app`] puts it all together, [`cli`] starts it.
+//! [`world`] makes up a company for the demo and the tests.
+
+#![forbid(unsafe_code)]
+
+pub mod model;
 pub mod intake;
 pub mod ledger;
-pub mod model;
-pub mod replay;
 pub mod rollup;
+pub mod replay;
+pub mod reference;
+pub mod log;
+pub mod runtime;
+pub mod http;
+pub mod telemetry;
+pub mod config;
+pub mod app;
+pub mod cli;
+pub mod world;
+pub mod clock;

@@ -289,7 +289,7 @@ fn the_schema_names_every_field_that_the_decoder_reads() {
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(published).unwrap(),
         schema,
-        "docs/event.schema.json is stale: run `tidemark generate schema > docs/event.schema.json`"
+        "docs/event.schema.json is stale: run `make docs`"
     );
 }
 

@@ -52,3 +52,42 @@ pub fn await_some<T>(what: &str, within: Duration, mut step: impl FnMut() -> Opt
         );
     }
 }
+
+/// The log on that broker, with a session short enough for tests.
+#[cfg(feature = "kafka")]
+pub fn kafka_log(bootstrap: &str) -> tidemark::log::kafka::KafkaLog {
+    let settings = tidemark::log::kafka::KafkaSettings {
+        brokers: bootstrap.to_owned(),
+        client_id: "tidemark-test".to_owned(),
+        properties: Vec::new(),
+        session_timeout: Duration::from_secs(30),
+        request_timeout: Duration::from_secs(20),
+    };
+    tidemark::log::kafka::KafkaLog::new(settings).unwrap()
+}
+
+/// Drops the records of a partition below `start`, as retention would.
+#[cfg(feature = "kafka")]
+pub fn delete_records(
+    bootstrap: &str,
+    partition: &tidemark::log::TopicPartition,
+    start: tidemark::log::Offset,
+) {
+    use rdkafka::admin::{AdminClient, AdminOptions};
+    use rdkafka::client::DefaultClientContext;
+
+    let mut config = rdkafka::ClientConfig::new();
+    let admin: AdminClient<DefaultClientContext> =
+        config.set("bootstrap.servers", bootstrap).create().unwrap();
+    let mut list = rdkafka::TopicPartitionList::new();
+    let offset = rdkafka::Offset::Offset(start.0 as i64);
+    list.add_partition_offset(&partition.topic, partition.partition.0 as i32, offset)
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let done = runtime
+        .block_on(admin.delete_records(&list, &AdminOptions::new()))
+        .unwrap();
+    done.elements()[0].error().unwrap();
+}

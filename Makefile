@@ -1,0 +1,44 @@
+# The front doors. `make demo` and `make test` set up what they need; see `make help`.
+SHELL := /bin/bash
+CARGO ?= cargo
+BROKERS ?= 1
+
+.PHONY: help demo test lint bench fuzz kafka docs check-deploy clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: ## Show it: builds and runs a made-up company, live, without Kafka
+	@scripts/setup demo
+	$(CARGO) run --release --locked --no-default-features -- demo $(DEMO_ARGS)
+
+test: ## Everything: unit, law, oracle, Kafka, Prometheus and browser tests
+	@scripts/setup test
+	@scripts/test
+
+lint: ## Format, clippy with warnings as errors, docs, deploy files
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+	scripts/check-deploy
+
+bench: ## Benchmarks of the folds, and end to end on a real Kafka
+	@scripts/setup test
+	$(CARGO) bench --locked
+	scripts/kafka run -- $(CARGO) run --release --locked --example bench_kafka
+
+fuzz: ## Fuzz the parsers of outside bytes for SECONDS each (default 60); needs nightly and cargo-fuzz
+	scripts/fuzz
+
+kafka: ## Start a real broker in the foreground (BROKERS=1 or 3); Ctrl-C stops it
+	@scripts/setup kafka
+	scripts/kafka run --brokers $(BROKERS) -- bash -c 'echo "KAFKA_BOOTSTRAP=$$KAFKA_BOOTSTRAP"; exec sleep infinity'
+
+docs: ## Write the generated reference pages
+	scripts/docs
+
+check-deploy: ## Validate compose, Dockerfile and the rest without an engine
+	scripts/check-deploy
+
+clean: ## Remove what was built
+	$(CARGO) clean

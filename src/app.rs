@@ -1,0 +1,248 @@
+//! The composition root: puts config, log, stages and server together, and takes them down.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::clock::{monotonic, wall_ms};
+use crate::config::{Cleanup, Config};
+use crate::http::{self, Board, Health, HttpState, MetricsPages, Mode, ServerInfo};
+use crate::log::{self, Log, LogError};
+use crate::model::calendar::tzdb_version;
+use crate::runtime::{self, Clock, Context, Stop, StopReason};
+use crate::telemetry::Telemetry;
+
+/// Most rows that the board of one process holds.
+const BOARD_ROWS: usize = 500_000;
+/// Longest time that a stop may take before the process ends all the same.
+const STOP_WITHIN: Duration = Duration::from_secs(12);
+
+/// Why the process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address} (http.listen): {source}")]
+    Listen {
+        /// Address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Topics are missing or wrong.
+    #[error("{}", .0.join("\n"))]
+    Topics(Vec<String>),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A process at work.
+pub struct Running {
+    /// Address of the HTTP server.
+    pub address: SocketAddr,
+    /// Readiness.
+    pub health: Arc<Health>,
+    /// Ends it.
+    pub stop: Stop,
+    workers: Vec<JoinHandle<()>>,
+    server: JoinHandle<()>,
+}
+
+/// Creates our topics where they are missing. Returns those created.
+pub fn create_topics(config: &Config, log: &dyn Log) -> Result<Vec<String>, AppError> {
+    let mut created = Vec::new();
+    for spec in config.specs() {
+        let cleanup = match spec.cleanup {
+            Cleanup::Delete { retention } => log::Cleanup::Delete { retention },
+            Cleanup::Compact { min_lag } => log::Cleanup::Compact { min_lag },
+        };
+        let wanted = log::TopicSpec {
+            name: spec.name.clone(),
+            partitions: spec.partitions,
+            replication: config.kafka.replication,
+            cleanup,
+            max_record_bytes: spec.max_record_bytes,
+        };
+        if log.create(&wanted)? {
+            created.push(spec.name);
+        }
+    }
+    Ok(created)
+}
+
+/// Creates missing source topics too, for the embedded log, which nobody else administers.
+pub fn create_sources(config: &Config, log: &dyn Log) -> Result<(), AppError> {
+    for topic in config.sources.iter().flat_map(|s| &s.topics) {
+        log.create(&log::TopicSpec {
+            name: topic.clone(),
+            partitions: 1,
+            replication: 1,
+            cleanup: log::Cleanup::Delete { retention: None },
+            max_record_bytes: config.intake.max_record_bytes,
+        })?;
+    }
+    Ok(())
+}
+
+/// Compares the topics with what they must be. Returns what is wrong, each with its mend.
+pub fn check_topics(config: &Config, log: &dyn Log) -> Result<Vec<String>, LogError> {
+    let mut wrong = Vec::new();
+    for spec in config.specs() {
+        let Some(info) = log.describe(&spec.name)? else {
+            wrong.push(format!(
+                "topic \"{}\" is missing: run `tidemark topics create --config FILE`",
+                spec.name
+            ));
+            continue;
+        };
+        if info.partitions != spec.partitions {
+            wrong.push(format!(
+                "topic \"{}\" has {} partitions, the config asks for {} (topology): set the config \
+                 back, or raise app.generation (and topics.events for another number of shards) \
+                 and run `tidemark topics create --config FILE`",
+                spec.name, info.partitions, spec.partitions
+            ));
+        }
+        let compact = matches!(spec.cleanup, Cleanup::Compact { .. });
+        if info.compacted.is_some_and(|c| c != compact) {
+            let policy = if compact { "compact" } else { "delete" };
+            wrong.push(format!(
+                "topic \"{}\" must have cleanup.policy={policy}: run kafka-configs --alter \
+                 --entity-type topics --entity-name {} --add-config cleanup.policy={policy}",
+                spec.name, spec.name
+            ));
+        }
+    }
+    for source in &config.sources {
+        for topic in &source.topics {
+            if log.describe(topic)?.is_none() {
+                wrong.push(format!(
+                    "source topic \"{topic}\" (sources.{}) is missing: create it, or correct \
+                     sources.topics",
+                    source.name
+                ));
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+/// Starts all stages and the server. The topics must be right already.
+pub fn start(
+    config: Config,
+    log: Arc<dyn Log>,
+    mode: Mode,
+    clock: Clock,
+    listener: TcpListener,
+) -> Result<Running, AppError> {
+    let topics = Arc::new(config.topics());
+    let currency = config.definition.currency.to_string();
+    let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), tzdb_version(), &currency);
+    let context = Context {
+        topics,
+        log,
+        health: Arc::new(Health::new(runtime::STAGES.iter().map(|(name, _)| *name))),
+        board: Board::new(wall_ms(), BOARD_ROWS),
+        pages: MetricsPages::new(telemetry.clone()),
+        telemetry,
+        clock,
+        stop: Stop::default(),
+        config: Arc::new(config),
+    };
+    let address = listener
+        .local_addr()
+        .map_err(|source| AppError::Listen { address: context.config.http.listen, source })?;
+    let server = serve(&context, mode, listener)?;
+    let workers = runtime::start(&context);
+    Ok(Running { address, health: context.health, stop: context.stop, workers, server })
+}
+
+/// Binds the configured address.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).map_err(|source| AppError::Listen { address, source })
+}
+
+fn serve(
+    context: &Context,
+    mode: Mode,
+    listener: TcpListener,
+) -> Result<JoinHandle<()>, AppError> {
+    let config = &context.config;
+    let info = ServerInfo {
+        mode,
+        calendar: config.definition.calendar.clone(),
+        currency: config.definition.currency.to_string(),
+        app: config.app.clone(),
+        windows: config.definition.windows.iter().map(|w| w.name()).collect(),
+        grains: config.definition.segments.clone(),
+    };
+    let state = HttpState {
+        board: context.board.clone(),
+        telemetry: context.telemetry.clone(),
+        pages: context.pages.clone(),
+        health: context.health.clone(),
+        info: Arc::new(info),
+    };
+    listener.set_nonblocking(true).map_err(AppError::Thread)?;
+    let router = http::router(state);
+    let stop = context.stop.clone();
+    std::thread::Builder::new()
+        .name("http".to_owned())
+        .spawn(move || serve_until(stop, listener, router))
+        .map_err(AppError::Thread)
+}
+
+fn serve_until(stop: Stop, listener: TcpListener, router: axum::Router) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            stop.request(StopReason::Refused(format!("no runtime for the server: {error}")));
+            return;
+        }
+    };
+    runtime.block_on(async move {
+        let listener = match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => {
+                stop.request(StopReason::Refused(format!("no listener for the server: {error}")));
+                return;
+            }
+        };
+        let asked = async move {
+            let waiting = tokio::task::spawn_blocking(move || {
+                while !stop.wait(Duration::from_secs(3600)) {}
+            });
+            // A panic in there means stop as well.
+            let _ = waiting.await;
+        };
+        http::serve(listener, router, http::Limits::default(), asked).await;
+    });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+}
+
+impl Running {
+    /// Waits until something asks for the stop, then takes everything down. Returns the reason,
+    /// and whether all ended in time.
+    pub fn wait(self) -> (StopReason, bool) {
+        while !self.stop.wait(Duration::from_secs(3600)) {}
+        let reason = self.stop.reason().unwrap_or(StopReason::Asked);
+        let deadline = monotonic() + STOP_WITHIN;
+        let mut clean = true;
+        for worker in self.workers.into_iter().chain([self.server]) {
+            // A worker may be stuck behind brokers that are gone: then it is left to the exit.
+            while !worker.is_finished() && monotonic() < deadline {
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+            clean &= worker.is_finished();
+            if worker.is_finished() {
+                let _ = worker.join();
+            }
+        }
+        (reason, clean)
+    }
+}

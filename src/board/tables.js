@@ -1,0 +1,120 @@
+// The tables, one a dimension: who sold what, highest revenue first.
+
+import { arrange, h, s, setNumber, setText } from "./dom.js";
+import { ABSENT, count, days, money, share } from "./format.js";
+
+/** Rows shown before "show all". */
+const SHORT = 20;
+/** Below so many closed deals a win rate is noise, and is shown as such. */
+const ENOUGH = 10;
+
+const COLUMNS = [
+  { title: "Revenue", name: "revenue", bar: true, text: (v, row) => money(v, row.currency) },
+  { title: "Won", name: "deals_won", text: count },
+  { title: "Win rate", name: "win_rate", n: true, text: share },
+  { title: "Average deal", name: "average_deal_size", minor: true, text: (v, row) => money(v, row.currency) },
+  { title: "Median cycle", name: "cycle_length_p50", minor: true, text: days },
+  { title: "Open pipeline", name: "open_pipeline", minor: true, text: (v, row) => money(v, row.currency) },
+];
+
+/** The mark of a window that was changed after it had closed. */
+export function corrected(row) {
+  return row.status === "corrected" ? `corrected, revision ${row.revision}` : "";
+}
+
+/** Marks a number that stands on few cases. */
+export function isThin(kpi) {
+  return (kpi?.n ?? 0) < ENOUGH;
+}
+
+/** The table of one dimension. */
+export class Table {
+  constructor(dimension) {
+    this.dimension = dimension;
+    this.lines = new Map();
+    this.all = false;
+    this.rows = [];
+    const title = dimension.replaceAll("_", " ");
+    const id = `table-${dimension}`;
+    this.ranked = dimension === "rep";
+    this.note = h("span", { class: "note" });
+    this.body = h("tbody");
+    this.more = h("button", { type: "button", class: "more", hidden: true });
+    this.more.addEventListener("click", () => {
+      this.all = !this.all;
+      this.show(this.rows);
+    });
+    const head = COLUMNS.map((c) => h("th", { scope: "col", class: c.minor ? "minor" : null }, c.title));
+    const name = title.charAt(0).toUpperCase() + title.slice(1);
+    this.element = h("section", { class: this.ranked ? "card full" : "card", "aria-labelledby": id },
+      h("h2", { id }, this.ranked ? "Reps by revenue" : `By ${title}`, " ", this.note),
+      h("div", { class: "scroll", role: "region", tabindex: "0", "aria-labelledby": id },
+        h("table", {},
+          h("thead", {}, h("tr", {}, this.ranked ? h("th", { scope: "col", class: "rank" }, "#") : null,
+            h("th", { scope: "col", class: "name" }, name), ...head)),
+          this.body)),
+      this.more);
+  }
+
+  /** Shows these rows. */
+  show(rows) {
+    this.rows = rows;
+    const revenue = (row) => row.kpis.revenue?.value ?? -Infinity;
+    const named = (row) => row.segment[this.dimension];
+    const sorted = rows.toSorted((a, b) => revenue(b) - revenue(a) || named(a).localeCompare(named(b)));
+    const most = Math.max(0, ...sorted.map(revenue));
+    const shown = this.all ? sorted : sorted.slice(0, SHORT);
+    const keep = new Set(shown.map(named));
+    for (const key of this.lines.keys()) if (!keep.has(key)) this.lines.delete(key);
+    arrange(this.body, shown.map((row, i) => this.line(row, i + 1, most)));
+    setText(this.note, sorted.length > shown.length ? `top ${shown.length} of ${sorted.length}` : `${sorted.length}`);
+    this.more.hidden = sorted.length <= SHORT;
+    setText(this.more, this.all ? `Show the first ${SHORT}` : `Show all ${sorted.length}`);
+    this.element.hidden = sorted.length === 0;
+  }
+
+  line(row, rank, most) {
+    const key = row.segment[this.dimension];
+    let line = this.lines.get(key);
+    if (!line) {
+      line = this.build(key);
+      this.lines.set(key, line);
+    }
+    if (line.rank) setText(line.rank, String(rank));
+    setText(line.mark, corrected(row));
+    line.mark.hidden = row.status !== "corrected";
+    COLUMNS.forEach((column, i) => {
+      const kpi = row.kpis[column.name];
+      const cell = line.cells[i];
+      const text = kpi ? column.text(kpi.value ?? undefined, row) : ABSENT;
+      setNumber(cell.value, text);
+      if (column.n) {
+        setText(cell.n, kpi ? `n ${count(kpi.n)}` : "");
+        cell.td.classList.toggle("thin", isThin(kpi));
+      }
+      if (column.bar) {
+        const width = most > 0 ? (100 * Math.max(0, kpi?.value ?? 0)) / most : 0;
+        cell.bar.setAttribute("width", width.toFixed(2));
+      }
+    });
+    return line.element;
+  }
+
+  build(key) {
+    const rank = this.ranked ? h("td", { class: "rank" }) : null;
+    const mark = h("span", { class: "tag warm", hidden: true });
+    const cells = COLUMNS.map((column) => {
+      const value = h("span", { class: "value" });
+      const n = column.n ? h("small", {}) : null;
+      const bar = column.bar ? s("rect", { class: "fill", height: 4, width: 0, rx: 1 }) : null;
+      const svg = bar && s("svg", { class: "bar", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
+        s("rect", { class: "track", height: 4, width: 100 }), bar);
+      const td = h("td", { class: [column.minor ? "minor" : "", column.bar ? "with-bar" : ""].join(" ").trim() || null },
+        value, n && " ", n, svg);
+      return { td, value, n, bar };
+    });
+    // Isolated, so that marks of direction in a name do not turn the numbers around.
+    const name = h("th", { scope: "row", class: "name" }, h("bdi", { title: key }, key), mark);
+    return { element: h("tr", {}, rank, name, ...cells.map((c) => c.td)), rank, mark, cells };
+  }
+}

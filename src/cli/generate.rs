@@ -1,0 +1,209 @@
+//! `tidemark generate`: events of a made-up company, schemas and reference pages.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+
+use super::run::{Signals, signals};
+use super::{Failure, kafka, load};
+use crate::clock::{monotonic, wall_ms};
+use crate::log::{Log, Outgoing, Writer};
+use crate::model::event::shard_of;
+use crate::model::time::{Span, Timestamp};
+use crate::reference;
+use crate::world::{World, WorldSettings, directory};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// What to make.
+    #[arg(value_enum, default_value_t = Kind::Events)]
+    kind: Kind,
+    /// Events to this file, one a line; `-` is standard output.
+    #[arg(long, conflicts_with = "topic", default_value = "-")]
+    output: PathBuf,
+    /// Events to this Kafka topic; needs --config.
+    #[arg(long, requires = "config")]
+    topic: Option<String>,
+    /// Configuration (TOML), for the brokers.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Seed: equal seeds and settings make equal bytes.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// First moment (RFC 3339). Where absent: 2025-01-01, and with --rate as many days ago as
+    /// --days says.
+    #[arg(long)]
+    start: Option<String>,
+    /// Length, days.
+    #[arg(long, default_value_t = 120)]
+    days: u32,
+    /// Most events.
+    #[arg(long)]
+    events: Option<u64>,
+    /// Events a second; as fast as possible where absent.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Reps.
+    #[arg(long, default_value_t = 24)]
+    reps: u32,
+    /// Territories.
+    #[arg(long, default_value_t = 4)]
+    territories: u32,
+    /// Deals created a day, on average.
+    #[arg(long, default_value_t = 40.0)]
+    deals_per_day: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// Canonical events.
+    Events,
+    /// The directory of the reps behind the events, as TOML for the config.
+    Directory,
+    /// JSON Schema of the canonical event.
+    Schema,
+    /// Reference page of the KPIs (docs/kpis.md).
+    Kpis,
+    /// Reference page of the metrics (docs/metrics.md).
+    Metrics,
+    /// Reference page of the fields and dead-letter codes (docs/events-reference.md).
+    EventsPage,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let settings = settings(&arguments)?;
+    match arguments.kind {
+        Kind::Events => events(&arguments, settings),
+        Kind::Directory => print(&reference::directory_toml(&directory(&settings))),
+        Kind::Schema => print(&reference::event_schema()),
+        Kind::Kpis => print(&reference::kpis()),
+        Kind::Metrics => print(&reference::metrics()),
+        Kind::EventsPage => print(&reference::events()),
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let done = std::io::stdout().lock().write_all(text.as_bytes());
+    done.context("cannot write").map_err(Failure::Runtime)
+}
+
+fn settings(arguments: &Arguments) -> Result<WorldSettings, Failure> {
+    let base = WorldSettings::default();
+    let start = match &arguments.start {
+        Some(text) => Timestamp::parse_rfc3339(text).filter(|t| t.in_range()).ok_or_else(|| {
+            Failure::Config(anyhow!("--start \"{text}\" is not RFC 3339 (2026-01-01T00:00:00Z)"))
+        })?,
+        // Paced events are meant for a live pipeline, whose windows end now.
+        None if arguments.rate.is_some() => {
+            Timestamp::from_millis(wall_ms()) - Span::days(i64::from(arguments.days))
+        }
+        None => base.start,
+    };
+    if arguments.rate.is_some_and(|r| !(r > 0.0 && r.is_finite())) {
+        return Err(Failure::Config(anyhow!("--rate must be above 0")));
+    }
+    Ok(WorldSettings {
+        seed: arguments.seed,
+        start,
+        days: Some(arguments.days),
+        reps: arguments.reps,
+        territories: arguments.territories,
+        deals_per_day: arguments.deals_per_day,
+        ..base
+    })
+}
+
+enum Sink {
+    File(Box<dyn Write>),
+    Topic { writer: Box<dyn Writer>, topic: Arc<str>, partitions: u32 },
+}
+
+fn events(arguments: &Arguments, settings: WorldSettings) -> Result<(), Failure> {
+    let signals = signals()?;
+    let mut sink = match (&arguments.topic, &arguments.config) {
+        (Some(topic), Some(config)) => {
+            super::logging(false)?;
+            topic_sink(topic, &*kafka(&load(config)?)?)?
+        }
+        _ => Sink::File(file(&arguments.output).map_err(Failure::Runtime)?),
+    };
+    let sent = pour(arguments, World::new(settings), &mut sink, &signals).map_err(Failure::Runtime)?;
+    eprintln!("{sent} events");
+    Ok(())
+}
+
+fn file(path: &Path) -> anyhow::Result<Box<dyn Write>> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(BufWriter::new(std::io::stdout())));
+    }
+    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(Box::new(BufWriter::with_capacity(1 << 20, file)))
+}
+
+fn topic_sink(topic: &str, log: &dyn Log) -> Result<Sink, Failure> {
+    let environment = |e: crate::log::LogError| Failure::Environment(e.into());
+    let Some(info) = log.describe(topic).map_err(environment)? else {
+        return Err(Failure::Environment(anyhow!("topic \"{topic}\" is missing: create it first")));
+    };
+    let writer = log.writer().map_err(environment)?;
+    Ok(Sink::Topic { writer, topic: topic.into(), partitions: info.partitions })
+}
+
+fn pour(
+    arguments: &Arguments,
+    mut world: World,
+    sink: &mut Sink,
+    signals: &Signals,
+) -> anyhow::Result<u64> {
+    let started = monotonic();
+    let limit = arguments.events.unwrap_or(u64::MAX);
+    let mut sent = 0;
+    while sent < limit && !signals.asked() {
+        let Some(arrival) = world.next_before(crate::model::time::LATEST) else { break };
+        match sink {
+            Sink::File(out) => {
+                out.write_all(arrival.json.as_bytes())?;
+                out.write_all(b"\n")?;
+            }
+            Sink::Topic { writer, topic, partitions } => writer.send(Outgoing {
+                topic: topic.clone(),
+                partition: shard_of(&arrival.key, *partitions),
+                key: Some(arrival.key.into_bytes()),
+                value: Some(arrival.json.into_bytes()),
+                headers: Vec::new(),
+            })?,
+        }
+        sent += 1;
+        if let Some(rate) = arguments.rate {
+            pace(started, sent as f64 / rate, sink, signals)?;
+        }
+    }
+    match sink {
+        Sink::File(out) => out.flush()?,
+        Sink::Topic { writer, .. } => writer.flush(Duration::from_secs(60))?,
+    }
+    Ok(sent)
+}
+
+/// Waits until the event behind is due; what was sent is flushed before a wait that a person sees.
+fn pace(
+    started: std::time::Instant,
+    due: f64,
+    sink: &mut Sink,
+    signals: &Signals,
+) -> anyhow::Result<()> {
+    let ahead = due - started.elapsed().as_secs_f64();
+    if ahead < 0.02 {
+        return Ok(());
+    }
+    if let Sink::File(out) = sink {
+        out.flush()?;
+    }
+    signals.wait(Duration::from_secs_f64(ahead));
+    Ok(())
+}
+

@@ -1,0 +1,118 @@
+//! The command line: one file a verb. Exit codes: 0 done, 1 failed while running, 2 bad
+//! configuration or arguments, 3 the environment is not as it must be.
+
+mod demo;
+mod generate;
+mod replay;
+mod run;
+mod topics;
+mod validate;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::AppError;
+use crate::config::{Config, environment};
+use crate::model::time::Timestamp;
+use crate::runtime::Clock;
+
+/// Streaming sales KPIs from Kafka: rolling, self-correcting, exact.
+#[derive(Parser)]
+#[command(name = "tidemark", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run the pipeline on Kafka, or in one process with `--embedded DIR`.
+    Run(run::Arguments),
+    /// Show it: a made-up company, live, without Kafka.
+    Demo(demo::Arguments),
+    /// Check a configuration and print what it costs.
+    Validate(validate::Arguments),
+    /// Check or create the topics.
+    Topics(topics::Arguments),
+    /// Make events of a made-up company, or print schemas and reference pages.
+    Generate(generate::Arguments),
+    /// Run the same folds over a file and write the final row of every window and segment.
+    Replay(replay::Arguments),
+}
+
+/// Why a verb failed, with its exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// While running: 1.
+    Runtime(anyhow::Error),
+    /// Configuration or arguments: 2.
+    Config(anyhow::Error),
+    /// Environment: 3.
+    Environment(anyhow::Error),
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Failure {
+        Failure::Environment(error.into())
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().verb {
+        Verb::Run(arguments) => run::run(arguments),
+        Verb::Demo(arguments) => demo::run(arguments),
+        Verb::Validate(arguments) => validate::run(&arguments),
+        Verb::Topics(arguments) => topics::run(&arguments),
+        Verb::Generate(arguments) => generate::run(arguments),
+        Verb::Replay(arguments) => replay::run(&arguments),
+    };
+    let (code, error) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Runtime(error)) => (1, error),
+        Err(Failure::Config(error)) => (2, error),
+        Err(Failure::Environment(error)) => (3, error),
+    };
+    eprintln!("error: {error:#}");
+    ExitCode::from(code)
+}
+
+fn load(file: &Path) -> Result<Config, Failure> {
+    Config::load(file, environment()).map_err(|e| Failure::Config(e.into()))
+}
+
+/// The wall clock.
+fn wall_clock() -> Clock {
+    Arc::new(|| Timestamp::from_millis(crate::clock::wall_ms()))
+}
+
+/// The Kafka log of a configuration.
+#[cfg(feature = "kafka")]
+fn kafka(config: &Config) -> Result<Arc<dyn crate::log::Log>, Failure> {
+    use crate::log::kafka::{KafkaLog, KafkaSettings};
+    let settings = KafkaSettings {
+        brokers: config.kafka.brokers.clone(),
+        client_id: config.kafka.client_id.clone(),
+        properties: config.kafka.properties.clone(),
+        session_timeout: config.kafka.session_timeout,
+        request_timeout: config.kafka.request_timeout,
+    };
+    let log = KafkaLog::new(settings).map_err(|e| Failure::Config(e.into()))?;
+    Ok(Arc::new(log))
+}
+
+/// This build has no Kafka client.
+#[cfg(not(feature = "kafka"))]
+fn kafka(_: &Config) -> Result<Arc<dyn crate::log::Log>, Failure> {
+    Err(Failure::Environment(anyhow::anyhow!(
+        "this binary was built without Kafka: build it with `cargo build --release` (feature kafka), \
+         or use `tidemark run --embedded DIR`"
+    )))
+}
+
+fn logging(json: bool) -> Result<(), Failure> {
+    crate::telemetry::init_logging(json).map_err(|e| Failure::Config(anyhow::anyhow!("{e}")))
+}

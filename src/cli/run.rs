@@ -1,0 +1,198 @@
+//! `tidemark run`: the pipeline.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+
+use super::{Failure, kafka, load, wall_clock};
+use crate::app::{self, Running};
+use crate::config::{Config, environment};
+use crate::http::Mode;
+use crate::log::embedded::EmbeddedLog;
+use crate::log::{Log, LogError, Outgoing, Partition};
+use crate::runtime::{Stop, StopReason};
+
+/// What embedded mode runs where no file is named: the defaults, and one source to write to.
+const EMBEDDED: &str = "[[sources]]\nname = \"events\"\ntopics = [\"sales.events\"]\n[topology]\nshards = 4\npartitions = 2\n";
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Configuration (TOML).
+    #[arg(long, required_unless_present = "embedded")]
+    config: Option<PathBuf>,
+    /// Keep everything in this directory, without Kafka: one process, durable.
+    #[arg(long, value_name = "DIR")]
+    embedded: Option<PathBuf>,
+    /// With --embedded: append the lines of this file (`-` for standard input) to the first
+    /// source topic; each is a canonical event, an array of them, or a CloudEvent.
+    #[arg(long, value_name = "FILE", requires = "embedded")]
+    input: Option<PathBuf>,
+    /// Log as JSON lines.
+    #[arg(long)]
+    json_logs: bool,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    super::logging(arguments.json_logs)?;
+    let config = match &arguments.config {
+        Some(file) => load(file)?,
+        None => Config::from_toml(EMBEDDED, "embedded defaults", environment())
+            .map_err(|e| Failure::Config(e.into()))?,
+    };
+    let stop_signals = signals()?;
+    let (log, mode): (Arc<dyn Log>, _) = match &arguments.embedded {
+        Some(dir) => (Arc::new(open_embedded(dir)?), Mode::Embedded),
+        None => (kafka(&config)?, Mode::Kafka),
+    };
+    let listener = app::bind(config.http.listen)?;
+    if mode == Mode::Embedded {
+        app::create_sources(&config, &*log)?;
+        app::create_topics(&config, &*log)?;
+    }
+    if !await_topics(&config, &*log, &stop_signals)? {
+        return Ok(());
+    }
+    let source = config.sources.first().and_then(|s| s.topics.first()).cloned();
+    let running = app::start(config, log.clone(), mode, wall_clock(), listener)?;
+    tracing::info!(address = %running.address, "serving the board, /metrics and the API");
+    if let Some(input) = arguments.input {
+        let topic = source.ok_or_else(|| Failure::Config(anyhow!("--input needs a source in the config")))?;
+        append(input, topic, log, running.stop.clone());
+    }
+    end(running, &stop_signals)
+}
+
+/// Opens the embedded log.
+pub fn open_embedded(dir: &std::path::Path) -> Result<EmbeddedLog, Failure> {
+    EmbeddedLog::open(dir, crate::clock::wall_ms).map_err(|e| Failure::Environment(e.into()))
+}
+
+/// Waits for the broker, saying so once, then checks the topics. `false` where a signal came first.
+fn await_topics(config: &Config, log: &dyn Log, signals: &Signals) -> Result<bool, Failure> {
+    let mut said = false;
+    loop {
+        match app::check_topics(config, log) {
+            Ok(wrong) if wrong.is_empty() => return Ok(true),
+            Ok(wrong) => return Err(app::AppError::Topics(wrong).into()),
+            Err(error) if error.is_retriable() => {
+                if !said {
+                    tracing::warn!(%error, brokers = config.kafka.brokers, "waiting for the brokers");
+                    said = true;
+                }
+            }
+            Err(error) => return Err(app::AppError::Log(error).into()),
+        }
+        if signals.stop.wait(Duration::from_secs(1)) {
+            return Ok(false);
+        }
+    }
+}
+
+/// SIGTERM and SIGINT, as a stop that can be waited for.
+pub struct Signals {
+    stop: Stop,
+}
+
+impl Signals {
+    /// Whether one came.
+    pub fn asked(&self) -> bool {
+        self.stop.is_requested()
+    }
+
+    /// Waits up to `time` for one.
+    pub fn wait(&self, time: Duration) -> bool {
+        self.stop.wait(time)
+    }
+}
+
+/// Catches SIGTERM and SIGINT; a second one ends the process at once.
+pub fn signals() -> Result<Signals, Failure> {
+    let stop = Stop::default();
+    let mut caught = signal_hook::iterator::Signals::new([
+        signal_hook::consts::SIGTERM,
+        signal_hook::consts::SIGINT,
+    ])
+    .context("cannot catch signals")
+    .map_err(Failure::Environment)?;
+    let asked = stop.clone();
+    std::thread::spawn(move || {
+        for _ in caught.forever() {
+            if asked.is_requested() {
+                // The default action of the signal, since the first one was not fast enough.
+                let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTERM);
+            }
+            asked.request(StopReason::Asked);
+        }
+    });
+    Ok(Signals { stop })
+}
+
+/// Waits for a signal or for a stage that refuses to go on, then takes everything down.
+pub fn end(running: Running, signals: &Signals) -> Result<(), Failure> {
+    let (asked, stop) = (signals.stop.clone(), running.stop.clone());
+    std::thread::spawn(move || {
+        while !asked.wait(Duration::from_secs(3600)) {}
+        stop.request(StopReason::Asked);
+    });
+    match running.wait() {
+        (StopReason::Asked, clean) => {
+            if !clean {
+                tracing::warn!("some work was not acknowledged in time; it is done again at the next start");
+            }
+            Ok(())
+        }
+        (StopReason::Refused(why), _) => Err(Failure::Environment(anyhow!(why))),
+    }
+}
+
+/// Appends lines to a topic from a thread of its own; flushes whenever the input pauses for a
+/// batch.
+fn append(input: PathBuf, topic: String, log: Arc<dyn Log>, stop: Stop) {
+    std::thread::spawn(move || {
+        if let Err(error) = append_lines(&input, &topic, &*log, &stop) {
+            tracing::error!(input = %input.display(), error = format!("{error:#}"), "input ended");
+        }
+    });
+}
+
+fn append_lines(input: &PathBuf, topic: &str, log: &dyn Log, stop: &Stop) -> anyhow::Result<()> {
+    let mut writer = log.writer()?;
+    let reader: Box<dyn BufRead> = if input.as_os_str() == "-" {
+        Box::new(BufReader::new(std::io::stdin()))
+    } else {
+        let file = std::fs::File::open(input).with_context(|| format!("cannot open {}", input.display()))?;
+        Box::new(BufReader::new(file))
+    };
+    let topic: Arc<str> = topic.into();
+    let flush = |writer: &mut Box<dyn crate::log::Writer>| -> Result<(), LogError> {
+        writer.flush(Duration::from_secs(30))
+    };
+    let mut lines = 0u64;
+    for line in reader.split(b'\n') {
+        let line = line?;
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        writer.send(Outgoing {
+            topic: topic.clone(),
+            partition: Partition(0),
+            key: None,
+            value: Some(line),
+            headers: Vec::new(),
+        })?;
+        lines += 1;
+        // A pipe may pause at any line: each batch is flushed before the next read could block.
+        if lines.is_multiple_of(500) || input.as_os_str() == "-" {
+            flush(&mut writer)?;
+        }
+        if stop.is_requested() {
+            break;
+        }
+    }
+    flush(&mut writer)?;
+    tracing::info!(lines, input = %input.display(), "input read to its end");
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! `tidemark topics`: checks or creates the topics.
+
+use std::path::PathBuf;
+
+use super::{Failure, kafka, load};
+use crate::app::{self, AppError};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// What to do.
+    #[arg(value_enum)]
+    action: Action,
+    /// Configuration (TOML).
+    #[arg(long)]
+    config: PathBuf,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Action {
+    /// Compare the topics with the configuration.
+    Check,
+    /// Create those that are missing; leave the others alone.
+    Create,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    super::logging(false)?;
+    let config = load(&arguments.config)?;
+    let log = kafka(&config)?;
+    if matches!(arguments.action, Action::Create) {
+        let created = app::create_topics(&config, &*log)?;
+        for topic in &created {
+            println!("created {topic}");
+        }
+    }
+    let wrong = app::check_topics(&config, &*log).map_err(AppError::Log)?;
+    if wrong.is_empty() {
+        println!("all topics are as they must be");
+        Ok(())
+    } else {
+        Err(AppError::Topics(wrong).into())
+    }
+}

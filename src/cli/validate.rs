@@ -1,0 +1,18 @@
+//! `tidemark validate`: checks a configuration and prints what it means and costs.
+
+use std::path::PathBuf;
+
+use super::{Failure, load};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Configuration (TOML).
+    #[arg(long)]
+    config: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let config = load(&arguments.config)?;
+    println!("{}", config.summary());
+    Ok(())
+}

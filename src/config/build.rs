@@ -1,0 +1,277 @@
+//! From the layers to the configuration as meant: all but the definition.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::fault::{ConfigError, Fault, Origin};
+use super::leaf::{Given, show_duration};
+use super::read::{Layer, Reader, child, root};
+use super::topics::{self, Topics};
+use super::typed::{self, Property, SecretRef, Settings, SourceRow};
+use super::{
+    Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source, TimeRules, define,
+    estimate, summary,
+};
+use crate::model::time::Span;
+
+/// Variables by name.
+type Env = BTreeMap<String, String>;
+
+/// Reads, layers and checks.
+pub(super) fn build(text: &str, name: &str, env: Env) -> Result<Config, ConfigError> {
+    let mut reader = Reader::default();
+    let defaults = reader.defaults(DEFAULT);
+    let file = reader.text(name, text, root(), "");
+    let is_toml = reader.finish().is_ok() || !file.0.is_empty();
+    let variables = reader.variables(env.iter().map(|(k, v)| (k.clone(), v.clone())));
+    if !is_toml {
+        reader.finish()?;
+    }
+    let (settings, typed) = merge([defaults, file, variables]).map_err(unforeseen)?;
+    let base = Path::new(name).parent().unwrap_or(Path::new(""));
+    let config = meant(&mut reader, typed, base, &env);
+    reader.finish()?;
+    Ok(Config { origin: Origins { settings: summary::settings(&settings), reader }, ..config })
+}
+
+/// The layers, the last one on top: as plain values and as typed.
+fn merge(layers: [Layer; 3]) -> Result<(config::Value, Settings), config::ConfigError> {
+    let builder = layers.into_iter().fold(config::Config::builder(), |b, layer| b.add_source(layer));
+    let merged = builder.build()?;
+    Ok((merged.clone().try_deserialize()?, merged.try_deserialize()?))
+}
+
+/// What passed the shape but not serde: a fault of ours.
+fn unforeseen(error: config::ConfigError) -> ConfigError {
+    let mend = "this should have been found earlier and told better: please report it".to_owned();
+    ConfigError::Faults(vec![Fault::new(Origin::Default, None, error.to_string(), mend)])
+}
+
+fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config {
+    let topics = Topics::new(&typed.app.name.0.0, typed.app.generation.0.0, &typed.topics);
+    topics::check(reader, &topics);
+    let sources = sources(reader, typed.sources.unwrap_or_default(), &topics);
+    let kafka = kafka(reader, typed.kafka, base, env);
+    let http = http(reader, &typed.http);
+    let publish = publish(reader, &typed.publish, &typed.topics);
+    let time = TimeRules {
+        out_of_orderness: Span::from(typed.time.out_of_orderness.0),
+        idle_after: typed.time.idle_after.0.0,
+        future_limit: Span::from(typed.time.future_limit.0),
+    };
+    let intake = IntakeLimits {
+        max_record_bytes: usize_of(typed.intake.max_record_bytes.0.0),
+        max_array: usize_of(typed.intake.max_array.0.0),
+    };
+    let limits = Limits {
+        max_series: usize_of(typed.limits.max_series.0.0),
+        max_series_per_family: usize_of(typed.limits.max_series_per_family.0.0),
+        budget: budget(typed.segments.budget.clone()),
+    };
+    let specs = topics::specs(&topics, &typed.topics, &typed.topology, &publish, &intake);
+    let app = typed.app.name.0.0.clone();
+    let generation = small(typed.app.generation.0.0);
+    let definition = define::Parts {
+        topology: typed.topology,
+        time: typed.time,
+        slices: typed.slices,
+        windows: typed.windows,
+        segments: typed.segments,
+        money: typed.money,
+        attribution: typed.attribution,
+        stages: typed.stages,
+        directory: typed.directory,
+    }
+    .define(reader, base);
+    estimate::check(reader, &definition, &limits);
+    let origin = Origins { reader: Reader::default(), settings: Vec::new() };
+    Config { app, generation, kafka, sources, definition, time, publish, intake, http, limits, origin, topics, specs }
+}
+
+/// Numbers here are bounded by their types in `typed`.
+pub(super) fn small(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn usize_of(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+fn budget(typed: typed::Budget) -> Budget {
+    let mut dimensions: BTreeMap<String, u64> = typed.0.into_iter().map(|(k, v)| (k, v.0.0)).collect();
+    Budget { default: dimensions.remove("default").unwrap_or(100), dimensions }
+}
+
+fn sources(reader: &mut Reader, rows: Vec<SourceRow>, own: &Topics) -> Vec<Source> {
+    let mut out: Vec<Source> = Vec::new();
+    // Rows with faults are left out, and the indices behind them no longer match.
+    let checked = !reader.faulty(&["sources"]);
+    for (i, row) in rows.into_iter().enumerate() {
+        let name = row.name.0.0;
+        let system = row.system.map_or("canonical".to_owned(), |s| s.0.0);
+        let topics: Vec<String> = row.topics.into_iter().map(|t| t.0.0).collect();
+        if checked {
+            check_source(reader, &format!("sources[{i}]"), (&name, &topics), &out, own);
+        }
+        out.push(Source { name, system, topics });
+    }
+    out
+}
+
+fn check_source(reader: &mut Reader, at: &str, (name, topics): (&str, &[String]), before: &[Source], own: &Topics) {
+    if before.iter().any(|s| s.name == name) {
+        let mend = "give each source a name of its own: it tells their events apart";
+        reader.fault(&format!("{at}.name"), format!("there are two sources \"{name}\""), mend);
+    }
+    if topics.is_empty() {
+        reader.fault(&format!("{at}.topics"), format!("the source \"{name}\" reads nothing"), "name its topics: [\"sales.events\"]");
+    }
+    for (i, topic) in topics.iter().enumerate() {
+        let key = format!("{at}.topics[{i}]");
+        let other = before.iter().find(|s| s.topics.contains(topic)).map(|s| s.name.as_str());
+        if let Some(other) = other.or_else(|| topics[..i].contains(topic).then_some(name)) {
+            let what = format!("the topic \"{topic}\" is read twice, by \"{other}\" and by \"{name}\"");
+            reader.fault(&key, what, "leave it to one of them: each record would be counted under both");
+        }
+        if let Some((key_of_own, _)) = own.named().into_iter().find(|(_, own)| own == topic) {
+            let what = format!("the source \"{name}\" reads \"{topic}\", which Tidemark writes itself (topics.{key_of_own})");
+            reader.fault(&key, what, "name the topic that the events come in by; canonical events may also be written to the events topic without a source");
+        }
+    }
+}
+
+fn kafka(reader: &mut Reader, typed: typed::Kafka, base: &Path, env: &Env) -> Kafka {
+    let mut properties = Vec::new();
+    for (name, property) in typed.properties.into_iter().flat_map(|p| p.0) {
+        let value = match property {
+            Property::Text(Given(text)) => Some(text.0),
+            Property::Secret(secret) => match resolve(&secret, base, env) {
+                Ok(value) => Some(value),
+                Err((what, mend)) => {
+                    reader.fault(&child("kafka.properties", &name), what, mend);
+                    None
+                }
+            },
+        };
+        properties.extend(value.map(|value| (name, value)));
+    }
+    Kafka {
+        brokers: typed.brokers.0.0,
+        client_id: typed.client_id.0.0,
+        properties,
+        session_timeout: typed.session_timeout.0.0,
+        request_timeout: typed.request_timeout.0.0,
+        replication: u16::try_from(typed.replication.0.0).unwrap_or(u16::MAX),
+    }
+}
+
+/// The value of a secret; never part of a message.
+fn resolve(secret: &SecretRef, base: &Path, env: &Env) -> Result<String, (String, String)> {
+    match (&secret.file, &secret.env) {
+        (Some(Given(file)), None) => {
+            let path = base.join(file);
+            match std::fs::read_to_string(&path) {
+                Ok(text) if text.trim().is_empty() => {
+                    Err((format!("the secret file \"{}\" is empty", path.display()), "write the secret into it".to_owned()))
+                }
+                Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+                Err(e) => Err((
+                    format!("the secret file \"{}\" cannot be read: {e}", path.display()),
+                    "create it, readable for this user only; a relative path starts at the configuration file".to_owned(),
+                )),
+            }
+        }
+        (None, Some(Given(name))) => match env.get(name) {
+            Some(value) if !value.is_empty() => Ok(value.clone()),
+            _ => Err((format!("the environment variable {name} is not set"), format!("set {name} to the secret"))),
+        },
+        _ => Err((
+            "a secret stands in one place".to_owned(),
+            "write either { file = \"/path\" } or { env = \"NAME\" }".to_owned(),
+        )),
+    }
+}
+
+fn http(reader: &mut Reader, typed: &typed::Http) -> Http {
+    let (listen, allow_remote) = (typed.listen.0, typed.allow_remote.0);
+    if !listen.ip().is_loopback() && !allow_remote && !reader.faulty(&["http.listen", "http.allow_remote"]) {
+        let what = format!("{listen} can be reached from other machines, and Tidemark has no log-in");
+        let mend = format!(
+            "listen on 127.0.0.1:{}; or, behind a proxy or firewall that decides who may come in, set http.allow_remote = true",
+            listen.port()
+        );
+        reader.fault("http.listen", what, mend);
+    }
+    Http { listen, allow_remote }
+}
+
+fn publish(reader: &mut Reader, typed: &typed::Publish, topics: &typed::Topics) -> Publish {
+    let out = Publish {
+        publish_interval: typed.publish_interval.0.0,
+        emit_interval: typed.emit_interval.0.0,
+        repair_interval: typed.repair_interval.0.0,
+        image_interval: typed.image_interval.0.0,
+        image_bytes: typed.image_bytes.0.0,
+    };
+    let often = [("publish_interval", out.publish_interval), ("emit_interval", out.emit_interval)];
+    for (name, interval) in often {
+        let keys = [format!("publish.{name}"), "publish.repair_interval".to_owned()];
+        if interval > out.repair_interval && !reader.faulty(&[&keys[0], &keys[1]]) {
+            let what = format!(
+                "repair_interval = {} is shorter than {name} = {}: everything would be repeated more often than what changed",
+                show_duration(out.repair_interval),
+                show_duration(interval)
+            );
+            let at = keys.iter().rev().find(|k| reader.places.contains_key(*k)).unwrap_or(&keys[1]).clone();
+            reader.fault(&at, what, format!("make publish.repair_interval at least \"{}\"; 10m is usual", show_duration(interval)));
+        }
+    }
+    if let Some(keep) = topics.events_retention.0.0 {
+        let least = out.image_interval * 2;
+        if keep <= least && !reader.faulty(&["topics.events_retention", "publish.image_interval"]) {
+            let what = format!(
+                "events are kept for {}, but an image may be {} old: what follows it could be gone, and a shard could not restore",
+                show_duration(keep),
+                show_duration(least)
+            );
+            let mend = "keep events for \"forever\"; a shorter time also means that a new generation does not know what came before";
+            reader.fault("topics.events_retention", what, mend);
+        }
+    }
+    out
+}
+
+/// Reads a reference file beside the configuration, against its own shape.
+pub(super) fn reference<T: serde::de::DeserializeOwned + super::shape::Shaped>(
+    reader: &mut Reader,
+    base: &Path,
+    section: &str,
+    file: &str,
+) -> Option<T> {
+    let path = base.join(file);
+    let key = format!("{section}.file");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) => {
+            let what = format!("the file \"{}\" cannot be read: {e}", path.display());
+            reader.fault(&key, what, "name an existing file; a relative path starts at the configuration file");
+            return None;
+        }
+    };
+    let super::shape::Shape::Table(shape) = T::SHAPE else { return None };
+    let layer = reader.text(&path.display().to_string(), &text, shape, section);
+    let table = config::Value::new(None, config::ValueKind::Table(layer.0));
+    match table.try_deserialize() {
+        Ok(read) => Some(read),
+        Err(e) => {
+            reader.fault(&key, format!("the file \"{}\" cannot be used: {e}", path.display()), "mend the file");
+            None
+        }
+    }
+}
+
+/// Values that occur twice, with the index of the second.
+pub(super) fn repeated<T: Ord>(values: impl IntoIterator<Item = T>) -> Vec<usize> {
+    let mut seen = BTreeSet::new();
+    values.into_iter().enumerate().filter_map(|(i, v)| (!seen.insert(v)).then_some(i)).collect()
+}

@@ -1,0 +1,147 @@
+//! How many rows and series a configuration leads to, reckoned before it runs.
+
+use super::read::Reader;
+use super::{Budget, Config, Limits};
+use crate::model::definition::Definition;
+use crate::model::kpi::CATALOGUE;
+
+/// How many rows and series there can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// KPIs of the catalogue.
+    pub kpis: u64,
+    /// Windows.
+    pub windows: u64,
+    /// By dimension set, in the order of the definition.
+    pub sets: Vec<SetEstimate>,
+    /// Rows of each window: members over all sets.
+    pub rows_per_window: u64,
+    /// Rows over all windows.
+    pub rows: u64,
+    /// Prometheus series over all families.
+    pub series: u64,
+}
+
+/// The part of one dimension set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetEstimate {
+    /// Its dimensions; none for the whole business.
+    pub dimensions: Vec<String>,
+    /// Its members: all combinations of the members of its dimensions.
+    pub members: u64,
+    /// Series of one Prometheus family: members × windows.
+    pub series_per_family: u64,
+    /// Series over the families of the set, one a KPI.
+    pub series: u64,
+}
+
+impl SetEstimate {
+    /// The set in words: `overall`, `territory × channel`.
+    pub fn name(&self) -> String {
+        set_name(&self.dimensions)
+    }
+}
+
+pub(super) fn set_name(dimensions: &[String]) -> String {
+    if dimensions.is_empty() { "overall".to_owned() } else { dimensions.join(" × ") }
+}
+
+/// Members of a dimension to reckon with: those of the directory and `unknown`, or else the budget.
+fn members(definition: &Definition, budget: &Budget, dimension: &str) -> u64 {
+    match definition.directory.known(dimension).len() as u64 {
+        0 => budget.of(dimension),
+        known => known + 1,
+    }
+}
+
+fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
+    let windows = definition.windows.len() as u64;
+    let kpis = CATALOGUE.len() as u64;
+    let sets: Vec<SetEstimate> = definition
+        .segments
+        .iter()
+        .map(|set| {
+            let members = set.iter().fold(1u64, |n, d| n.saturating_mul(members(definition, budget, d)));
+            let series_per_family = members.saturating_mul(windows);
+            SetEstimate {
+                dimensions: set.clone(),
+                members,
+                series_per_family,
+                series: series_per_family.saturating_mul(kpis),
+            }
+        })
+        .collect();
+    let rows_per_window = sets.iter().fold(0u64, |n, s| n.saturating_add(s.members));
+    let rows = rows_per_window.saturating_mul(windows);
+    Estimate { kpis, windows, rows_per_window, rows, series: rows.saturating_mul(kpis), sets }
+}
+
+impl Config {
+    /// How many rows and series there can be.
+    pub fn estimate(&self) -> Estimate {
+        estimate(&self.definition, &self.limits.budget)
+    }
+}
+
+/// Refuses what would exceed the limits, naming the set that costs most.
+pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limits) {
+    if reader.faulty(&["windows", "segments", "directory", "limits"]) {
+        return;
+    }
+    let all = estimate(definition, &limits.budget);
+    let Some((i, worst)) = all.sets.iter().enumerate().max_by_key(|(_, s)| s.series) else { return };
+    let whole = all.series > limits.max_series as u64;
+    if !whole && worst.series_per_family <= limits.max_series_per_family as u64 {
+        return;
+    }
+    let (count, limit, key) = match whole {
+        true => (all.series, limits.max_series, "max_series"),
+        false => (worst.series_per_family, limits.max_series_per_family, "max_series_per_family"),
+    };
+    let of = if whole { "" } else { " of one family" };
+    let what = format!(
+        "up to {} Prometheus series{of}, more than limits.{key} = {}; the set {} costs most: {} members × {} windows{} = {}",
+        thousands(count),
+        thousands(limit as u64),
+        worst.name(),
+        thousands(worst.members),
+        all.windows,
+        if whole { format!(" × {} KPIs", all.kpis) } else { String::new() },
+        thousands(if whole { worst.series } else { worst.series_per_family }),
+    );
+    let parts = worst.dimensions.iter().map(|d| {
+        let n = members(definition, &limits.budget, d);
+        match definition.directory.known(d).len() {
+            0 => format!("{d} = {n} by [segments.budget]"),
+            _ => format!("{d} = {n} by the directory"),
+        }
+    });
+    let mend = format!(
+        "reckoned with {}; state real numbers there, leave out the set or some windows, or raise limits.{key}",
+        parts.collect::<Vec<_>>().join(", ")
+    );
+    reader.fault(&format!("segments.sets[{i}]"), what, mend);
+}
+
+/// A number with commas.
+pub(super) fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_commas() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,110 @@
+//! The shape of the configuration: which keys there are and what each takes. It comes from the
+//! same declarations as the typed structs, so the two cannot part.
+
+use super::leaf::{Given, Leaf, Problem, Raw};
+
+/// What stands behind a key.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// A single value.
+    Leaf(fn(Raw<'_>) -> Result<(), Problem>),
+    /// An array.
+    List(&'static Shape),
+    /// A table.
+    Table(&'static Table),
+    /// The first for single values, the second for arrays and tables.
+    Either(&'static Shape, &'static Shape),
+}
+
+/// The keys of a table.
+pub(super) struct Table {
+    /// Keys by name.
+    pub(super) keys: &'static [Key],
+    /// Rule and shape of further keys, which the user names.
+    pub(super) others: Option<(fn(&str) -> Result<(), Problem>, Shape)>,
+}
+
+/// One key.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    /// Whether a row of an array must have it. In sections the defaults fill what is not stated.
+    pub(super) required: bool,
+}
+
+impl Shape {
+    /// Whether an environment variable can carry it.
+    pub(super) fn fits_variable(&self) -> bool {
+        match self {
+            Shape::Leaf(_) => true,
+            Shape::List(item) => matches!(item, Shape::Leaf(_) | Shape::Either(..)),
+            Shape::Table(_) | Shape::Either(..) => false,
+        }
+    }
+}
+
+/// A type that knows its shape.
+pub(super) trait Shaped {
+    const SHAPE: Shape;
+    const REQUIRED: bool = true;
+}
+
+impl<T: Leaf> Shaped for Given<T> {
+    const SHAPE: Shape = Shape::Leaf(|raw| T::read(raw).map(|_| ()));
+}
+
+impl<T: Shaped> Shaped for Option<T> {
+    const SHAPE: Shape = T::SHAPE;
+    const REQUIRED: bool = false;
+}
+
+impl<T: Shaped> Shaped for Vec<T> {
+    const SHAPE: Shape = Shape::List(&T::SHAPE);
+}
+
+/// Declares a table: its struct for serde, and its shape.
+macro_rules! table {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$key_doc:meta])* $key:ident: $ty:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $name { $($(#[$key_doc])* pub(super) $key: $ty,)* }
+
+        impl $crate::config::shape::Shaped for $name {
+            const SHAPE: $crate::config::shape::Shape =
+                $crate::config::shape::Shape::Table(&$crate::config::shape::Table {
+                    keys: &[$($crate::config::shape::Key {
+                        name: stringify!($key),
+                        shape: <$ty as $crate::config::shape::Shaped>::SHAPE,
+                        required: <$ty as $crate::config::shape::Shaped>::REQUIRED,
+                    },)*],
+                    others: None,
+                });
+        }
+    )*};
+}
+
+/// Declares a table whose keys the user names: rule of the keys, type of the values, and keys that
+/// must be there.
+macro_rules! map {
+    ($(#[$doc:meta])* $name:ident($value:ty), keys: $rule:expr $(, fixed: [$($key:literal $required:literal),*])?) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, serde::Deserialize)]
+        #[serde(transparent)]
+        pub(super) struct $name(pub(super) std::collections::BTreeMap<String, $value>);
+
+        impl $crate::config::shape::Shaped for $name {
+            const SHAPE: $crate::config::shape::Shape =
+                $crate::config::shape::Shape::Table(&$crate::config::shape::Table {
+                    keys: &[$($($crate::config::shape::Key {
+                        name: $key,
+                        shape: <$value as $crate::config::shape::Shaped>::SHAPE,
+                        required: $required,
+                    },)*)?],
+                    others: Some(($rule, <$value as $crate::config::shape::Shaped>::SHAPE)),
+                });
+        }
+    };
+}
+
+pub(super) use {map, table};

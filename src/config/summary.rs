@@ -1,0 +1,188 @@
+//! The configuration for people: a summary for `validate`, and all settings with their origin for
+//! `--print`. Neither shows a secret.
+
+use std::fmt::Write as _;
+
+use config::{Value, ValueKind};
+
+use super::estimate::thousands;
+use super::fault::Origin;
+use super::leaf::{show_duration, show_size};
+use super::read::{child, root};
+use super::shape::{Shape, Table};
+use super::topics::Cleanup;
+use super::words::property_is_public;
+use super::{Config, Kafka};
+use crate::model::calendar::tzdb_version;
+use crate::model::definition::Attribution;
+use crate::model::time::Span;
+
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// One setting in effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Key, such as `kafka.brokers`.
+    pub key: String,
+    /// Value as TOML; secrets are redacted.
+    pub value: String,
+    /// Where it was set.
+    pub origin: Origin,
+}
+
+/// Keys and values in the order of the sections.
+pub(super) fn settings(merged: &Value) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    flatten("", merged, Some(root()), &mut out);
+    out
+}
+
+fn flatten(path: &str, value: &Value, shape: Option<&Table>, out: &mut Vec<(String, String)>) {
+    match &value.kind {
+        ValueKind::Table(table) if !is_secret_ref(path, value) => {
+            let mut keys: Vec<&String> = table.keys().collect();
+            let rank = |key: &str| shape.and_then(|s| s.keys.iter().position(|k| k.name == key)).unwrap_or(usize::MAX);
+            keys.sort_by_key(|key| (rank(key), key.as_str()));
+            for key in keys {
+                let inner = shape.and_then(|s| s.keys.iter().find(|k| k.name == key)).map(|k| &k.shape);
+                let inner = match inner {
+                    Some(Shape::Table(table) | Shape::List(Shape::Table(table))) => Some(*table),
+                    _ => None,
+                };
+                flatten(&child(path, key), &table[key], inner, out);
+            }
+        }
+        ValueKind::Array(items) if items.iter().any(|v| matches!(v.kind, ValueKind::Table(_))) => {
+            for (i, item) in items.iter().enumerate() {
+                flatten(&format!("{path}[{i}]"), item, shape, out);
+            }
+        }
+        _ => out.push((path.to_owned(), shown(path, value))),
+    }
+}
+
+/// Whether a table only says where a secret stands.
+fn is_secret_ref(path: &str, value: &Value) -> bool {
+    path.starts_with("kafka.properties.") && matches!(value.kind, ValueKind::Table(_))
+}
+
+fn shown(path: &str, value: &Value) -> String {
+    if let Some(property) = path.strip_prefix("kafka.properties.") {
+        let is_plain = !matches!(value.kind, ValueKind::Table(_));
+        if is_plain && !property_is_public(property.trim_matches('"')) {
+            return format!("\"{REDACTED}\"");
+        }
+    }
+    toml_text(value)
+}
+
+fn toml_text(value: &Value) -> String {
+    match &value.kind {
+        // A JSON string is a TOML string.
+        ValueKind::String(text) => serde_json::Value::from(text.as_str()).to_string(),
+        ValueKind::Array(items) => {
+            format!("[{}]", items.iter().map(toml_text).collect::<Vec<_>>().join(", "))
+        }
+        ValueKind::Table(table) => {
+            let mut pairs: Vec<String> = table.iter().map(|(k, v)| format!("{k} = {}", toml_text(v))).collect();
+            pairs.sort();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+impl Config {
+    /// Every setting in effect, with where it was set.
+    pub fn settings(&self) -> Vec<Setting> {
+        let origin = |key: &str| self.origin.reader.origin(key);
+        self.origin
+            .settings
+            .iter()
+            .map(|(key, value)| Setting { key: key.clone(), value: value.clone(), origin: origin(key) })
+            .collect()
+    }
+
+    /// The settings as text, one a line, for `validate --print`.
+    pub fn print(&self) -> String {
+        let settings = self.settings();
+        let lines: Vec<String> = settings.iter().map(|s| format!("{} = {}", s.key, s.value)).collect();
+        let width = lines.iter().map(|l| l.chars().count()).filter(|w| *w <= 60).max().unwrap_or(0);
+        let mut out = String::new();
+        for (line, setting) in lines.iter().zip(&settings) {
+            let _ = writeln!(out, "{line:width$}  # {}", setting.origin);
+        }
+        out
+    }
+
+    /// What the configuration means, in a screen of text.
+    pub fn summary(&self) -> String {
+        let mut out = String::new();
+        let mut line = |label: &str, text: String| {
+            let _ = writeln!(out, "{label:<11} {text}");
+        };
+        line("app", format!("{}, generation {}", self.app, self.generation));
+        line("kafka", kafka(&self.kafka));
+        if self.sources.is_empty() {
+            line("sources", "none: events must be written to the events topic".to_owned());
+        }
+        for source in &self.sources {
+            line("source", format!("{}: {} from {}", source.name, source.system, source.topics.join(", ")));
+        }
+        let definition = &self.definition;
+        line("topology", format!("{} shards, {} partitions", definition.shards, definition.partitions));
+        line("time", self.time_line());
+        let days = definition.retention.days.map_or("forever".to_owned(), |d| format!("{d}d"));
+        line("slices", format!("5 minutes for {}, days for {days}", span(definition.retention.fine)));
+        line("windows", definition.windows.iter().map(|w| w.name()).collect::<Vec<_>>().join(", "));
+        let estimate = self.estimate();
+        let sets = estimate.sets.iter().map(|s| format!("{} ({})", s.name(), thousands(s.members)));
+        line("segments", sets.collect::<Vec<_>>().join(", "));
+        line("estimate", format!(
+            "{} rows, {} Prometheus series of at most {}",
+            thousands(estimate.rows),
+            thousands(estimate.series),
+            thousands(self.limits.max_series as u64),
+        ));
+        let credit = match definition.attribution {
+            Attribution::AtEvent => "at_event",
+            Attribution::Current => "current",
+        };
+        line("money", format!("{}, credit {credit}", definition.currency));
+        line("stages", format!("{} in the table", definition.stages.stages.len()));
+        line("directory", format!("{} reps", definition.directory.reps.len()));
+        line("http", format!("{}{}", self.http.listen, if self.http.allow_remote { ", remote allowed" } else { "" }));
+        for spec in self.specs() {
+            let cleanup = match spec.cleanup {
+                Cleanup::Delete { retention: None } => "kept forever".to_owned(),
+                Cleanup::Delete { retention: Some(keep) } => format!("kept {}", show_duration(keep)),
+                Cleanup::Compact { min_lag } => format!("compacted after {}", show_duration(min_lag)),
+            };
+            let size = show_size(spec.max_record_bytes as u64);
+            line("topic", format!("{}: {} partitions, {cleanup}, records up to {size}", spec.name, spec.partitions));
+        }
+        out
+    }
+
+    fn time_line(&self) -> String {
+        format!(
+            "{} (tzdb {}), out of order up to {}, idle after {}, at most {} ahead, settled after {}",
+            self.definition.calendar.zone(),
+            tzdb_version(),
+            span(self.time.out_of_orderness),
+            show_duration(self.time.idle_after),
+            span(self.time.future_limit),
+            span(self.definition.settle),
+        )
+    }
+}
+
+fn kafka(kafka: &Kafka) -> String {
+    let names: Vec<&str> = kafka.properties.iter().map(|(name, _)| name.as_str()).collect();
+    let properties = if names.is_empty() { String::new() } else { format!(", with {}", names.join(", ")) };
+    format!("{} as {}, replication {}{properties}", kafka.brokers, kafka.client_id, kafka.replication)
+}
+
+fn span(span: Span) -> String {
+    show_duration(std::time::Duration::from_micros(span.0.unsigned_abs()))
+}

@@ -1,0 +1,215 @@
+//! The configuration as typed: one struct a section, one field a key. Defaults are not here but in
+//! `config/default.toml`, which is the lowest layer of every configuration.
+
+use serde::Deserialize;
+
+use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
+use super::near::did_you_mean;
+use super::shape::{Shape, Shaped, map, table};
+use super::words::{
+    self, Brokers, Dimension, Name, PropertyText, Rolling, SetName, TopicName, Zone,
+};
+use crate::model::definition::Attribution;
+use crate::model::event::Status;
+use crate::model::money::Currency;
+use crate::model::window::Period;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+table! {
+    /// All of it.
+    Settings {
+        app: App,
+        kafka: Kafka,
+        topology: Topology,
+        sources: Option<Vec<SourceRow>>,
+        time: Time,
+        slices: Slices,
+        windows: Windows,
+        segments: Segments,
+        money: Money,
+        attribution: Credit,
+        stages: Stages,
+        directory: Directory,
+        publish: Publish,
+        intake: Intake,
+        http: Http,
+        limits: Limits,
+        topics: Topics,
+    }
+    App {
+        name: Given<Name>,
+        generation: Given<Whole<1, 1_000_000>>,
+    }
+    Kafka {
+        brokers: Given<Brokers>,
+        client_id: Given<Name>,
+        session_timeout: Given<Positive>,
+        request_timeout: Given<Positive>,
+        replication: Given<Whole<1, 100>>,
+        properties: Option<Properties>,
+    }
+    /// A secret that stands elsewhere.
+    SecretRef {
+        file: Option<Given<String>>,
+        env: Option<Given<String>>,
+    }
+    Topology {
+        shards: Given<Whole<1, 1024>>,
+        partitions: Given<Whole<1, 1024>>,
+    }
+    SourceRow {
+        name: Given<Name>,
+        system: Option<Given<Name>>,
+        topics: Vec<Given<TopicName>>,
+    }
+    Time {
+        zone: Given<Zone>,
+        out_of_orderness: Given<Duration>,
+        idle_after: Given<Positive>,
+        future_limit: Given<Duration>,
+        settle: Given<Duration>,
+    }
+    Slices {
+        fine_retention: Given<Positive>,
+        day_retention: Given<KeepDays>,
+    }
+    Windows {
+        rolling: Vec<Given<Rolling>>,
+        calendar: Vec<Given<Period>>,
+        to_date: Vec<Given<Period>>,
+    }
+    Segments {
+        sets: Vec<DimensionSet>,
+        budget: Budget,
+    }
+    Money {
+        currency: Given<Currency>,
+    }
+    Credit {
+        credit: Given<Attribution>,
+    }
+    Stages {
+        file: Option<Given<String>>,
+        stage: Option<Vec<StageRow>>,
+    }
+    /// A file of stages.
+    StagesFile {
+        stage: Option<Vec<StageRow>>,
+    }
+    StageRow {
+        system: Option<Given<String>>,
+        pipeline: Option<Given<String>>,
+        stage: Given<String>,
+        status: Given<Status>,
+    }
+    Directory {
+        file: Option<Given<String>>,
+        rep: Option<Vec<RepRow>>,
+        members: Option<Members>,
+    }
+    /// A file with the directory.
+    DirectoryFile {
+        rep: Option<Vec<RepRow>>,
+        members: Option<Members>,
+    }
+    Publish {
+        publish_interval: Given<Positive>,
+        emit_interval: Given<Positive>,
+        repair_interval: Given<Positive>,
+        image_interval: Given<Positive>,
+        image_bytes: Given<Bytes<{ 64 << 10 }, { 1 << 40 }>>,
+    }
+    Intake {
+        max_record_bytes: Given<Bytes<{ 1 << 10 }, { 256 << 20 }>>,
+        max_array: Given<Whole<1, 1_000_000>>,
+    }
+    Http {
+        listen: Given<SocketAddr>,
+        allow_remote: Given<bool>,
+    }
+    Limits {
+        max_series: Given<Whole<1, 100_000_000>>,
+        max_series_per_family: Given<Whole<1, 100_000_000>>,
+    }
+    Topics {
+        events: Option<Given<TopicName>>,
+        dlq: Option<Given<TopicName>>,
+        late: Option<Given<TopicName>>,
+        gaps: Option<Given<TopicName>>,
+        kpis: Option<Given<TopicName>>,
+        partials: Option<Given<TopicName>>,
+        images: Option<Given<TopicName>>,
+        events_retention: Given<Keep>,
+        dlq_retention: Given<Keep>,
+        late_retention: Given<Keep>,
+        gaps_retention: Given<Keep>,
+        dlq_partitions: Given<Whole<1, 1024>>,
+        late_partitions: Given<Whole<1, 1024>>,
+        gaps_partitions: Given<Whole<1, 1024>>,
+    }
+}
+
+map! {
+    /// Properties handed to librdkafka.
+    Properties(Property), keys: words::property
+}
+
+map! {
+    /// Members to reckon with, by dimension.
+    Budget(Given<Whole<1, 100_000_000>>), keys: |name| match name {
+        "default" => Ok(()),
+        _ => words::dimension(name),
+    }
+}
+
+map! {
+    /// Members known in advance, by dimension.
+    Members(Vec<Given<String>>), keys: words::dimension
+}
+
+map! {
+    /// A rep of the directory: id, name, and the dimensions that they stand for.
+    RepRow(Given<String>), keys: rep_key, fixed: ["id" true, "name" false]
+}
+
+fn rep_key(name: &str) -> Result<(), Problem> {
+    match name {
+        "rep" => Err(Problem::new("\"rep\" is not a key of a rep", "the rep's id is the key \"id\"")),
+        "email" => Err(Problem::new("\"email\" is not a key of a rep", "remove it: Tidemark keeps no addresses of people")),
+        _ => words::dimension(name).map_err(|p| {
+            let keys: Vec<&str> = ["id", "name"].into_iter().chain(words::DIMENSIONS).filter(|k| *k != "rep").collect();
+            Problem::new(format!("unknown key \"{}\" of a rep", super::leaf::clip(name)), if name.starts_with("x.") { p.mend } else { did_you_mean(name, &keys) })
+        }),
+    }
+}
+
+/// A property of librdkafka: its value, or where the value stands.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Property {
+    Text(Given<PropertyText>),
+    Secret(SecretRef),
+}
+
+impl std::fmt::Debug for Property {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Shaped for Property {
+    const SHAPE: Shape = Shape::Either(&<Given<PropertyText> as Shaped>::SHAPE, &SecretRef::SHAPE);
+}
+
+/// A dimension set: one word, or an array of dimensions.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum DimensionSet {
+    One(Given<SetName>),
+    Several(Vec<Given<Dimension>>),
+}
+
+impl Shaped for DimensionSet {
+    const SHAPE: Shape = Shape::Either(&<Given<SetName> as Shaped>::SHAPE, &<Vec<Given<Dimension>> as Shaped>::SHAPE);
+}

@@ -1,0 +1,209 @@
+//! The handlers behind the page: rows, catalogue, status, metrics, health.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::board::{Answer, WindowShown};
+use super::wire::{instant, maybe_instant};
+use super::{App, Mode, failure, metrics as exposition, params};
+use crate::clock;
+use crate::model::calendar::tzdb_version;
+use crate::model::kpi::{CATALOGUE, Unit};
+use crate::model::row::json_string;
+use crate::model::time::Timestamp;
+
+type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
+/// `GET /api/v1/rows`: rows as published, their keys, and where to go on with `since`.
+pub(super) async fn rows(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
+    let pairs = match pairs {
+        Ok(Query(pairs)) => pairs,
+        Err(rejection) => return failure(StatusCode::BAD_REQUEST, &rejection.body_text()),
+    };
+    match params::parse(&pairs, &app.state.info) {
+        Ok(query) => json(render(&app.state.board.query(&query))),
+        Err(bad) => bad.into_response(),
+    }
+}
+
+/// Rows are put in as the bytes that were published: nothing is parsed or rounded on the way.
+fn render(answer: &Answer) -> String {
+    let size: usize = answer.rows.iter().map(|(key, row)| key.len() + row.len() + 8).sum();
+    let mut out = String::with_capacity(size + 200);
+    out.push_str("{\"rows\":[");
+    for (i, (_, row)) in answer.rows.iter().enumerate() {
+        out.push_str(if i > 0 { ",\n" } else { "\n" });
+        out.push_str(row);
+    }
+    out.push_str("],\n\"keys\":[");
+    for (i, (key, _)) in answer.rows.iter().enumerate() {
+        out.push_str(if i > 0 { "," } else { "" });
+        out.push_str(&json_string(key));
+    }
+    out.push_str(&format!(
+        "],\n\"total\":{},\"cursor\":\"{}\",\"reset\":{}}}\n",
+        answer.total, answer.cursor, answer.reset
+    ));
+    out
+}
+
+fn json(body: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+#[derive(Serialize)]
+struct KpiShown {
+    name: &'static str,
+    unit: &'static str,
+    clock: &'static str,
+    leading: bool,
+    formula: &'static str,
+    doc: &'static str,
+    family: &'static str,
+}
+
+/// `GET /api/v1/kpis`: the catalogue.
+pub(super) async fn kpis() -> Response {
+    let kpis: Vec<KpiShown> = CATALOGUE
+        .iter()
+        .map(|kpi| KpiShown {
+            name: kpi.name,
+            unit: match kpi.unit {
+                Unit::Count => "count",
+                Unit::Money => "money",
+                Unit::Ratio => "ratio",
+                Unit::Days => "days",
+            },
+            clock: kpi.clock.as_str(),
+            leading: kpi.leading,
+            formula: kpi.text,
+            doc: kpi.doc,
+            family: kpi.family,
+        })
+        .collect();
+    Json(serde_json::json!({ "kpis": kpis })).into_response()
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    app: &'a str,
+    version: &'static str,
+    tzdb: &'static str,
+    mode: Mode,
+    zone: &'a str,
+    currency: &'a str,
+    ready: bool,
+    #[serde(serialize_with = "instant")]
+    now: Timestamp,
+    #[serde(serialize_with = "instant")]
+    started: Timestamp,
+    /// Least over the rollup partitions of this process.
+    #[serde(serialize_with = "maybe_instant")]
+    watermark: Option<Timestamp>,
+    /// Newest behind any row of the board, whoever published it.
+    #[serde(serialize_with = "maybe_instant")]
+    as_of: Option<Timestamp>,
+    records_taken: u64,
+    events_taken: u64,
+    late: u64,
+    too_late: u64,
+    dead_letters: DeadLetters,
+    rows: usize,
+    grains: Vec<GrainShown<'a>>,
+    windows: Vec<WindowShown>,
+}
+
+#[derive(Serialize)]
+struct DeadLetters {
+    total: u64,
+    by_code: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct GrainShown<'a> {
+    name: String,
+    dimensions: &'a [String],
+}
+
+/// `GET /api/v1/status`: how far the numbers can be trusted, for the honesty strip. Counts are
+/// those of this process since it started.
+pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
+    let state = &app.state;
+    let info = &state.info;
+    let totals = state.telemetry.totals();
+    let windows = state.board.current_windows();
+    // In the order of the config, which is the order in which people want to choose.
+    let place = |kind: &str| info.windows.iter().position(|name| name == kind);
+    let mut windows: Vec<_> = windows.into_iter().filter(|w| place(&w.kind).is_some()).collect();
+    windows.sort_by_key(|w| place(&w.kind));
+    Json(Status {
+        app: &info.app,
+        version: env!("CARGO_PKG_VERSION"),
+        tzdb: tzdb_version(),
+        mode: info.mode,
+        zone: info.calendar.zone(),
+        currency: &info.currency,
+        ready: state.health.ready(),
+        now: Timestamp::from_millis(clock::wall_ms()),
+        started: app.started,
+        watermark: state.telemetry.rollup_watermark(),
+        as_of: state.board.as_of(),
+        records_taken: totals.records,
+        events_taken: totals.events,
+        late: totals.late,
+        too_late: totals.too_late,
+        dead_letters: DeadLetters {
+            total: totals.dead_letters.iter().map(|(_, n)| n).sum(),
+            by_code: totals.dead_letters.into_iter().collect(),
+        },
+        rows: state.board.len(),
+        grains: info
+            .grains
+            .iter()
+            .zip(info.grain_names())
+            .map(|(dimensions, name)| GrainShown { name, dimensions })
+            .collect(),
+        windows,
+    })
+    .into_response()
+}
+
+/// `GET /metrics`: the process, then the KPIs of the partitions owned here.
+pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let format = exposition::negotiate(accept);
+    match exposition::expose(&app.state.telemetry, &app.state.pages, format) {
+        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
+        Err(e) => {
+            // A page with a part missing would look like series that ended.
+            tracing::error!(error = %e, "could not encode metrics");
+            failure(StatusCode::INTERNAL_SERVER_ERROR, "could not encode metrics")
+        }
+    }
+}
+
+/// `GET /livez`: the process answers.
+pub(super) async fn livez() -> Response {
+    Json(serde_json::json!({ "live": true })).into_response()
+}
+
+/// `GET /readyz`: 200 when every check holds, else 503. It lists what fails; `?verbose` all.
+pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    let verbose = query.is_some_and(|q| q.split('&').any(|p| p == "verbose" || p == "verbose=1"));
+    let checks = app.state.health.checks();
+    let ready = checks.iter().all(|(_, state)| state.is_ok());
+    let shown: serde_json::Map<String, serde_json::Value> = checks
+        .into_iter()
+        .filter(|(_, state)| verbose || state.is_err())
+        .map(|(name, state)| (name, state.err().unwrap_or_else(|| "ok".to_owned()).into()))
+        .collect();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(serde_json::json!({ "ready": ready, "checks": shown }))).into_response()
+}

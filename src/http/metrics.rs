@@ -1,0 +1,358 @@
+//! The sales numbers on `/metrics`: a page a rollup partition, rebuilt whole at each publish.
+//!
+//! No registry holds them. A series is there exactly while its row is current, so none goes stale;
+//! a partition that moves away takes its page with it. Families are one a grain, so that summing
+//! over a family's labels never counts a sale twice; a quotient comes with its denominator; what is
+//! undefined has no sample. Labels come from events, so values are cut, names are sanitized and each
+//! family has a limit: a sender cannot mint series without end.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use prometheus::proto::MetricType;
+use prometheus::{Encoder, TextEncoder};
+
+use crate::model::kpi::{Kpi, Unit};
+use crate::model::row::Row;
+use crate::model::segment::Segment;
+use crate::telemetry::Telemetry;
+
+/// Seconds in a civil day, as `docs/kpis.md` counts durations.
+const DAY_SECONDS: f64 = 86_400.0;
+/// Longest label value, characters.
+const VALUE_CHARS: usize = 128;
+
+/// How much one page may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Series a family.
+    pub per_family: usize,
+}
+
+/// The KPI series of one rollup partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KpiPage {
+    families: BTreeMap<String, Family>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Family {
+    help: String,
+    lines: String,
+    series: u64,
+    dropped: u64,
+}
+
+/// Encodes rows.
+#[derive(Debug)]
+pub struct KpiSnapshot;
+
+impl KpiSnapshot {
+    /// The page of these rows, which are the current windows of one partition. Equal rows, in
+    /// whatever order, are equal pages.
+    pub fn render(rows: &[&Row], caps: Caps) -> KpiPage {
+        let mut entries: Vec<(String, String, &Row)> = rows
+            .iter()
+            .map(|row| (name_of(&row.segment.grain()), labels(&row.segment, &row.kind.name()), *row))
+            .collect();
+        // Newest first among rows whose labels became equal by cutting: only the first is shown.
+        let newest = |row: &Row| std::cmp::Reverse((row.version, row.as_of));
+        entries.sort_by(|a, b| {
+            (&a.0, &a.1, newest(a.2)).cmp(&(&b.0, &b.1, newest(b.2)))
+        });
+        let mut page = KpiPage::default();
+        let mut family = String::new();
+        for (i, (grain, labels, row)) in entries.iter().enumerate() {
+            let again = i > 0 && entries[i - 1].0 == *grain && entries[i - 1].1 == *labels;
+            samples(row, |suffix, help, value| {
+                family.clear();
+                let _ = write!(family, "tidemark_{grain}_{suffix}");
+                page.add(&family, help, labels, value, !again, caps);
+            });
+        }
+        page
+    }
+}
+
+impl KpiPage {
+    fn add(&mut self, name: &str, help: Help, labels: &str, value: f64, first: bool, caps: Caps) {
+        // Looked up before it is inserted: nearly always it is there, and needs no allocation.
+        if !self.families.contains_key(name) {
+            let family = Family { help: help.text(), ..Family::default() };
+            self.families.insert(name.to_owned(), family);
+        }
+        let Some(family) = self.families.get_mut(name) else { return };
+        if !first || family.series >= caps.per_family as u64 {
+            family.dropped += 1;
+            return;
+        }
+        family.series += 1;
+        let _ = writeln!(family.lines, "{name}{labels} {value}");
+    }
+
+    /// The page alone, as text.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        for (name, family) in &self.families {
+            head(&mut out, name, &family.help);
+            out.push_str(&family.lines);
+        }
+        out
+    }
+
+    /// Families with how many series each has.
+    pub fn series(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.families.iter().map(|(name, family)| (name.as_str(), family.series))
+    }
+
+    /// Families with how many series each had to leave out, without zeros.
+    pub fn dropped(&self) -> impl Iterator<Item = (&str, u64)> {
+        let all = self.families.iter().map(|(name, family)| (name.as_str(), family.dropped));
+        all.filter(|(_, n)| *n > 0)
+    }
+}
+
+/// The newest pages of the partitions that this process owns.
+#[derive(Debug)]
+pub struct MetricsPages {
+    pages: RwLock<BTreeMap<u32, Arc<KpiPage>>>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl MetricsPages {
+    /// No pages yet; the numbers of series go to `telemetry`.
+    pub fn new(telemetry: Arc<Telemetry>) -> Arc<MetricsPages> {
+        Arc::new(MetricsPages { pages: RwLock::default(), telemetry })
+    }
+
+    /// Replaces the page of a partition.
+    pub fn put(&self, partition: u32, page: KpiPage) {
+        for (family, n) in page.dropped() {
+            self.telemetry.series_dropped(family, n);
+        }
+        self.swap(partition, Some(Arc::new(page)));
+    }
+
+    /// Takes the page of a partition away, when another process owns it.
+    pub fn remove(&self, partition: u32) {
+        self.swap(partition, None);
+    }
+
+    fn swap(&self, partition: u32, page: Option<Arc<KpiPage>>) {
+        let mut pages = self.pages.write().unwrap_or_else(PoisonError::into_inner);
+        let before = match page {
+            Some(page) => pages.insert(partition, page),
+            None => pages.remove(&partition),
+        };
+        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+        for (family, _) in before.iter().flat_map(|p| p.series()) {
+            sums.insert(family, 0);
+        }
+        for (family, n) in pages.values().flat_map(|p| p.series()) {
+            *sums.entry(family).or_default() += n;
+        }
+        for (family, n) in sums {
+            self.telemetry.series(family, n);
+        }
+    }
+
+    /// All pages as one: each family once, its samples together.
+    fn write(&self, out: &mut String) {
+        let pages: Vec<Arc<KpiPage>> = {
+            let held = self.pages.read().unwrap_or_else(PoisonError::into_inner);
+            held.values().cloned().collect()
+        };
+        let mut merged: BTreeMap<&str, Vec<&Family>> = BTreeMap::new();
+        for (name, family) in pages.iter().flat_map(|p| &p.families) {
+            merged.entry(name).or_default().push(family);
+        }
+        for (name, parts) in merged {
+            head(out, name, &parts[0].help);
+            for part in parts {
+                out.push_str(&part.lines);
+            }
+        }
+    }
+}
+
+/// A format of the exposition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus text 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The `Content-Type`.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Format::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// The format that an `Accept` header prefers; plain text unless OpenMetrics is asked for.
+pub fn negotiate(accept: &str) -> Format {
+    let weight = |wanted: &str| {
+        let of = |item: &str| {
+            let mut parts = item.split(';').map(str::trim);
+            let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
+            let q = parts.find_map(|p| p.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok());
+            if named { q } else { None }
+        };
+        accept.split(',').filter_map(of).fold(0.0_f64, f64::max)
+    };
+    let open = weight("application/openmetrics-text");
+    if open > 0.0 && open >= weight("text/plain") { Format::OpenMetrics } else { Format::Text }
+}
+
+/// The whole of `/metrics`.
+pub fn expose(
+    telemetry: &Telemetry,
+    pages: &MetricsPages,
+    format: Format,
+) -> Result<String, prometheus::Error> {
+    let mut out = String::new();
+    for family in telemetry.registry().gather() {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(std::slice::from_ref(&family), &mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        let counter = family.get_field_type() == MetricType::COUNTER;
+        if counter && format == Format::OpenMetrics {
+            // There a counter is named without the suffix that its sample has.
+            let name = family.name();
+            let bare = name.strip_suffix("_total").unwrap_or(name);
+            for line in text.lines() {
+                let comment = line.starts_with("# HELP ") || line.starts_with("# TYPE ");
+                let line = if comment { line.replacen(name, bare, 1) } else { line.to_owned() };
+                out.push_str(&line);
+                out.push('\n');
+            }
+        } else {
+            out.push_str(&text);
+        }
+    }
+    pages.write(&mut out);
+    if format == Format::OpenMetrics {
+        out.push_str("# EOF\n");
+    }
+    Ok(out)
+}
+
+fn head(out: &mut String, name: &str, help: &str) {
+    let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+}
+
+/// What the help line says; made to text once a family.
+#[derive(Clone, Copy)]
+enum Help {
+    Kpi(&'static str, Unit),
+    Fixed(&'static str),
+}
+
+impl Help {
+    fn text(self) -> String {
+        let (text, unit) = match self {
+            Help::Kpi(name, unit) => (Kpi::named(name).map_or(name, |k| k.text), Some(unit)),
+            Help::Fixed(text) => (text, None),
+        };
+        let suffix = match unit {
+            Some(Unit::Money) => " (reporting currency).",
+            Some(Unit::Days) => " (in seconds, 86400 a civil day).",
+            _ => ".",
+        };
+        // A quote would have to be escaped in one of the two formats and not in the other.
+        let text = text.replace('\\', "/").replace('"', "'").replace('\n', " ");
+        let mut chars = text.chars();
+        let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+        format!("{first}{}{suffix}", chars.as_str())
+    }
+}
+
+/// Every sample of a row: suffix of its family, help, value.
+fn samples(row: &Row, mut sample: impl FnMut(&str, Help, f64)) {
+    for (name, unit, kpi) in &row.kpis {
+        let suffix = Kpi::named(name).map_or(*name, |k| k.family);
+        if let Some(value) = kpi.value.map(|v| v.to_f64()).filter(|v| v.is_finite()) {
+            let value = if *unit == Unit::Days { value * DAY_SECONDS } else { value };
+            sample(suffix, Help::Kpi(name, *unit), value);
+        }
+        match (*name, kpi.den) {
+            ("win_rate", Some(den)) => {
+                let help = "Deals won or lost in the window: the denominator of the win ratio";
+                sample("deals_closed", Help::Fixed(help), den.to_f64());
+            }
+            ("cycle_length_mean", _) => {
+                let help = "Deals behind the cycle lengths";
+                sample("cycle_samples", Help::Fixed(help), kpi.n as f64);
+            }
+            _ => {}
+        }
+    }
+    let help = "Share of the window that the watermark has passed";
+    sample("window_complete_ratio", Help::Fixed(help), row.complete_ratio);
+}
+
+/// `{rep="r-001",window="rolling_28d"}`.
+fn labels(segment: &Segment, window: &str) -> String {
+    let mut out = String::from("{");
+    let mut names: Vec<String> = Vec::with_capacity(segment.parts.len());
+    for (dimension, value) in &segment.parts {
+        let mut name = label_of(dimension);
+        // Two dimensions may become one name by sanitizing; a name twice would void the page.
+        let mut copy = 2;
+        while names.contains(&name) {
+            name = format!("{}_{copy}", label_of(dimension));
+            copy += 1;
+        }
+        let _ = write!(out, "{name}=\"");
+        escape(&mut out, value);
+        out.push_str("\",");
+        names.push(name);
+    }
+    out.push_str("window=\"");
+    escape(&mut out, window);
+    out.push_str("\"}");
+    out
+}
+
+fn escape(out: &mut String, value: &str) {
+    for c in value.chars().take(VALUE_CHARS) {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// The name with `_` for every character that names must not have.
+fn name_of(text: &str) -> String {
+    let valid = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    text.chars().map(valid).collect()
+}
+
+/// A dimension as a label name. Some names have a meaning of their own in Prometheus, or here.
+fn label_of(dimension: &str) -> String {
+    let name = name_of(dimension);
+    // A leading double underscore is Prometheus's own.
+    let bare = name.trim_start_matches('_');
+    if bare.is_empty() {
+        "dimension".to_owned()
+    } else if bare.starts_with(|c: char| c.is_ascii_digit()) || bare.len() < name.len() {
+        format!("_{bare}")
+    } else if matches!(bare, "window" | "le" | "quantile") {
+        format!("{bare}_")
+    } else {
+        name
+    }
+}
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

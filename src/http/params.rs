@@ -1,0 +1,195 @@
+//! Query parameters of `/api/v1/rows`: text in, a [`Query`] out, or what exactly is wrong.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::ServerInfo;
+use super::board::{Cursor, Query, Segments, Since};
+use crate::model::row::Pane;
+use crate::model::time::{Day, Timestamp};
+
+/// Rows in one answer where the request names no number.
+const DEFAULT_LIMIT: usize = 500;
+/// Most rows in one answer: about 10 MB of JSON.
+const MAX_LIMIT: usize = 5_000;
+/// Longest value shown back in an error, characters.
+const SHOWN: usize = 100;
+
+/// A parameter that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BadParameter {
+    parameter: String,
+    value: String,
+    message: String,
+    allowed: Vec<String>,
+}
+
+impl BadParameter {
+    fn new(parameter: &str, value: &str, message: &str, allowed: Vec<String>) -> BadParameter {
+        let cut = |text: &str| text.chars().take(SHOWN).collect();
+        BadParameter {
+            parameter: cut(parameter),
+            value: cut(value),
+            message: message.to_owned(),
+            allowed,
+        }
+    }
+}
+
+impl IntoResponse for BadParameter {
+    fn into_response(self) -> Response {
+        let body = Json(serde_json::json!({ "error": self }));
+        (StatusCode::BAD_REQUEST, body).into_response()
+    }
+}
+
+/// Reads the parameters in the order in which they were given.
+pub(super) fn parse(
+    pairs: &[(String, String)],
+    info: &ServerInfo,
+) -> Result<Query, BadParameter> {
+    let dimensions = info.dimensions();
+    let mut query = Query { limit: DEFAULT_LIMIT, ..Query::default() };
+    let mut grain = None;
+    let mut dims: Vec<(String, String)> = Vec::new();
+    for (i, (name, value)) in pairs.iter().enumerate() {
+        if pairs[..i].iter().any(|(earlier, _)| earlier == name) {
+            return Err(BadParameter::new(name, value, "given more than once", Vec::new()));
+        }
+        match name.as_str() {
+            "window" => query.window = Some(one_of(name, value, &info.windows)?),
+            "grain" => grain = Some(one_of(name, value, &info.grain_names())?),
+            "from" => query.from = Some(instant(name, value, info)?),
+            "to" => query.to = Some(instant(name, value, info)?),
+            "status" => {
+                let names = [Pane::Early, Pane::OnTime, Pane::Corrected].map(Pane::as_str);
+                query.status = Pane::parse(&one_of(name, value, &names)?);
+            }
+            "limit" => query.limit = whole(name, value, 1, MAX_LIMIT)?,
+            "offset" => query.offset = whole(name, value, 0, usize::MAX)?,
+            "since" => query.since = Some(since(name, value)?),
+            _ if dimensions.contains(&name.as_str()) => dims.push((name.clone(), value.clone())),
+            _ => {
+                let known = ["window", "grain", "from", "to", "status", "limit", "offset", "since"];
+                let allowed = known.iter().chain(&dimensions).map(|n| (*n).to_owned()).collect();
+                return Err(BadParameter::new(name, value, "there is no such parameter", allowed));
+            }
+        }
+    }
+    query.segments = segments(grain, dims, info)?;
+    Ok(query)
+}
+
+fn segments(
+    grain: Option<String>,
+    dims: Vec<(String, String)>,
+    info: &ServerInfo,
+) -> Result<Segments, BadParameter> {
+    let Some(grain) = grain else {
+        return Ok(if dims.is_empty() { Segments::All } else { Segments::Exact(dims) });
+    };
+    let names = info.grains.iter().find(|g| ServerInfo::grain_name(g) == grain);
+    let names = names.map(Vec::as_slice).unwrap_or_default();
+    if let Some((name, value)) = dims.iter().find(|(name, _)| !names.contains(name)) {
+        let message = format!("the grain \"{grain}\" does not have this dimension");
+        return Err(BadParameter::new(name, value, &message, names.to_vec()));
+    }
+    Ok(Segments::Grain(grain, dims))
+}
+
+fn one_of<S: AsRef<str>>(name: &str, value: &str, allowed: &[S]) -> Result<String, BadParameter> {
+    if allowed.iter().any(|a| a.as_ref() == value) {
+        return Ok(value.to_owned());
+    }
+    let allowed = allowed.iter().map(|a| a.as_ref().to_owned()).collect();
+    Err(BadParameter::new(name, value, "not one of the allowed values", allowed))
+}
+
+fn whole(name: &str, value: &str, min: usize, max: usize) -> Result<usize, BadParameter> {
+    let number = value.parse().ok().filter(|n| (min..=max).contains(n));
+    let range = if max == usize::MAX { format!("{min} or more") } else { format!("{min} to {max}") };
+    number.ok_or_else(|| BadParameter::new(name, value, "not a whole number in range", vec![range]))
+}
+
+/// RFC 3339, or a date: the first instant of that day in the reporting zone.
+fn instant(name: &str, value: &str, info: &ServerInfo) -> Result<Timestamp, BadParameter> {
+    // The `+` of an offset arrives as a space unless the client escaped it.
+    let text = value.replace(' ', "+");
+    let day = || Day::parse(&text).map(|day| info.calendar.start_of(day));
+    let read = Timestamp::parse_rfc3339(&text).or_else(day).filter(|at| at.in_range());
+    read.ok_or_else(|| {
+        let allowed = ["2026-03-01T00:00:00Z", "2026-03-01"].map(str::to_owned).to_vec();
+        BadParameter::new(name, value, "neither an RFC 3339 time nor a date, 1970 to 2199", allowed)
+    })
+}
+
+fn since(name: &str, value: &str) -> Result<Since, BadParameter> {
+    if value == "0" {
+        return Ok(Since::Start);
+    }
+    Cursor::parse(value).map(Since::Cursor).ok_or_else(|| {
+        let allowed = vec!["0".to_owned(), "the cursor of an earlier answer".to_owned()];
+        BadParameter::new(name, value, "not a cursor", allowed)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{Mode, ServerInfo};
+    use crate::model::calendar::Calendar;
+
+    fn info() -> ServerInfo {
+        let grain = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+        ServerInfo {
+            mode: Mode::Embedded,
+            calendar: Calendar::of("Europe/Berlin").unwrap(),
+            currency: "EUR".to_owned(),
+            app: "sales".to_owned(),
+            windows: vec!["month".to_owned(), "rolling_28d".to_owned()],
+            grains: vec![grain(&[]), grain(&["rep"]), grain(&["territory", "channel"])],
+        }
+    }
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Query, BadParameter> {
+        let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        parse(&pairs, &info())
+    }
+
+    #[test]
+    fn parameters_become_a_query() {
+        let query = read(&[("window", "month"), ("from", "2026-03-01"), ("limit", "7")]).unwrap();
+        assert_eq!(query.from, Timestamp::parse_rfc3339("2026-02-28T23:00:00Z"));
+        assert_eq!((query.limit, query.segments), (7, Segments::All));
+        let offset = read(&[("to", "2026-03-01T01:00:00 01:00")]).unwrap();
+        assert_eq!(offset.to, Timestamp::parse_rfc3339("2026-03-01T00:00:00Z"));
+        let web = vec![("channel".to_owned(), "web".to_owned())];
+        let exact = read(&[("channel", "web")]).unwrap();
+        assert_eq!(exact.segments, Segments::Exact(web.clone()));
+        let grain = read(&[("channel", "web"), ("grain", "territory_channel")]).unwrap();
+        assert_eq!(grain.segments, Segments::Grain("territory_channel".to_owned(), web));
+        assert_eq!(read(&[("since", "0")]).unwrap().since, Some(Since::Start));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_is_allowed() {
+        let bad = |name: &str, value: &str| read(&[(name, value)]).unwrap_err();
+        assert_eq!(bad("window", "mnoth").allowed, ["month", "rolling_28d"]);
+        assert_eq!(bad("grain", "team").allowed, ["overall", "rep", "territory_channel"]);
+        assert_eq!(bad("status", "late").allowed, ["early", "on_time", "corrected"]);
+        assert_eq!(bad("limit", "0").allowed, ["1 to 5000"]);
+        assert_eq!(bad("limit", "5001").parameter, "limit");
+        assert_eq!(bad("offset", "-1").allowed, ["0 or more"]);
+        assert_eq!(bad("from", "yesterday").value, "yesterday");
+        assert_eq!(bad("from", "3026-01-01").parameter, "from");
+        assert_eq!(bad("since", "x").parameter, "since");
+        assert!(bad("team", "x").allowed.contains(&"territory".to_owned()));
+        assert_eq!(bad(&"x".repeat(9_000), "y").parameter.len(), SHOWN);
+        let twice = read(&[("limit", "1"), ("limit", "2")]).unwrap_err();
+        assert_eq!(twice.message, "given more than once");
+        let other = read(&[("grain", "rep"), ("channel", "web")]).unwrap_err();
+        assert_eq!(other.allowed, ["rep"]);
+    }
+}

@@ -1,0 +1,201 @@
+//! The reader: a consumer that reads from positions that we name, and belongs to no group.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{Offset as Position, TopicPartitionList};
+
+use super::client::{self, Plain};
+use super::cluster::Cluster;
+use super::not_created;
+use crate::clock;
+use crate::log::local::Room;
+use crate::log::{Bounds, Header, LogError, Offset, Reader, Record, Result, TopicPartition};
+
+/// How long closing may take.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// A reader on Kafka.
+pub(super) struct KafkaReader {
+    cluster: Arc<Cluster>,
+    /// There until it is dropped.
+    consumer: Option<BaseConsumer<Plain>>,
+    /// The lowest offset that may come next of each partition, sorted by partition.
+    next: Vec<(TopicPartition, Offset)>,
+    /// The client has given up a partition without saying which.
+    in_doubt: bool,
+    /// An error that came after records, kept for the next poll.
+    pending: Option<LogError>,
+}
+
+impl KafkaReader {
+    pub(super) fn new(cluster: Arc<Cluster>) -> Result<KafkaReader> {
+        let consumer = client::reader(&cluster.settings).create_with_context(Plain::default());
+        let consumer = Some(consumer.map_err(|e| not_created("reader", &e))?);
+        Ok(KafkaReader {
+            cluster,
+            consumer,
+            next: Vec::new(),
+            in_doubt: false,
+            pending: None,
+        })
+    }
+
+    fn consumer(&self) -> &BaseConsumer<Plain> {
+        self.consumer
+            .as_ref()
+            .expect("the consumer is there until the reader is dropped")
+    }
+
+    /// Makes the client read on from `next`.
+    fn position(&mut self) -> Result<()> {
+        let mut list = TopicPartitionList::with_capacity(self.next.len());
+        for (tp, offset) in &self.next {
+            let position = Position::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX));
+            let added = list.add_partition_offset(&tp.topic, tp.partition.0 as i32, position);
+            added.map_err(|e| client::meaning_of(&e, &format!("assigning {tp}")))?;
+        }
+        self.consumer()
+            .assign(&list)
+            .map_err(|e| LogError::Fatal(format!("assigning: {e}")))
+    }
+
+    /// Finds which partition the client gave up. An error where one is out of range or gone; where
+    /// none is, the client is made to read on.
+    fn examine(&mut self) -> Result<()> {
+        for &(ref tp, asked) in &self.next {
+            self.cluster.forget(&tp.topic);
+            let Bounds { start, end } = self.cluster.bounds(tp)?;
+            if asked < start || asked > end {
+                return Err(LogError::OutOfRange {
+                    partition: tp.clone(),
+                    asked,
+                    start,
+                    end,
+                });
+            }
+        }
+        self.position()?;
+        self.in_doubt = false;
+        Ok(())
+    }
+
+    /// What an error of the client means; `None` where it is of no concern.
+    fn explain(&mut self, e: &KafkaError) -> Option<LogError> {
+        let gone = |code| {
+            client::missing(code) || matches!(code, Code::AutoOffsetReset | Code::OffsetOutOfRange)
+        };
+        if e.rdkafka_error_code().is_some_and(gone) {
+            self.in_doubt = true;
+            return self.examine().err();
+        }
+        self.consumer().context().reason.explain(e, "reading")
+    }
+}
+
+/// Takes a message for a record, unless it is one that was not asked for.
+fn take(next: &mut [(TopicPartition, Offset)], message: &BorrowedMessage<'_>) -> Option<Record> {
+    let name = (message.topic(), u32::try_from(message.partition()).ok()?);
+    let found = next.binary_search_by(|(tp, _)| (&*tp.topic, tp.partition.0).cmp(&name));
+    let (tp, next) = &mut next[found.ok()?];
+    let offset = Offset(u64::try_from(message.offset()).ok()?);
+    if offset < *next {
+        return None;
+    }
+    *next = offset.next();
+    Some(Record {
+        topic: tp.topic.clone(),
+        partition: tp.partition,
+        offset,
+        timestamp_ms: message.timestamp().to_millis(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: headers(message),
+    })
+}
+
+/// Headers in order. The client panics on a name that is not UTF-8, and such a name must not take
+/// the reader down for good: the header is kept under a name that matches nothing.
+fn headers(message: &BorrowedMessage<'_>) -> Vec<Header> {
+    let Some(headers) = message.headers() else {
+        return Vec::new();
+    };
+    let one = |i| {
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let header = headers.get(i);
+            Header::new(header.key, header.value.unwrap_or_default())
+        }));
+        read.unwrap_or_else(|_| Header::new("\u{fffd}", Vec::new()))
+    };
+    (0..headers.count()).map(one).collect()
+}
+
+impl Reader for KafkaReader {
+    fn assign(&mut self, at: &[(TopicPartition, Offset)]) -> Result<()> {
+        for (partition, _) in at {
+            self.cluster.check(partition)?;
+        }
+        self.next = at.to_vec();
+        self.next.sort();
+        self.in_doubt = false;
+        self.pending = None;
+        self.position()
+    }
+
+    fn poll(&mut self, max: usize, wait: Duration, out: &mut Vec<Record>) -> Result<usize> {
+        if let Some(e) = self.pending.take() {
+            return Err(e);
+        }
+        if self.in_doubt {
+            self.examine()?;
+        }
+        let before = out.len();
+        let deadline = clock::monotonic() + wait;
+        let mut room = Room::new(max);
+        let mut failed = None;
+        while !room.is_full() && failed.is_none() {
+            let left = match out.len() > before {
+                true => Duration::ZERO,
+                false => deadline.saturating_duration_since(clock::monotonic()),
+            };
+            let consumer = self.consumer.as_ref();
+            match consumer
+                .expect("the consumer is there until the reader is dropped")
+                .poll(left)
+            {
+                // An event may end the wait early, so that nothing means nothing yet.
+                None if left.is_zero() => break,
+                None => {}
+                Some(Ok(message)) => {
+                    if let Some(record) = take(&mut self.next, &message) {
+                        room.take(&record);
+                        out.push(record);
+                    }
+                }
+                Some(Err(e)) => failed = Some(e),
+            }
+        }
+        let came = out.len() - before;
+        match failed.and_then(|e| self.explain(&e)) {
+            Some(e) if came == 0 => return Err(e),
+            later => self.pending = later,
+        }
+        Ok(came)
+    }
+
+    fn bounds(&mut self, partition: &TopicPartition) -> Result<Bounds> {
+        self.cluster.bounds(partition)
+    }
+}
+
+impl Drop for KafkaReader {
+    fn drop(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            client::retire(consumer, CLOSE_WITHIN);
+        }
+    }
+}

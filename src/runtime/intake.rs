@@ -1,0 +1,253 @@
+//! Drives intake: source records in; events, dead letters, gaps and progress out.
+//!
+//! At least once: offsets are committed behind the acknowledgement of what was made of them. A
+//! repetition is harmless, since the ledger joins an event twice to the same state.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, POLL};
+use crate::clock::monotonic;
+use crate::intake::{self, Decoder, Intake, Limits};
+use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
+use crate::model::deadletter::{Code, DeadLetter, Reason};
+use crate::model::event::{Event, EventKind, shard_of};
+use crate::model::time::Timestamp;
+use crate::model::watermark::Heartbeat;
+use crate::telemetry::{Ignored, Stage};
+
+/// Longest time between an acknowledged event and the commit of its source offset.
+const COMMIT: Duration = Duration::from_millis(500);
+
+/// A source partition that this worker owns.
+struct Part {
+    next: Offset,
+    of: u32,
+    latest: Option<Timestamp>,
+    sent: Option<Timestamp>,
+    quiet_since: Instant,
+}
+
+struct Worker<'c> {
+    context: &'c Context,
+    decoders: BTreeMap<Arc<str>, Decoder>,
+    reader: Box<dyn Reader>,
+    writer: Box<dyn Writer>,
+    member: Box<dyn Member>,
+    parts: BTreeMap<TopicPartition, Part>,
+    events: Arc<str>,
+    dlq: Arc<str>,
+    dlq_partitions: u32,
+    uncommitted: bool,
+}
+
+/// Runs the worker until the stop.
+pub fn run(context: &Context) -> Result<(), Fault> {
+    let mut worker = Worker::new(context)?;
+    let (mut commit, mut beat) = (Every::new(COMMIT), Every::new(BEAT));
+    let mut batch = Vec::with_capacity(BATCH);
+    while !context.stop.is_requested() {
+        worker.rebalance()?;
+        batch.clear();
+        worker.reader.poll(BATCH, POLL, &mut batch)?;
+        for record in &batch {
+            worker.take(record)?;
+        }
+        if beat.due() {
+            worker.beat()?;
+        }
+        if worker.uncommitted && commit.due() {
+            worker.commit()?;
+        }
+    }
+    worker.commit()?;
+    worker.member.leave();
+    Ok(())
+}
+
+impl<'c> Worker<'c> {
+    fn new(context: &'c Context) -> Result<Worker<'c>, Fault> {
+        let config = &context.config;
+        let mut decoders = BTreeMap::new();
+        for source in &config.sources {
+            for topic in &source.topics {
+                let decoder = Decoder {
+                    source: source.name.clone(),
+                    system: source.system.clone(),
+                    calendar: config.definition.calendar.clone(),
+                    limits: Limits {
+                        max_record_bytes: config.intake.max_record_bytes,
+                        max_array: config.intake.max_array,
+                        future_limit: config.time.future_limit,
+                    },
+                };
+                decoders.insert(Arc::<str>::from(topic.as_str()), decoder);
+            }
+        }
+        let topics: Vec<&str> = decoders.keys().map(|t| &**t).collect();
+        let group = format!("{}.intake", config.app);
+        let dlq: Arc<str> = context.topics.dlq.as_str().into();
+        Ok(Worker {
+            reader: context.log.reader()?,
+            writer: context.log.writer()?,
+            member: context.log.join(&group, &topics)?,
+            dlq_partitions: context.log.describe(&dlq)?.map_or(1, |t| t.partitions),
+            context,
+            decoders,
+            parts: BTreeMap::new(),
+            events: context.topics.events.as_str().into(),
+            dlq,
+            uncommitted: false,
+        })
+    }
+
+    fn rebalance(&mut self) -> Result<(), Fault> {
+        let Some(owned) = self.member.poll(Duration::ZERO)? else { return Ok(()) };
+        self.commit()?;
+        let new: Vec<_> = owned.iter().filter(|p| !self.parts.contains_key(p)).cloned().collect();
+        self.parts.retain(|p, _| owned.contains(p));
+        for (partition, committed) in new.iter().zip(self.member.committed(&new)?) {
+            let bounds = self.reader.bounds(partition)?;
+            let next = committed.unwrap_or(bounds.start);
+            if next < bounds.start || next > bounds.end {
+                return Err(Fault::Refused(format!(
+                    "the committed offset {next} of {partition} is outside what the topic holds \
+                     ({}..{}): its retention passed us or it was re-created; reset group \
+                     \"{}.intake\" on purpose (kafka-consumer-groups --reset-offsets) to go on",
+                    bounds.start, bounds.end, self.context.config.app
+                )));
+            }
+            let of = self.context.log.describe(&partition.topic)?.map_or(1, |t| t.partitions);
+            let quiet_since = monotonic();
+            let part = Part { next, of, latest: None, sent: None, quiet_since };
+            self.parts.insert(partition.clone(), part);
+        }
+        let at: Vec<_> = self.parts.iter().map(|(p, part)| (p.clone(), part.next)).collect();
+        self.reader.assign(&at)?;
+        tracing::info!(stage = "intake", partitions = at.len(), "assigned");
+        self.context.health.set("intake", Ok(()));
+        Ok(())
+    }
+
+    fn take(&mut self, record: &Record) -> Result<(), Fault> {
+        let context = self.context;
+        let Some(decoder) = self.decoders.get(&record.topic) else { return Ok(()) };
+        let now = (context.clock)();
+        // The last line of defense: whatever a record does, the next one is read.
+        let taken = catch_unwind(AssertUnwindSafe(|| decoder.take(record, Some(now))));
+        let taken = taken.unwrap_or_else(|_| {
+            let reason = Reason::new(Code::Panicked, "decoding it broke an invariant");
+            let dead_letters = vec![DeadLetter::new(record, reason, None)];
+            Intake { dead_letters, ..Intake::default() }
+        });
+        context.telemetry.taken(&record.topic, 1);
+        if taken.test > 0 {
+            context.telemetry.ignored(Ignored::Test, u64::from(taken.test));
+        }
+        for dead in &taken.dead_letters {
+            self.bury(dead)?;
+        }
+        let mut latest = None;
+        for event in &taken.events {
+            latest = latest.max(Some(event.time));
+            self.send_event(event)?;
+        }
+        let part = self.parts.get_mut(&record.topic_partition());
+        if let Some(part) = part {
+            part.next = part.next.max(record.offset.next());
+            part.latest = part.latest.max(latest);
+            part.quiet_since = monotonic();
+        }
+        self.uncommitted = true;
+        Ok(())
+    }
+
+    fn send_event(&mut self, event: &Event<'_>) -> Result<(), Fault> {
+        self.context.telemetry.events(&event.source, event.entity.kind, 1);
+        let key = event.key();
+        let out = Outgoing {
+            topic: self.events.clone(),
+            partition: shard_of(&key, self.context.config.definition.shards),
+            key: Some(key.into_bytes()),
+            value: Some(intake::encode_event(event)),
+            headers: Vec::new(),
+        };
+        if event.kind == EventKind::Gap {
+            let topic = self.context.topics.gaps.as_str().into();
+            self.writer.send(Outgoing { topic, partition: Partition(0), ..out.clone() })?;
+        }
+        Ok(self.writer.send(out)?)
+    }
+
+    fn bury(&mut self, dead: &DeadLetter) -> Result<(), Fault> {
+        self.context.telemetry.dead_letter(dead.reason.code);
+        let out = Outgoing {
+            topic: self.dlq.clone(),
+            partition: Partition(dead.origin.1 % self.dlq_partitions.max(1)),
+            key: dead.key.clone(),
+            value: dead.value.clone(),
+            headers: dead.headers("intake"),
+        };
+        Ok(self.writer.send(out)?)
+    }
+
+    fn commit(&mut self) -> Result<(), Fault> {
+        if !self.uncommitted {
+            return Ok(());
+        }
+        self.writer.flush(FLUSH)?;
+        let next: Vec<_> = self.parts.iter().map(|(p, part)| (p.clone(), part.next)).collect();
+        if let Err(error) = self.member.commit(&next) {
+            // Another member owns some of them by now, or the group is rebalancing: whoever owns
+            // them repeats what we did, and nothing is counted twice.
+            tracing::debug!(stage = "intake", %error, "commit refused");
+        }
+        self.uncommitted = false;
+        Ok(())
+    }
+
+    /// Tells every shard how far each owned source partition is complete. Sent behind the events
+    /// that it covers, by the same writer, so no shard sees it before them.
+    fn beat(&mut self) -> Result<(), Fault> {
+        let now = (self.context.clock)();
+        let rules = &self.context.config.time;
+        for (partition, part) in &mut self.parts {
+            let quiet = part.quiet_since.elapsed() >= rules.idle_after;
+            let end = if quiet || part.sent.is_none() { Some(self.reader.bounds(partition)?.end) } else { None };
+            // Idle is a fact about the partition, not about a timer: read to its end, and quiet.
+            let idle = quiet && end.is_some_and(|end| part.next >= end);
+            let reached = if idle { Some(part.latest.map_or(now, |l| l.max(now))) } else { part.latest };
+            let Some(watermark) = reached.map(|t| t - rules.out_of_orderness) else { continue };
+            if let Some(end) = end {
+                let lag = end.0.saturating_sub(part.next.0);
+                self.context.telemetry.lag(Stage::Intake, &partition.to_string(), lag);
+            }
+            if part.sent.is_some_and(|sent| sent >= watermark) {
+                continue;
+            }
+            part.sent = Some(watermark);
+            self.context.telemetry.watermark(Stage::Intake, &partition.to_string(), watermark);
+            let beat = Heartbeat {
+                topic: partition.topic.to_string(),
+                partition: partition.partition.0,
+                of: part.of,
+                watermark,
+                idle,
+            };
+            let (key, value) = (intake::beat_key(&beat), intake::encode_heartbeat(&beat));
+            for shard in 0..self.context.config.definition.shards {
+                self.writer.send(Outgoing {
+                    topic: self.events.clone(),
+                    partition: Partition(shard),
+                    key: Some(key.clone().into_bytes()),
+                    value: Some(value.clone()),
+                    headers: Vec::new(),
+                })?;
+            }
+            self.uncommitted = true;
+        }
+        Ok(())
+    }
+}

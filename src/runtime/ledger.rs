@@ -1,0 +1,299 @@
+//! Drives the ledger: events in; partials, shard progress, images and too-late events out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::images::{self, Manifest};
+use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, POLL};
+use crate::clock::monotonic;
+use crate::intake::{Stored, read_stored};
+use crate::ledger::{Applied, Ledger, Verdict};
+use crate::log::{Header, Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
+use crate::model::deadletter::DeadLetter;
+use crate::model::definition::Definition;
+use crate::model::partial::{PartialMessage, ShardBeat, cell_key};
+use crate::telemetry::{Ignored, Stage};
+
+/// Time between two looks at sizes and lag, for metrics and monitors.
+const MEASURE: Duration = Duration::from_secs(5);
+
+struct Shard {
+    ledger: Ledger,
+    manifest: Option<Manifest>,
+    /// Bytes of events read since the image.
+    read: u64,
+    image: Every,
+    repair: Every,
+    beat: Option<ShardBeat>,
+}
+
+struct Worker<'c> {
+    context: &'c Context,
+    definition: Arc<Definition>,
+    reader: Box<dyn Reader>,
+    writer: Box<dyn Writer>,
+    member: Box<dyn Member>,
+    shards: BTreeMap<u32, Shard>,
+    events: Arc<str>,
+    partials: Arc<str>,
+}
+
+/// Runs the worker until the stop.
+pub fn run(context: &Context) -> Result<(), Fault> {
+    let config = &context.config;
+    let group = format!("{}.g{}.ledger", config.app, config.generation);
+    let mut worker = Worker {
+        context,
+        definition: Arc::new(config.definition.clone()),
+        reader: context.log.reader()?,
+        writer: context.log.writer()?,
+        member: context.log.join(&group, &[&context.topics.events])?,
+        shards: BTreeMap::new(),
+        events: context.topics.events.as_str().into(),
+        partials: context.topics.partials.as_str().into(),
+    };
+    let mut publish = Every::new(config.publish.publish_interval);
+    let (mut beat, mut measure) = (Every::new(BEAT), Every::new(MEASURE));
+    let mut batch = Vec::with_capacity(BATCH);
+    while !context.stop.is_requested() {
+        worker.rebalance()?;
+        batch.clear();
+        worker.reader.poll(BATCH, POLL, &mut batch)?;
+        for record in &batch {
+            worker.fold(record)?;
+        }
+        if publish.due() {
+            worker.publish(beat.due())?;
+            worker.take_images()?;
+        }
+        if measure.due() {
+            worker.measure()?;
+        }
+    }
+    worker.publish(true)?;
+    worker.member.leave();
+    Ok(())
+}
+
+impl Worker<'_> {
+    fn rebalance(&mut self) -> Result<(), Fault> {
+        let Some(owned) = self.member.poll(Duration::ZERO)? else { return Ok(()) };
+        let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
+        self.shards.retain(|shard, _| owned.contains(shard));
+        for shard in owned {
+            if !self.shards.contains_key(&shard) && !self.context.stop.is_requested() {
+                let restored = self.restore(Partition(shard))?;
+                self.shards.insert(shard, restored);
+            }
+        }
+        let at = |(shard, s): (&u32, &Shard)| (self.partition(*shard), s.ledger.next());
+        let at: Vec<_> = self.shards.iter().map(at).collect();
+        self.reader.assign(&at)?;
+        tracing::info!(stage = "ledger", shards = at.len(), "assigned");
+        self.context.health.set("ledger", Ok(()));
+        Ok(())
+    }
+
+    fn partition(&self, shard: u32) -> TopicPartition {
+        TopicPartition { topic: self.events.clone(), partition: Partition(shard) }
+    }
+
+    fn restore(&mut self, shard: Partition) -> Result<Shard, Fault> {
+        let started = monotonic();
+        self.context.telemetry.restoring(Stage::Ledger);
+        self.context.health.set("ledger", Err(format!("restoring shard {shard}")));
+        let mut reader = self.context.log.reader()?;
+        let restored = images::restore(self.context, &mut *reader, &self.definition, shard)?;
+        let next = restored.ledger.next();
+        let bounds = reader.bounds(&self.partition(shard.0))?;
+        if next > bounds.end {
+            return Err(Fault::Refused(format!(
+                "the image of shard {shard} stands at offset {next}, but {} ends at {}: the topic \
+                 was re-created; raise app.generation to rebuild the state",
+                self.events, bounds.end
+            )));
+        }
+        if next < bounds.start {
+            return Err(Fault::Refused(format!(
+                "shard {shard} needs {} from offset {next}, but it starts at {}: events were \
+                 trimmed before they were folded; bring them back, or raise app.generation to \
+                 count from what is left",
+                self.events, bounds.start
+            )));
+        }
+        let mut ledger = restored.ledger;
+        // Partials that the owner before did not get out, and any stale one that it may yet write,
+        // are superseded by repeating all of them.
+        ledger.re_emit();
+        let publish = &self.context.config.publish;
+        let mut image = Every::new(publish.image_interval);
+        let mut repair = Every::new(publish.repair_interval);
+        image.restart();
+        repair.restart();
+        self.context.telemetry.restored(Stage::Ledger, started.elapsed());
+        tracing::info!(stage = "ledger", %shard, %next, took = ?started.elapsed(), "restored");
+        Ok(Shard { ledger, manifest: restored.manifest, read: 0, image, repair, beat: None })
+    }
+
+    fn fold(&mut self, record: &Record) -> Result<(), Fault> {
+        let Some(shard) = self.shards.get_mut(&record.partition.0) else { return Ok(()) };
+        let offset = record.offset;
+        shard.read += record.value.as_ref().map_or(0, |v| v.len() as u64);
+        match read_stored(record, &self.definition.calendar) {
+            Ok(Stored::Event(event)) => {
+                let applied = shard.ledger.apply(offset, &event);
+                let source = event.source.as_ref();
+                self.count(applied, source);
+                if applied.too_late {
+                    self.forward_too_late(record)?;
+                }
+            }
+            Ok(Stored::Beat(beat)) => shard.ledger.beat(offset, &beat),
+            Err(reason) => {
+                shard.ledger.skip(offset);
+                self.context.telemetry.dead_letter(reason.code);
+                let dead = DeadLetter::new(record, reason, None);
+                self.writer.send(Outgoing {
+                    topic: self.context.topics.dlq.as_str().into(),
+                    partition: Partition(0),
+                    key: dead.key.clone(),
+                    value: dead.value.clone(),
+                    headers: dead.headers("ledger"),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&self, applied: Applied, source: &str) {
+        let telemetry = &self.context.telemetry;
+        match applied.verdict {
+            Verdict::Counted | Verdict::Folded => {}
+            Verdict::Repeated => telemetry.ignored(Ignored::DuplicateOrOlder, 1),
+            Verdict::NotKept => telemetry.ignored(Ignored::EntityNotCounted, 1),
+            Verdict::Gap => telemetry.ignored(Ignored::Gap, 1),
+        }
+        if applied.late {
+            telemetry.late(1);
+        }
+        if applied.too_late {
+            telemetry.too_late(1);
+        }
+        if applied.unknown_stage {
+            telemetry.unknown_stage(source, 1);
+        }
+    }
+
+    fn forward_too_late(&mut self, record: &Record) -> Result<(), Fault> {
+        let mut headers = record.headers.clone();
+        let place = format!("{}/{}/{}", record.topic, record.partition, record.offset);
+        headers.push(Header::new("tidemark.late.origin", place));
+        headers.push(Header::new("tidemark.late.reason", "behind slices.day_retention"));
+        Ok(self.writer.send(Outgoing {
+            topic: self.context.topics.late.as_str().into(),
+            partition: Partition(0),
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers,
+        })?)
+    }
+
+    fn publish(&mut self, beat: bool) -> Result<(), Fault> {
+        let started = monotonic();
+        let mut sent = 0;
+        for (shard, state) in &mut self.shards {
+            if state.repair.due() {
+                state.ledger.re_emit();
+            }
+            let out = state.ledger.publish();
+            sent += out.cells.len();
+            for partial in out.cells {
+                let message = PartialMessage::Cell(partial);
+                let PartialMessage::Cell(partial) = &message else { continue };
+                let partition = partial.segment.partition(self.definition.partitions);
+                let (key, value) = (message.key(), message.encode());
+                send(&mut *self.writer, &self.partials, partition, key, Some(value))?;
+            }
+            for (segment, slice) in out.expired {
+                let partition = segment.partition(self.definition.partitions);
+                let key = cell_key(*shard, &segment, slice);
+                send(&mut *self.writer, &self.partials, partition, key, None)?;
+            }
+            let progress = state.ledger.progress();
+            let news = state.beat.as_ref().is_none_or(|b| b.watermark != progress.watermark);
+            if beat && news {
+                state.beat = Some(progress.clone());
+                let message = PartialMessage::Beat(progress);
+                for p in 0..self.definition.partitions {
+                    let (key, value) = (message.key(), message.encode());
+                    send(&mut *self.writer, &self.partials, Partition(p), key, Some(value))?;
+                }
+            }
+        }
+        self.writer.flush(FLUSH)?;
+        if sent > 0 {
+            self.context.telemetry.partials_published(sent as u64);
+            self.context.telemetry.published(started.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Takes an image when as much was read as a restore should read at most, or after a while if
+    /// anything changed: bounded writing, bounded restore.
+    fn take_images(&mut self) -> Result<(), Fault> {
+        for (shard, state) in &mut self.shards {
+            let size = state.manifest.as_ref().map_or(0, |m| m.bytes as u64);
+            let grown = state.read > self.context.config.publish.image_bytes.max(size);
+            if grown || (state.read > 0 && state.image.due()) {
+                let before = state.manifest.as_ref();
+                let manifest = images::write(
+                    self.context,
+                    &mut *self.writer,
+                    &state.ledger,
+                    Partition(*shard),
+                    before,
+                )?;
+                self.context.telemetry.image_bytes(&shard.to_string(), manifest.bytes);
+                state.manifest = Some(manifest);
+                state.read = 0;
+                state.image.restart();
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self) -> Result<(), Fault> {
+        let mut next: Vec<(TopicPartition, Offset)> = Vec::new();
+        for (shard, state) in &self.shards {
+            let (label, sizes) = (shard.to_string(), state.ledger.sizes());
+            let telemetry = &self.context.telemetry;
+            telemetry.entities(&label, sizes.entities);
+            telemetry.cells(Stage::Ledger, &label, sizes.cells);
+            if let Some(watermark) = state.ledger.watermark() {
+                telemetry.watermark(Stage::Ledger, &label, watermark);
+            }
+            let partition = self.partition(*shard);
+            let end = self.reader.bounds(&partition)?.end;
+            let at = state.ledger.next();
+            telemetry.lag(Stage::Ledger, &label, end.0.saturating_sub(at.0));
+            next.push((partition, at));
+        }
+        // For lag monitors only: the image's offset decides where a shard resumes.
+        if let Err(error) = self.member.commit(&next) {
+            tracing::debug!(stage = "ledger", %error, "commit refused");
+        }
+        Ok(())
+    }
+}
+
+fn send(
+    writer: &mut dyn Writer,
+    topic: &Arc<str>,
+    partition: Partition,
+    key: String,
+    value: Option<Vec<u8>>,
+) -> Result<(), Fault> {
+    let (topic, key) = (topic.clone(), Some(key.into_bytes()));
+    Ok(writer.send(Outgoing { topic, partition, key, value, headers: Vec::new() })?)
+}

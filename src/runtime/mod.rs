@@ -1,0 +1,233 @@
+//! The runtime: workers that drive the folds over the log. All I/O, all threads and every look at
+//! the clock are here; no rule about a number is.
+//!
+//! A worker owns its reader, writer and group membership, and gives them up as a whole when one of
+//! them fails: it starts again from the log, which costs a restore and never a number.
+
+mod board;
+mod images;
+mod intake;
+mod ledger;
+mod rollup;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::clock::monotonic;
+use crate::config::{Config, Topics};
+use crate::http::{Board, Health, MetricsPages};
+use crate::log::{Log, LogError, Offset, Reader, TopicPartition};
+use crate::model::time::Timestamp;
+use crate::telemetry::Telemetry;
+
+/// Reads the time. The wall clock in production; the demo runs on a faster one.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Most records taken from the log at once.
+const BATCH: usize = 2_000;
+/// Longest wait for records.
+const POLL: Duration = Duration::from_millis(50);
+/// Longest wait for acknowledgements before the worker starts again.
+const FLUSH: Duration = Duration::from_secs(30);
+/// Shortest time between two progress records of one part.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Everything that workers share.
+#[derive(Clone)]
+pub struct Context {
+    /// Config.
+    pub config: Arc<Config>,
+    /// Names of our topics.
+    pub topics: Arc<Topics>,
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// Metrics.
+    pub telemetry: Arc<Telemetry>,
+    /// Readiness.
+    pub health: Arc<Health>,
+    /// Rows, for the API.
+    pub board: Arc<Board>,
+    /// KPI series, for `/metrics`.
+    pub pages: Arc<MetricsPages>,
+    /// Clock.
+    pub clock: Clock,
+    /// Ends everything.
+    pub stop: Stop,
+}
+
+/// Why everything ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Asked to.
+    Asked,
+    /// Going on would publish wrong numbers; the text says what to do.
+    Refused(String),
+}
+
+/// A request to stop that threads can wait on.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<(Mutex<Option<StopReason>>, Condvar)>);
+
+impl Stop {
+    /// Asks everything to stop; the first reason stays.
+    pub fn request(&self, reason: StopReason) {
+        let (lock, woken) = &*self.0;
+        lock.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        woken.notify_all();
+    }
+
+    /// The reason, once asked.
+    pub fn reason(&self) -> Option<StopReason> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it was asked.
+    pub fn is_requested(&self) -> bool {
+        self.reason().is_some()
+    }
+
+    /// Waits up to `time`; returns whether it was asked meanwhile.
+    pub fn wait(&self, time: Duration) -> bool {
+        let (lock, woken) = &*self.0;
+        let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let (guard, _) = woken
+            .wait_timeout_while(guard, time, |reason| reason.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        guard.is_some()
+    }
+}
+
+/// Why a worker gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The log failed; starting again may help.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Going on would publish wrong numbers.
+    #[error("{0}")]
+    Refused(String),
+}
+
+type Run = fn(&Context) -> Result<(), Fault>;
+
+/// The stages that a process can run.
+pub const STAGES: [(&str, fn(&Context) -> Result<(), Fault>); 4] = [
+    ("intake", intake::run as Run),
+    ("ledger", ledger::run as Run),
+    ("rollup", rollup::run as Run),
+    ("board", board::run as Run),
+];
+
+/// Starts a thread a stage. Each runs until the stop is requested.
+pub fn start(context: &Context) -> Vec<std::thread::JoinHandle<()>> {
+    STAGES
+        .iter()
+        .map(|(name, run)| {
+            let context = context.clone();
+            std::thread::Builder::new()
+                .name((*name).to_owned())
+                .spawn(move || supervise(&context, name, *run))
+                .expect("the system starts four threads")
+        })
+        .collect()
+}
+
+/// Runs a worker again and again until the stop. Says each trouble once, not at every attempt.
+fn supervise(context: &Context, name: &str, run: Run) {
+    let mut said = String::new();
+    while !context.stop.is_requested() {
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(context)));
+        let fault = match outcome {
+            Ok(Ok(())) => return,
+            Ok(Err(Fault::Refused(why))) => {
+                tracing::error!(stage = name, why, "stopped");
+                context.health.set(name, Err(why.clone()));
+                context.stop.request(StopReason::Refused(why));
+                return;
+            }
+            Ok(Err(Fault::Log(error))) => {
+                context.telemetry.log_error(kind(&error));
+                error.to_string()
+            }
+            Err(_) => "the worker panicked; its state is restored from the log".to_owned(),
+        };
+        if fault != said {
+            tracing::warn!(stage = name, fault, "worker starts again");
+            context.health.set(name, Err(fault.clone()));
+            said = fault;
+        }
+        context.stop.wait(Duration::from_secs(1));
+    }
+}
+
+fn kind(error: &LogError) -> &'static str {
+    match error {
+        LogError::Unavailable(_) => "unavailable",
+        LogError::NoSuchPartition(_) => "no_such_partition",
+        LogError::OutOfRange { .. } => "out_of_range",
+        LogError::TooLarge { .. } => "too_large",
+        LogError::Denied(_) => "denied",
+        _ => "fatal",
+    }
+}
+
+/// Something to do at most every so often.
+struct Every {
+    interval: Duration,
+    next: Instant,
+}
+
+impl Every {
+    fn new(interval: Duration) -> Every {
+        Every { interval, next: monotonic() }
+    }
+
+    /// Whether it is due; if so it is due again an interval later.
+    fn due(&mut self) -> bool {
+        let now = monotonic();
+        let due = now >= self.next;
+        if due {
+            self.next = now + self.interval;
+        }
+        due
+    }
+
+    /// Due only after a whole interval from now.
+    fn restart(&mut self) {
+        self.next = monotonic() + self.interval;
+    }
+}
+
+/// Reads a partition from its start to where it ends now; `each` takes the records in order.
+fn read_through(
+    context: &Context,
+    reader: &mut dyn Reader,
+    partition: &TopicPartition,
+    mut each: impl FnMut(crate::log::Record) -> Result<(), Fault>,
+) -> Result<Offset, Fault> {
+    let bounds = reader.bounds(partition)?;
+    let mut next = bounds.start;
+    reader.assign(&[(partition.clone(), next)])?;
+    let mut batch = Vec::new();
+    let mut quiet = 0;
+    while next < bounds.end && !context.stop.is_requested() {
+        batch.clear();
+        if reader.poll(BATCH, Duration::from_millis(200), &mut batch)? == 0 {
+            // The newest records may be gone by compaction or be transaction markers: the end
+            // offset is then never seen on a record. A reader that stays quiet well past a fetch
+            // has read them all.
+            quiet += 1;
+            if quiet > 25 {
+                break;
+            }
+            continue;
+        }
+        quiet = 0;
+        for record in batch.drain(..) {
+            next = record.offset.next();
+            each(record)?;
+        }
+    }
+    Ok(bounds.end.max(next))
+}

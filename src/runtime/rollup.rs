@@ -1,0 +1,225 @@
+//! Drives the rollup: partials in; rows and metric pages out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{BATCH, Context, Every, FLUSH, Fault, POLL, read_through};
+use crate::clock::monotonic;
+use crate::http::{Caps, KpiSnapshot};
+use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
+use crate::model::definition::Definition;
+use crate::model::partial::PartialMessage;
+use crate::model::row::Pane;
+use crate::rollup::{Merged, Rollup};
+use crate::telemetry::Stage;
+
+/// Shortest time between two metric pages of a partition: a scrape sees no more.
+const PAGE: Duration = Duration::from_secs(2);
+/// Time between two looks at sizes and lag.
+const MEASURE: Duration = Duration::from_secs(5);
+
+/// What a published row says about its firing.
+#[derive(serde::Deserialize)]
+struct Seen<'a> {
+    status: String,
+    revision: u64,
+    #[serde(borrow)]
+    kpis: &'a serde_json::value::RawValue,
+}
+
+struct Part {
+    rollup: Rollup,
+    next: Offset,
+    repair: Every,
+    page: Every,
+    changed: bool,
+}
+
+struct Worker<'c> {
+    context: &'c Context,
+    definition: Arc<Definition>,
+    reader: Box<dyn Reader>,
+    writer: Box<dyn Writer>,
+    member: Box<dyn Member>,
+    parts: BTreeMap<u32, Part>,
+    partials: Arc<str>,
+    kpis: Arc<str>,
+}
+
+/// Runs the worker until the stop.
+pub fn run(context: &Context) -> Result<(), Fault> {
+    let config = &context.config;
+    let group = format!("{}.g{}.rollup", config.app, config.generation);
+    let mut worker = Worker {
+        context,
+        definition: Arc::new(config.definition.clone()),
+        reader: context.log.reader()?,
+        writer: context.log.writer()?,
+        member: context.log.join(&group, &[&context.topics.partials])?,
+        parts: BTreeMap::new(),
+        partials: context.topics.partials.as_str().into(),
+        kpis: context.topics.kpis.as_str().into(),
+    };
+    let mut emit = Every::new(config.publish.emit_interval);
+    let mut measure = Every::new(MEASURE);
+    let mut batch = Vec::with_capacity(BATCH);
+    while !context.stop.is_requested() {
+        worker.rebalance()?;
+        batch.clear();
+        worker.reader.poll(BATCH, POLL, &mut batch)?;
+        for record in batch.drain(..) {
+            if let Some(part) = worker.parts.get_mut(&record.partition.0) {
+                merge(context, part, &record)?;
+            }
+        }
+        if emit.due() {
+            worker.emit()?;
+        }
+        if measure.due() {
+            worker.measure()?;
+        }
+    }
+    worker.emit()?;
+    worker.member.leave();
+    Ok(())
+}
+
+fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Fault> {
+    part.next = record.offset.next();
+    let Some(value) = record.value.as_deref() else {
+        part.rollup.forget(&String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()));
+        return Ok(());
+    };
+    let refused = |why: String| Err(Fault::Refused(why));
+    match PartialMessage::decode(value) {
+        Err(error) => refused(format!("{} at offset {}: {error}", record.topic, record.offset)),
+        Ok(message) => match part.rollup.merge(record.offset, message) {
+            Merged::Foreign { found, own } => refused(format!(
+                "{} holds progress of definition {found:016x}, this process runs {own:016x}: \
+                 give the changed job a new app.generation",
+                record.topic
+            )),
+            Merged::Stale => {
+                context.telemetry.partials_merged(0, 1);
+                Ok(())
+            }
+            Merged::New => {
+                part.changed = true;
+                context.telemetry.partials_merged(1, 0);
+                Ok(())
+            }
+            Merged::Progress => Ok(()),
+        },
+    }
+}
+
+impl Worker<'_> {
+    fn rebalance(&mut self) -> Result<(), Fault> {
+        let Some(owned) = self.member.poll(Duration::ZERO)? else { return Ok(()) };
+        let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
+        let lost: Vec<u32> = self.parts.keys().filter(|p| !owned.contains(p)).copied().collect();
+        for partition in lost {
+            self.parts.remove(&partition);
+            self.context.pages.remove(partition);
+        }
+        for partition in owned {
+            if !self.parts.contains_key(&partition) && !self.context.stop.is_requested() {
+                let part = self.restore(Partition(partition))?;
+                self.parts.insert(partition, part);
+            }
+        }
+        let at: Vec<_> = self
+            .parts
+            .iter()
+            .map(|(p, part)| (TopicPartition::new(self.partials.clone(), *p), part.next))
+            .collect();
+        self.reader.assign(&at)?;
+        tracing::info!(stage = "rollup", partitions = at.len(), "assigned");
+        self.context.health.set("rollup", Ok(()));
+        Ok(())
+    }
+
+    /// The state is a view of the compacted partials; revisions go on from the rows published.
+    fn restore(&mut self, partition: Partition) -> Result<Part, Fault> {
+        let started = monotonic();
+        let context = self.context;
+        context.telemetry.restoring(Stage::Rollup);
+        context.health.set("rollup", Err(format!("restoring partition {partition}")));
+        let mut reader = context.log.reader()?;
+        let now = (context.clock)();
+        let mut rollup = Rollup::new(self.definition.clone(), partition, now);
+        let rows = TopicPartition { topic: self.kpis.clone(), partition };
+        read_through(context, &mut *reader, &rows, |record| {
+            let row: Option<Seen> = record.value.as_deref().and_then(|v| serde_json::from_slice(v).ok());
+            let key = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
+            if let (Some(row), Some(key)) = (row, key) {
+                let pane = Pane::parse(&row.status).unwrap_or(Pane::Early);
+                rollup.seen(key, row.kpis.get(), pane, row.revision);
+            }
+            Ok(())
+        })?;
+        let publish = &context.config.publish;
+        let mut repair = Every::new(publish.repair_interval);
+        repair.restart();
+        let page = Every::new(PAGE);
+        let mut part = Part { rollup, next: Offset(0), repair, page, changed: true };
+        let partials = TopicPartition { topic: self.partials.clone(), partition };
+        let end = read_through(context, &mut *reader, &partials, |record| {
+            merge(context, &mut part, &record)
+        })?;
+        part.next = end;
+        part.rollup.re_emit();
+        context.telemetry.restored(Stage::Rollup, started.elapsed());
+        tracing::info!(stage = "rollup", %partition, %end, took = ?started.elapsed(), "restored");
+        Ok(part)
+    }
+
+    fn emit(&mut self) -> Result<(), Fault> {
+        let now = (self.context.clock)();
+        let caps = Caps { per_family: self.context.config.limits.max_series_per_family };
+        for (partition, part) in &mut self.parts {
+            if part.repair.due() {
+                part.rollup.re_emit();
+            }
+            for row in part.rollup.tick(now) {
+                self.context.telemetry.rows_published(row.pane, 1);
+                part.changed = true;
+                self.writer.send(Outgoing {
+                    topic: self.kpis.clone(),
+                    partition: row.partition,
+                    key: Some(row.key.into_bytes()),
+                    value: Some(row.json.into_bytes()),
+                    headers: Vec::new(),
+                })?;
+            }
+            if part.changed && part.page.due() {
+                part.changed = false;
+                let rows = part.rollup.current_rows();
+                let page = KpiSnapshot::render(&rows.iter().collect::<Vec<_>>(), caps);
+                self.context.pages.put(*partition, page);
+            }
+        }
+        Ok(self.writer.flush(FLUSH)?)
+    }
+
+    fn measure(&mut self) -> Result<(), Fault> {
+        let mut next = Vec::new();
+        for (partition, part) in &self.parts {
+            let label = partition.to_string();
+            let telemetry = &self.context.telemetry;
+            telemetry.cells(Stage::Rollup, &label, part.rollup.sizes().1);
+            if let Some(watermark) = part.rollup.watermark() {
+                telemetry.watermark(Stage::Rollup, &label, watermark);
+            }
+            let at = TopicPartition::new(self.partials.clone(), *partition);
+            let end = self.reader.bounds(&at)?.end;
+            telemetry.lag(Stage::Rollup, &label, end.0.saturating_sub(part.next.0));
+            next.push((at, part.next));
+        }
+        if let Err(error) = self.member.commit(&next) {
+            tracing::debug!(stage = "rollup", %error, "commit refused");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! The declarations: name, type, labels and help of every metric, once.
+
+use super::{GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
+
+/// Bounds of `tidemark_publish_seconds`: a publish is due every 250 ms and must stay far below the
+/// minute that freshness promises.
+const PUBLISH_BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Name, type, help and labels of one metric.
+pub type Declared = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+macro_rules! declare {
+    (@type counter) => { IntCounter };
+    (@type counters) => { IntCounterVec };
+    (@type gauges) => { GaugeVec };
+    (@type histogram) => { Histogram };
+    (@name counter) => { "counter" };
+    (@name counters) => { "counter" };
+    (@name gauges) => { "gauge" };
+    (@name histogram) => { "histogram" };
+    (@make counter $name:literal $help:literal $labels:expr) => { IntCounter::new($name, $help) };
+    (@make counters $name:literal $help:literal $labels:expr) => {
+        IntCounterVec::new(Opts::new($name, $help), $labels)
+    };
+    (@make gauges $name:literal $help:literal $labels:expr) => {
+        GaugeVec::new(Opts::new($name, $help), $labels)
+    };
+    (@make histogram $name:literal $help:literal $labels:expr) => {
+        Histogram::with_opts(HistogramOpts::new($name, $help).buckets(PUBLISH_BUCKETS.to_vec()))
+    };
+    ($($field:ident $kind:ident $name:literal [$($label:literal)*] $help:literal;)*) => {
+        #[derive(Debug)]
+        pub(super) struct Metrics { $(pub(super) $field: declare!(@type $kind)),* }
+
+        const DECLARED: &[Declared] = &[$(($name, declare!(@name $kind), $help, &[$($label),*])),*];
+
+        impl Metrics {
+            pub(super) fn register(registry: &Registry) -> Metrics {
+                $(
+                    let labels: &[&str] = &[$($label),*];
+                    let _ = labels;
+                    let $field = declare!(@make $kind $name $help labels)
+                        .expect("declared names and labels are valid");
+                    registry
+                        .register(Box::new($field.clone()))
+                        .expect("a name is declared once");
+                )*
+                Metrics { $($field),* }
+            }
+        }
+    };
+}
+
+declare! {
+    build_info gauges "tidemark_build_info" ["version"]
+        "Always 1: the version that runs.";
+    tzdata_info gauges "tidemark_tzdata_info" ["version"]
+        "Always 1: the version of the tz database that decides civil days.";
+    reporting_currency_info gauges "tidemark_reporting_currency_info" ["currency"]
+        "Always 1: the currency of all amounts.";
+    records_taken counters "tidemark_records_taken_total" ["topic"]
+        "Records read from source topics.";
+    events counters "tidemark_events_total" ["source" "entity"]
+        "Events decoded from records.";
+    events_ignored counters "tidemark_events_ignored_total" ["reason"]
+        "Events that changed nothing, by reason.";
+    dead_letters counters "tidemark_dead_letters_total" ["code"]
+        "Records or elements of records that are no event, by code.";
+    too_late counter "tidemark_too_late_total" []
+        "Events older than the retention of their slice: they change no KPI.";
+    late counter "tidemark_late_total" []
+        "Events behind the watermark that amended their slice.";
+    unknown_stage counters "tidemark_unknown_stage_total" ["source"]
+        "Events that name a deal stage which the stage table does not have.";
+    partials_published counter "tidemark_partials_published_total" []
+        "Partials written by the ledger.";
+    partials_merged counter "tidemark_partials_merged_total" []
+        "Partials newer than what the rollup had.";
+    partials_stale counter "tidemark_partials_stale_total" []
+        "Partials that the rollup left out because it had the same or a newer version.";
+    rows_published counters "tidemark_rows_published_total" ["status"]
+        "Rows written to the results topic.";
+    watermark gauges "tidemark_watermark_timestamp_seconds" ["stage" "part"]
+        "Event time up to which a part of a stage is complete.";
+    lag gauges "tidemark_lag_messages" ["stage" "partition"]
+        "Messages between a stage's position and the end of its partition.";
+    entities gauges "tidemark_entities" ["shard"]
+        "Entities in the state of a shard.";
+    cells gauges "tidemark_cells" ["stage" "part"]
+        "Cells (segment and slice) in the state of a part.";
+    restore gauges "tidemark_restore_seconds" ["stage"]
+        "How long the last restore of a stage took.";
+    restored gauges "tidemark_restored" ["stage"]
+        "1 when a stage has restored its state, 0 while it restores.";
+    image_bytes gauges "tidemark_image_bytes" ["shard"]
+        "Size of a shard's newest image, compressed.";
+    publish histogram "tidemark_publish_seconds" []
+        "Time from the first row computed to the last row acknowledged, one publish.";
+    log_errors counters "tidemark_log_errors_total" ["kind"]
+        "Errors of the log, broker or file, by kind.";
+    series gauges "tidemark_series" ["family"]
+        "KPI series that this process exposes, by family.";
+    series_dropped counters "tidemark_series_dropped_total" ["family"]
+        "KPI series left out of a page, summed over publishes: above 0 the limit of the family is too low.";
+}
+
+/// What the process collector adds on Linux.
+const PROCESS: &[Declared] = &[
+    ("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.", &[]),
+    ("process_max_fds", "gauge", "Maximum number of open file descriptors.", &[]),
+    ("process_open_fds", "gauge", "Number of open file descriptors.", &[]),
+    ("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", &[]),
+    ("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.", &[]),
+    ("process_threads", "gauge", "Number of OS threads in the process.", &[]),
+    ("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", &[]),
+];
+
+/// Every operational metric, for `docs/metrics.md`: name, type, help, labels.
+pub fn table() -> Vec<Declared> {
+    [DECLARED, PROCESS].concat()
+}

@@ -1,0 +1,17 @@
+//! The generated pages under `docs/` are what the binary prints: run `make docs` when they differ.
+
+use tidemark::reference;
+
+fn check(path: &str, text: &str) {
+    let file = format!("{}/docs/{path}", env!("CARGO_MANIFEST_DIR"));
+    let held = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(held == text, "docs/{path} is stale: run `make docs`");
+}
+
+#[test]
+fn generated_pages_are_fresh() {
+    check("event.schema.json", &reference::event_schema());
+    check("kpis.md", &reference::kpis());
+    check("metrics.md", &reference::metrics());
+    check("events-reference.md", &reference::events());
+}
