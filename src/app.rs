@@ -48,6 +48,7 @@ pub struct Running {
     pub health: Arc<Health>,
     /// Ends it.
     pub stop: Stop,
+    context: Context,
     workers: Vec<JoinHandle<()>>,
     server: JoinHandle<()>,
 }
@@ -74,18 +75,26 @@ pub fn create_topics(config: &Config, log: &dyn Log) -> Result<Vec<String>, AppE
     Ok(created)
 }
 
-/// Creates missing source topics too, for the embedded log, which nobody else administers.
-pub fn create_sources(config: &Config, log: &dyn Log) -> Result<(), AppError> {
+/// Creates missing source topics too. They are the user's on Kafka, so only on demand there.
+pub fn create_sources(
+    config: &Config,
+    log: &dyn Log,
+    partitions: u32,
+) -> Result<Vec<String>, AppError> {
+    let mut created = Vec::new();
     for topic in config.sources.iter().flat_map(|s| &s.topics) {
-        log.create(&log::TopicSpec {
+        let wanted = log::TopicSpec {
             name: topic.clone(),
-            partitions: 1,
-            replication: 1,
+            partitions,
+            replication: config.kafka.replication,
             cleanup: log::Cleanup::Delete { retention: None },
             max_record_bytes: config.intake.max_record_bytes,
-        })?;
+        };
+        if log.create(&wanted)? {
+            created.push(topic.clone());
+        }
     }
-    Ok(())
+    Ok(created)
 }
 
 /// Compares the topics with what they must be. Returns what is wrong, each with its mend.
@@ -131,8 +140,8 @@ pub fn check_topics(config: &Config, log: &dyn Log) -> Result<Vec<String>, LogEr
     Ok(wrong)
 }
 
-/// Starts all stages and the server. The topics must be right already.
-pub fn start(
+/// Opens the server: alive, and not ready until the stages run.
+pub fn open(
     config: Config,
     log: Arc<dyn Log>,
     mode: Mode,
@@ -157,8 +166,8 @@ pub fn start(
         .local_addr()
         .map_err(|source| AppError::Listen { address: context.config.http.listen, source })?;
     let server = serve(&context, mode, listener)?;
-    let workers = runtime::start(&context);
-    Ok(Running { address, health: context.health, stop: context.stop, workers, server })
+    let (health, stop) = (context.health.clone(), context.stop.clone());
+    Ok(Running { address, health, stop, context, workers: Vec::new(), server })
 }
 
 /// Binds the configured address.
@@ -226,6 +235,21 @@ fn serve_until(stop: Stop, listener: TcpListener, router: axum::Router) {
 }
 
 impl Running {
+    /// Starts all stages. The topics must be right already.
+    pub fn start(&mut self) {
+        self.workers = runtime::start(&self.context);
+    }
+
+    /// The log behind it.
+    pub fn log(&self) -> &dyn Log {
+        &*self.context.log
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.context.config
+    }
+
     /// Waits until something asks for the stop, then takes everything down. Returns the reason,
     /// and whether all ended in time.
     pub fn wait(self) -> (StopReason, bool) {

@@ -50,7 +50,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .map_err(|e| Failure::Config(e.into()))?;
     let (dir, temporary) = directory_of(&arguments)?;
     let log: Arc<dyn Log> = Arc::new(open_embedded(&dir)?);
-    app::create_sources(&config, &*log)?;
+    app::create_sources(&config, &*log, 1)?;
     app::create_topics(&config, &*log)?;
     let now = Timestamp::from_millis(wall_ms());
     let settings = WorldSettings {
@@ -64,7 +64,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let clock = fast_clock(now, arguments.speed);
     let signals = signals()?;
     let listener = listen(arguments.port)?;
-    let running = app::start(config, log.clone(), Mode::Embedded, clock.clone(), listener)?;
+    let mut running = app::open(config, log.clone(), Mode::Embedded, clock.clone(), listener)?;
+    running.start();
     greet(&running, &arguments);
     let feeder = feed(World::new(settings), topic, log, clock, running.stop.clone());
     if let Some(seconds) = arguments.stop_after {

@@ -49,15 +49,16 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let listener = app::bind(config.http.listen)?;
     if mode == Mode::Embedded {
-        app::create_sources(&config, &*log)?;
+        app::create_sources(&config, &*log, 1)?;
         app::create_topics(&config, &*log)?;
     }
-    if !await_topics(&config, &*log, &stop_signals)? {
+    let source = config.sources.first().and_then(|s| s.topics.first()).cloned();
+    let mut running = app::open(config, log.clone(), mode, wall_clock(), listener)?;
+    tracing::info!(address = %running.address, "serving the board, /metrics and the API");
+    if !await_topics(&running, &stop_signals)? {
         return Ok(());
     }
-    let source = config.sources.first().and_then(|s| s.topics.first()).cloned();
-    let running = app::start(config, log.clone(), mode, wall_clock(), listener)?;
-    tracing::info!(address = %running.address, "serving the board, /metrics and the API");
+    running.start();
     if let Some(input) = arguments.input {
         let topic = source.ok_or_else(|| Failure::Config(anyhow!("--input needs a source in the config")))?;
         append(input, topic, log, running.stop.clone());
@@ -71,24 +72,28 @@ pub fn open_embedded(dir: &std::path::Path) -> Result<EmbeddedLog, Failure> {
 }
 
 /// Waits for the broker, saying so once, then checks the topics. `false` where a signal came first.
-fn await_topics(config: &Config, log: &dyn Log, signals: &Signals) -> Result<bool, Failure> {
+fn await_topics(running: &Running, signals: &Signals) -> Result<bool, Failure> {
+    let brokers = &running.config().kafka.brokers;
     let mut said = false;
+    running.health.set("log", Err(format!("waiting for {brokers}")));
     loop {
-        match app::check_topics(config, log) {
-            Ok(wrong) if wrong.is_empty() => return Ok(true),
+        match app::check_topics(running.config(), running.log()) {
+            Ok(wrong) if wrong.is_empty() => break,
             Ok(wrong) => return Err(app::AppError::Topics(wrong).into()),
             Err(error) if error.is_retriable() => {
                 if !said {
-                    tracing::warn!(%error, brokers = config.kafka.brokers, "waiting for the brokers");
+                    tracing::warn!(%error, brokers, "waiting for the brokers");
                     said = true;
                 }
             }
             Err(error) => return Err(app::AppError::Log(error).into()),
         }
-        if signals.stop.wait(Duration::from_secs(1)) {
+        if signals.wait(Duration::from_secs(1)) {
             return Ok(false);
         }
     }
+    running.health.set("log", Ok(()));
+    Ok(true)
 }
 
 /// SIGTERM and SIGINT, as a stop that can be waited for.

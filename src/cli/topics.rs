@@ -13,6 +13,9 @@ pub struct Arguments {
     /// Configuration (TOML).
     #[arg(long)]
     config: PathBuf,
+    /// With create: also create missing source topics, with so many partitions.
+    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..))]
+    sources: Option<u32>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -28,7 +31,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = load(&arguments.config)?;
     let log = kafka(&config)?;
     if matches!(arguments.action, Action::Create) {
-        let created = app::create_topics(&config, &*log)?;
+        let mut created = app::create_topics(&config, &*log)?;
+        if let Some(partitions) = arguments.sources {
+            created.extend(app::create_sources(&config, &*log, partitions)?);
+        }
         for topic in &created {
             println!("created {topic}");
         }

@@ -222,9 +222,9 @@ impl Entity {
     }
 
     /// The slots are bounded and each keeps a bounded history, so the stamps in use are bounded
-    /// too; the first creation is kept, since it dates the entity.
+    /// too; the first event and the first creation are kept, since they date the entity.
     fn drop_unused_stamps(&mut self) {
-        let first = self.first_creation();
+        let first = [self.first_stamp(), self.first_creation()];
         let mut used = vec![false; self.stamps.len()];
         for w in &self.writes {
             used[usize::from(w.stamp)] = true;
@@ -232,7 +232,7 @@ impl Entity {
         let mut moved = vec![0u16; self.stamps.len()];
         let mut kept = Vec::new();
         for (i, stamp) in self.stamps.iter().enumerate() {
-            if used[i] || Some(*stamp) == first {
+            if used[i] || first.contains(&Some(*stamp)) {
                 moved[i] = kept.len() as u16;
                 kept.push(*stamp);
             }

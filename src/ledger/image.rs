@@ -3,6 +3,7 @@
 //!
 //! Layout: magic `TMIM`, format byte, CRC-32 of the rest, then zstd-compressed postcard.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -73,18 +74,18 @@ impl Ledger {
             .map(|(k, e)| (k.clone(), e.clone()))
             .collect();
         entities.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let mut segments = Vec::new();
-        let mut places = std::collections::BTreeMap::new();
+        // Numbered by name, since ids and the order of a map depend on how the state came about.
+        let ids: BTreeSet<_> = self.cells.keys().map(|(segment, _)| *segment).collect();
+        let named: BTreeMap<&Segment, _> = ids
+            .into_iter()
+            .map(|id| (self.credits.resolve(id), id))
+            .collect();
+        let places: BTreeMap<_, _> = named.values().copied().zip(0u32..).collect();
+        let segments = named.into_keys().cloned().collect();
         let mut cells: Vec<_> = self
             .cells
             .iter()
-            .map(|((segment, slice), cell)| {
-                let place = *places.entry(*segment).or_insert_with(|| {
-                    segments.push(self.credits.resolve(*segment).clone());
-                    segments.len() as u32 - 1
-                });
-                (place, *slice, cell.measures.clone())
-            })
+            .map(|((segment, slice), cell)| (places[segment], *slice, cell.measures.clone()))
             .collect();
         cells.sort_unstable_by_key(|(segment, slice, _)| (*slice, *segment));
         let state = State {

@@ -431,6 +431,8 @@ impl Ledger {
         cells.sort_unstable_by(|a, b| (a.slice, &a.segment).cmp(&(b.slice, &b.segment)));
         let expired = std::mem::take(&mut self.expired)
             .into_iter()
+            // A stock may have come to an old slice since: its cell lives.
+            .filter(|key| !self.cells.contains_key(key))
             .map(|(segment, slice)| (self.credits.resolve(segment).clone(), slice))
             .collect();
         Publication { cells, expired }

@@ -37,13 +37,18 @@ impl Cell {
         Some(change)
     }
 
-    /// Forgets a shard's value without a change of any window: the slice is out of retention.
-    /// Returns whether nothing is left.
-    pub fn forget(&mut self, shard: u32) -> bool {
-        if let Some(i) = self.shards.iter().position(|(s, ..)| *s == shard) {
-            let (.., held) = self.shards.swap_remove(i);
-            self.sum.minus(&held);
-        }
+    /// Forgets a shard's value, and returns it: the slice is out of retention.
+    pub fn forget(&mut self, shard: u32) -> Measures {
+        let Some(i) = self.shards.iter().position(|(s, ..)| *s == shard) else {
+            return Measures::new();
+        };
+        let (.., held) = self.shards.swap_remove(i);
+        self.sum.minus(&held);
+        held
+    }
+
+    /// Whether no shard has a value here.
+    pub fn is_empty(&self) -> bool {
         self.shards.is_empty()
     }
 }
@@ -72,9 +77,9 @@ mod tests {
         assert_eq!(cell.merge(2, 5, won(1)), Some(won(1)));
         assert_eq!(cell.merge(1, 11, won(2)), Some(won(-1)));
         assert_eq!(cell.sum(), &won(3));
-        assert!(!cell.forget(1));
+        assert_eq!((cell.forget(1), cell.is_empty()), (won(2), false));
         assert_eq!(cell.sum(), &won(1));
-        assert!(cell.forget(2));
+        assert_eq!((cell.forget(2), cell.is_empty()), (won(1), true));
     }
 
     proptest! {

@@ -130,6 +130,7 @@ impl Rollup {
             for period in &self.periods {
                 state.roll(*period, today);
             }
+            state.retire(self.floor());
         }
         self.segments.push(state);
         self.by_segment.insert(segment.clone(), i);
@@ -139,6 +140,12 @@ impl Rollup {
 
     fn today(&self) -> Day {
         self.definition.calendar.day_of(Timestamp(self.now.0 - 1))
+    }
+
+    /// The first day still kept.
+    fn floor(&self) -> i32 {
+        let (calendar, keep) = (&self.definition.calendar, &self.definition.retention);
+        keep.floors(calendar, self.now).1
     }
 
     /// Event time is complete up to here, over all shards.
@@ -205,11 +212,12 @@ impl Rollup {
             return;
         };
         if let Some(i) = self.by_text.get(segment) {
-            self.segments[*i].forget(shard, slice);
+            self.segments[*i].forget(shard, slice, &self.moving);
         }
     }
 
-    /// Takes a row as it stands on the results topic, so that revisions go on where they were.
+    /// Takes a row as it stands on the results topic, so that revisions go on where they were, and
+    /// that the first tick closes windows that were shown early.
     pub fn seen(&mut self, key: &str, kpis_json: &str, pane: Pane, revision: u64) {
         let hash = xxhash_rust::xxh3::xxh3_64(kpis_json.as_bytes());
         self.restored.insert(
@@ -220,6 +228,24 @@ impl Rollup {
                 revision,
             },
         );
+    }
+
+    /// A quiet window has no cell that would bring it back after a restart: its row does.
+    fn open_restored(&mut self) {
+        for (key, row) in &self.restored {
+            let Some((window, segment)) = key.split_once('|') else {
+                continue;
+            };
+            let calendar = window.split_once(':').and_then(|(period, start)| {
+                Some((Period::parse(period)?, Timestamp::parse_rfc3339(start)?))
+            });
+            if let (Some((period, start)), Some(i)) = (calendar, self.by_text.get(segment))
+                && row.pane == Pane::Early
+            {
+                let day = self.definition.calendar.day_of(start);
+                self.segments[*i].open(period, day);
+            }
+        }
     }
 
     /// Moves to `now` (never back) and returns the rows that are due: changed, closed, corrected,
@@ -257,18 +283,16 @@ impl Rollup {
         self.close();
     }
 
-    /// A new day: windows begin, and every moving window shows where it now stands.
+    /// A new day: windows begin, and every running or moving window shows where it now stands.
     fn new_day(&mut self, today: Day) {
-        let first = !std::mem::replace(&mut self.started, true);
-        let (_, floor) = self
-            .definition
-            .retention
-            .floors(&self.definition.calendar, self.now);
+        if !std::mem::replace(&mut self.started, true) {
+            self.open_restored();
+        }
+        let floor = self.floor();
         for state in &mut self.segments {
             for period in &self.periods {
-                if first || period.start(today) == today {
-                    state.roll(*period, today);
-                }
+                // The growth of a running window is relative to as many days of the one before.
+                state.roll(*period, today);
             }
             for (total, window) in state.moving.iter_mut().zip(&self.moving) {
                 total.dirty |= window.shown;
@@ -322,8 +346,10 @@ impl Rollup {
             }
         }
         for m in 0..self.moving.len() {
+            let compared = self.compared(m).map(|c| self.segments[i].moving[c].dirty);
             let total = &mut self.segments[i].moving[m];
-            if !std::mem::take(&mut total.dirty) || !self.moving[m].shown {
+            let dirty = std::mem::take(&mut total.dirty) || compared == Some(true);
+            if !dirty || !self.moving[m].shown {
                 continue;
             }
             let known = total.published;
@@ -342,11 +368,11 @@ impl Rollup {
         let moving = !matches!(row.kind, WindowKind::Calendar(_));
         let (pane, revision) = match known {
             // A moving window never ends: its row always describes the current one.
-            _ if moving || row.pane == Pane::Early => (Pane::Early, 0),
-            None => (Pane::OnTime, 0),
-            Some(p) if p.pane == Pane::Early => (Pane::OnTime, 0),
-            Some(p) if p.hash == hash => (p.pane, p.revision),
-            Some(p) => (Pane::Corrected, p.revision + 1),
+            _ if moving => (Pane::Early, 0),
+            // A closed window stays closed, also while a rebuilt frontier is not yet whole.
+            Some(p) if p.pane != Pane::Early && p.hash == hash => (p.pane, p.revision),
+            Some(p) if p.pane != Pane::Early => (Pane::Corrected, p.revision + 1),
+            _ => (row.pane, 0),
         };
         let published = Published {
             hash,

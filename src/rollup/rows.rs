@@ -35,12 +35,7 @@ impl Rollup {
     /// The row of a moving window, where it stands now.
     pub(super) fn moving_row(&self, state: &SegmentState, m: usize) -> Row {
         let window = &self.moving[m];
-        // What a shown window is compared with follows it in the list.
-        let before = self
-            .moving
-            .get(m + 1)
-            .filter(|n| n.kind == window.kind && !n.shown);
-        let before = before.map(|_| &state.moving[m + 1].flow);
+        let before = self.compared(m).map(|c| &state.moving[c].flow);
         self.row(
             state,
             window.kind,
@@ -49,6 +44,12 @@ impl Rollup {
             &state.moving[m].flow,
             before,
         )
+    }
+
+    /// What a shown moving window is compared with: it follows in the list, where it is kept.
+    pub(super) fn compared(&self, m: usize) -> Option<usize> {
+        let next = self.moving.get(m + 1)?;
+        (next.kind == self.moving[m].kind && !next.shown).then_some(m + 1)
     }
 
     fn row(

@@ -59,6 +59,8 @@ pub struct SegmentState {
     pub moving: Vec<MovingTotal>,
     stock: BTreeMap<i32, Measures>,
     stock_total: Measures,
+    /// First day still kept: a window that begins before it is no longer whole.
+    floor: i32,
     /// Something in it waits to be published.
     pub dirty: bool,
 }
@@ -73,6 +75,7 @@ impl SegmentState {
             moving: (0..moving).map(|_| MovingTotal::default()).collect(),
             stock: BTreeMap::new(),
             stock_total: Measures::new(),
+            floor: i32::MIN,
             dirty: false,
         }
     }
@@ -121,6 +124,9 @@ impl SegmentState {
     fn add_calendar(&mut self, day: Day, flow: &Measures, today: Day) {
         for (period, totals) in &mut self.calendar {
             let start = period.start(day);
+            if start.0 < self.floor {
+                continue;
+            }
             open_windows(*period, totals, start, today);
             let total = totals.entry(start.0).or_default();
             total.flow.plus(flow);
@@ -141,7 +147,10 @@ impl SegmentState {
         }
         // A stock is a sum over all time: every window that ends behind the day changes.
         for (period, totals) in &mut self.calendar {
-            let start = period.start(Day(day));
+            let mut start = period.start(Day(day.max(self.floor)));
+            if start.0 < self.floor {
+                start = period.next(start);
+            }
             open_windows(*period, totals, start, today);
             for (_, total) in totals.range_mut(start.0..) {
                 total.dirty = true;
@@ -203,21 +212,43 @@ impl SegmentState {
         }
     }
 
-    /// Forgets a shard's value of a slice that fell out of retention.
-    pub fn forget(&mut self, shard: u32, slice: Slice) {
-        if self
-            .cells
-            .get_mut(&slice)
-            .is_some_and(|cell| cell.forget(shard))
+    /// Shows a window again that was published before a restart.
+    pub fn open(&mut self, period: Period, start: Day) {
+        if let Some(totals) = self
+            .calendar
+            .get_mut(&period)
+            .filter(|_| start.0 >= self.floor)
         {
+            totals.entry(start.0).or_default().dirty = true;
+            self.dirty = true;
+        }
+    }
+
+    /// Forgets a shard's value of a slice that fell out of retention. Calendar windows keep what
+    /// they hold; a moving window that still reaches there follows its cells.
+    pub fn forget(&mut self, shard: u32, slice: Slice, moving: &[Moving]) {
+        let Some(cell) = self.cells.get_mut(&slice) else {
+            return;
+        };
+        let held = cell.forget(shard);
+        if cell.is_empty() {
             self.cells.remove(&slice);
+        }
+        let (flow, _) = held.split_stock();
+        for (total, window) in self.moving.iter_mut().zip(moving) {
+            if window.range.contains(slice) {
+                total.flow.minus(&flow);
+                total.dirty = true;
+                self.dirty = true;
+            }
         }
     }
 
     /// Drops windows that begin before the first day kept: they can no longer be amended whole.
     pub fn retire(&mut self, day_floor: i32) {
+        self.floor = self.floor.max(day_floor);
         for totals in self.calendar.values_mut() {
-            *totals = totals.split_off(&day_floor);
+            *totals = totals.split_off(&self.floor);
         }
     }
 

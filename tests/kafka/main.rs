@@ -1,0 +1,13 @@
+//! The whole pipeline as processes on a real Kafka: scale-out, kills, dead letters, wrong topics.
+//! The reference is `replay` over the same records, which the oracle tests hold against the truth.
+#![cfg(feature = "kafka")]
+
+mod faults;
+mod job;
+mod scale;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../support/process.rs"]
+mod process;
