@@ -103,7 +103,8 @@ function chosenWindow() {
 
 function schedule() {
   clearTimeout(state.timer);
-  if (state.paused) return;
+  // A page that nobody sees asks nothing.
+  if (state.paused || document.hidden) return;
   const wait = state.failures === 0 ? EVERY : Math.min(LONGEST, EVERY * 2 ** state.failures);
   state.timer = setTimeout(ask, wait);
   countDown(Date.now() + wait);
@@ -196,7 +197,8 @@ function showNumbers(window) {
 
 function showWindow(window, row) {
   setText(byId("window-title"), windowName(window));
-  setText(byId("window-range"), windowRange(window));
+  // A day's name says it all.
+  setText(byId("window-range"), window.kind === "day" ? "" : windowRange(window));
   const tags = [];
   if (row?.status === "corrected") tags.push(h("span", { class: "tag warm" }, corrected(row)));
   if (row?.status === "on_time") tags.push(h("span", { class: "tag" }, "closed"));
@@ -223,11 +225,11 @@ const TILES = [
   ["Revenue", "revenue", (k, c) => money(k.value, c), (row) => unconverted(row.kpis.revenue)],
   ["Deals won", "deals_won", (k) => count(k.value), (row) => `${count(row.kpis.deals_lost?.value)} lost`],
   ["Win rate", "win_rate", (k) => share(k.value), (row) => ofClosed(row.kpis.win_rate)],
-  ["Average deal size", "average_deal_size", (k, c) => money(k.value, c), (row) => `n ${count(row.kpis.average_deal_size?.n)}`],
+  ["Average deal size", "average_deal_size", (k, c) => money(k.value, c), (row) => priced(row.kpis.average_deal_size)],
   ["Median cycle", "cycle_length_p50", (k) => days(k.value), (row) => cycle(row)],
   ["Open pipeline", "open_pipeline", (k, c) => money(k.value, c), (row) => unconverted(row.kpis.open_pipeline)],
   ["Open deals", "open_deals", (k) => count(k.value), (row) => `${count(row.kpis.deals_created?.value)} created in the window`],
-  ["Revenue growth", "revenue_growth", (k) => growth(k.value), (row) => `from ${money(row.kpis.revenue_growth?.den, row.currency)} in the window before`],
+  ["Growth", "revenue_growth", (k) => growth(k.value), (row) => `on ${money(row.kpis.revenue_growth?.den, row.currency)} before`],
 ];
 
 function ofClosed(kpi) {
@@ -237,14 +239,18 @@ function ofClosed(kpi) {
 
 function cycle(row) {
   const p90 = row.kpis.cycle_length_p90;
-  return p90?.n ? `nine in ten within ${days(p90.value)}, n ${count(p90.n)}` : "nothing won";
+  return p90?.n ? `90% within ${days(p90.value)}, n ${count(p90.n)}` : "nothing won";
+}
+
+function priced(kpi) {
+  return kpi?.n === 1 ? "1 deal with an amount" : `${count(kpi?.n)} deals with an amount`;
 }
 
 /** Amounts in other currencies, which the number beside does not hold. */
 function unconverted(kpi) {
   const others = Object.entries(kpi?.unconverted ?? {});
-  if (others.length === 0) return `n ${count(kpi?.n)}`;
-  return "and " + others.map(([currency, sum]) => money(sum, currency)).join(", ") + ", not converted";
+  if (others.length === 0) return priced(kpi);
+  return `and ${others.map(([currency, sum]) => money(sum, currency)).join(", ")}, not converted`;
 }
 
 function showTiles(row) {
@@ -283,7 +289,6 @@ byId("pause").addEventListener("click", () => {
   showConnection();
   now();
 });
-// A page that nobody sees asks nothing.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) clearTimeout(state.timer);
   else now();

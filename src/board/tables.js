@@ -46,7 +46,7 @@ export class Table {
     });
     const head = COLUMNS.map((c) => h("th", { scope: "col", class: c.minor ? "minor" : null }, c.title));
     const name = title.charAt(0).toUpperCase() + title.slice(1);
-    this.element = h("section", { class: this.ranked ? "card full" : "card", "aria-labelledby": id },
+    this.element = h("div", { class: this.ranked ? "card full" : "card" },
       h("h2", { id }, this.ranked ? "Reps by revenue" : `By ${title}`, " ", this.note),
       h("div", { class: "scroll", role: "region", tabindex: "0", "aria-labelledby": id },
         h("table", {},
@@ -109,8 +109,8 @@ export class Table {
       const bar = column.bar ? s("rect", { class: "fill", height: 4, width: 0, rx: 1 }) : null;
       const svg = bar && s("svg", { class: "bar", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
         s("rect", { class: "track", height: 4, width: 100 }), bar);
-      const td = h("td", { class: [column.minor ? "minor" : "", column.bar ? "with-bar" : ""].join(" ").trim() || null },
-        value, n && " ", n, svg);
+      const content = svg ? [h("div", { class: "bar-line" }, svg, value)] : [value, n && " ", n];
+      const td = h("td", { class: column.minor ? "minor" : svg ? "with-bar" : null }, ...content);
       return { td, value, n, bar };
     });
     // Isolated, so that marks of direction in a name do not turn the numbers around.

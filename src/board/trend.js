@@ -82,10 +82,10 @@ function hint(row, text) {
   return s("title", {}, [windowName(row.window), text, corrected(row)].filter(Boolean).join(", "));
 }
 
-/** 1, 2, 2.5 or 5 times a power of ten, at least the value. */
+/** A round number that is at least the value, and whose half is round too. */
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 5, 10].map((n) => n * power).find((n) => n >= value * 0.999) ?? value;
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((n) => n * power).find((n) => n >= value * 0.999) ?? value;
 }
 
 function revenue(rows, width) {

@@ -58,7 +58,10 @@ impl Cursor {
     /// From the text that [`Cursor`] is shown as.
     pub fn parse(text: &str) -> Option<Cursor> {
         let (epoch, seq) = text.split_once('.')?;
-        Some(Cursor { epoch: u64::from_str_radix(epoch, 16).ok()?, seq: seq.parse().ok()? })
+        Some(Cursor {
+            epoch: u64::from_str_radix(epoch, 16).ok()?,
+            seq: seq.parse().ok()?,
+        })
     }
 }
 
@@ -177,13 +180,21 @@ impl Board {
     /// clock in milliseconds will do.
     pub fn new(epoch: i64, limit: usize) -> Arc<Board> {
         let epoch = epoch.unsigned_abs();
-        Arc::new(Board { view: RwLock::default(), epoch, limit: limit.max(1) })
+        Arc::new(Board {
+            view: RwLock::default(),
+            epoch,
+            limit: limit.max(1),
+        })
     }
 
     /// Takes a record of the results topic; without a value it is a tombstone.
     pub fn apply(&self, key: &str, value: Option<&[u8]>) -> Applied {
-        let Some(value) = value else { return self.remove(key) };
-        let Some((row, json)) = WireRow::parse(value) else { return Applied::Unreadable };
+        let Some(value) = value else {
+            return self.remove(key);
+        };
+        let Some((row, json)) = WireRow::parse(value) else {
+            return Applied::Unreadable;
+        };
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
         let version = (row.version, row.as_of);
         if let Some(place) = view.places.get(key) {
@@ -212,8 +223,14 @@ impl Board {
             end: row.window.end,
             zone: row.window.zone.as_str().into(),
         };
-        let entry =
-            Entry { window, segment: row.segment, pane: row.pane, version, seq, json: json.into() };
+        let entry = Entry {
+            window,
+            segment: row.segment,
+            pane: row.pane,
+            version,
+            seq,
+            json: json.into(),
+        };
         view.put(place, entry);
         while view.rows.len() > self.limit {
             view.evict_oldest();
@@ -261,9 +278,15 @@ impl Board {
             _ => view.seq,
         };
         Answer {
-            rows: page.iter().map(|(p, e)| (Arc::clone(&p.key), Arc::clone(&e.json))).collect(),
+            rows: page
+                .iter()
+                .map(|(p, e)| (Arc::clone(&p.key), Arc::clone(&e.json)))
+                .collect(),
             total,
-            cursor: Cursor { epoch: self.epoch, seq },
+            cursor: Cursor {
+                epoch: self.epoch,
+                seq,
+            },
             reset,
         }
     }
@@ -324,8 +347,12 @@ impl View {
     }
 
     fn take_out(&mut self, key: &str) -> bool {
-        let Some(place) = self.places.remove(key) else { return false };
-        let Some(entry) = self.rows.remove(&place) else { return false };
+        let Some(place) = self.places.remove(key) else {
+            return false;
+        };
+        let Some(entry) = self.rows.remove(&place) else {
+            return false;
+        };
         if let Some(count) = self.windows.get_mut(&entry.window) {
             *count -= 1;
             if *count == 0 {
@@ -337,7 +364,9 @@ impl View {
     }
 
     fn evict_oldest(&mut self) {
-        let Some((_, oldest)) = self.ends.first() else { return };
+        let Some((_, oldest)) = self.ends.first() else {
+            return;
+        };
         let key = Arc::clone(&oldest.key);
         self.take_out(&key);
         self.seq += 1;
@@ -364,7 +393,8 @@ impl View {
 
 fn matches(query: &Query, entry: &Entry) -> bool {
     let has = |dims: &[(String, String)]| {
-        dims.iter().all(|(name, value)| entry.segment.value(name) == Some(value.as_str()))
+        dims.iter()
+            .all(|(name, value)| entry.segment.value(name) == Some(value.as_str()))
     };
     let segment = match &query.segments {
         Segments::All => true,

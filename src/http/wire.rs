@@ -46,9 +46,12 @@ fn at<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
 }
 
 fn maybe_at<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    let Some(text) = Option::<String>::deserialize(from)? else {
+        return Ok(None);
+    };
     let read = Timestamp::parse_rfc3339(&text);
-    read.map(Some).ok_or_else(|| D::Error::custom("expected an RFC 3339 time"))
+    read.map(Some)
+        .ok_or_else(|| D::Error::custom("expected an RFC 3339 time"))
 }
 
 fn pane<'de, D: Deserializer<'de>>(from: D) -> Result<Pane, D::Error> {

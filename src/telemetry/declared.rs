@@ -4,11 +4,17 @@ use super::{GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts,
 
 /// Bounds of `tidemark_publish_seconds`: a publish is due every 250 ms and must stay far below the
 /// minute that freshness promises.
-const PUBLISH_BUCKETS: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const PUBLISH_BUCKETS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
 
 /// Name, type, help and labels of one metric.
-pub type Declared = (&'static str, &'static str, &'static str, &'static [&'static str]);
+pub type Declared = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
 
 macro_rules! declare {
     (@type counter) => { IntCounter };
@@ -107,13 +113,48 @@ declare! {
 
 /// What the process collector adds on Linux.
 const PROCESS: &[Declared] = &[
-    ("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.", &[]),
-    ("process_max_fds", "gauge", "Maximum number of open file descriptors.", &[]),
-    ("process_open_fds", "gauge", "Number of open file descriptors.", &[]),
-    ("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", &[]),
-    ("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.", &[]),
-    ("process_threads", "gauge", "Number of OS threads in the process.", &[]),
-    ("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", &[]),
+    (
+        "process_cpu_seconds_total",
+        "counter",
+        "Total user and system CPU time spent in seconds.",
+        &[],
+    ),
+    (
+        "process_max_fds",
+        "gauge",
+        "Maximum number of open file descriptors.",
+        &[],
+    ),
+    (
+        "process_open_fds",
+        "gauge",
+        "Number of open file descriptors.",
+        &[],
+    ),
+    (
+        "process_resident_memory_bytes",
+        "gauge",
+        "Resident memory size in bytes.",
+        &[],
+    ),
+    (
+        "process_start_time_seconds",
+        "gauge",
+        "Start time of the process since unix epoch in seconds.",
+        &[],
+    ),
+    (
+        "process_threads",
+        "gauge",
+        "Number of OS threads in the process.",
+        &[],
+    ),
+    (
+        "process_virtual_memory_bytes",
+        "gauge",
+        "Virtual memory size in bytes.",
+        &[],
+    ),
 ];
 
 /// Every operational metric, for `docs/metrics.md`: name, type, help, labels.

@@ -11,7 +11,9 @@ const FILTER: &str = "TIDEMARK_LOG";
 #[derive(Debug, thiserror::Error)]
 pub enum LogFilterError {
     /// The filter cannot be read.
-    #[error("{FILTER}=\"{0}\" is not a log filter such as \"info\" or \"info,tidemark::log=debug\"")]
+    #[error(
+        "{FILTER}=\"{0}\" is not a log filter such as \"info\" or \"info,tidemark::log=debug\""
+    )]
     Filter(String, #[source] ParseError),
     /// Something in this process set up logging before.
     #[error("logging is already set up")]

@@ -124,7 +124,7 @@ impl Lead {
                         .text(Field::ConvertedDeal, &deal);
                 });
                 let pause = 500 + scene.dice.exponential(120_000.0) as i64;
-                return Some((at + pause, self.origin.clone()));
+                return Some((at + pause, self.origin));
             }
         }
         None

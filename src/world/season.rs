@@ -37,9 +37,9 @@ pub(super) fn weight(ms: i64) -> f64 {
 pub(super) fn at_work(ms: i64, dice: &mut Dice) -> i64 {
     let mut day = ms.div_euclid(DAY);
     let to_monday = 7 - weekday(day) as i64;
-    // Spread over the week: Mondays would else have the work of three days.
     if to_monday <= 2 && dice.chance(0.95) {
-        day += to_monday + dice.below(5) as i64;
+        // To Thursday, Friday, Monday or Tuesday: one day alone would stand out.
+        day += to_monday + [-4, -3, 0, 1][dice.below(4)];
     }
     in_office(day, dice)
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tidemark::log::{Offset, TopicPartition};
 
-use crate::job::{Job, company};
+use crate::job::Job;
+use crate::rows::{await_rows, company};
 use crate::process::{Process, pause, run_to_end};
 use crate::support::{await_some, kafka_bootstrap};
 
@@ -27,7 +28,7 @@ fn bad_records_become_dead_letters_and_their_neighbors_count() {
     let mut instance = job.start("a");
     job.feed(&mixed);
     // The event from 2199 must not move the watermark: no window would be early any more.
-    job.await_rows(&mut instance, &job.expected(&good));
+    await_rows(&mut instance, &job.expected(&good));
 
     let mut codes = Vec::new();
     let topic = job.config.topics().dlq;

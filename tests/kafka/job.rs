@@ -5,18 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use tidemark::config::Config;
-use tidemark::intake::{Decoder, Limits};
 use tidemark::log::{Log, Outgoing, Partition};
-use tidemark::model::record::{Offset, Record};
-use tidemark::model::row::Row;
-use tidemark::model::time::Timestamp;
-use tidemark::replay::Replay;
-use tidemark::world::{World, WorldSettings};
 
-use crate::process::{Process, pause, run_to_end};
-use crate::support::{await_some, fresh_name, kafka_log};
+use crate::process::{Process, run_to_end};
+use crate::rows;
+use crate::support::{fresh_name, kafka_log};
 
 /// Partitions of the source topic.
 pub const SOURCES: u32 = 4;
@@ -85,140 +79,6 @@ impl Job {
 
     /// The calendar rows that must come out: KPIs by key.
     pub fn expected(&self, records: &[String]) -> BTreeMap<String, String> {
-        let decoder = Decoder {
-            source: "crm".into(),
-            system: "canonical".into(),
-            calendar: self.config.definition.calendar.clone(),
-            limits: Limits {
-                max_record_bytes: self.config.intake.max_record_bytes,
-                max_array: self.config.intake.max_array,
-                future_limit: self.config.time.future_limit,
-            },
-        };
-        let now = Timestamp::from_millis(tidemark::clock::wall_ms());
-        let mut replay = Replay::new(self.config.definition.clone(), decoder, Some(now));
-        for (i, value) in records.iter().enumerate() {
-            let record = Record {
-                topic: self.source.as_str().into(),
-                partition: Partition(0),
-                offset: Offset(i as u64),
-                timestamp_ms: None,
-                key: None,
-                value: Some(value.clone().into_bytes()),
-                headers: Vec::new(),
-            };
-            assert_eq!(replay.feed(&record), [], "{value}");
-        }
-        let mut out = BTreeMap::new();
-        replay.finish(|row: Row| {
-            if !row.is_rolling() && says_something(&row) {
-                out.insert(row.key(), row.kpis_json());
-            }
-        });
-        out
+        rows::expected(&self.config, records)
     }
-
-    /// Waits until the rows that an instance shows are the expected ones.
-    pub fn await_rows(&self, instance: &mut Process, expected: &BTreeMap<String, String>) {
-        assert!(expected.len() > 100, "only {} rows are expected: too few to prove anything", expected.len());
-        let mut last = String::new();
-        let deadline = tidemark::clock::monotonic() + Duration::from_secs(120);
-        await_some("the rows are the replay's", Duration::from_secs(150), || {
-            match compare(&shown(instance), expected) {
-                Ok(()) => return Some(()),
-                Err(difference) => last = difference,
-            }
-            if tidemark::clock::monotonic() > deadline {
-                panic!("after 120 s: {last}\n{}", instance.said());
-            }
-            pause();
-            None
-        });
-    }
-}
-
-/// A row that says nothing may be missing: live, zero rows begin when a segment is first seen.
-fn says_something(row: &Row) -> bool {
-    row.kpis.iter().any(|(name, _, v)| {
-        let counted = ["leads_created", "deals_created", "deals_won", "deals_lost"];
-        counted.contains(name) && v.n != 0
-    })
-}
-
-#[derive(serde::Deserialize)]
-struct Shown<'a> {
-    window: Window,
-    segment: BTreeMap<String, String>,
-    #[serde(borrow)]
-    kpis: &'a RawValue,
-}
-
-#[derive(serde::Deserialize)]
-struct Window {
-    kind: String,
-    start: String,
-}
-
-#[derive(serde::Deserialize)]
-struct Page<'a> {
-    #[serde(borrow)]
-    rows: Vec<&'a RawValue>,
-    total: usize,
-}
-
-/// The calendar rows that an instance shows: KPIs by key.
-pub fn shown(instance: &mut Process) -> BTreeMap<String, String> {
-    let mut out = BTreeMap::new();
-    for kind in ["week", "month", "quarter", "year"] {
-        let mut offset = 0;
-        loop {
-            let path = format!("/api/v1/rows?window={kind}&limit=1000&offset={offset}");
-            let Some((200, body)) = instance.get(&path) else { break };
-            let page: Page<'_> = serde_json::from_str(&body).unwrap();
-            for raw in &page.rows {
-                let row: Shown<'_> = serde_json::from_str(raw.get()).unwrap();
-                let segment = tidemark::model::segment::Segment::of(
-                    row.segment.iter().map(|(d, v)| (d.as_str(), v.as_str())),
-                );
-                let key = format!("{}:{}|{segment}", row.window.kind, row.window.start);
-                out.insert(key, row.kpis.get().to_owned());
-            }
-            offset += page.rows.len();
-            if page.rows.is_empty() || offset >= page.total {
-                break;
-            }
-        }
-    }
-    out
-}
-
-fn compare(shown: &BTreeMap<String, String>, expected: &BTreeMap<String, String>) -> Result<(), String> {
-    let mut wrong = Vec::new();
-    for (key, kpis) in expected {
-        match shown.get(key) {
-            Some(held) if held == kpis => {}
-            Some(held) => wrong.push(format!("{key}\n  shown    {held}\n  expected {kpis}")),
-            None => wrong.push(format!("{key} is missing")),
-        }
-    }
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    let n = wrong.len();
-    Err(format!("{n} of {} rows differ, first: {}", expected.len(), wrong[0]))
-}
-
-/// Events of a made-up company that ended some months ago, duplicates and late ones included.
-pub fn company(seed: u64, days: u32) -> Vec<String> {
-    let now = Timestamp::from_millis(tidemark::clock::wall_ms());
-    let mut world = World::new(WorldSettings {
-        seed,
-        start: now - tidemark::model::time::Span::days(i64::from(days) + 120),
-        days: Some(days),
-        opening_days: 60,
-        reps: 8,
-        deals_per_day: 12.0,
-        ..WorldSettings::default()
-    });
-    std::iter::from_fn(|| world.next_before(now)).map(|a| a.json).collect()
 }

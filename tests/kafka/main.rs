@@ -11,3 +11,6 @@ mod support;
 
 #[path = "../support/process.rs"]
 mod process;
+
+#[path = "../support/rows.rs"]
+mod rows;

@@ -1,6 +1,7 @@
 //! Instances join, leave and die while events flow; the rows end as the replay's.
 
-use crate::job::{Job, company};
+use crate::job::Job;
+use crate::rows::{await_rows, company};
 use crate::support::kafka_bootstrap;
 
 /// Two instances, then three; one is killed, one is asked to end; one comes back.
@@ -26,8 +27,8 @@ fn instances_come_and_go_and_the_rows_are_exact() {
     job.feed(parts[3]);
 
     let expected = job.expected(&events);
-    job.await_rows(&mut c, &expected);
-    job.await_rows(&mut d, &expected);
+    await_rows(&mut c, &expected);
+    await_rows(&mut d, &expected);
 }
 
 /// A single instance is killed again and again while it works.
@@ -44,7 +45,7 @@ fn an_instance_killed_again_and_again_loses_and_repeats_nothing() {
         instance.kill();
     }
     let mut last = job.start("last");
-    job.await_rows(&mut last, &job.expected(&events));
+    await_rows(&mut last, &job.expected(&events));
 }
 
 /// The sales data of the oracle tests, shuffled, over several partitions and two instances.
@@ -61,8 +62,8 @@ fn the_maven_data_through_two_instances() {
     let (mut a, mut b) = (job.start("a"), job.start("b"));
     job.feed(&events);
     let expected = job.expected(&events);
-    job.await_rows(&mut a, &expected);
-    job.await_rows(&mut b, &expected);
+    await_rows(&mut a, &expected);
+    await_rows(&mut b, &expected);
     // The same month that truth.csv has: win rate of July 2017, closed basis.
     let july = &expected["month:2017-07-01T00:00:00Z|overall"];
     assert!(july.contains("\"win_rate\":{\"value\":0.49"), "{july}");

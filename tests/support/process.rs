@@ -1,4 +1,5 @@
 //! The real binary as a process: started, asked over HTTP, stopped, killed.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

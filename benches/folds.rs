@@ -1,0 +1,180 @@
+//! The folds, one thread, warm. `cargo bench` prints time a call; docs/performance.md has the
+//! figures with the machine and the command.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tidemark::intake::{Decoder, Limits, encode_event};
+use tidemark::ledger::Ledger;
+use tidemark::model::calendar::Calendar;
+use tidemark::model::definition::{Attribution, Definition, Directory, StageTable};
+use tidemark::model::money::Currency;
+use tidemark::model::partial::PartialMessage;
+use tidemark::model::record::{Offset, Partition, Record};
+use tidemark::model::slice::Retention;
+use tidemark::model::time::{LATEST, Span, Timestamp};
+use tidemark::model::window::{Period, WindowKind};
+use tidemark::rollup::Rollup;
+use tidemark::world::{World, WorldSettings};
+
+fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
+    let sets: [&[&str]; 4] = [&[], &["rep"], &["territory"], &["channel"]];
+    Arc::new(Definition {
+        shards: 1,
+        partitions: 1,
+        calendar: Calendar::of("Europe/Berlin").unwrap(),
+        retention: Retention { fine: Span::days(8), days: Some(800) },
+        windows,
+        segments: sets.iter().map(|s| s.iter().map(|d| (*d).to_owned()).collect()).collect(),
+        currency: Currency::parse("EUR").unwrap(),
+        attribution: Attribution::AtEvent,
+        settle: Span::seconds(5),
+        stages: StageTable::default(),
+        directory: Directory::default(),
+    })
+}
+
+fn usual() -> Vec<WindowKind> {
+    let mut windows: Vec<_> = Period::ALL.iter().map(|(p, _)| WindowKind::Calendar(*p)).collect();
+    windows.extend([24 * 60, 7 * 24 * 60, 28 * 24 * 60].map(|m| WindowKind::rolling(m).unwrap()));
+    windows
+}
+
+fn decoder() -> Decoder {
+    Decoder {
+        source: "crm".to_owned(),
+        system: "canonical".to_owned(),
+        calendar: Calendar::of("Europe/Berlin").unwrap(),
+        limits: Limits { max_record_bytes: 1 << 20, max_array: 1000, future_limit: Span::days(1) },
+    }
+}
+
+fn records(n: usize) -> Vec<Record> {
+    let mut world = World::new(WorldSettings { days: None, ..WorldSettings::default() });
+    (0..n)
+        .map_while(|i| {
+            let arrival = world.next_before(LATEST)?;
+            Some(Record {
+                topic: "sales.events".into(),
+                partition: Partition(0),
+                offset: Offset(i as u64),
+                timestamp_ms: None,
+                key: Some(arrival.key.into_bytes()),
+                value: Some(arrival.json.into_bytes()),
+                headers: Vec::new(),
+            })
+        })
+        .collect()
+}
+
+fn intake(c: &mut Criterion) {
+    let (records, decoder) = (records(20_000), decoder());
+    let bytes: usize = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len)).sum();
+    let mut group = c.benchmark_group("intake");
+    group.throughput(Throughput::Elements(1));
+    println!("intake: {} bytes an event on average", bytes / records.len());
+    let mut next = records.iter().cycle();
+    group.bench_function("decode", |b| {
+        b.iter(|| black_box(decoder.take(next.next().unwrap(), Some(Timestamp(1 << 52))).events.len()));
+    });
+    group.bench_function("decode and encode", |b| {
+        b.iter(|| {
+            let out = decoder.take(next.next().unwrap(), Some(Timestamp(1 << 52)));
+            out.events.iter().map(|e| encode_event(e).len()).sum::<usize>()
+        });
+    });
+    group.finish();
+}
+
+fn ledger(c: &mut Criterion) {
+    let (records, decoder) = (records(200_000), decoder());
+    let events: Vec<_> = records.iter().flat_map(|r| decoder.take(r, None).events).collect();
+    let definition = definition(usual());
+    let mut group = c.benchmark_group("ledger");
+    group.throughput(Throughput::Elements(events.len() as u64));
+    group.sample_size(10);
+    group.bench_function("fold 200k events, 4 segments", |b| {
+        b.iter_batched(
+            || Ledger::new(definition.clone(), Partition(0)),
+            |mut ledger| {
+                for (i, event) in events.iter().enumerate() {
+                    ledger.apply(Offset(i as u64), event);
+                }
+                ledger
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    let mut ledger = Ledger::new(definition, Partition(0));
+    for (i, event) in events.iter().enumerate() {
+        ledger.apply(Offset(i as u64), event);
+    }
+    let sizes = ledger.sizes();
+    println!(
+        "ledger: {} entities, {} bytes each; {} cells; image {} bytes",
+        sizes.entities,
+        sizes.entity_bytes / sizes.entities.max(1),
+        sizes.cells,
+        ledger.image().len()
+    );
+    group.finish();
+}
+
+fn partials() -> Vec<PartialMessage> {
+    let (records, decoder) = (records(100_000), decoder());
+    let mut ledger = Ledger::new(definition(usual()), Partition(0));
+    let mut out = Vec::new();
+    let events = records.iter().flat_map(|r| decoder.take(r, None).events);
+    for (i, event) in events.enumerate() {
+        ledger.apply(Offset(i as u64), &event);
+        if i % 200 == 0 {
+            out.extend(ledger.publish().cells.into_iter().map(PartialMessage::Cell));
+        }
+    }
+    out
+}
+
+fn rollup(c: &mut Criterion) {
+    let partials = partials();
+    let end = WorldSettings::default().start + Span::days(300);
+    let mut group = c.benchmark_group("rollup");
+    group.throughput(Throughput::Elements(partials.len() as u64));
+    group.sample_size(10);
+    println!("rollup: {} partials", partials.len());
+    group.bench_function("merge", |b| {
+        b.iter_batched(
+            || (Rollup::new(definition(usual()), Partition(0), end), partials.clone()),
+            |(mut rollup, partials)| {
+                for (i, message) in partials.into_iter().enumerate() {
+                    rollup.merge(Offset(i as u64), message);
+                }
+                rollup
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+    // The same partials and ticks behind windows of different length: the time must not follow it.
+    let mut group = c.benchmark_group("tick a day, by window length");
+    group.sample_size(10);
+    for days in [14, 28, 90, 365] {
+        let windows = vec![WindowKind::rolling(days * 24 * 60).unwrap()];
+        let mut rollup = Rollup::new(definition(windows), Partition(0), end);
+        for (i, message) in partials.iter().cloned().enumerate() {
+            rollup.merge(Offset(i as u64), message);
+        }
+        let mut now = end;
+        rollup.tick(now);
+        group.bench_function(format!("{days} days"), |b| {
+            b.iter(|| {
+                now = now + Span::days(1);
+                black_box(rollup.tick(now).len())
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, intake, ledger, rollup);
+criterion_main!(benches);

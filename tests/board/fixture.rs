@@ -1,0 +1,147 @@
+//! A server without a pipeline: rows with known numbers on a board.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::sync::Arc;
+
+use tidemark::http::metrics::{Caps, KpiSnapshot};
+use tidemark::http::{Board, Health, HttpState, MetricsPages, Mode, ServerInfo};
+use tidemark::model::calendar::{Calendar, tzdb_version};
+use tidemark::model::kpi::{CATALOGUE, View};
+use tidemark::model::measure::{Measure, MeasureKey, Measures};
+use tidemark::model::money::{Currency, Exact};
+use tidemark::model::row::{Pane, Row};
+use tidemark::model::segment::Segment;
+use tidemark::model::time::Timestamp;
+use tidemark::model::window::WindowKind;
+use tidemark::telemetry::Telemetry;
+
+/// What a segment sold in a window.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sales {
+    /// Deals won.
+    pub won: i128,
+    /// Deals lost.
+    pub lost: i128,
+    /// Sum of the amounts won, whole euros.
+    pub revenue: i128,
+    /// The same in the window before.
+    pub before: i128,
+    /// Deals open at the end.
+    pub open: i128,
+    /// Their amounts, whole euros.
+    pub pipeline: i128,
+    /// Days that each deal took.
+    pub cycle: i32,
+}
+
+/// Berlin, like the rows.
+pub fn calendar() -> Calendar {
+    Calendar::of("Europe/Berlin").expect("Berlin is in the database")
+}
+
+/// The instant of a text.
+pub fn at(text: &str) -> Timestamp {
+    Timestamp::parse_rfc3339(text).expect("tests write times right")
+}
+
+/// The row of the window of a kind that holds `now`.
+pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sales) -> Row {
+    let eur = Currency::parse("EUR").expect("three letters");
+    let plain = MeasureKey::plain;
+    let money = |m| MeasureKey::currency(m, eur);
+    let flow: Measures = [
+        (plain(Measure::DealsWon), sales.won),
+        (plain(Measure::DealsLost), sales.lost),
+        (plain(Measure::DealsCreated), sales.won + sales.lost + 3),
+        (money(Measure::WonAmount), Exact::whole(sales.revenue).0),
+        (money(Measure::WonPriced), sales.won),
+        (MeasureKey::days(Measure::CycleWon, sales.cycle), sales.won),
+    ]
+    .into_iter()
+    .collect();
+    let before: Measures = [(money(Measure::WonAmount), Exact::whole(sales.before).0)]
+        .into_iter()
+        .collect();
+    let stock: Measures = [
+        (plain(Measure::OpenDeals), sales.open),
+        (money(Measure::OpenAmount), Exact::whole(sales.pipeline).0),
+        (money(Measure::OpenPriced), sales.open),
+    ]
+    .into_iter()
+    .collect();
+    let view = View {
+        flow: &flow,
+        stock: &stock,
+        before: Some(&before),
+        age_days: 0,
+        currency: eur,
+    };
+    let calendar = calendar();
+    let range = kind.current(&calendar, now);
+    Row {
+        kind,
+        start: range.start(&calendar),
+        end: range.end(&calendar),
+        zone: calendar.zone().to_owned(),
+        segment: Segment::of(parts.iter().copied()),
+        pane: Pane::Early,
+        revision: 0,
+        version: 1,
+        as_of: Some(now),
+        complete_ratio: 0.75,
+        kpis: CATALOGUE
+            .iter()
+            .map(|k| (k.name, k.unit, k.compute(&view)))
+            .collect(),
+        currency: eur,
+    }
+}
+
+/// Everything a router needs, with these rows on the board and on the metrics page.
+pub fn state(rows: &[Row]) -> HttpState {
+    let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), tzdb_version(), "EUR");
+    let board = Board::new(1, 100_000);
+    for row in rows {
+        board.apply(&row.key(), Some(row.to_json().as_bytes()));
+    }
+    let pages = MetricsPages::new(Arc::clone(&telemetry));
+    let current: Vec<&Row> = rows.iter().filter(|r| r.pane == Pane::Early).collect();
+    pages.put(
+        0,
+        KpiSnapshot::render(&current, Caps { per_family: 10_000 }),
+    );
+    let health = Arc::new(Health::new(["ledger", "rollup"]));
+    health.set("ledger", Ok(()));
+    health.set("rollup", Ok(()));
+    let names = |list: &[&str]| list.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    let info = ServerInfo {
+        mode: Mode::Embedded,
+        calendar: calendar(),
+        currency: "EUR".to_owned(),
+        app: "tidemark".to_owned(),
+        windows: names(&[
+            "rolling_24h",
+            "rolling_7d",
+            "rolling_28d",
+            "day",
+            "week",
+            "month",
+            "quarter",
+            "year",
+        ]),
+        grains: vec![
+            vec![],
+            names(&["rep"]),
+            names(&["territory"]),
+            names(&["channel"]),
+            names(&["territory", "channel"]),
+        ],
+    };
+    HttpState {
+        board,
+        telemetry,
+        pages,
+        health,
+        info: Arc::new(info),
+    }
+}
