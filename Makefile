@@ -18,7 +18,8 @@ test: ## Everything: unit, law, oracle, Kafka, Prometheus and browser tests
 
 lint: ## Format, clippy with warnings as errors, docs, deploy files
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --lib --bins --examples -- -D warnings
+	$(CARGO) clippy --locked --tests --benches -- -D warnings -A clippy::unwrap_used -A missing_docs
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
 	scripts/check-deploy
 

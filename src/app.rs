@@ -162,12 +162,20 @@ pub fn open(
         stop: Stop::default(),
         config: Arc::new(config),
     };
-    let address = listener
-        .local_addr()
-        .map_err(|source| AppError::Listen { address: context.config.http.listen, source })?;
+    let address = listener.local_addr().map_err(|source| AppError::Listen {
+        address: context.config.http.listen,
+        source,
+    })?;
     let server = serve(&context, mode, listener)?;
     let (health, stop) = (context.health.clone(), context.stop.clone());
-    Ok(Running { address, health, stop, context, workers: Vec::new(), server })
+    Ok(Running {
+        address,
+        health,
+        stop,
+        context,
+        workers: Vec::new(),
+        server,
+    })
 }
 
 /// Binds the configured address.
@@ -175,11 +183,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).map_err(|source| AppError::Listen { address, source })
 }
 
-fn serve(
-    context: &Context,
-    mode: Mode,
-    listener: TcpListener,
-) -> Result<JoinHandle<()>, AppError> {
+fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHandle<()>, AppError> {
     let config = &context.config;
     let info = ServerInfo {
         mode,
@@ -206,11 +210,16 @@ fn serve(
 }
 
 fn serve_until(stop: Stop, listener: TcpListener, router: axum::Router) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            stop.request(StopReason::Refused(format!("no runtime for the server: {error}")));
+            stop.request(StopReason::Refused(format!(
+                "no runtime for the server: {error}"
+            )));
             return;
         }
     };
@@ -218,14 +227,15 @@ fn serve_until(stop: Stop, listener: TcpListener, router: axum::Router) {
         let listener = match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => {
-                stop.request(StopReason::Refused(format!("no listener for the server: {error}")));
+                stop.request(StopReason::Refused(format!(
+                    "no listener for the server: {error}"
+                )));
                 return;
             }
         };
         let asked = async move {
-            let waiting = tokio::task::spawn_blocking(move || {
-                while !stop.wait(Duration::from_secs(3600)) {}
-            });
+            let waiting =
+                tokio::task::spawn_blocking(move || while !stop.wait(Duration::from_secs(3600)) {});
             // A panic in there means stop as well.
             let _ = waiting.await;
         };

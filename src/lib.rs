@@ -8,18 +8,18 @@
 
 #![forbid(unsafe_code)]
 
-pub mod model;
-pub mod intake;
-pub mod ledger;
-pub mod rollup;
-pub mod replay;
-pub mod reference;
-pub mod log;
-pub mod runtime;
-pub mod http;
-pub mod telemetry;
-pub mod config;
 pub mod app;
 pub mod cli;
-pub mod world;
 pub mod clock;
+pub mod config;
+pub mod http;
+pub mod intake;
+pub mod ledger;
+pub mod log;
+pub mod model;
+pub mod reference;
+pub mod replay;
+pub mod rollup;
+pub mod runtime;
+pub mod telemetry;
+pub mod world;

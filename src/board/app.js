@@ -139,7 +139,10 @@ function showStatus() {
   if (complete) {
     const at = Date.parse(complete);
     setText(byId("watermark"), moment(at, now, zone));
-    setText(byId("behind"), now - at > 1_500 ? `${duration(now - at)} behind` : "up to now");
+    // Ahead: a demo or a replay lives in a time of its own.
+    const how = now - at > 1_500 ? `${duration(now - at)} behind`
+      : at - now > 60_000 ? `${duration(at - now)} ahead of the clock` : "up to now";
+    setText(byId("behind"), how);
   } else {
     setText(byId("watermark"), ABSENT);
     setText(byId("behind"), "no event yet");

@@ -18,8 +18,10 @@ const observer = new ResizeObserver(() => {
   if (width !== drawn.width && drawn.rows.length > 0) draw(drawn.rows);
 });
 
-/** Shows rows of the whole business, oldest first. */
-export function showTrend(kind, rows) {
+/** Shows rows of the whole business, oldest first, from the first window in which a deal closed. */
+export function showTrend(kind, all) {
+  const first = all.findIndex((row) => (row.kpis.win_rate?.n ?? 0) > 0);
+  const rows = first < 0 ? [] : all.slice(first);
   byId("trend").hidden = rows.length === 0;
   if (rows.length === 0) return;
   setText(byId("trend-title"), `Trend by ${kind}`);

@@ -67,7 +67,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut running = app::open(config, log.clone(), Mode::Embedded, clock.clone(), listener)?;
     running.start();
     greet(&running, &arguments);
-    let feeder = feed(World::new(settings), topic, log, clock, running.stop.clone());
+    let feeder = feed(
+        World::new(settings),
+        topic,
+        log,
+        clock,
+        running.stop.clone(),
+    );
     if let Some(seconds) = arguments.stop_after {
         let stop = running.stop.clone();
         std::thread::spawn(move || {
@@ -89,7 +95,11 @@ fn directory_of(arguments: &Arguments) -> Result<(PathBuf, bool), Failure> {
     if let Some(dir) = &arguments.keep {
         return Ok((dir.clone(), false));
     }
-    let dir = std::env::temp_dir().join(format!("tidemark-demo-{}-{}", std::process::id(), wall_ms()));
+    let dir = std::env::temp_dir().join(format!(
+        "tidemark-demo-{}-{}",
+        std::process::id(),
+        wall_ms()
+    ));
     std::fs::create_dir_all(&dir)
         .with_context(|| format!("cannot create {}", dir.display()))
         .map_err(Failure::Environment)?;
@@ -120,8 +130,14 @@ fn listen(port: u16) -> Result<TcpListener, Failure> {
 
 fn greet(running: &Running, arguments: &Arguments) {
     let address = running.address;
-    println!("\n  Tidemark demo: a made-up company, {} days of history, then live", arguments.days);
-    println!("  ({} minutes pass in a second; no Kafka, nothing leaves this machine).\n", arguments.speed);
+    println!(
+        "\n  Tidemark demo: a made-up company, {} days of history, then live",
+        arguments.days
+    );
+    println!(
+        "  ({} minutes pass in a second; no Kafka, nothing leaves this machine).\n",
+        arguments.speed
+    );
     println!("  board     http://{address}/");
     println!("  metrics   http://{address}/metrics");
     println!("  rows      http://{address}/api/v1/rows?window=month&grain=territory");
@@ -155,7 +171,11 @@ fn feed(
                     headers: Vec::new(),
                 };
                 sent += 1;
-                let flushed = if sent.is_multiple_of(2_000) { writer.flush(Duration::from_secs(30)) } else { Ok(()) };
+                let flushed = if sent.is_multiple_of(2_000) {
+                    writer.flush(Duration::from_secs(30))
+                } else {
+                    Ok(())
+                };
                 if let Err(error) = writer.send(out).and(flushed) {
                     tracing::error!(%error, "the generator cannot write");
                     return;

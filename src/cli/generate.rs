@@ -94,9 +94,13 @@ fn print(text: &str) -> Result<(), Failure> {
 fn settings(arguments: &Arguments) -> Result<WorldSettings, Failure> {
     let base = WorldSettings::default();
     let start = match &arguments.start {
-        Some(text) => Timestamp::parse_rfc3339(text).filter(|t| t.in_range()).ok_or_else(|| {
-            Failure::Config(anyhow!("--start \"{text}\" is not RFC 3339 (2026-01-01T00:00:00Z)"))
-        })?,
+        Some(text) => Timestamp::parse_rfc3339(text)
+            .filter(|t| t.in_range())
+            .ok_or_else(|| {
+                Failure::Config(anyhow!(
+                    "--start \"{text}\" is not RFC 3339 (2026-01-01T00:00:00Z)"
+                ))
+            })?,
         // Paced events are meant for a live pipeline, whose windows end now.
         None if arguments.rate.is_some() => {
             Timestamp::from_millis(wall_ms()) - Span::days(i64::from(arguments.days))
@@ -119,7 +123,11 @@ fn settings(arguments: &Arguments) -> Result<WorldSettings, Failure> {
 
 enum Sink {
     File(Box<dyn Write>),
-    Topic { writer: Box<dyn Writer>, topic: Arc<str>, partitions: u32 },
+    Topic {
+        writer: Box<dyn Writer>,
+        topic: Arc<str>,
+        partitions: u32,
+    },
 }
 
 fn events(arguments: &Arguments, settings: WorldSettings) -> Result<(), Failure> {
@@ -131,7 +139,8 @@ fn events(arguments: &Arguments, settings: WorldSettings) -> Result<(), Failure>
         }
         _ => Sink::File(file(&arguments.output).map_err(Failure::Runtime)?),
     };
-    let sent = pour(arguments, World::new(settings), &mut sink, &signals).map_err(Failure::Runtime)?;
+    let sent =
+        pour(arguments, World::new(settings), &mut sink, &signals).map_err(Failure::Runtime)?;
     eprintln!("{sent} events");
     Ok(())
 }
@@ -147,10 +156,16 @@ fn file(path: &Path) -> anyhow::Result<Box<dyn Write>> {
 fn topic_sink(topic: &str, log: &dyn Log) -> Result<Sink, Failure> {
     let environment = |e: crate::log::LogError| Failure::Environment(e.into());
     let Some(info) = log.describe(topic).map_err(environment)? else {
-        return Err(Failure::Environment(anyhow!("topic \"{topic}\" is missing: create it first")));
+        return Err(Failure::Environment(anyhow!(
+            "topic \"{topic}\" is missing: create it first"
+        )));
     };
     let writer = log.writer().map_err(environment)?;
-    Ok(Sink::Topic { writer, topic: topic.into(), partitions: info.partitions })
+    Ok(Sink::Topic {
+        writer,
+        topic: topic.into(),
+        partitions: info.partitions,
+    })
 }
 
 fn pour(
@@ -163,13 +178,19 @@ fn pour(
     let limit = arguments.events.unwrap_or(u64::MAX);
     let mut sent = 0;
     while sent < limit && !signals.asked() {
-        let Some(arrival) = world.next_before(crate::model::time::LATEST) else { break };
+        let Some(arrival) = world.next_before(crate::model::time::LATEST) else {
+            break;
+        };
         match sink {
             Sink::File(out) => {
                 out.write_all(arrival.json.as_bytes())?;
                 out.write_all(b"\n")?;
             }
-            Sink::Topic { writer, topic, partitions } => writer.send(Outgoing {
+            Sink::Topic {
+                writer,
+                topic,
+                partitions,
+            } => writer.send(Outgoing {
                 topic: topic.clone(),
                 partition: shard_of(&arrival.key, *partitions),
                 key: Some(arrival.key.into_bytes()),
@@ -206,4 +227,3 @@ fn pace(
     signals.wait(Duration::from_secs_f64(ahead));
     Ok(())
 }
-

@@ -52,7 +52,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         app::create_sources(&config, &*log, 1)?;
         app::create_topics(&config, &*log)?;
     }
-    let source = config.sources.first().and_then(|s| s.topics.first()).cloned();
+    let source = config
+        .sources
+        .first()
+        .and_then(|s| s.topics.first())
+        .cloned();
     let mut running = app::open(config, log.clone(), mode, wall_clock(), listener)?;
     tracing::info!(address = %running.address, "serving the board, /metrics and the API");
     if !await_topics(&running, &stop_signals)? {
@@ -60,7 +64,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     running.start();
     if let Some(input) = arguments.input {
-        let topic = source.ok_or_else(|| Failure::Config(anyhow!("--input needs a source in the config")))?;
+        let topic = source
+            .ok_or_else(|| Failure::Config(anyhow!("--input needs a source in the config")))?;
         append(input, topic, log, running.stop.clone());
     }
     end(running, &stop_signals)
@@ -75,7 +80,9 @@ pub fn open_embedded(dir: &std::path::Path) -> Result<EmbeddedLog, Failure> {
 fn await_topics(running: &Running, signals: &Signals) -> Result<bool, Failure> {
     let brokers = &running.config().kafka.brokers;
     let mut said = false;
-    running.health.set("log", Err(format!("waiting for {brokers}")));
+    running
+        .health
+        .set("log", Err(format!("waiting for {brokers}")));
     loop {
         match app::check_topics(running.config(), running.log()) {
             Ok(wrong) if wrong.is_empty() => break,
@@ -127,7 +134,8 @@ pub fn signals() -> Result<Signals, Failure> {
         for _ in caught.forever() {
             if asked.is_requested() {
                 // The default action of the signal, since the first one was not fast enough.
-                let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTERM);
+                let _ =
+                    signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTERM);
             }
             asked.request(StopReason::Asked);
         }
@@ -145,7 +153,9 @@ pub fn end(running: Running, signals: &Signals) -> Result<(), Failure> {
     match running.wait() {
         (StopReason::Asked, clean) => {
             if !clean {
-                tracing::warn!("some work was not acknowledged in time; it is done again at the next start");
+                tracing::warn!(
+                    "some work was not acknowledged in time; it is done again at the next start"
+                );
             }
             Ok(())
         }
@@ -168,7 +178,8 @@ fn append_lines(input: &PathBuf, topic: &str, log: &dyn Log, stop: &Stop) -> any
     let reader: Box<dyn BufRead> = if input.as_os_str() == "-" {
         Box::new(BufReader::new(std::io::stdin()))
     } else {
-        let file = std::fs::File::open(input).with_context(|| format!("cannot open {}", input.display()))?;
+        let file = std::fs::File::open(input)
+            .with_context(|| format!("cannot open {}", input.display()))?;
         Box::new(BufReader::new(file))
     };
     let topic: Arc<str> = topic.into();

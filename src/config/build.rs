@@ -9,8 +9,8 @@ use super::read::{Layer, Reader, child, root};
 use super::topics::{self, Topics};
 use super::typed::{self, Property, SecretRef, Settings, SourceRow};
 use super::{
-    Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source, TimeRules, define,
-    estimate, summary,
+    Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
+    TimeRules, define, estimate, summary,
 };
 use crate::model::time::Span;
 
@@ -31,12 +31,20 @@ pub(super) fn build(text: &str, name: &str, env: Env) -> Result<Config, ConfigEr
     let base = Path::new(name).parent().unwrap_or(Path::new(""));
     let config = meant(&mut reader, typed, base, &env);
     reader.finish()?;
-    Ok(Config { origin: Origins { settings: summary::settings(&settings), reader }, ..config })
+    Ok(Config {
+        origin: Origins {
+            settings: summary::settings(&settings),
+            reader,
+        },
+        ..config
+    })
 }
 
 /// The layers, the last one on top: as plain values and as typed.
 fn merge(layers: [Layer; 3]) -> Result<(config::Value, Settings), config::ConfigError> {
-    let builder = layers.into_iter().fold(config::Config::builder(), |b, layer| b.add_source(layer));
+    let builder = layers
+        .into_iter()
+        .fold(config::Config::builder(), |b, layer| b.add_source(layer));
     let merged = builder.build()?;
     Ok((merged.clone().try_deserialize()?, merged.try_deserialize()?))
 }
@@ -44,7 +52,12 @@ fn merge(layers: [Layer; 3]) -> Result<(config::Value, Settings), config::Config
 /// What passed the shape but not serde: a fault of ours.
 fn unforeseen(error: config::ConfigError) -> ConfigError {
     let mend = "this should have been found earlier and told better: please report it".to_owned();
-    ConfigError::Faults(vec![Fault::new(Origin::Default, None, error.to_string(), mend)])
+    ConfigError::Faults(vec![Fault::new(
+        Origin::Default,
+        None,
+        error.to_string(),
+        mend,
+    )])
 }
 
 fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config {
@@ -84,8 +97,25 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     }
     .define(reader, base);
     estimate::check(reader, &definition, &limits);
-    let origin = Origins { reader: Reader::default(), settings: Vec::new() };
-    Config { app, generation, kafka, sources, definition, time, publish, intake, http, limits, origin, topics, specs }
+    let origin = Origins {
+        reader: Reader::default(),
+        settings: Vec::new(),
+    };
+    Config {
+        app,
+        generation,
+        kafka,
+        sources,
+        definition,
+        time,
+        publish,
+        intake,
+        http,
+        limits,
+        origin,
+        topics,
+        specs,
+    }
 }
 
 /// Numbers here are bounded by their types in `typed`.
@@ -98,8 +128,12 @@ fn usize_of(n: u64) -> usize {
 }
 
 fn budget(typed: typed::Budget) -> Budget {
-    let mut dimensions: BTreeMap<String, u64> = typed.0.into_iter().map(|(k, v)| (k, v.0.0)).collect();
-    Budget { default: dimensions.remove("default").unwrap_or(100), dimensions }
+    let mut dimensions: BTreeMap<String, u64> =
+        typed.0.into_iter().map(|(k, v)| (k, v.0.0)).collect();
+    Budget {
+        default: dimensions.remove("default").unwrap_or(100),
+        dimensions,
+    }
 }
 
 fn sources(reader: &mut Reader, rows: Vec<SourceRow>, own: &Topics) -> Vec<Source> {
@@ -111,30 +145,64 @@ fn sources(reader: &mut Reader, rows: Vec<SourceRow>, own: &Topics) -> Vec<Sourc
         let system = row.system.map_or("canonical".to_owned(), |s| s.0.0);
         let topics: Vec<String> = row.topics.into_iter().map(|t| t.0.0).collect();
         if checked {
-            check_source(reader, &format!("sources[{i}]"), (&name, &topics), &out, own);
+            check_source(
+                reader,
+                &format!("sources[{i}]"),
+                (&name, &topics),
+                &out,
+                own,
+            );
         }
-        out.push(Source { name, system, topics });
+        out.push(Source {
+            name,
+            system,
+            topics,
+        });
     }
     out
 }
 
-fn check_source(reader: &mut Reader, at: &str, (name, topics): (&str, &[String]), before: &[Source], own: &Topics) {
+fn check_source(
+    reader: &mut Reader,
+    at: &str,
+    (name, topics): (&str, &[String]),
+    before: &[Source],
+    own: &Topics,
+) {
     if before.iter().any(|s| s.name == name) {
         let mend = "give each source a name of its own: it tells their events apart";
-        reader.fault(&format!("{at}.name"), format!("there are two sources \"{name}\""), mend);
+        reader.fault(
+            &format!("{at}.name"),
+            format!("there are two sources \"{name}\""),
+            mend,
+        );
     }
     if topics.is_empty() {
-        reader.fault(&format!("{at}.topics"), format!("the source \"{name}\" reads nothing"), "name its topics: [\"sales.events\"]");
+        reader.fault(
+            &format!("{at}.topics"),
+            format!("the source \"{name}\" reads nothing"),
+            "name its topics: [\"sales.events\"]",
+        );
     }
     for (i, topic) in topics.iter().enumerate() {
         let key = format!("{at}.topics[{i}]");
-        let other = before.iter().find(|s| s.topics.contains(topic)).map(|s| s.name.as_str());
+        let other = before
+            .iter()
+            .find(|s| s.topics.contains(topic))
+            .map(|s| s.name.as_str());
         if let Some(other) = other.or_else(|| topics[..i].contains(topic).then_some(name)) {
-            let what = format!("the topic \"{topic}\" is read twice, by \"{other}\" and by \"{name}\"");
-            reader.fault(&key, what, "leave it to one of them: each record would be counted under both");
+            let what =
+                format!("the topic \"{topic}\" is read twice, by \"{other}\" and by \"{name}\"");
+            reader.fault(
+                &key,
+                what,
+                "leave it to one of them: each record would be counted under both",
+            );
         }
         if let Some((key_of_own, _)) = own.named().into_iter().find(|(_, own)| own == topic) {
-            let what = format!("the source \"{name}\" reads \"{topic}\", which Tidemark writes itself (topics.{key_of_own})");
+            let what = format!(
+                "the source \"{name}\" reads \"{topic}\", which Tidemark writes itself (topics.{key_of_own})"
+            );
             reader.fault(&key, what, "name the topic that the events come in by; canonical events may also be written to the events topic without a source");
         }
     }
@@ -183,7 +251,10 @@ fn resolve(secret: &SecretRef, base: &Path, env: &Env) -> Result<String, (String
         }
         (None, Some(Given(name))) => match env.get(name) {
             Some(value) if !value.is_empty() => Ok(value.clone()),
-            _ => Err((format!("the environment variable {name} is not set"), format!("set {name} to the secret"))),
+            _ => Err((
+                format!("the environment variable {name} is not set"),
+                format!("set {name} to the secret"),
+            )),
         },
         _ => Err((
             "a secret stands in one place".to_owned(),
@@ -194,15 +265,22 @@ fn resolve(secret: &SecretRef, base: &Path, env: &Env) -> Result<String, (String
 
 fn http(reader: &mut Reader, typed: &typed::Http) -> Http {
     let (listen, allow_remote) = (typed.listen.0, typed.allow_remote.0);
-    if !listen.ip().is_loopback() && !allow_remote && !reader.faulty(&["http.listen", "http.allow_remote"]) {
-        let what = format!("{listen} can be reached from other machines, and Tidemark has no log-in");
+    if !listen.ip().is_loopback()
+        && !allow_remote
+        && !reader.faulty(&["http.listen", "http.allow_remote"])
+    {
+        let what =
+            format!("{listen} can be reached from other machines, and Tidemark has no log-in");
         let mend = format!(
             "listen on 127.0.0.1:{}; or, behind a proxy or firewall that decides who may come in, set http.allow_remote = true",
             listen.port()
         );
         reader.fault("http.listen", what, mend);
     }
-    Http { listen, allow_remote }
+    Http {
+        listen,
+        allow_remote,
+    }
 }
 
 fn publish(reader: &mut Reader, typed: &typed::Publish, topics: &typed::Topics) -> Publish {
@@ -213,17 +291,35 @@ fn publish(reader: &mut Reader, typed: &typed::Publish, topics: &typed::Topics) 
         image_interval: typed.image_interval.0.0,
         image_bytes: typed.image_bytes.0.0,
     };
-    let often = [("publish_interval", out.publish_interval), ("emit_interval", out.emit_interval)];
+    let often = [
+        ("publish_interval", out.publish_interval),
+        ("emit_interval", out.emit_interval),
+    ];
     for (name, interval) in often {
-        let keys = [format!("publish.{name}"), "publish.repair_interval".to_owned()];
+        let keys = [
+            format!("publish.{name}"),
+            "publish.repair_interval".to_owned(),
+        ];
         if interval > out.repair_interval && !reader.faulty(&[&keys[0], &keys[1]]) {
             let what = format!(
                 "repair_interval = {} is shorter than {name} = {}: everything would be repeated more often than what changed",
                 show_duration(out.repair_interval),
                 show_duration(interval)
             );
-            let at = keys.iter().rev().find(|k| reader.places.contains_key(*k)).unwrap_or(&keys[1]).clone();
-            reader.fault(&at, what, format!("make publish.repair_interval at least \"{}\"; 10m is usual", show_duration(interval)));
+            let at = keys
+                .iter()
+                .rev()
+                .find(|k| reader.places.contains_key(*k))
+                .unwrap_or(&keys[1])
+                .clone();
+            reader.fault(
+                &at,
+                what,
+                format!(
+                    "make publish.repair_interval at least \"{}\"; 10m is usual",
+                    show_duration(interval)
+                ),
+            );
         }
     }
     if let Some(keep) = topics.events_retention.0.0 {
@@ -254,17 +350,27 @@ pub(super) fn reference<T: serde::de::DeserializeOwned + super::shape::Shaped>(
         Ok(text) => text,
         Err(e) => {
             let what = format!("the file \"{}\" cannot be read: {e}", path.display());
-            reader.fault(&key, what, "name an existing file; a relative path starts at the configuration file");
+            reader.fault(
+                &key,
+                what,
+                "name an existing file; a relative path starts at the configuration file",
+            );
             return None;
         }
     };
-    let super::shape::Shape::Table(shape) = T::SHAPE else { return None };
+    let super::shape::Shape::Table(shape) = T::SHAPE else {
+        return None;
+    };
     let layer = reader.text(&path.display().to_string(), &text, shape, section);
     let table = config::Value::new(None, config::ValueKind::Table(layer.0));
     match table.try_deserialize() {
         Ok(read) => Some(read),
         Err(e) => {
-            reader.fault(&key, format!("the file \"{}\" cannot be used: {e}", path.display()), "mend the file");
+            reader.fault(
+                &key,
+                format!("the file \"{}\" cannot be used: {e}", path.display()),
+                "mend the file",
+            );
             None
         }
     }
@@ -273,5 +379,9 @@ pub(super) fn reference<T: serde::de::DeserializeOwned + super::shape::Shaped>(
 /// Values that occur twice, with the index of the second.
 pub(super) fn repeated<T: Ord>(values: impl IntoIterator<Item = T>) -> Vec<usize> {
     let mut seen = BTreeSet::new();
-    values.into_iter().enumerate().filter_map(|(i, v)| (!seen.insert(v)).then_some(i)).collect()
+    values
+        .into_iter()
+        .enumerate()
+        .filter_map(|(i, v)| (!seen.insert(v)).then_some(i))
+        .collect()
 }

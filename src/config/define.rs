@@ -54,16 +54,32 @@ impl Parts {
 fn windows(reader: &mut Reader, typed: &typed::Windows) -> Vec<(String, WindowKind)> {
     let mut out = Vec::new();
     let rolling = typed.rolling.iter().map(|w| w.0.0);
-    out.extend(rolling.enumerate().map(|(i, kind)| (format!("windows.rolling[{i}]"), kind)));
+    out.extend(
+        rolling
+            .enumerate()
+            .map(|(i, kind)| (format!("windows.rolling[{i}]"), kind)),
+    );
     let calendar = typed.calendar.iter().map(|p| WindowKind::Calendar(p.0));
-    out.extend(calendar.enumerate().map(|(i, kind)| (format!("windows.calendar[{i}]"), kind)));
+    out.extend(
+        calendar
+            .enumerate()
+            .map(|(i, kind)| (format!("windows.calendar[{i}]"), kind)),
+    );
     let to_date = typed.to_date.iter().map(|p| WindowKind::ToDate(p.0));
-    out.extend(to_date.enumerate().map(|(i, kind)| (format!("windows.to_date[{i}]"), kind)));
+    out.extend(
+        to_date
+            .enumerate()
+            .map(|(i, kind)| (format!("windows.to_date[{i}]"), kind)),
+    );
     if reader.faulty(&["windows"]) {
         return out;
     }
     if out.is_empty() {
-        reader.fault("windows", "there is no window, so nothing would be published", "name at least one, such as calendar = [\"month\"]");
+        reader.fault(
+            "windows",
+            "there is no window, so nothing would be published",
+            "name at least one, such as calendar = [\"month\"]",
+        );
     }
     for i in repeated(out.iter().map(|(_, kind)| *kind)) {
         let what = format!("the window {} is there twice", out[i].1.name());
@@ -107,7 +123,10 @@ fn retention(reader: &mut Reader, typed: &typed::Slices, windows: &[(String, Win
                 kind.name(),
                 show_duration(needed)
             );
-            let mend = format!("set slices.fine_retention = \"{}\", or shorten the window", show_duration(needed));
+            let mend = format!(
+                "set slices.fine_retention = \"{}\", or shorten the window",
+                show_duration(needed)
+            );
             reader.fault(setter(reader, "slices.fine_retention", key), what, mend);
         }
     }
@@ -119,7 +138,9 @@ fn retention(reader: &mut Reader, typed: &typed::Slices, windows: &[(String, Win
                 "slices.day_retention = {kept}d is too short for the window {}, which needs {needed}d: itself, and the one it is compared with",
                 kind.name()
             );
-            let mend = format!("set slices.day_retention = \"{needed}d\" or more, or leave the window out");
+            let mend = format!(
+                "set slices.day_retention = \"{needed}d\" or more, or leave the window out"
+            );
             reader.fault(setter(reader, "slices.day_retention", key), what, mend);
         }
     }
@@ -127,7 +148,11 @@ fn retention(reader: &mut Reader, typed: &typed::Slices, windows: &[(String, Win
 
 /// Of two keys that do not go together, the one that somebody set.
 fn setter<'a>(reader: &Reader, first: &'a str, second: &'a str) -> &'a str {
-    if reader.origin(first) == Origin::Default { second } else { first }
+    if reader.origin(first) == Origin::Default {
+        second
+    } else {
+        first
+    }
 }
 
 fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
@@ -143,12 +168,20 @@ fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
         return sets;
     }
     if sets.is_empty() {
-        reader.fault("segments.sets", "there is no dimension set, so nothing would be published", "write at least [\"overall\"]");
+        reader.fault(
+            "segments.sets",
+            "there is no dimension set, so nothing would be published",
+            "write at least [\"overall\"]",
+        );
     }
     for (i, set) in sets.iter().enumerate() {
         if let Some(twice) = repeated(set).first() {
             let what = format!("the dimension \"{}\" is in one set twice", set[*twice]);
-            reader.fault(&format!("segments.sets[{i}][{twice}]"), what, "remove one of the two");
+            reader.fault(
+                &format!("segments.sets[{i}][{twice}]"),
+                what,
+                "remove one of the two",
+            );
         }
     }
     let unordered = |set: &Vec<String>| {
@@ -157,8 +190,15 @@ fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
         set
     };
     for i in repeated(sets.iter().map(unordered)) {
-        let what = format!("the set {} is there twice", super::estimate::set_name(&sets[i]));
-        reader.fault(&format!("segments.sets[{i}]"), what, "remove one of the two; the order of the dimensions makes no difference");
+        let what = format!(
+            "the set {} is there twice",
+            super::estimate::set_name(&sets[i])
+        );
+        reader.fault(
+            &format!("segments.sets[{i}]"),
+            what,
+            "remove one of the two; the order of the dimensions makes no difference",
+        );
     }
     sets
 }
@@ -172,19 +212,44 @@ fn one_place(reader: &mut Reader, section: &str, inline: &str, has_both: bool) {
 }
 
 fn stages(reader: &mut Reader, typed: typed::Stages, base: &Path) -> StageTable {
-    one_place(reader, "stages", "stage", typed.file.is_some() && typed.stage.is_some());
+    one_place(
+        reader,
+        "stages",
+        "stage",
+        typed.file.is_some() && typed.stage.is_some(),
+    );
     let rows = match typed.file {
-        Some(file) => reference::<typed::StagesFile>(reader, base, "stages", &file.0).and_then(|f| f.stage),
+        Some(file) => {
+            reference::<typed::StagesFile>(reader, base, "stages", &file.0).and_then(|f| f.stage)
+        }
         None => typed.stage,
     };
     let checked = !reader.faulty(&["stages"]);
     let mut table = StageTable::default();
-    for (i, StageRow { system, pipeline, stage, status }) in rows.into_iter().flatten().enumerate() {
-        let key = (system.map_or(String::new(), |s| s.0), pipeline.map_or(String::new(), |p| p.0), stage.0);
+    for (
+        i,
+        StageRow {
+            system,
+            pipeline,
+            stage,
+            status,
+        },
+    ) in rows.into_iter().flatten().enumerate()
+    {
+        let key = (
+            system.map_or(String::new(), |s| s.0),
+            pipeline.map_or(String::new(), |p| p.0),
+            stage.0,
+        );
         let name = key.2.clone();
         if table.stages.insert(key, status.0).is_some() && checked {
-            let what = format!("the stage \"{name}\" is there twice for the same system and pipeline");
-            reader.fault(&format!("stages.stage[{i}].stage"), what, "remove one of the two");
+            let what =
+                format!("the stage \"{name}\" is there twice for the same system and pipeline");
+            reader.fault(
+                &format!("stages.stage[{i}].stage"),
+                what,
+                "remove one of the two",
+            );
         }
     }
     table
@@ -207,13 +272,23 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
         let mut values: BTreeMap<String, String> = row.into_iter().map(|(k, v)| (k, v.0)).collect();
         let id = values.remove("id").unwrap_or_default();
         let name = values.remove("name");
-        if out.reps.insert(id.clone(), DirectoryEntry { name, values }).is_some() && checked {
+        if out
+            .reps
+            .insert(id.clone(), DirectoryEntry { name, values })
+            .is_some()
+            && checked
+        {
             let what = format!("there are two reps with the id \"{id}\"");
-            reader.fault(&format!("directory.rep[{i}].id"), what, "remove one of the two, or give it the id that the CRM knows it by");
+            reader.fault(
+                &format!("directory.rep[{i}].id"),
+                what,
+                "remove one of the two, or give it the id that the CRM knows it by",
+            );
         }
     }
     for (dimension, values) in members.into_iter().flat_map(|m| m.0) {
-        out.members.insert(dimension, values.into_iter().map(|v| v.0).collect());
+        out.members
+            .insert(dimension, values.into_iter().map(|v| v.0).collect());
     }
     out
 }

@@ -42,7 +42,10 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(what: impl Into<String>, mend: impl Into<String>) -> Problem {
-        Problem { what: what.into(), mend: mend.into() }
+        Problem {
+            what: what.into(),
+            mend: mend.into(),
+        }
     }
 
     /// A value of the wrong type.
@@ -104,7 +107,11 @@ pub(super) fn text<'a>(raw: Raw<'a>, noun: &str, mend: &str) -> Result<&'a str, 
 
 /// Cuts what a message quotes.
 pub(super) fn clip(text: &str) -> String {
-    let mut out: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut out: String = text
+        .chars()
+        .take(60)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     if text.chars().nth(60).is_some() {
         out.push('…');
     }
@@ -117,7 +124,10 @@ impl Leaf for String {
         let text = text(raw, "a text", "write it in quotes")?;
         if text.trim().is_empty() || text.chars().any(char::is_control) {
             let mend = "state a value, or leave the key out to take the default";
-            return Err(Problem::new("expected a text of one line that is not empty", mend));
+            return Err(Problem::new(
+                "expected a text of one line that is not empty",
+                mend,
+            ));
         }
         Ok(text.to_owned())
     }
@@ -127,7 +137,11 @@ impl Leaf for bool {
     fn read(raw: Raw<'_>) -> Result<bool, Problem> {
         match raw {
             Raw::Bool(b) => Ok(b),
-            _ => Err(Problem::expected("true or false", raw, "write true or false, without quotes")),
+            _ => Err(Problem::expected(
+                "true or false",
+                raw,
+                "write true or false, without quotes",
+            )),
         }
     }
 }
@@ -171,7 +185,9 @@ impl Leaf for Duration {
         let text = match raw {
             Raw::Text(text) => text.trim(),
             Raw::Whole(n) if n >= 0 => {
-                let mend = format!("add the unit, in quotes: \"{n}s\" for seconds, \"{n}ms\" for milliseconds");
+                let mend = format!(
+                    "add the unit, in quotes: \"{n}s\" for seconds, \"{n}ms\" for milliseconds"
+                );
                 return Err(Problem::expected("a duration", raw, mend));
             }
             _ => return Err(Problem::expected("a duration", raw, DURATION_MEND)),
@@ -181,9 +197,15 @@ impl Leaf for Duration {
         let Some(number) = digits.parse::<u64>().ok() else {
             return Err(Problem::new(not(), DURATION_MEND));
         };
-        let Some(factor) = TIME_UNITS.iter().find(|(name, ..)| *name == unit).map(|(_, ms, _)| *ms) else {
+        let Some(factor) = TIME_UNITS
+            .iter()
+            .find(|(name, ..)| *name == unit)
+            .map(|(_, ms, _)| *ms)
+        else {
             let lower = unit.to_ascii_lowercase();
-            let meant = TIME_UNITS.iter().find(|(name, _, also)| *name == lower || also.contains(&lower.as_str()));
+            let meant = TIME_UNITS
+                .iter()
+                .find(|(name, _, also)| *name == lower || also.contains(&lower.as_str()));
             let mend = match meant {
                 Some((name, ..)) => format!("write \"{number}{name}\""),
                 None if matches!(lower.as_str(), "w" | "week" | "weeks") => {
@@ -195,20 +217,28 @@ impl Leaf for Duration {
         };
         match number.checked_mul(factor).filter(|ms| *ms <= LONGEST_MS) {
             Some(ms) => Ok(Duration::from_millis(ms)),
-            None => Err(Problem::new(format!("\"{}\" is longer than a hundred years", clip(text)), "write a shorter one, at most \"36500d\"")),
+            None => Err(Problem::new(
+                format!("\"{}\" is longer than a hundred years", clip(text)),
+                "write a shorter one, at most \"36500d\"",
+            )),
         }
     }
 }
 
 fn split_number(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     (&text[..end], text[end..].trim_start())
 }
 
 /// A duration in the shortest form that [`Duration::read`] takes.
 pub(super) fn show_duration(d: Duration) -> String {
     let ms = u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    let unit = TIME_UNITS.iter().rev().find(|(_, factor, _)| ms >= *factor && ms % factor == 0);
+    let unit = TIME_UNITS
+        .iter()
+        .rev()
+        .find(|(_, factor, _)| ms >= *factor && ms % factor == 0);
     match unit {
         Some((name, factor, _)) => format!("{}{name}", ms / factor),
         None => "0s".to_owned(),
@@ -222,7 +252,10 @@ pub(super) struct Positive(pub(super) Duration);
 impl Leaf for Positive {
     fn read(raw: Raw<'_>) -> Result<Positive, Problem> {
         match Duration::read(raw)? {
-            Duration::ZERO => Err(Problem::new("must be longer than zero", "write a duration such as \"1s\"")),
+            Duration::ZERO => Err(Problem::new(
+                "must be longer than zero",
+                "write a duration such as \"1s\"",
+            )),
             d => Ok(Positive(d)),
         }
     }
@@ -250,7 +283,9 @@ pub(super) struct KeepDays(pub(super) Option<u32>);
 
 impl Leaf for KeepDays {
     fn read(raw: Raw<'_>) -> Result<KeepDays, Problem> {
-        let Keep(Some(keep)) = Keep::read(raw)? else { return Ok(KeepDays(None)) };
+        let Keep(Some(keep)) = Keep::read(raw)? else {
+            return Ok(KeepDays(None));
+        };
         let seconds = keep.as_secs();
         if keep.subsec_millis() != 0 || seconds % 86_400 != 0 {
             return Err(Problem::new(
@@ -259,7 +294,9 @@ impl Leaf for KeepDays {
             ));
         }
         // At most 36,500 by the limit on durations.
-        Ok(KeepDays(Some(u32::try_from(seconds / 86_400).unwrap_or(u32::MAX))))
+        Ok(KeepDays(Some(
+            u32::try_from(seconds / 86_400).unwrap_or(u32::MAX),
+        )))
     }
 }
 
@@ -281,7 +318,11 @@ impl<const MIN: u64, const MAX: u64> Leaf for Bytes<MIN, MAX> {
         let text = match raw {
             Raw::Text(text) => text.trim(),
             Raw::Whole(n) if n >= 0 => {
-                return Err(Problem::expected("a size", raw, format!("add the unit, in quotes: \"{n}B\" for bytes")));
+                return Err(Problem::expected(
+                    "a size",
+                    raw,
+                    format!("add the unit, in quotes: \"{n}B\" for bytes"),
+                ));
             }
             _ => return Err(Problem::expected("a size", raw, usual)),
         };
@@ -290,17 +331,31 @@ impl<const MIN: u64, const MAX: u64> Leaf for Bytes<MIN, MAX> {
         let Some(number) = digits.parse::<u64>().ok() else {
             return Err(Problem::new(not(), usual));
         };
-        let Some(factor) = SIZE_UNITS.iter().find(|(name, ..)| *name == unit).map(|(_, b, _)| *b) else {
+        let Some(factor) = SIZE_UNITS
+            .iter()
+            .find(|(name, ..)| *name == unit)
+            .map(|(_, b, _)| *b)
+        else {
             let lower = unit.to_ascii_lowercase();
-            let meant = SIZE_UNITS.iter().find(|(_, _, also)| lower == "b" || also.contains(&lower.as_str()));
-            let mend = meant.map_or(usual.to_owned(), |(name, ..)| format!("write \"{number}{name}\""));
+            let meant = SIZE_UNITS
+                .iter()
+                .find(|(_, _, also)| lower == "b" || also.contains(&lower.as_str()));
+            let mend = meant.map_or(usual.to_owned(), |(name, ..)| {
+                format!("write \"{number}{name}\"")
+            });
             return Err(Problem::new(not(), mend));
         };
-        match number.checked_mul(factor).filter(|b| (MIN..=MAX).contains(b)) {
+        match number
+            .checked_mul(factor)
+            .filter(|b| (MIN..=MAX).contains(b))
+        {
             Some(bytes) => Ok(Bytes(bytes)),
             None => {
                 let range = format!("{} to {}", show_size(MIN), show_size(MAX));
-                Err(Problem::new(format!("\"{}\" is outside {range}", clip(text)), format!("write a size from {range}")))
+                Err(Problem::new(
+                    format!("\"{}\" is outside {range}", clip(text)),
+                    format!("write a size from {range}"),
+                ))
             }
         }
     }
@@ -308,7 +363,10 @@ impl<const MIN: u64, const MAX: u64> Leaf for Bytes<MIN, MAX> {
 
 /// A size in the largest unit that holds it exactly.
 pub(super) fn show_size(bytes: u64) -> String {
-    let unit = SIZE_UNITS.iter().rev().find(|(_, factor, _)| bytes >= *factor && bytes.is_multiple_of(*factor));
+    let unit = SIZE_UNITS
+        .iter()
+        .rev()
+        .find(|(_, factor, _)| bytes >= *factor && bytes.is_multiple_of(*factor));
     match unit {
         Some((name, factor, _)) => format!("{}{name}", bytes / factor),
         None => "0B".to_owned(),
@@ -318,15 +376,21 @@ pub(super) fn show_size(bytes: u64) -> String {
 /// An address to listen on.
 impl Leaf for SocketAddr {
     fn read(raw: Raw<'_>) -> Result<SocketAddr, Problem> {
-        let usual = "write an IP address and a port, in quotes: \"127.0.0.1:9464\" or \"[::1]:9464\"";
+        let usual =
+            "write an IP address and a port, in quotes: \"127.0.0.1:9464\" or \"[::1]:9464\"";
         let text = text(raw, "an address and a port", usual)?;
         text.parse().map_err(|_| {
             let mend = match text.rsplit_once(':') {
                 Some(("localhost", port)) => format!("write \"127.0.0.1:{port}\""),
-                Some(("" | "*", port)) => format!("write \"0.0.0.0:{port}\" for all interfaces (and allow_remote = true)"),
+                Some(("" | "*", port)) => {
+                    format!("write \"0.0.0.0:{port}\" for all interfaces (and allow_remote = true)")
+                }
                 _ => usual.to_owned(),
             };
-            Problem::new(format!("\"{}\" is not an address and a port", clip(text)), mend)
+            Problem::new(
+                format!("\"{}\" is not an address and a port", clip(text)),
+                mend,
+            )
         })
     }
 }
@@ -343,10 +407,23 @@ mod tests {
     fn durations_take_one_number_and_one_unit() {
         for text in ["250ms", "30s", "90m", "24h", "800d", "0s"] {
             let read = Duration::read(Raw::Text(text)).unwrap();
-            assert_eq!(Duration::read(Raw::Text(&show_duration(read))).unwrap(), read, "{text}");
+            assert_eq!(
+                Duration::read(Raw::Text(&show_duration(read))).unwrap(),
+                read,
+                "{text}"
+            );
         }
         assert_eq!(show_duration(Duration::from_secs(600)), "10m");
-        for bad in ["", "s", "-1s", "1.5h", "1h30m", "5 fortnights", "99999999999999999999d", "40000d"] {
+        for bad in [
+            "",
+            "s",
+            "-1s",
+            "1.5h",
+            "1h30m",
+            "5 fortnights",
+            "99999999999999999999d",
+            "40000d",
+        ] {
             assert!(Duration::read(Raw::Text(bad)).is_err(), "{bad}");
         }
     }
@@ -356,8 +433,14 @@ mod tests {
         assert_eq!(mend::<Duration>(Raw::Text("10 minutes")), "write \"10m\"");
         assert_eq!(mend::<Duration>(Raw::Text("2w")), "write \"14d\"");
         assert_eq!(mend::<Bytes<0, 9>>(Raw::Text("64MB")), "write \"64MiB\"");
-        assert_eq!(mend::<KeepDays>(Raw::Text("36h")), "write \"2d\", or \"forever\"");
-        assert_eq!(mend::<SocketAddr>(Raw::Text("localhost:80")), "write \"127.0.0.1:80\"");
+        assert_eq!(
+            mend::<KeepDays>(Raw::Text("36h")),
+            "write \"2d\", or \"forever\""
+        );
+        assert_eq!(
+            mend::<SocketAddr>(Raw::Text("localhost:80")),
+            "write \"127.0.0.1:80\""
+        );
         assert!(mend::<Duration>(Raw::Whole(30)).contains("\"30s\""));
     }
 

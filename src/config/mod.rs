@@ -94,8 +94,11 @@ impl fmt::Debug for Kafka {
             true => value.to_owned(),
             false => summary::REDACTED.to_owned(),
         };
-        let properties: BTreeMap<&str, String> =
-            self.properties.iter().map(|(name, value)| (name.as_str(), shown(name, value))).collect();
+        let properties: BTreeMap<&str, String> = self
+            .properties
+            .iter()
+            .map(|(name, value)| (name.as_str(), shown(name, value)))
+            .collect();
         f.debug_struct("Kafka")
             .field("brokers", &self.brokers)
             .field("client_id", &self.client_id)
@@ -185,7 +188,10 @@ pub struct Budget {
 impl Budget {
     /// Of one dimension.
     pub fn of(&self, dimension: &str) -> u64 {
-        self.dimensions.get(dimension).copied().unwrap_or(self.default)
+        self.dimensions
+            .get(dimension)
+            .copied()
+            .unwrap_or(self.default)
     }
 }
 
@@ -206,9 +212,14 @@ impl fmt::Debug for Origins {
 
 impl Config {
     /// Reads a file, and the variables that `env` yields.
-    pub fn load(file: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| ConfigError::Read { path: file.to_owned(), source })?;
+    pub fn load(
+        file: &Path,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Read {
+            path: file.to_owned(),
+            source,
+        })?;
         Config::from_toml(&text, &file.display().to_string(), env)
     }
 
@@ -223,7 +234,8 @@ impl Config {
 
     /// The defaults alone.
     pub fn defaults() -> Config {
-        Config::from_toml("", "default.toml", std::iter::empty()).expect("a test loads the defaults")
+        Config::from_toml("", "default.toml", std::iter::empty())
+            .expect("a test loads the defaults")
     }
 
     /// The names of the topics.
@@ -239,13 +251,18 @@ impl Config {
     /// An error about a key, for checks that need more than the configuration (a decoder, a
     /// broker): shown like the others, where the key was set.
     pub fn fault(&self, key: &str, what: &str, mend: &str) -> ConfigError {
-        ConfigError::Faults(vec![self.origin.reader.fault_for(key, what.to_owned(), mend.to_owned())])
+        ConfigError::Faults(vec![self.origin.reader.fault_for(
+            key,
+            what.to_owned(),
+            mend.to_owned(),
+        )])
     }
 }
 
 /// The variables of the process, without those that are not Unicode.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// The names of all variables that set a key.

@@ -1,7 +1,10 @@
 //! The nearest of several names, for "did you mean".
 
 /// The candidate that a person most likely meant. `None` where none is near enough.
-pub(super) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(
+    given: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let given = given.to_lowercase();
     // A third of the letters may be wrong, and always one.
     let limit = (given.chars().count() / 3).max(1);
@@ -15,7 +18,11 @@ pub(super) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a 
 
 /// Names in quotes, joined by commas.
 pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    names.into_iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ")
+    names
+        .into_iter()
+        .map(|n| format!("\"{n}\""))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// "did you mean", or else all that would be right.

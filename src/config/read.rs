@@ -62,10 +62,16 @@ pub(super) fn root() -> &'static Table {
 impl Reader {
     /// Reads a text. `prefix` stands before its keys, with a dot, where it is no whole config.
     pub(super) fn text(&mut self, name: &str, text: &str, shape: &Table, prefix: &str) -> Layer {
-        self.sources.push(SourceText { name: name.to_owned(), text: text.to_owned() });
+        self.sources.push(SourceText {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        });
         let (table, errors) = DeTable::parse_recoverable(text);
         if errors.is_empty() {
-            let mut walk = Walk { source: Some(self.sources.len() - 1), reader: self };
+            let mut walk = Walk {
+                source: Some(self.sources.len() - 1),
+                reader: self,
+            };
             return Layer(walk.table(prefix, table.get_ref(), shape));
         }
         let mut last_line = None;
@@ -101,7 +107,13 @@ impl Reader {
     /// Reads the defaults: keys there count as set by nobody.
     pub(super) fn defaults(&mut self, text: &str) -> Layer {
         let (table, _) = DeTable::parse_recoverable(text);
-        Layer(Walk { source: None, reader: self }.table("", table.get_ref(), root()))
+        Layer(
+            Walk {
+                source: None,
+                reader: self,
+            }
+            .table("", table.get_ref(), root()),
+        )
     }
 
     /// Notes that something is wrong with a key. Shown where the key, or what holds it, was set.
@@ -123,10 +135,17 @@ impl Reader {
     fn fault_at(&self, place: Option<&Place>, key: &str, what: String, mend: String) -> Fault {
         let owned = Some(key.to_owned());
         match place {
-            Some(Place::Text { source, span }) => Fault::at(&self.sources[*source], span, owned, what, mend),
+            Some(Place::Text { source, span }) => {
+                Fault::at(&self.sources[*source], span, owned, what, mend)
+            }
             Some(Place::Variable(name)) => {
                 // The name of an unknown variable is its own key.
-                Fault::new(Origin::Variable(name.clone()), owned.filter(|k| k != name), what, mend)
+                Fault::new(
+                    Origin::Variable(name.clone()),
+                    owned.filter(|k| k != name),
+                    what,
+                    mend,
+                )
             }
             None => Fault::new(Origin::Default, owned, what, mend),
         }
@@ -155,16 +174,25 @@ impl Reader {
     /// Whether one of the keys, or what is in them, has a fault already: what follows from it
     /// would be noise.
     pub(super) fn faulty(&self, keys: &[&str]) -> bool {
-        self.faults.iter().filter_map(|f| f.key.as_deref()).any(|at| {
-            keys.iter().any(|key| at.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])))
-        })
+        self.faults
+            .iter()
+            .filter_map(|f| f.key.as_deref())
+            .any(|at| {
+                keys.iter().any(|key| {
+                    at.strip_prefix(key)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+                })
+            })
     }
 
     pub(super) fn set_place(&mut self, key: &str, place: Option<Place>) {
         if let Some(place) = place {
             if self.places.insert(key.to_owned(), place).is_some() {
                 // An array replaces the whole array of a lower layer.
-                self.places.retain(|k, _| !k.strip_prefix(key).is_some_and(|rest| rest.starts_with('[')));
+                self.places.retain(|k, _| {
+                    !k.strip_prefix(key)
+                        .is_some_and(|rest| rest.starts_with('['))
+                });
             }
         }
     }
@@ -183,9 +211,20 @@ impl Reader {
 
 /// The path of a key in a table.
 pub(super) fn child(path: &str, key: &str) -> String {
-    let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let key = if plain { key.to_owned() } else { format!("\"{}\"", clip(key)) };
-    if path.is_empty() { key } else { format!("{path}.{key}") }
+    let plain = !key.is_empty()
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let key = if plain {
+        key.to_owned()
+    } else {
+        format!("\"{}\"", clip(key))
+    };
+    if path.is_empty() {
+        key
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 struct Walk<'r> {
@@ -222,7 +261,8 @@ impl Walk<'_> {
                 }
                 Err(mut problem) => {
                     if shape.others.is_some() && matches!(value.get_ref(), DeValue::Table(_)) {
-                        problem.mend = format!("write a name with dots in quotes: \"{}.…\" = …", clip(name));
+                        problem.mend =
+                            format!("write a name with dots in quotes: \"{}.…\" = …", clip(name));
                     }
                     self.problem(&at, key.span(), problem);
                 }
@@ -250,12 +290,16 @@ impl Walk<'_> {
                 }
             },
             (Shape::List(item), DeValue::Array(items)) => {
-                let read = items.iter().enumerate().filter_map(|(i, v)| self.item(&format!("{path}[{i}]"), v, item));
+                let read = items
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(i, v)| self.item(&format!("{path}[{i}]"), v, item));
                 Some(Value::new(None, ValueKind::Array(read.collect())))
             }
-            (Shape::Table(inner), DeValue::Table(table)) => {
-                Some(Value::new(None, ValueKind::Table(self.table(path, table, inner))))
-            }
+            (Shape::Table(inner), DeValue::Table(table)) => Some(Value::new(
+                None,
+                ValueKind::Table(self.table(path, table, inner)),
+            )),
             (_, inner) => {
                 self.problem(path, value.span(), wrong_container(path, shape, inner));
                 None
@@ -266,15 +310,27 @@ impl Walk<'_> {
     /// An element of an array. A row that lacks what it must have is left out.
     fn item(&mut self, path: &str, value: &Spanned<DeValue<'_>>, shape: &Shape) -> Option<Value> {
         let read = self.value(path, value, shape)?;
-        let (Shape::Table(table), DeValue::Table(given)) = (shape, value.get_ref()) else { return Some(read) };
+        let (Shape::Table(table), DeValue::Table(given)) = (shape, value.get_ref()) else {
+            return Some(read);
+        };
         let stated = |key: &Key| given.iter().any(|(k, _)| k.get_ref() == key.name);
         for key in table.keys.iter().filter(|k| k.required && !stated(k)) {
             let what = format!("\"{}\" is missing", key.name);
-            self.problem(path, value.span(), Problem::new(what, format!("add {} = …", key.name)));
+            self.problem(
+                path,
+                value.span(),
+                Problem::new(what, format!("add {} = …", key.name)),
+            );
         }
         // A required key that is there but wrong has its own fault already.
-        let ValueKind::Table(map) = &read.kind else { return Some(read) };
-        table.keys.iter().all(|k| !k.required || map.contains_key(k.name)).then_some(read)
+        let ValueKind::Table(map) = &read.kind else {
+            return Some(read);
+        };
+        table
+            .keys
+            .iter()
+            .all(|k| !k.required || map.contains_key(k.name))
+            .then_some(read)
     }
 }
 
@@ -305,29 +361,56 @@ fn plain(value: &DeValue<'_>) -> ValueKind {
 fn wrong_container(path: &str, shape: &Shape, value: &DeValue<'_>) -> Problem {
     let found = raw(value);
     match (shape, value) {
-        (Shape::List(Shape::Table(_)), DeValue::Table(_)) => {
-            Problem::expected("an array of tables", found, format!("write [[{path}]], with two brackets, above each entry"))
-        }
-        (Shape::List(Shape::Table(_)), _) => {
-            Problem::expected("an array of tables", found, format!("write [[{path}]] above each entry"))
-        }
-        (Shape::List(_), _) => Problem::expected("an array", found, "write it in brackets, its items joined by commas: [\"…\", \"…\"]"),
-        (_, DeValue::Array(_)) => Problem::expected("a table", found, format!("write [{path}], with one bracket, once")),
-        _ => Problem::expected("a table", found, format!("write [{path}] on a line of its own, and its keys below")),
+        (Shape::List(Shape::Table(_)), DeValue::Table(_)) => Problem::expected(
+            "an array of tables",
+            found,
+            format!("write [[{path}]], with two brackets, above each entry"),
+        ),
+        (Shape::List(Shape::Table(_)), _) => Problem::expected(
+            "an array of tables",
+            found,
+            format!("write [[{path}]] above each entry"),
+        ),
+        (Shape::List(_), _) => Problem::expected(
+            "an array",
+            found,
+            "write it in brackets, its items joined by commas: [\"…\", \"…\"]",
+        ),
+        (_, DeValue::Array(_)) => Problem::expected(
+            "a table",
+            found,
+            format!("write [{path}], with one bracket, once"),
+        ),
+        _ => Problem::expected(
+            "a table",
+            found,
+            format!("write [{path}] on a line of its own, and its keys below"),
+        ),
     }
 }
 
 fn unknown(path: &str, name: &str, keys: &[Key], value: &DeValue<'_>) -> Problem {
     let shown = clip(name);
     if let Some(property) = path.strip_prefix("kafka.properties.") {
-        let more = if matches!(value, DeValue::Table(_)) { ".…" } else { "" };
+        let more = if matches!(value, DeValue::Table(_)) {
+            ".…"
+        } else {
+            ""
+        };
         return Problem::new(
-            format!("unknown key \"{shown}\" of the secret \"{}\"", property.trim_matches('"')),
-            format!("write file or env; or, for a property with dots in its name, quotes: \"{property}.{shown}{more}\" = …"),
+            format!(
+                "unknown key \"{shown}\" of the secret \"{}\"",
+                property.trim_matches('"')
+            ),
+            format!(
+                "write file or env; or, for a property with dots in its name, quotes: \"{property}.{shown}{more}\" = …"
+            ),
         );
     }
     let what = match path {
-        "" if matches!(value, DeValue::Table(_) | DeValue::Array(_)) => format!("unknown section [{shown}]"),
+        "" if matches!(value, DeValue::Table(_) | DeValue::Array(_)) => {
+            format!("unknown section [{shown}]")
+        }
         "" => format!("unknown key \"{shown}\" outside of any section"),
         _ => format!("unknown key \"{shown}\" in [{path}]"),
     };

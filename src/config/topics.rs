@@ -60,7 +60,10 @@ pub(super) fn check(reader: &mut Reader, topics: &Topics) {
     for (i, (key, name)) in named.iter().enumerate() {
         if let Some((other, _)) = named[..i].iter().find(|(_, n)| n == name) {
             // The one that was set: a default cannot clash with a default.
-            let at = [key, other].into_iter().find(|k| reader.places.contains_key(&format!("topics.{k}"))).unwrap_or(key);
+            let at = [key, other]
+                .into_iter()
+                .find(|k| reader.places.contains_key(&format!("topics.{k}")))
+                .unwrap_or(key);
             let what = format!("\"{name}\" would be the topic of {other} and of {key}");
             reader.fault(&format!("topics.{at}"), what, "give each a name of its own");
         }
@@ -113,8 +116,12 @@ pub(super) fn specs(
     let incoming = intake.max_record_bytes.saturating_add(ENVELOPE);
     // A stale value may be written once more within a repair interval, and its repair within
     // another: compaction must not leave the stale one alone in between.
-    let compact = Cleanup::Compact { min_lag: publish.repair_interval * 2 };
-    let delete = |keep: &super::leaf::Given<super::leaf::Keep>| Cleanup::Delete { retention: keep.0.0 };
+    let compact = Cleanup::Compact {
+        min_lag: publish.repair_interval * 2,
+    };
+    let delete = |keep: &super::leaf::Given<super::leaf::Keep>| Cleanup::Delete {
+        retention: keep.0.0,
+    };
     let spec = |name: &str, partitions: u32, cleanup, max_record_bytes| TopicSpec {
         name: name.to_owned(),
         partitions,
@@ -123,10 +130,30 @@ pub(super) fn specs(
     };
     let count = |n: u64| super::build::small(n);
     vec![
-        spec(&topics.events, shards, delete(&typed.events_retention), incoming),
-        spec(&topics.dlq, count(typed.dlq_partitions.0.0), delete(&typed.dlq_retention), incoming),
-        spec(&topics.late, count(typed.late_partitions.0.0), delete(&typed.late_retention), incoming),
-        spec(&topics.gaps, count(typed.gaps_partitions.0.0), delete(&typed.gaps_retention), incoming),
+        spec(
+            &topics.events,
+            shards,
+            delete(&typed.events_retention),
+            incoming,
+        ),
+        spec(
+            &topics.dlq,
+            count(typed.dlq_partitions.0.0),
+            delete(&typed.dlq_retention),
+            incoming,
+        ),
+        spec(
+            &topics.late,
+            count(typed.late_partitions.0.0),
+            delete(&typed.late_retention),
+            incoming,
+        ),
+        spec(
+            &topics.gaps,
+            count(typed.gaps_partitions.0.0),
+            delete(&typed.gaps_retention),
+            incoming,
+        ),
         spec(&topics.kpis, partitions, compact, USUAL_RECORD),
         spec(&topics.partials, partitions, compact, USUAL_RECORD),
         spec(&topics.images, shards, compact, USUAL_RECORD),

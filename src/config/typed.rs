@@ -175,11 +175,28 @@ map! {
 
 fn rep_key(name: &str) -> Result<(), Problem> {
     match name {
-        "rep" => Err(Problem::new("\"rep\" is not a key of a rep", "the rep's id is the key \"id\"")),
-        "email" => Err(Problem::new("\"email\" is not a key of a rep", "remove it: Tidemark keeps no addresses of people")),
+        "rep" => Err(Problem::new(
+            "\"rep\" is not a key of a rep",
+            "the rep's id is the key \"id\"",
+        )),
+        "email" => Err(Problem::new(
+            "\"email\" is not a key of a rep",
+            "remove it: Tidemark keeps no addresses of people",
+        )),
         _ => words::dimension(name).map_err(|p| {
-            let keys: Vec<&str> = ["id", "name"].into_iter().chain(words::DIMENSIONS).filter(|k| *k != "rep").collect();
-            Problem::new(format!("unknown key \"{}\" of a rep", super::leaf::clip(name)), if name.starts_with("x.") { p.mend } else { did_you_mean(name, &keys) })
+            let keys: Vec<&str> = ["id", "name"]
+                .into_iter()
+                .chain(words::DIMENSIONS)
+                .filter(|k| *k != "rep")
+                .collect();
+            Problem::new(
+                format!("unknown key \"{}\" of a rep", super::leaf::clip(name)),
+                if name.starts_with("x.") {
+                    p.mend
+                } else {
+                    did_you_mean(name, &keys)
+                },
+            )
         }),
     }
 }
@@ -211,5 +228,8 @@ pub(super) enum DimensionSet {
 }
 
 impl Shaped for DimensionSet {
-    const SHAPE: Shape = Shape::Either(&<Given<SetName> as Shaped>::SHAPE, &<Vec<Given<Dimension>> as Shaped>::SHAPE);
+    const SHAPE: Shape = Shape::Either(
+        &<Given<SetName> as Shaped>::SHAPE,
+        &<Vec<Given<Dimension>> as Shaped>::SHAPE,
+    );
 }

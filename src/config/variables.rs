@@ -36,9 +36,16 @@ struct Variable {
 fn variables() -> Vec<Variable> {
     let mut out = Vec::new();
     for section in root().keys {
-        let Shape::Table(table) = section.shape else { continue };
+        let Shape::Table(table) = section.shape else {
+            continue;
+        };
         for key in table.keys.iter().filter(|k| k.shape.fits_variable()) {
-            out.push(Variable { name: variable(section.name, key.name), section: section.name, key: key.name, shape: key.shape });
+            out.push(Variable {
+                name: variable(section.name, key.name),
+                section: section.name,
+                key: key.name,
+                shape: key.shape,
+            });
         }
     }
     out
@@ -98,8 +105,14 @@ fn take(value: &str, shape: &Shape) -> Result<ValueKind, Problem> {
             .map(ValueKind::Array),
         Shape::Either(single, _) => take(value, single),
         Shape::Leaf(check) => {
-            let number = value.parse().ok().map(|n| (Raw::Whole(n), ValueKind::I64(n)));
-            let boolean = value.parse().ok().map(|b| (Raw::Bool(b), ValueKind::Boolean(b)));
+            let number = value
+                .parse()
+                .ok()
+                .map(|n| (Raw::Whole(n), ValueKind::I64(n)));
+            let boolean = value
+                .parse()
+                .ok()
+                .map(|b| (Raw::Bool(b), ValueKind::Boolean(b)));
             let text = Some((Raw::Text(value), ValueKind::String(value.to_owned())));
             let mut first = None;
             for (raw, kind) in [number, boolean, text].into_iter().flatten() {
@@ -118,11 +131,19 @@ fn unknown(name: &str, known: &[Variable]) -> Problem {
     let what = format!("unknown environment variable {}", clip(name));
     let one = |name: &str| name.replace("__", "_");
     if let Some(meant) = known.iter().find(|v| one(&v.name) == one(name)) {
-        let mend = format!("two underscores stand between section and key, one behind TIDEMARK: {}", meant.name);
+        let mend = format!(
+            "two underscores stand between section and key, one behind TIDEMARK: {}",
+            meant.name
+        );
         return Problem::new(what, mend);
     }
     if let Some(path) = table_in(name) {
-        return Problem::new(what, format!("{path} is a table: set it in the file; a secret can be taken from a variable of any name by {{ env = \"NAME\" }}"));
+        return Problem::new(
+            what,
+            format!(
+                "{path} is a table: set it in the file; a secret can be taken from a variable of any name by {{ env = \"NAME\" }}"
+            ),
+        );
     }
     let candidates = known.iter().map(|v| v.name.as_str()).chain(EXEMPT);
     let mend = match nearest(&name[PREFIX.len()..], candidates.map(|c| &c[PREFIX.len()..])) {
@@ -134,7 +155,12 @@ fn unknown(name: &str, known: &[Variable]) -> Problem {
 
 /// The table or array of tables that a variable would reach into.
 fn table_in(name: &str) -> Option<String> {
-    let inside = |whole: &str| name == whole || name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('_'));
+    let inside = |whole: &str| {
+        name == whole
+            || name
+                .strip_prefix(whole)
+                .is_some_and(|rest| rest.starts_with('_'))
+    };
     for section in root().keys {
         match section.shape {
             Shape::Table(table) => {
@@ -163,7 +189,9 @@ fn is_service_link(name: &str, value: &str) -> bool {
     if name.contains("__") {
         return false;
     }
-    let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let is_url = ["tcp://", "udp://", "sctp://"]
+        .iter()
+        .any(|scheme| value.starts_with(scheme));
     let is_port = value.parse::<u16>().is_ok();
     name.ends_with("_SERVICE_HOST")
         || (name.contains("_SERVICE_PORT") && is_port)
@@ -173,7 +201,10 @@ fn is_service_link(name: &str, value: &str) -> bool {
 
 /// `…_PORT_9092_TCP`, with or without `_ADDR`, `_PROTO` or `_PORT` behind it.
 fn is_port_of_service(name: &str) -> bool {
-    let stem = ["_ADDR", "_PROTO", "_PORT"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let stem = ["_ADDR", "_PROTO", "_PORT"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name);
     let mut parts = stem.rsplit('_');
     matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"))
         && parts.next().is_some_and(|port| port.parse::<u16>().is_ok())
@@ -210,11 +241,20 @@ mod tests {
 
     #[test]
     fn lists_are_joined_by_commas_and_texts_stay_texts() {
-        let shape = |name: &str| variables().into_iter().find(|v| v.name == name).unwrap().shape;
+        let shape = |name: &str| {
+            variables()
+                .into_iter()
+                .find(|v| v.name == name)
+                .unwrap()
+                .shape
+        };
         let list = take("24h, 7d,", &shape("TIDEMARK_WINDOWS__ROLLING")).unwrap();
         assert!(matches!(list, ValueKind::Array(items) if items.len() == 2));
         let name = take("1e3", &shape("TIDEMARK_APP__NAME")).unwrap();
         assert_eq!(name, ValueKind::String("1e3".to_owned()));
-        assert_eq!(take("4", &shape("TIDEMARK_TOPOLOGY__SHARDS")).unwrap(), ValueKind::I64(4));
+        assert_eq!(
+            take("4", &shape("TIDEMARK_TOPOLOGY__SHARDS")).unwrap(),
+            ValueKind::I64(4)
+        );
     }
 }

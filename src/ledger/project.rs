@@ -221,7 +221,7 @@ impl Projector<'_> {
                 owner
             } else {
                 self.value(entity, Slot(Slot::DIMENSIONS + i as u8), order, settle)
-                    .or_else(|| self.from_directory(owner, dimension))
+                    .or_else(|| self.directory_value(owner, dimension))
             };
         }
         self.credits.intern(
@@ -251,7 +251,7 @@ impl Projector<'_> {
         }
     }
 
-    fn from_directory(&mut self, owner: Option<Symbol>, dimension: &str) -> Option<Symbol> {
+    fn directory_value(&mut self, owner: Option<Symbol>, dimension: &str) -> Option<Symbol> {
         let rep = self
             .definition
             .directory

@@ -165,7 +165,8 @@ impl Measures {
             let next = match (a.peek(), b.peek()) {
                 (Some(x), Some(y)) if x.0 == y.0 => {
                     let n = (x.0, x.1 - y.1);
-                    (a.next(), b.next());
+                    a.next();
+                    b.next();
                     n
                 }
                 (Some(x), Some(y)) if x.0 > y.0 => {

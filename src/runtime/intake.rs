@@ -104,9 +104,15 @@ impl<'c> Worker<'c> {
     }
 
     fn rebalance(&mut self) -> Result<(), Fault> {
-        let Some(owned) = self.member.poll(Duration::ZERO)? else { return Ok(()) };
+        let Some(owned) = self.member.poll(Duration::ZERO)? else {
+            return Ok(());
+        };
         self.commit()?;
-        let new: Vec<_> = owned.iter().filter(|p| !self.parts.contains_key(p)).cloned().collect();
+        let new: Vec<_> = owned
+            .iter()
+            .filter(|p| !self.parts.contains_key(p))
+            .cloned()
+            .collect();
         self.parts.retain(|p, _| owned.contains(p));
         for (partition, committed) in new.iter().zip(self.member.committed(&new)?) {
             let bounds = self.reader.bounds(partition)?;
@@ -119,12 +125,26 @@ impl<'c> Worker<'c> {
                     bounds.start, bounds.end, self.context.config.app
                 )));
             }
-            let of = self.context.log.describe(&partition.topic)?.map_or(1, |t| t.partitions);
+            let of = self
+                .context
+                .log
+                .describe(&partition.topic)?
+                .map_or(1, |t| t.partitions);
             let quiet_since = monotonic();
-            let part = Part { next, of, latest: None, sent: None, quiet_since };
+            let part = Part {
+                next,
+                of,
+                latest: None,
+                sent: None,
+                quiet_since,
+            };
             self.parts.insert(partition.clone(), part);
         }
-        let at: Vec<_> = self.parts.iter().map(|(p, part)| (p.clone(), part.next)).collect();
+        let at: Vec<_> = self
+            .parts
+            .iter()
+            .map(|(p, part)| (p.clone(), part.next))
+            .collect();
         self.reader.assign(&at)?;
         tracing::info!(stage = "intake", partitions = at.len(), "assigned");
         self.context.health.set("intake", Ok(()));
@@ -133,18 +153,25 @@ impl<'c> Worker<'c> {
 
     fn take(&mut self, record: &Record) -> Result<(), Fault> {
         let context = self.context;
-        let Some(decoder) = self.decoders.get(&record.topic) else { return Ok(()) };
+        let Some(decoder) = self.decoders.get(&record.topic) else {
+            return Ok(());
+        };
         let now = (context.clock)();
         // The last line of defense: whatever a record does, the next one is read.
         let taken = catch_unwind(AssertUnwindSafe(|| decoder.take(record, Some(now))));
         let taken = taken.unwrap_or_else(|_| {
             let reason = Reason::new(Code::Panicked, "decoding it broke an invariant");
             let dead_letters = vec![DeadLetter::new(record, reason, None)];
-            Intake { dead_letters, ..Intake::default() }
+            Intake {
+                dead_letters,
+                ..Intake::default()
+            }
         });
         context.telemetry.taken(&record.topic, 1);
         if taken.test > 0 {
-            context.telemetry.ignored(Ignored::Test, u64::from(taken.test));
+            context
+                .telemetry
+                .ignored(Ignored::Test, u64::from(taken.test));
         }
         for dead in &taken.dead_letters {
             self.bury(dead)?;
@@ -165,7 +192,9 @@ impl<'c> Worker<'c> {
     }
 
     fn send_event(&mut self, event: &Event<'_>) -> Result<(), Fault> {
-        self.context.telemetry.events(&event.source, event.entity.kind, 1);
+        self.context
+            .telemetry
+            .events(&event.source, event.entity.kind, 1);
         let key = event.key();
         let out = Outgoing {
             topic: self.events.clone(),
@@ -176,7 +205,11 @@ impl<'c> Worker<'c> {
         };
         if event.kind == EventKind::Gap {
             let topic = self.context.topics.gaps.as_str().into();
-            self.writer.send(Outgoing { topic, partition: Partition(0), ..out.clone() })?;
+            self.writer.send(Outgoing {
+                topic,
+                partition: Partition(0),
+                ..out.clone()
+            })?;
         }
         Ok(self.writer.send(out)?)
     }
@@ -198,7 +231,11 @@ impl<'c> Worker<'c> {
             return Ok(());
         }
         self.writer.flush(FLUSH)?;
-        let next: Vec<_> = self.parts.iter().map(|(p, part)| (p.clone(), part.next)).collect();
+        let next: Vec<_> = self
+            .parts
+            .iter()
+            .map(|(p, part)| (p.clone(), part.next))
+            .collect();
         if let Err(error) = self.member.commit(&next) {
             // Another member owns some of them by now, or the group is rebalancing: whoever owns
             // them repeats what we did, and nothing is counted twice.
@@ -215,20 +252,34 @@ impl<'c> Worker<'c> {
         let rules = &self.context.config.time;
         for (partition, part) in &mut self.parts {
             let quiet = part.quiet_since.elapsed() >= rules.idle_after;
-            let end = if quiet || part.sent.is_none() { Some(self.reader.bounds(partition)?.end) } else { None };
+            let end = if quiet || part.sent.is_none() {
+                Some(self.reader.bounds(partition)?.end)
+            } else {
+                None
+            };
             // Idle is a fact about the partition, not about a timer: read to its end, and quiet.
             let idle = quiet && end.is_some_and(|end| part.next >= end);
-            let reached = if idle { Some(part.latest.map_or(now, |l| l.max(now))) } else { part.latest };
-            let Some(watermark) = reached.map(|t| t - rules.out_of_orderness) else { continue };
+            let reached = if idle {
+                Some(part.latest.map_or(now, |l| l.max(now)))
+            } else {
+                part.latest
+            };
+            let Some(watermark) = reached.map(|t| t - rules.out_of_orderness) else {
+                continue;
+            };
             if let Some(end) = end {
                 let lag = end.0.saturating_sub(part.next.0);
-                self.context.telemetry.lag(Stage::Intake, &partition.to_string(), lag);
+                self.context
+                    .telemetry
+                    .lag(Stage::Intake, &partition.to_string(), lag);
             }
             if part.sent.is_some_and(|sent| sent >= watermark) {
                 continue;
             }
             part.sent = Some(watermark);
-            self.context.telemetry.watermark(Stage::Intake, &partition.to_string(), watermark);
+            self.context
+                .telemetry
+                .watermark(Stage::Intake, &partition.to_string(), watermark);
             let beat = Heartbeat {
                 topic: partition.topic.to_string(),
                 partition: partition.partition.0,

@@ -9,7 +9,9 @@ use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, POLL};
 use crate::clock::monotonic;
 use crate::intake::{Stored, read_stored};
 use crate::ledger::{Applied, Ledger, Verdict};
-use crate::log::{Header, Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
+use crate::log::{
+    Header, Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer,
+};
 use crate::model::deadletter::DeadLetter;
 use crate::model::definition::Definition;
 use crate::model::partial::{PartialMessage, ShardBeat, cell_key};
@@ -78,7 +80,9 @@ pub fn run(context: &Context) -> Result<(), Fault> {
 
 impl Worker<'_> {
     fn rebalance(&mut self) -> Result<(), Fault> {
-        let Some(owned) = self.member.poll(Duration::ZERO)? else { return Ok(()) };
+        let Some(owned) = self.member.poll(Duration::ZERO)? else {
+            return Ok(());
+        };
         let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
         self.shards.retain(|shard, _| owned.contains(shard));
         for shard in owned {
@@ -96,13 +100,18 @@ impl Worker<'_> {
     }
 
     fn partition(&self, shard: u32) -> TopicPartition {
-        TopicPartition { topic: self.events.clone(), partition: Partition(shard) }
+        TopicPartition {
+            topic: self.events.clone(),
+            partition: Partition(shard),
+        }
     }
 
     fn restore(&mut self, shard: Partition) -> Result<Shard, Fault> {
         let started = monotonic();
         self.context.telemetry.restoring(Stage::Ledger);
-        self.context.health.set("ledger", Err(format!("restoring shard {shard}")));
+        self.context
+            .health
+            .set("ledger", Err(format!("restoring shard {shard}")));
         let mut reader = self.context.log.reader()?;
         let restored = images::restore(self.context, &mut *reader, &self.definition, shard)?;
         let next = restored.ledger.next();
@@ -131,13 +140,24 @@ impl Worker<'_> {
         let mut repair = Every::new(publish.repair_interval);
         image.restart();
         repair.restart();
-        self.context.telemetry.restored(Stage::Ledger, started.elapsed());
+        self.context
+            .telemetry
+            .restored(Stage::Ledger, started.elapsed());
         tracing::info!(stage = "ledger", %shard, %next, took = ?started.elapsed(), "restored");
-        Ok(Shard { ledger, manifest: restored.manifest, read: 0, image, repair, beat: None })
+        Ok(Shard {
+            ledger,
+            manifest: restored.manifest,
+            read: 0,
+            image,
+            repair,
+            beat: None,
+        })
     }
 
     fn fold(&mut self, record: &Record) -> Result<(), Fault> {
-        let Some(shard) = self.shards.get_mut(&record.partition.0) else { return Ok(()) };
+        let Some(shard) = self.shards.get_mut(&record.partition.0) else {
+            return Ok(());
+        };
         let offset = record.offset;
         shard.read += record.value.as_ref().map_or(0, |v| v.len() as u64);
         match read_stored(record, &self.definition.calendar) {
@@ -189,7 +209,10 @@ impl Worker<'_> {
         let mut headers = record.headers.clone();
         let place = format!("{}/{}/{}", record.topic, record.partition, record.offset);
         headers.push(Header::new("tidemark.late.origin", place));
-        headers.push(Header::new("tidemark.late.reason", "behind slices.day_retention"));
+        headers.push(Header::new(
+            "tidemark.late.reason",
+            "behind slices.day_retention",
+        ));
         Ok(self.writer.send(Outgoing {
             topic: self.context.topics.late.as_str().into(),
             partition: Partition(0),
@@ -210,10 +233,18 @@ impl Worker<'_> {
             sent += out.cells.len();
             for partial in out.cells {
                 let message = PartialMessage::Cell(partial);
-                let PartialMessage::Cell(partial) = &message else { continue };
+                let PartialMessage::Cell(partial) = &message else {
+                    continue;
+                };
                 let partition = partial.segment.partition(self.definition.partitions);
                 let (key, value) = (message.key(), message.encode());
-                send(&mut *self.writer, &self.partials, partition, key, Some(value))?;
+                send(
+                    &mut *self.writer,
+                    &self.partials,
+                    partition,
+                    key,
+                    Some(value),
+                )?;
             }
             for (segment, slice) in out.expired {
                 let partition = segment.partition(self.definition.partitions);
@@ -221,13 +252,22 @@ impl Worker<'_> {
                 send(&mut *self.writer, &self.partials, partition, key, None)?;
             }
             let progress = state.ledger.progress();
-            let news = state.beat.as_ref().is_none_or(|b| b.watermark != progress.watermark);
+            let news = state
+                .beat
+                .as_ref()
+                .is_none_or(|b| b.watermark != progress.watermark);
             if beat && news {
                 state.beat = Some(progress.clone());
                 let message = PartialMessage::Beat(progress);
                 for p in 0..self.definition.partitions {
                     let (key, value) = (message.key(), message.encode());
-                    send(&mut *self.writer, &self.partials, Partition(p), key, Some(value))?;
+                    send(
+                        &mut *self.writer,
+                        &self.partials,
+                        Partition(p),
+                        key,
+                        Some(value),
+                    )?;
                 }
             }
         }
@@ -254,7 +294,9 @@ impl Worker<'_> {
                     Partition(*shard),
                     before,
                 )?;
-                self.context.telemetry.image_bytes(&shard.to_string(), manifest.bytes);
+                self.context
+                    .telemetry
+                    .image_bytes(&shard.to_string(), manifest.bytes);
                 state.manifest = Some(manifest);
                 state.read = 0;
                 state.image.restart();
@@ -295,5 +337,11 @@ fn send(
     value: Option<Vec<u8>>,
 ) -> Result<(), Fault> {
     let (topic, key) = (topic.clone(), Some(key.into_bytes()));
-    Ok(writer.send(Outgoing { topic, partition, key, value, headers: Vec::new() })?)
+    Ok(writer.send(Outgoing {
+        topic,
+        partition,
+        key,
+        value,
+        headers: Vec::new(),
+    })?)
 }

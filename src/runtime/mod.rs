@@ -73,13 +73,19 @@ impl Stop {
     /// Asks everything to stop; the first reason stays.
     pub fn request(&self, reason: StopReason) {
         let (lock, woken) = &*self.0;
-        lock.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        lock.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(reason);
         woken.notify_all();
     }
 
     /// The reason, once asked.
     pub fn reason(&self) -> Option<StopReason> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether it was asked.
@@ -109,14 +115,15 @@ pub enum Fault {
     Refused(String),
 }
 
-type Run = fn(&Context) -> Result<(), Fault>;
+/// Runs a stage until the stop.
+pub type Run = fn(&Context) -> Result<(), Fault>;
 
 /// The stages that a process can run.
-pub const STAGES: [(&str, fn(&Context) -> Result<(), Fault>); 4] = [
-    ("intake", intake::run as Run),
-    ("ledger", ledger::run as Run),
-    ("rollup", rollup::run as Run),
-    ("board", board::run as Run),
+pub const STAGES: [(&str, Run); 4] = [
+    ("intake", intake::run),
+    ("ledger", ledger::run),
+    ("rollup", rollup::run),
+    ("board", board::run),
 ];
 
 /// Starts a thread a stage. Each runs until the stop is requested.
@@ -180,7 +187,10 @@ struct Every {
 
 impl Every {
     fn new(interval: Duration) -> Every {
-        Every { interval, next: monotonic() }
+        Every {
+            interval,
+            next: monotonic(),
+        }
     }
 
     /// Whether it is due; if so it is due again an interval later.

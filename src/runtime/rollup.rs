@@ -88,12 +88,17 @@ pub fn run(context: &Context) -> Result<(), Fault> {
 fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Fault> {
     part.next = record.offset.next();
     let Some(value) = record.value.as_deref() else {
-        part.rollup.forget(&String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()));
+        part.rollup.forget(&String::from_utf8_lossy(
+            record.key.as_deref().unwrap_or_default(),
+        ));
         return Ok(());
     };
     let refused = |why: String| Err(Fault::Refused(why));
     match PartialMessage::decode(value) {
-        Err(error) => refused(format!("{} at offset {}: {error}", record.topic, record.offset)),
+        Err(error) => refused(format!(
+            "{} at offset {}: {error}",
+            record.topic, record.offset
+        )),
         Ok(message) => match part.rollup.merge(record.offset, message) {
             Merged::Foreign { found, own } => refused(format!(
                 "{} holds progress of definition {found:016x}, this process runs {own:016x}: \
@@ -116,9 +121,16 @@ fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Faul
 
 impl Worker<'_> {
     fn rebalance(&mut self) -> Result<(), Fault> {
-        let Some(owned) = self.member.poll(Duration::ZERO)? else { return Ok(()) };
+        let Some(owned) = self.member.poll(Duration::ZERO)? else {
+            return Ok(());
+        };
         let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
-        let lost: Vec<u32> = self.parts.keys().filter(|p| !owned.contains(p)).copied().collect();
+        let lost: Vec<u32> = self
+            .parts
+            .keys()
+            .filter(|p| !owned.contains(p))
+            .copied()
+            .collect();
         for partition in lost {
             self.parts.remove(&partition);
             self.context.pages.remove(partition);
@@ -145,14 +157,25 @@ impl Worker<'_> {
         let started = monotonic();
         let context = self.context;
         context.telemetry.restoring(Stage::Rollup);
-        context.health.set("rollup", Err(format!("restoring partition {partition}")));
+        context
+            .health
+            .set("rollup", Err(format!("restoring partition {partition}")));
         let mut reader = context.log.reader()?;
         let now = (context.clock)();
         let mut rollup = Rollup::new(self.definition.clone(), partition, now);
-        let rows = TopicPartition { topic: self.kpis.clone(), partition };
+        let rows = TopicPartition {
+            topic: self.kpis.clone(),
+            partition,
+        };
         read_through(context, &mut *reader, &rows, |record| {
-            let row: Option<Seen> = record.value.as_deref().and_then(|v| serde_json::from_slice(v).ok());
-            let key = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
+            let row: Option<Seen> = record
+                .value
+                .as_deref()
+                .and_then(|v| serde_json::from_slice(v).ok());
+            let key = record
+                .key
+                .as_deref()
+                .and_then(|k| std::str::from_utf8(k).ok());
             if let (Some(row), Some(key)) = (row, key) {
                 let pane = Pane::parse(&row.status).unwrap_or(Pane::Early);
                 rollup.seen(key, row.kpis.get(), pane, row.revision);
@@ -163,8 +186,17 @@ impl Worker<'_> {
         let mut repair = Every::new(publish.repair_interval);
         repair.restart();
         let page = Every::new(PAGE);
-        let mut part = Part { rollup, next: Offset(0), repair, page, changed: true };
-        let partials = TopicPartition { topic: self.partials.clone(), partition };
+        let mut part = Part {
+            rollup,
+            next: Offset(0),
+            repair,
+            page,
+            changed: true,
+        };
+        let partials = TopicPartition {
+            topic: self.partials.clone(),
+            partition,
+        };
         let end = read_through(context, &mut *reader, &partials, |record| {
             merge(context, &mut part, &record)
         })?;
@@ -177,7 +209,9 @@ impl Worker<'_> {
 
     fn emit(&mut self) -> Result<(), Fault> {
         let now = (self.context.clock)();
-        let caps = Caps { per_family: self.context.config.limits.max_series_per_family };
+        let caps = Caps {
+            per_family: self.context.config.limits.max_series_per_family,
+        };
         for (partition, part) in &mut self.parts {
             if part.repair.due() {
                 part.rollup.re_emit();

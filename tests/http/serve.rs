@@ -1,10 +1,10 @@
 //! Serving with a socket: what a client may hold, and for how long.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tidemark::http::{Limits, router, serve};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -38,14 +38,45 @@ async fn server(limits: Limits) -> Server {
     }
 }
 
-async fn read_all(mut stream: TcpStream) -> String {
-    let mut text = String::new();
-    let read = timeout(DEADLINE, stream.read_to_string(&mut text)).await;
-    read.expect("the server closes in time")
-        .expect("it is text");
-    text
+/// Sends all of it; false where the server would not take it.
+async fn send(stream: &TcpStream, mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        stream.writable().await.expect("sockets can be waited for");
+        match stream.try_write(bytes) {
+            Ok(n) => bytes = &bytes[n..],
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
+/// What the server says until it has said `enough`, or closes.
+async fn receive(stream: &TcpStream, enough: usize) -> String {
+    let mut said = Vec::new();
+    let mut piece = [0; 4096];
+    let all = async {
+        while said.len() < enough {
+            stream.readable().await.expect("sockets can be waited for");
+            match stream.try_read(&mut piece) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                // Closed, or cut off.
+                Ok(0) | Err(_) => break,
+                Ok(n) => said.extend_from_slice(&piece[..n]),
+            }
+        }
+    };
+    timeout(DEADLINE, all)
+        .await
+        .expect("the server answers or closes in time");
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+async fn until_closed(stream: &TcpStream) -> String {
+    receive(stream, usize::MAX).await
+}
+
+const ASKING: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 const CLOSING: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
@@ -55,31 +86,26 @@ async fn a_client_that_dribbles_its_head_is_cut_off() {
         ..Limits::default()
     };
     let server = server(limits).await;
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream
-        .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: ")
-        .await
-        .unwrap();
-    let answer = read_all(stream).await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    assert!(send(&stream, b"GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: ").await);
+    let answer = until_closed(&stream).await;
     assert!(!answer.contains("200 OK"), "{answer}");
     // So is one that says nothing at all.
-    read_all(TcpStream::connect(server.address).await.unwrap()).await;
+    until_closed(&TcpStream::connect(server.address).await.unwrap()).await;
 }
 
 #[tokio::test]
 async fn a_head_beyond_all_measure_is_refused() {
     let server = server(Limits::default()).await;
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let stream = TcpStream::connect(server.address).await.unwrap();
     let long = format!(
         "GET /livez HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n",
         "x".repeat(100_000)
     );
     // The server may close before it has taken all of it.
-    let _ = stream.write_all(long.as_bytes()).await;
-    let mut answer = Vec::new();
-    let read = timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
-    let _ = read.expect("the server closes in time");
-    assert!(!String::from_utf8_lossy(&answer).contains("200 OK"));
+    let _ = send(&stream, long.as_bytes()).await;
+    let answer = until_closed(&stream).await;
+    assert!(!answer.contains("200 OK"), "{answer}");
 }
 
 #[tokio::test]
@@ -89,23 +115,18 @@ async fn connections_beyond_the_cap_wait_for_a_place() {
         ..Limits::default()
     })
     .await;
-    let mut first = TcpStream::connect(server.address).await.unwrap();
-    first
-        .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .unwrap();
-    let mut head = [0; 12];
-    first.read_exact(&mut head).await.unwrap();
-    assert_eq!(&head, b"HTTP/1.1 200");
-    let mut second = TcpStream::connect(server.address).await.unwrap();
-    second.write_all(CLOSING).await.unwrap();
+    let first = TcpStream::connect(server.address).await.unwrap();
+    assert!(send(&first, ASKING).await);
+    assert!(receive(&first, 12).await.starts_with("HTTP/1.1 200"));
+    let second = TcpStream::connect(server.address).await.unwrap();
+    assert!(send(&second, CLOSING).await);
     let early = timeout(Duration::from_millis(100), second.readable()).await;
     assert!(
         early.is_err(),
         "the second connection was answered beside the first"
     );
     drop(first);
-    assert!(read_all(second).await.starts_with("HTTP/1.1 200"));
+    assert!(until_closed(&second).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
@@ -115,12 +136,9 @@ async fn old_connections_are_closed() {
         ..Limits::default()
     };
     let server = server(limits).await;
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream
-        .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .unwrap();
-    assert!(read_all(stream).await.starts_with("HTTP/1.1 200"));
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    assert!(send(&stream, ASKING).await);
+    assert!(until_closed(&stream).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
@@ -130,18 +148,15 @@ async fn the_server_stops_when_asked_and_idle_clients_do_not_hold_it() {
         stop,
         done,
     } = server(Limits::default()).await;
-    let mut idle = TcpStream::connect(address).await.unwrap();
-    idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .unwrap();
-    let mut head = [0; 12];
-    idle.read_exact(&mut head).await.unwrap();
+    let idle = TcpStream::connect(address).await.unwrap();
+    assert!(send(&idle, ASKING).await);
+    receive(&idle, 12).await;
     stop.send(()).unwrap();
     timeout(Duration::from_secs(5), done)
         .await
         .expect("well within the grace")
         .unwrap();
-    read_all(idle).await;
+    until_closed(&idle).await;
     assert!(
         TcpStream::connect(address).await.is_err(),
         "nobody listens any more"
@@ -159,11 +174,8 @@ async fn a_request_that_never_ends_does_not_hold_the_server_for_ever() {
         stop,
         done,
     } = server(limits).await;
-    let mut stuck = TcpStream::connect(address).await.unwrap();
-    stuck
-        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n")
-        .await
-        .unwrap();
+    let stuck = TcpStream::connect(address).await.unwrap();
+    assert!(send(&stuck, b"GET /metrics HTTP/1.1\r\nhost: x\r\n").await);
     stop.send(()).unwrap();
     timeout(DEADLINE, done)
         .await

@@ -7,7 +7,9 @@ use crate::support::kafka_bootstrap;
 /// Two instances, then three; one is killed, one is asked to end; one comes back.
 #[test]
 fn instances_come_and_go_and_the_rows_are_exact() {
-    let Some(bootstrap) = kafka_bootstrap() else { return };
+    let Some(bootstrap) = kafka_bootstrap() else {
+        return;
+    };
     let job = Job::new(&bootstrap, "scale", "");
     job.create_topics();
     let events = company(11, 60);
@@ -34,7 +36,9 @@ fn instances_come_and_go_and_the_rows_are_exact() {
 /// A single instance is killed again and again while it works.
 #[test]
 fn an_instance_killed_again_and_again_loses_and_repeats_nothing() {
-    let Some(bootstrap) = kafka_bootstrap() else { return };
+    let Some(bootstrap) = kafka_bootstrap() else {
+        return;
+    };
     let job = Job::new(&bootstrap, "kills", "");
     job.create_topics();
     let events = company(5, 40);
@@ -51,7 +55,9 @@ fn an_instance_killed_again_and_again_loses_and_repeats_nothing() {
 /// The sales data of the oracle tests, shuffled, over several partitions and two instances.
 #[test]
 fn the_maven_data_through_two_instances() {
-    let Some(bootstrap) = kafka_bootstrap() else { return };
+    let Some(bootstrap) = kafka_bootstrap() else {
+        return;
+    };
     let Some(events) = maven() else {
         println!("skipped: no maven_crm data beside the repository");
         return;
@@ -93,7 +99,10 @@ fn event(line: &str) -> String {
         "deal.created" => ("create", String::new()),
         "deal.closed_won" => (
             "update",
-            format!(",\"status\":\"won\",\"amount\":{{\"value\":\"{}\",\"currency\":\"USD\"}}", f[7]),
+            format!(
+                ",\"status\":\"won\",\"amount\":{{\"value\":\"{}\",\"currency\":\"USD\"}}",
+                f[7]
+            ),
         ),
         _ => ("update", ",\"status\":\"lost\"".to_owned()),
     };

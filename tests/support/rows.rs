@@ -52,20 +52,28 @@ pub fn expected(config: &Config, records: &[String]) -> BTreeMap<String, String>
 
 /// Waits until the rows that an instance shows are the expected ones.
 pub fn await_rows(instance: &mut Process, expected: &BTreeMap<String, String>) {
-    assert!(expected.len() > 100, "only {} rows are expected: too few to prove anything", expected.len());
+    assert!(
+        expected.len() > 100,
+        "only {} rows are expected: too few to prove anything",
+        expected.len()
+    );
     let mut last = String::new();
     let deadline = tidemark::clock::monotonic() + Duration::from_secs(120);
-    await_some("the rows are the replay's", Duration::from_secs(150), || {
-        match compare(&shown(instance), expected) {
-            Ok(()) => return Some(()),
-            Err(difference) => last = difference,
-        }
-        if tidemark::clock::monotonic() > deadline {
-            panic!("after 120 s: {last}\n{}", instance.said());
-        }
-        pause();
-        None
-    });
+    await_some(
+        "the rows are the replay's",
+        Duration::from_secs(150),
+        || {
+            match compare(&shown(instance), expected) {
+                Ok(()) => return Some(()),
+                Err(difference) => last = difference,
+            }
+            if tidemark::clock::monotonic() > deadline {
+                panic!("after 120 s: {last}\n{}", instance.said());
+            }
+            pause();
+            None
+        },
+    );
 }
 
 /// A row that says nothing may be missing: live, zero rows begin when a segment is first seen.
@@ -104,7 +112,9 @@ pub fn shown(instance: &mut Process) -> BTreeMap<String, String> {
         let mut offset = 0;
         loop {
             let path = format!("/api/v1/rows?window={kind}&limit=1000&offset={offset}");
-            let Some((200, body)) = instance.get(&path) else { break };
+            let Some((200, body)) = instance.get(&path) else {
+                break;
+            };
             let page: Page<'_> = serde_json::from_str(&body).unwrap();
             for raw in &page.rows {
                 let row: Shown<'_> = serde_json::from_str(raw.get()).unwrap();
@@ -123,7 +133,10 @@ pub fn shown(instance: &mut Process) -> BTreeMap<String, String> {
     out
 }
 
-fn compare(shown: &BTreeMap<String, String>, expected: &BTreeMap<String, String>) -> Result<(), String> {
+fn compare(
+    shown: &BTreeMap<String, String>,
+    expected: &BTreeMap<String, String>,
+) -> Result<(), String> {
     let mut wrong = Vec::new();
     for (key, kpis) in expected {
         match shown.get(key) {
@@ -136,7 +149,11 @@ fn compare(shown: &BTreeMap<String, String>, expected: &BTreeMap<String, String>
         return Ok(());
     }
     let n = wrong.len();
-    Err(format!("{n} of {} rows differ, first: {}", expected.len(), wrong[0]))
+    Err(format!(
+        "{n} of {} rows differ, first: {}",
+        expected.len(),
+        wrong[0]
+    ))
 }
 
 /// Events of a made-up company that ended some months ago, duplicates and late ones included.
@@ -151,5 +168,7 @@ pub fn company(seed: u64, days: u32) -> Vec<String> {
         deals_per_day: 12.0,
         ..WorldSettings::default()
     });
-    std::iter::from_fn(|| world.next_before(now)).map(|a| a.json).collect()
+    std::iter::from_fn(|| world.next_before(now))
+        .map(|a| a.json)
+        .collect()
 }
