@@ -367,11 +367,8 @@ impl Kpi {
             Formula::Growth(m) => {
                 let now = sum_of(view.flow, m);
                 let before = view.before.map_or(Exact(0), |b| sum_of(b, m));
-                let mut out = quotient(
-                    Exact(now.0 - before.0),
-                    before,
-                    view.flow.total(m.counted()),
-                );
+                let n = count_of(view.flow, m.counted());
+                let mut out = quotient(Exact(now.0 - before.0), before, n);
                 out.num = Some(now);
                 out
             }

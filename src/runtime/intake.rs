@@ -113,7 +113,14 @@ impl<'c> Worker<'c> {
             .filter(|p| !self.parts.contains_key(p))
             .cloned()
             .collect();
-        self.parts.retain(|p, _| owned.contains(p));
+        let telemetry = &self.context.telemetry;
+        self.parts.retain(|p, _| {
+            let keep = owned.contains(p);
+            if !keep {
+                telemetry.forget(Stage::Intake, &p.to_string());
+            }
+            keep
+        });
         for (partition, committed) in new.iter().zip(self.member.committed(&new)?) {
             let bounds = self.reader.bounds(partition)?;
             let next = committed.unwrap_or(bounds.start);

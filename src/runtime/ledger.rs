@@ -84,7 +84,14 @@ impl Worker<'_> {
             return Ok(());
         };
         let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
-        self.shards.retain(|shard, _| owned.contains(shard));
+        let telemetry = &self.context.telemetry;
+        self.shards.retain(|shard, _| {
+            let keep = owned.contains(shard);
+            if !keep {
+                telemetry.forget(Stage::Ledger, &shard.to_string());
+            }
+            keep
+        });
         for shard in owned {
             if !self.shards.contains_key(&shard) && !self.context.stop.is_requested() {
                 let restored = self.restore(Partition(shard))?;

@@ -134,6 +134,9 @@ impl Worker<'_> {
         for partition in lost {
             self.parts.remove(&partition);
             self.context.pages.remove(partition);
+            self.context
+                .telemetry
+                .forget(Stage::Rollup, &partition.to_string());
         }
         for partition in owned {
             if !self.parts.contains_key(&partition) && !self.context.stop.is_requested() {
