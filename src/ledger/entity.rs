@@ -217,6 +217,7 @@ impl Entity {
         if self.stamps.len() >= 1024 {
             self.drop_unused_stamps();
         }
+        self.stamps.reserve_exact(1);
         self.stamps.push(stamp);
         ((self.stamps.len() - 1) as u16, true)
     }

@@ -4,6 +4,7 @@
 //! Everything here is a function of the log's prefix `..next`: two owners that read the same
 //! prefix hold the same state and write the same bytes.
 
+mod dimensions;
 mod entity;
 mod image;
 mod project;
@@ -14,8 +15,9 @@ pub use symbols::MAX_DIMENSIONS;
 
 use std::sync::Arc;
 
+use dimensions::Dimensions;
 use entity::{Entity, Held, Kind, Slot, Stamp};
-use project::{Contribution, Projector};
+use project::{Buffers, Contribution, Projector};
 use symbols::{Credits, Map, SegmentId, Symbols};
 
 use crate::model::definition::Definition;
@@ -49,6 +51,8 @@ pub enum Verdict {
     Counted,
     /// It stated nothing that the state did not hold: a repetition.
     Repeated,
+    /// It stated nothing that a number depends on.
+    Irrelevant,
     /// The ledger keeps no entities of its kind yet; the event stays in the log.
     NotKept,
     /// It only says that changes were lost.
@@ -77,6 +81,24 @@ pub struct Sizes {
     pub entity_bytes: usize,
 }
 
+/// The slot of a field that rules read, beside the dimensions. Stages are kept only where a stage
+/// table reads them.
+fn fixed_slot(kind: Kind, name: &FieldName<'_>, stages: bool) -> Option<Slot> {
+    let FieldName::Known(field) = name else {
+        return None;
+    };
+    match (field, kind) {
+        (Field::Owner, _) => Some(Slot::OWNER),
+        (Field::CreatedAt, _) => Some(Slot::CREATED_AT),
+        (Field::Status, Kind::Deal) => Some(Slot::STATUS),
+        (Field::Amount, Kind::Deal) => Some(Slot::AMOUNT),
+        (Field::ClosedAt, Kind::Deal) => Some(Slot::CLOSED_AT),
+        (Field::Stage, Kind::Deal) if stages => Some(Slot::STAGE),
+        (Field::Pipeline, Kind::Deal) if stages => Some(Slot::PIPELINE),
+        _ => None,
+    }
+}
+
 #[derive(Debug, Default)]
 struct Cell {
     measures: Measures,
@@ -88,7 +110,7 @@ struct Cell {
 pub struct Ledger {
     definition: Arc<Definition>,
     definition_hash: u64,
-    dimensions: Vec<String>,
+    dimensions: Dimensions,
     shard: Partition,
     next: Offset,
     symbols: Symbols,
@@ -109,6 +131,7 @@ struct Scratch {
     key: String,
     values: Vec<(Slot, Held)>,
     contributions: Vec<Contribution>,
+    buffers: Buffers,
 }
 
 impl Ledger {
@@ -116,7 +139,7 @@ impl Ledger {
     pub fn new(definition: Arc<Definition>, shard: Partition) -> Ledger {
         Ledger {
             definition_hash: definition.hash(),
-            dimensions: definition.dimensions(),
+            dimensions: Dimensions::of(&definition),
             definition,
             shard,
             next: Offset(0),
@@ -187,11 +210,10 @@ impl Ledger {
             };
         }
         let mut scratch = std::mem::take(&mut self.scratch);
-        applied.unknown_stage = self.values(event, &mut scratch.values);
-        if self.join(kind, event, &mut scratch) {
+        applied.unknown_stage = self.values(kind, event, &mut scratch.values);
+        applied.verdict = self.join(kind, event, &mut scratch);
+        if applied.verdict == Verdict::Counted {
             applied.too_late = self.settle_difference(&mut scratch.contributions);
-        } else {
-            applied.verdict = Verdict::Repeated;
         }
         self.scratch = scratch;
         applied
@@ -199,41 +221,58 @@ impl Ledger {
 
     /// Joins the event into its entity; leaves the contributions to add (after) and to take back
     /// (before, negated) in `scratch`.
-    fn join(&mut self, kind: Kind, event: &Event<'_>, scratch: &mut Scratch) -> bool {
-        use std::fmt::Write as _;
-        scratch.key.clear();
-        let (tenant, id) = (&event.tenant, &event.entity.id);
-        let _ = write!(scratch.key, "{tenant}/{}/{id}", event.entity.kind.as_str());
+    fn join(&mut self, kind: Kind, event: &Event<'_>, scratch: &mut Scratch) -> Verdict {
+        let Scratch {
+            key,
+            values,
+            contributions,
+            buffers,
+        } = scratch;
+        key.clear();
+        for part in [
+            &event.tenant,
+            "/",
+            event.entity.kind.as_str(),
+            "/",
+            &event.entity.id,
+        ] {
+            key.push_str(part);
+        }
         let mut projector = Projector {
             definition: &self.definition,
-            dimensions: &self.dimensions,
+            dimensions: &mut self.dimensions,
             symbols: &mut self.symbols,
             credits: &mut self.credits,
+            buffers,
         };
-        let out = &mut scratch.contributions;
-        out.clear();
+        contributions.clear();
         let stamp = Stamp::of(event.order, event.op, event.time);
-        if let Some(entity) = self.entities.get_mut(scratch.key.as_str()) {
-            projector.project(entity, out);
-            for c in out.iter_mut() {
-                c.n = -c.n;
-            }
-            if !entity.join(stamp, &scratch.values, projector.symbols) {
-                out.clear();
-                return false;
-            }
-            projector.project(entity, out);
-        } else {
+        let Some(entity) = self.entities.get_mut(key.as_str()) else {
             let mut entity = Entity::new(kind);
-            entity.join(stamp, &scratch.values, projector.symbols);
-            projector.project(&entity, out);
-            self.entities.insert(scratch.key.as_str().into(), entity);
+            entity.join(stamp, values, projector.symbols);
+            projector.project(&entity, contributions);
+            self.entities.insert(key.as_str().into(), entity);
+            return Verdict::Counted;
+        };
+        // An event without a value that counts can still be the first one known of the entity.
+        if values.is_empty() && entity.first_stamp().is_some_and(|first| first <= stamp) {
+            return Verdict::Irrelevant;
         }
-        true
+        projector.project(entity, contributions);
+        for c in contributions.iter_mut() {
+            c.n = -c.n;
+        }
+        if !entity.join(stamp, values, projector.symbols) {
+            contributions.clear();
+            return Verdict::Repeated;
+        }
+        projector.project(entity, contributions);
+        Verdict::Counted
     }
 
-    /// What the event states, as the ledger keeps it. Returns whether the stage is unknown.
-    fn values(&mut self, event: &Event<'_>, out: &mut Vec<(Slot, Held)>) -> bool {
+    /// What the event states of the fields that numbers depend on. Returns whether its stage is
+    /// unknown to the stage table.
+    fn values(&mut self, kind: Kind, event: &Event<'_>, out: &mut Vec<(Slot, Held)>) -> bool {
         out.clear();
         match event.op {
             Op::Create | Op::Snapshot | Op::Restore => out.push((Slot::EXISTS, Held::Bool(true))),
@@ -242,6 +281,11 @@ impl Ledger {
         }
         let mut unknown_stage = false;
         for (name, value) in &event.set {
+            let fixed = fixed_slot(kind, name, !self.definition.stages.stages.is_empty());
+            let dimension = self.dimensions.slot(name);
+            if fixed.is_none() && dimension.is_none() {
+                continue;
+            }
             let held = match value {
                 Value::Null => Held::Null,
                 Value::Text(text) => Held::Text(self.symbols.intern(text)),
@@ -250,33 +294,15 @@ impl Ledger {
                 Value::Time(at) => Held::Time(*at),
                 Value::Number(_) | Value::Bool(_) => continue,
             };
-            match name {
-                FieldName::Known(Field::Stage) => {
-                    unknown_stage = self.unknown_stage(event, value);
-                    out.push((Slot::STAGE, held));
-                    out.push((Slot::SYSTEM, Held::Text(self.symbols.intern(&event.system))));
-                }
-                FieldName::Known(Field::Status) => out.push((Slot::STATUS, held)),
-                FieldName::Known(Field::Pipeline) => out.push((Slot::PIPELINE, held)),
-                FieldName::Known(Field::Amount) => out.push((Slot::AMOUNT, held)),
-                FieldName::Known(Field::CreatedAt) => out.push((Slot::CREATED_AT, held)),
-                FieldName::Known(Field::ClosedAt) => out.push((Slot::CLOSED_AT, held)),
-                FieldName::Known(Field::Owner) => out.push((Slot::OWNER, held)),
-                _ => {}
+            if fixed == Some(Slot::STAGE) {
+                unknown_stage = self.unknown_stage(event, value);
+                let system = self.symbols.intern(&event.system);
+                out.push((Slot::SYSTEM, Held::Text(system)));
             }
-            if let Some(slot) = self.dimension_slot(name) {
-                out.push((slot, held));
-            }
+            out.extend(fixed.map(|slot| (slot, held)));
+            out.extend(dimension.map(|slot| (slot, held)));
         }
         unknown_stage
-    }
-
-    fn dimension_slot(&self, name: &FieldName<'_>) -> Option<Slot> {
-        let i = self.dimensions.iter().position(|d| match name {
-            FieldName::Known(field) => d == field.as_str() && d != "owner",
-            FieldName::Custom(custom) => d.strip_prefix("x.") == Some(custom),
-        })?;
-        Some(Slot(Slot::DIMENSIONS + i as u8))
     }
 
     fn unknown_stage(&self, event: &Event<'_>, stage: &Value<'_>) -> bool {

@@ -4,6 +4,7 @@
 //! alone. Late, corrected, reopened, re-owned, deleted and merged events need no rule of their
 //! own: they change the state, and the difference does the rest.
 
+use super::dimensions::Dimensions;
 use super::entity::{Entity, Held, Kind, Slot, Stamp};
 use super::symbols::{Credit, Credits, Symbol, Symbols};
 use crate::model::definition::{Attribution, Definition};
@@ -30,11 +31,20 @@ pub struct Projector<'a> {
     /// Definition.
     pub definition: &'a Definition,
     /// Its dimensions.
-    pub dimensions: &'a [String],
+    pub dimensions: &'a mut Dimensions,
     /// Interned strings.
     pub symbols: &'a mut Symbols,
     /// Interned combinations.
     pub credits: &'a mut Credits,
+    /// Memory to work in.
+    pub buffers: &'a mut Buffers,
+}
+
+/// Memory kept between events.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    points: Vec<Stamp>,
+    changes: Vec<(Stamp, Status)>,
 }
 
 /// How a deal stands: its status, and since which event.
@@ -66,7 +76,8 @@ impl Projector<'_> {
             }
             return;
         }
-        let changes = self.status_changes(entity);
+        let mut changes = std::mem::take(&mut self.buffers.changes);
+        self.status_changes(entity, &mut changes);
         let standing = standing(&changes);
         let closed = standing
             .filter(|s| s.status != Status::Open)
@@ -91,6 +102,7 @@ impl Projector<'_> {
             self.closing(entity, standing.status, at, created, credit, out);
         }
         self.stock(entity, created.unwrap_or(first.time), &changes, closed, out);
+        self.buffers.changes = changes;
     }
 
     fn closing(
@@ -133,7 +145,8 @@ impl Projector<'_> {
         closed: Option<(Standing, Timestamp)>,
         out: &mut Vec<Contribution>,
     ) {
-        let mut points = Vec::with_capacity(8);
+        let mut points = std::mem::take(&mut self.buffers.points);
+        points.clear();
         entity.points(|s| s.0 >= Slot::OWNER.0 || s == Slot::AMOUNT, &mut points);
         points.extend(changes.iter().map(|(s, _)| *s));
         points.extend(entity.first_stamp());
@@ -142,7 +155,7 @@ impl Projector<'_> {
         let mut now = start;
         let mut held: Option<(Credit, Option<Money>)> = None;
         let mut first = true;
-        for stamp in points {
+        for stamp in points.drain(..) {
             let status = changes
                 .iter()
                 .rev()
@@ -168,11 +181,12 @@ impl Projector<'_> {
                 held = next;
             }
         }
+        self.buffers.points = points;
     }
 
     /// Status changes in order: explicit ones, and those that the stage table knows.
-    fn status_changes(&self, entity: &Entity) -> Vec<(Stamp, Status)> {
-        let mut out: Vec<(Stamp, Status)> = Vec::with_capacity(4);
+    fn status_changes(&self, entity: &Entity, out: &mut Vec<(Stamp, Status)>) {
+        out.clear();
         let explicit = entity
             .history(Slot::STATUS)
             .map(|(stamp, held)| match held {
@@ -181,7 +195,7 @@ impl Projector<'_> {
             });
         out.extend(explicit);
         if self.definition.stages.stages.is_empty() {
-            return out;
+            return;
         }
         let spoken = out.len();
         for (stamp, held) in entity.history(Slot::STAGE) {
@@ -201,7 +215,6 @@ impl Projector<'_> {
             }
         }
         out.sort_unstable_by_key(|(stamp, _)| *stamp);
-        out
     }
 
     /// Whom a fact of this event is credited to.
@@ -215,21 +228,18 @@ impl Projector<'_> {
     fn credit_as_of(&mut self, entity: &Entity, order: Order, settle: Option<Stamp>) -> Credit {
         let owner = self.value(entity, Slot::OWNER, order, settle);
         let mut values = [None; super::symbols::MAX_DIMENSIONS];
-        let dimensions = self.dimensions;
-        for (i, dimension) in dimensions.iter().enumerate() {
-            values[i] = if dimension == "rep" {
+        let n = self.dimensions.names().len();
+        for (i, value) in values[..n].iter_mut().enumerate() {
+            *value = if self.dimensions.rep() == Some(i) {
                 owner
             } else {
                 self.value(entity, Slot(Slot::DIMENSIONS + i as u8), order, settle)
-                    .or_else(|| self.directory_value(owner, dimension))
+                    .or_else(|| self.directory_value(owner, i))
             };
         }
-        self.credits.intern(
-            &values[..dimensions.len()],
-            dimensions,
-            self.definition,
-            self.symbols,
-        )
+        let names = self.dimensions.names();
+        self.credits
+            .intern(&values[..n], names, self.definition, self.symbols)
     }
 
     fn value(
@@ -251,14 +261,9 @@ impl Projector<'_> {
         }
     }
 
-    fn directory_value(&mut self, owner: Option<Symbol>, dimension: &str) -> Option<Symbol> {
-        let rep = self
-            .definition
-            .directory
-            .reps
-            .get(self.symbols.text(owner?))?;
-        let value = rep.values.get(dimension)?;
-        Some(self.symbols.intern(value))
+    fn directory_value(&mut self, owner: Option<Symbol>, i: usize) -> Option<Symbol> {
+        self.dimensions
+            .of_owner(owner?, i, self.definition, self.symbols)
     }
 }
 

@@ -127,13 +127,17 @@ impl SegmentState {
             if start.0 < self.floor {
                 continue;
             }
-            open_windows(*period, totals, start, today);
-            let total = totals.entry(start.0).or_default();
-            total.flow.plus(flow);
-            total.dirty = true;
-            // The next window's growth is relative to this one.
-            if let Some(next) = totals.get_mut(&period.next(start).0) {
-                next.dirty = true;
+            if !totals.contains_key(&start.0) {
+                open_windows(*period, totals, start, today);
+            }
+            // The window, and the next one, whose growth is relative to it.
+            let mut windows = totals.range_mut(start.0..);
+            if let Some((_, total)) = windows.next().filter(|(at, _)| **at == start.0) {
+                total.flow.plus(flow);
+                total.dirty = true;
+            }
+            if let Some((at, next)) = windows.next() {
+                next.dirty |= *at == period.next(start).0;
             }
         }
     }
@@ -295,7 +299,11 @@ impl SegmentState {
 /// Keeps the windows of a period without a gap, from the segment's first to the current one. Days
 /// are not filled: there may be hundreds, and each that matters has a change of its own.
 fn open_windows(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, today: Day) {
-    if period == Period::Day || totals.contains_key(&start.0) {
+    if period == Period::Day {
+        totals.entry(start.0).or_default();
+        return;
+    }
+    if totals.contains_key(&start.0) {
         return;
     }
     let current = period.start(today);

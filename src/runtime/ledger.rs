@@ -196,7 +196,7 @@ impl Worker<'_> {
     fn count(&self, applied: Applied, source: &str) {
         let telemetry = &self.context.telemetry;
         match applied.verdict {
-            Verdict::Counted | Verdict::Folded => {}
+            Verdict::Counted | Verdict::Irrelevant | Verdict::Folded => {}
             Verdict::Repeated => telemetry.ignored(Ignored::DuplicateOrOlder, 1),
             Verdict::NotKept => telemetry.ignored(Ignored::EntityNotCounted, 1),
             Verdict::Gap => telemetry.ignored(Ignored::Gap, 1),

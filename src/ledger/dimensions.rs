@@ -1,0 +1,82 @@
+//! The dimensions of a definition, as the ledger looks them up: once an event, so by table.
+
+use super::entity::Slot;
+use super::symbols::{Map, Symbol, Symbols};
+use crate::model::definition::Definition;
+use crate::model::event::{Field, FieldName};
+
+/// The dimensions, in the order of first use.
+#[derive(Debug)]
+pub struct Dimensions {
+    names: Vec<String>,
+    /// By field number: the dimension that it is.
+    by_field: Vec<Option<u8>>,
+    /// Which one is the owner, if any.
+    rep: Option<usize>,
+    /// What the directory says of an owner: asked for every event that states no territory.
+    directory: Map<(u32, u8), Option<Symbol>>,
+}
+
+impl Dimensions {
+    /// Those of a definition.
+    pub fn of(definition: &Definition) -> Dimensions {
+        let names = definition.dimensions();
+        let place = |field: &str| names.iter().position(|d| d == field).map(|i| i as u8);
+        let by_field = Field::ALL
+            .iter()
+            .map(|(field, name, ..)| {
+                if *field == Field::Owner {
+                    None
+                } else {
+                    place(name)
+                }
+            })
+            .collect();
+        let rep = names.iter().position(|d| d == "rep");
+        Dimensions {
+            by_field,
+            rep,
+            directory: Map::default(),
+            names,
+        }
+    }
+
+    /// Their names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Which one is the owner, if any.
+    pub fn rep(&self) -> Option<usize> {
+        self.rep
+    }
+
+    /// The slot that keeps a field as a dimension.
+    pub fn slot(&self, name: &FieldName<'_>) -> Option<Slot> {
+        let i = match name {
+            FieldName::Known(field) => self.by_field[*field as usize]?,
+            FieldName::Custom(custom) => {
+                self.names
+                    .iter()
+                    .position(|d| d.strip_prefix("x.") == Some(custom))? as u8
+            }
+        };
+        Some(Slot(Slot::DIMENSIONS + i))
+    }
+
+    /// What the directory says of the `i`th dimension of an owner.
+    pub fn of_owner(
+        &mut self,
+        owner: Symbol,
+        i: usize,
+        definition: &Definition,
+        symbols: &mut Symbols,
+    ) -> Option<Symbol> {
+        let names = &self.names;
+        *self.directory.entry((owner.0, i as u8)).or_insert_with(|| {
+            let rep = definition.directory.reps.get(symbols.text(owner))?;
+            let value = rep.values.get(&names[i])?;
+            Some(symbols.intern(value))
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! The folds against the independent batch recount, on a made-up company with raised shares of
+//! reopened, amended, re-owned, deleted and merged deals: every day, every segment, nine numbers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tidemark::intake::{Decoder, Limits};
+use tidemark::ledger::Ledger;
+use tidemark::model::calendar::Calendar;
+use tidemark::model::definition::{Attribution, Definition, StageTable};
+use tidemark::model::event::shard_of;
+use tidemark::model::measure::{Measure, MeasureKey, Measures};
+use tidemark::model::money::{Currency, Exact};
+use tidemark::model::record::{Offset, Partition, Record};
+use tidemark::model::slice::{Retention, Tier};
+use tidemark::model::time::Span;
+use tidemark::world::{Arrival, World, WorldSettings, directory};
+
+#[path = "support/recount.rs"]
+mod recount;
+
+const SHARDS: u32 = 4;
+const SETS: [&[&str]; 6] = [
+    &[],
+    &["rep"],
+    &["territory"],
+    &["channel"],
+    &["team"],
+    &["territory", "channel"],
+];
+
+fn settings(seed: u64) -> WorldSettings {
+    WorldSettings {
+        seed,
+        days: Some(120),
+        reopen: 0.1,
+        amend: 0.2,
+        reown: 0.2,
+        delete: 0.02,
+        merge: 0.02,
+        deals_per_day: 10.0,
+        ..WorldSettings::default()
+    }
+}
+
+fn definition(settings: &WorldSettings) -> Arc<Definition> {
+    Arc::new(Definition {
+        shards: SHARDS,
+        partitions: 1,
+        calendar: Calendar::of("UTC").unwrap(),
+        retention: Retention {
+            fine: Span::days(8),
+            days: None,
+        },
+        windows: Vec::new(),
+        segments: SETS
+            .iter()
+            .map(|s| s.iter().map(|d| (*d).to_owned()).collect())
+            .collect(),
+        currency: settings.currency,
+        attribution: Attribution::AtEvent,
+        settle: Span::seconds(5),
+        stages: StageTable::default(),
+        directory: directory(settings),
+    })
+}
+
+/// The day cells of all shards together, by segment and day.
+fn fold(
+    arrivals: &[Arrival],
+    definition: &Arc<Definition>,
+) -> BTreeMap<String, BTreeMap<i32, Measures>> {
+    let decoder = Decoder {
+        source: "x".into(),
+        system: "x".into(),
+        calendar: definition.calendar.clone(),
+        limits: Limits {
+            max_record_bytes: 1 << 20,
+            max_array: 10,
+            future_limit: Span::days(1),
+        },
+    };
+    let mut ledgers: Vec<Ledger> = (0..SHARDS)
+        .map(|s| Ledger::new(definition.clone(), Partition(s)))
+        .collect();
+    for (i, arrival) in arrivals.iter().enumerate() {
+        let record = Record {
+            topic: "t".into(),
+            partition: Partition(0),
+            offset: Offset(i as u64),
+            timestamp_ms: None,
+            key: None,
+            value: Some(arrival.json.clone().into_bytes()),
+            headers: Vec::new(),
+        };
+        let taken = decoder.take(&record, Some(arrival.at));
+        assert_eq!(taken.dead_letters, [], "{}", arrival.json);
+        assert_eq!(taken.unknown_fields, 0, "{}", arrival.json);
+        for event in &taken.events {
+            assert_eq!(event.key(), arrival.key);
+            let shard = shard_of(&arrival.key, SHARDS).0 as usize;
+            ledgers[shard].apply(Offset(i as u64), event);
+        }
+    }
+    let mut out: BTreeMap<String, BTreeMap<i32, Measures>> = BTreeMap::new();
+    for cell in ledgers.iter_mut().flat_map(|l| l.publish().cells) {
+        if cell.slice.tier == Tier::Day {
+            let days = out.entry(cell.segment.to_string()).or_default();
+            days.entry(cell.slice.index)
+                .or_default()
+                .plus(&cell.measures);
+        }
+    }
+    out
+}
+
+/// The nine numbers of one day and segment, as text: from the folds, and recounted.
+fn both(
+    day: &Measures,
+    stock: &Measures,
+    want: &recount::Tally,
+    own: Currency,
+) -> [[String; 2]; 9] {
+    let histogram = |m| {
+        format!(
+            "{:?}",
+            day.of(m)
+                .map(|(d, n)| (i64::from(d), n as i64))
+                .collect::<BTreeMap<_, _>>()
+        )
+    };
+    let amount = |of: &Measures, m| Exact(of.at(MeasureKey::currency(m, own))).to_string();
+    let count = |of: &Measures, m| of.total(m).to_string();
+    [
+        [
+            count(day, Measure::LeadsCreated),
+            want.leads_created.to_string(),
+        ],
+        [
+            count(day, Measure::DealsCreated),
+            want.deals_created.to_string(),
+        ],
+        [count(day, Measure::DealsWon), want.deals_won.to_string()],
+        [count(day, Measure::DealsLost), want.deals_lost.to_string()],
+        [amount(day, Measure::WonAmount), want.revenue.to_string()],
+        [
+            histogram(Measure::CycleWon),
+            format!("{:?}", want.cycle_won),
+        ],
+        [
+            histogram(Measure::CohortWon),
+            format!("{:?}", want.cohort_won),
+        ],
+        [
+            count(stock, Measure::OpenDeals),
+            want.open_deals.to_string(),
+        ],
+        [
+            amount(stock, Measure::OpenAmount),
+            want.open_amount.to_string(),
+        ],
+    ]
+}
+
+#[test]
+fn every_day_and_segment_equals_the_recount() {
+    let mut compared = 0;
+    for seed in [1, 2, 3] {
+        let settings = settings(seed);
+        let definition = definition(&settings);
+        let arrivals: Vec<Arrival> = World::new(settings.clone()).collect();
+        let cells = fold(&arrivals, &definition);
+        let question = recount::Question {
+            segments: definition.segments.clone(),
+            windows: recount::days("2025-01-01", "2025-06-01"),
+            directory: &definition.directory,
+            currency: "EUR",
+        };
+        let want = recount::recount(arrivals.iter().map(|a| a.json.as_str()), &question);
+        let mut segments: Vec<String> = cells.keys().cloned().collect();
+        segments.extend(want.keys().map(|(_, segment)| segment.clone()));
+        segments.sort();
+        segments.dedup();
+        let (nothing, none) = (BTreeMap::new(), recount::Tally::default());
+        for segment in &segments {
+            let days = cells.get(segment).unwrap_or(&nothing);
+            let mut stock = Measures::new();
+            let mut next = i32::MIN;
+            for window in &question.windows {
+                let day = window.start.div_euclid(86_400_000_000) as i32;
+                for (_, before) in days.range(next..=day) {
+                    stock.plus(before);
+                }
+                next = day + 1;
+                let zero = Measures::new();
+                let tally = want
+                    .get(&(window.name.clone(), segment.clone()))
+                    .unwrap_or(&none);
+                let pairs = both(
+                    days.get(&day).unwrap_or(&zero),
+                    &stock,
+                    tally,
+                    settings.currency,
+                );
+                for (i, [folded, recounted]) in pairs.iter().enumerate() {
+                    assert_eq!(
+                        folded, recounted,
+                        "seed {seed}, {segment}, {}, number {i}",
+                        window.name
+                    );
+                    compared += 1;
+                }
+            }
+        }
+    }
+    println!("{compared} numbers compared");
+    assert!(compared > 100_000, "only {compared} numbers were compared");
+}
