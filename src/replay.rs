@@ -106,7 +106,7 @@ impl Replay {
         let beat = Heartbeat {
             topic: "replay".into(),
             partition: 0,
-            of: 1,
+            topology: vec![("replay".into(), 1)],
             watermark,
             idle: false,
         };

@@ -55,6 +55,7 @@ pub enum ImageError {
 #[derive(Serialize, Deserialize)]
 struct State {
     definition: u64,
+    reference: u64,
     shard: u32,
     next: u64,
     floors: (i32, i32),
@@ -90,6 +91,7 @@ impl Ledger {
         cells.sort_unstable_by_key(|(segment, slice, _)| (*slice, *segment));
         let state = State {
             definition: self.definition_hash,
+            reference: self.definition.reference_hash(),
             shard: self.shard.0,
             next: self.next.0,
             floors: self.floors,
@@ -155,6 +157,9 @@ impl Ledger {
         out.next = Offset(state.next);
         out.floors = state.floors;
         out.frontier = state.frontier;
+        if state.reference != out.definition.reference_hash() {
+            out.rebuild();
+        }
         Ok(out)
     }
 }

@@ -122,6 +122,8 @@ pub struct Ledger {
     frontier: Frontier,
     /// First fine and first day slice still kept.
     floors: (i32, i32),
+    /// Cells were computed anew at this offset: a version below was published with other values.
+    held_at: Option<Offset>,
     scratch: Scratch,
 }
 
@@ -151,6 +153,7 @@ impl Ledger {
             expired: Vec::new(),
             frontier: Frontier::default(),
             floors: (i32::MIN, i32::MIN),
+            held_at: None,
             scratch: Scratch::default(),
         }
     }
@@ -378,7 +381,7 @@ impl Ledger {
             return;
         }
         self.next = offset.next();
-        self.frontier.declare(&beat.topic, beat.of);
+        self.frontier.declare_all(&beat.topology);
         self.frontier
             .report(&beat.topic, beat.partition, beat.watermark);
         let Some(watermark) = self.watermark() else {
@@ -436,8 +439,39 @@ impl Ledger {
         }
     }
 
+    /// Computes all cells anew from the entities: the directory, the stage table or the rules of
+    /// credit changed, so what the cells hold is no longer what the entities contribute.
+    fn rebuild(&mut self) {
+        for cell in self.cells.values_mut() {
+            cell.measures = Measures::new();
+        }
+        self.re_emit();
+        let entities = std::mem::take(&mut self.entities);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        for entity in entities.values() {
+            scratch.contributions.clear();
+            Projector {
+                definition: &self.definition,
+                dimensions: &mut self.dimensions,
+                symbols: &mut self.symbols,
+                credits: &mut self.credits,
+                buffers: &mut scratch.buffers,
+            }
+            .project(entity, &mut scratch.contributions);
+            self.settle_difference(&mut scratch.contributions);
+        }
+        self.entities = entities;
+        self.scratch = scratch;
+        // The same offset was published with the former values: wait for the next one.
+        self.held_at = Some(self.next);
+    }
+
     /// Takes what changed since the last call.
     pub fn publish(&mut self) -> Publication {
+        if self.held_at == Some(self.next) {
+            return Publication::default();
+        }
+        self.held_at = None;
         let mut keys = std::mem::take(&mut self.dirty);
         keys.retain(|key| {
             self.cells

@@ -17,8 +17,9 @@ pub struct Heartbeat {
     pub topic: String,
     /// Source partition.
     pub partition: u32,
-    /// Number of partitions of the source topic.
-    pub of: u32,
+    /// All source topics of the job with their numbers of partitions: every one of them must
+    /// report, and one that left the config holds nothing up any more.
+    pub topology: Vec<(String, u32)>,
     /// No older event is expected from this partition.
     pub watermark: Timestamp,
     /// Whether the partition is read to its end and quiet, so that the watermark follows the clock.
@@ -38,6 +39,14 @@ impl Frontier {
     pub fn declare(&mut self, group: &str, count: u32) {
         let known = self.declared.entry(group.to_owned()).or_default();
         *known = (*known).max(count);
+    }
+
+    /// Declares all groups and their numbers of parts; what is not among them is forgotten.
+    pub fn declare_all(&mut self, groups: &[(String, u32)]) {
+        self.declared = groups.iter().cloned().collect();
+        let declared = &self.declared;
+        self.parts
+            .retain(|(group, part), _| declared.get(group).is_some_and(|n| part < n));
     }
 
     /// Takes a report; an older one than known is ignored.
@@ -93,6 +102,20 @@ mod tests {
         f.report("raw", 1, Timestamp(30));
         assert_eq!(f.watermark(), Some(Timestamp(30)));
         assert_eq!(f.holder(), Some(("raw".into(), 1, Some(Timestamp(30)))));
+    }
+
+    #[test]
+    fn a_group_that_left_the_topology_holds_nothing_up() {
+        let mut f = Frontier::default();
+        f.declare_all(&[("old".into(), 1), ("raw".into(), 1)]);
+        f.report("old", 0, Timestamp(10));
+        f.report("raw", 0, Timestamp(50));
+        assert_eq!(f.watermark(), Some(Timestamp(10)));
+        f.declare_all(&[("raw".into(), 1), ("new".into(), 1)]);
+        f.report("raw", 0, Timestamp(60));
+        assert_eq!(f.holder(), Some(("new".into(), 0, None)));
+        f.report("new", 0, Timestamp(55));
+        assert_eq!(f.watermark(), Some(Timestamp(55)));
     }
 
     #[test]

@@ -24,7 +24,6 @@ const COMMIT: Duration = Duration::from_millis(500);
 /// A source partition that this worker owns.
 struct Part {
     next: Offset,
-    of: u32,
     latest: Option<Timestamp>,
     sent: Option<Timestamp>,
     quiet_since: Instant,
@@ -41,6 +40,7 @@ struct Worker<'c> {
     dlq: Arc<str>,
     dlq_partitions: u32,
     uncommitted: bool,
+    topology: Vec<(String, u32)>,
 }
 
 /// Runs the worker until the stop.
@@ -100,6 +100,7 @@ impl<'c> Worker<'c> {
             events: context.topics.events.as_str().into(),
             dlq,
             uncommitted: false,
+            topology: Vec::new(),
         })
     }
 
@@ -132,20 +133,23 @@ impl<'c> Worker<'c> {
                     bounds.start, bounds.end, self.context.config.app
                 )));
             }
-            let of = self
-                .context
-                .log
-                .describe(&partition.topic)?
-                .map_or(1, |t| t.partitions);
             let quiet_since = monotonic();
             let part = Part {
                 next,
-                of,
                 latest: None,
                 sent: None,
                 quiet_since,
             };
             self.parts.insert(partition.clone(), part);
+        }
+        self.topology.clear();
+        for topic in self.decoders.keys() {
+            let partitions = self
+                .context
+                .log
+                .describe(topic)?
+                .map_or(1, |t| t.partitions);
+            self.topology.push((topic.to_string(), partitions));
         }
         let at: Vec<_> = self
             .parts
@@ -290,7 +294,7 @@ impl<'c> Worker<'c> {
             let beat = Heartbeat {
                 topic: partition.topic.to_string(),
                 partition: partition.partition.0,
-                of: part.of,
+                topology: self.topology.clone(),
                 watermark,
                 idle,
             };
