@@ -24,15 +24,9 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         shards: 1,
         partitions: 1,
         calendar: Calendar::of("Europe/Berlin").unwrap(),
-        retention: Retention {
-            fine: Span::days(8),
-            days: Some(800),
-        },
+        retention: Retention { fine: Span::days(8), days: Some(800) },
         windows,
-        segments: sets
-            .iter()
-            .map(|s| s.iter().map(|d| (*d).to_owned()).collect())
-            .collect(),
+        segments: sets.iter().map(|s| s.iter().map(|d| (*d).to_owned()).collect()).collect(),
         currency: Currency::parse("EUR").unwrap(),
         attribution: Attribution::AtEvent,
         settle: Span::seconds(5),
@@ -42,10 +36,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
 }
 
 fn usual() -> Vec<WindowKind> {
-    let mut windows: Vec<_> = Period::ALL
-        .iter()
-        .map(|(p, _)| WindowKind::Calendar(*p))
-        .collect();
+    let mut windows: Vec<_> = Period::ALL.iter().map(|(p, _)| WindowKind::Calendar(*p)).collect();
     windows.extend([24 * 60, 7 * 24 * 60, 28 * 24 * 60].map(|m| WindowKind::rolling(m).unwrap()));
     windows
 }
@@ -55,19 +46,12 @@ fn decoder() -> Decoder {
         source: "crm".to_owned(),
         system: "canonical".to_owned(),
         calendar: Calendar::of("Europe/Berlin").unwrap(),
-        limits: Limits {
-            max_record_bytes: 1 << 20,
-            max_array: 1000,
-            future_limit: Span::days(1),
-        },
+        limits: Limits { max_record_bytes: 1 << 20, max_array: 1000, future_limit: Span::days(1) },
     }
 }
 
 fn records(n: usize) -> Vec<Record> {
-    let mut world = World::new(WorldSettings {
-        days: None,
-        ..WorldSettings::default()
-    });
+    let mut world = World::new(WorldSettings { days: None, ..WorldSettings::default() });
     (0..n)
         .map_while(|i| {
             let arrival = world.next_before(LATEST)?;
@@ -86,34 +70,20 @@ fn records(n: usize) -> Vec<Record> {
 
 fn intake(c: &mut Criterion) {
     let (records, decoder) = (records(20_000), decoder());
-    let bytes: usize = records
-        .iter()
-        .map(|r| r.value.as_ref().map_or(0, Vec::len))
-        .sum();
+    let bytes: usize = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len)).sum();
     let mut group = c.benchmark_group("intake");
     group.throughput(Throughput::Elements(1));
-    println!(
-        "intake: {} bytes an event on average",
-        bytes / records.len()
-    );
+    println!("intake: {} bytes an event on average", bytes / records.len());
     let mut next = records.iter().cycle();
     group.bench_function("decode", |b| {
         b.iter(|| {
-            black_box(
-                decoder
-                    .take(next.next().unwrap(), Some(Timestamp(1 << 52)))
-                    .events
-                    .len(),
-            )
+            black_box(decoder.take(next.next().unwrap(), Some(Timestamp(1 << 52))).events.len())
         });
     });
     group.bench_function("decode and encode", |b| {
         b.iter(|| {
             let out = decoder.take(next.next().unwrap(), Some(Timestamp(1 << 52)));
-            out.events
-                .iter()
-                .map(|e| encode_event(e).len())
-                .sum::<usize>()
+            out.events.iter().map(|e| encode_event(e).len()).sum::<usize>()
         });
     });
     group.finish();
@@ -121,10 +91,7 @@ fn intake(c: &mut Criterion) {
 
 fn ledger(c: &mut Criterion) {
     let (records, decoder) = (records(200_000), decoder());
-    let events: Vec<_> = records
-        .iter()
-        .flat_map(|r| decoder.take(r, None).events)
-        .collect();
+    let events: Vec<_> = records.iter().flat_map(|r| decoder.take(r, None).events).collect();
     let definition = definition(usual());
     let mut group = c.benchmark_group("ledger");
     group.throughput(Throughput::Elements(events.len() as u64));
@@ -179,12 +146,7 @@ fn rollup(c: &mut Criterion) {
     println!("rollup: {} partials", partials.len());
     group.bench_function("merge", |b| {
         b.iter_batched(
-            || {
-                (
-                    Rollup::new(definition(usual()), Partition(0), end),
-                    partials.clone(),
-                )
-            },
+            || (Rollup::new(definition(usual()), Partition(0), end), partials.clone()),
             |(mut rollup, partials)| {
                 for (i, message) in partials.into_iter().enumerate() {
                     rollup.merge(Offset(i as u64), message);

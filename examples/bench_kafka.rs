@@ -75,16 +75,9 @@ mod bench {
         app::create_topics(&config, &*log)?;
         app::create_sources(&config, &*log, PARTITIONS)?;
         let bytes = fill(&*log, &source, events)?;
-        println!(
-            "{events} events, {} bytes each, {PARTITIONS} partitions",
-            bytes / events
-        );
+        println!("{events} events, {} bytes each, {PARTITIONS} partitions", bytes / events);
         for round in ["first", "second"] {
-            report(
-                &format!("bare consume and parse, {round}"),
-                events,
-                run_bare(&source, events)?,
-            );
+            report(&format!("bare consume and parse, {round}"), events, run_bare(&source, events)?);
         }
         report("tidemark run, all stages", events, run_all(&file, events)?);
         std::fs::remove_file(&file)?;
@@ -102,17 +95,11 @@ mod bench {
 
     fn fill(log: &dyn Log, topic: &str, events: u64) -> anyhow::Result<u64> {
         let start = Timestamp::from_millis(wall_ms()) - Span::days(400);
-        let mut world = World::new(WorldSettings {
-            start,
-            days: None,
-            ..WorldSettings::default()
-        });
+        let mut world = World::new(WorldSettings { start, days: None, ..WorldSettings::default() });
         let mut writer = log.writer()?;
         let mut bytes = 0;
         for _ in 0..events {
-            let arrival = world
-                .next_before(LATEST)
-                .ok_or_else(|| anyhow!("the world ended"))?;
+            let arrival = world.next_before(LATEST).ok_or_else(|| anyhow!("the world ended"))?;
             bytes += arrival.json.len() as u64;
             writer.send(Outgoing {
                 topic: topic.into(),
@@ -151,10 +138,7 @@ mod bench {
         while seen < events {
             batch.clear();
             seen += reader.poll(2000, Duration::from_millis(50), &mut batch)? as u64;
-            parsed += batch
-                .iter()
-                .map(|r| decoder.take(r, None).events.len())
-                .sum::<usize>();
+            parsed += batch.iter().map(|r| decoder.take(r, None).events.len()).sum::<usize>();
         }
         println!(
             "{} {} {parsed}",
@@ -171,28 +155,16 @@ mod bench {
             .output()?;
         let text = String::from_utf8(out.stdout)?;
         let mut numbers = text.split_whitespace();
-        let mut next = || {
-            numbers
-                .next()
-                .context("no figure")?
-                .parse::<f64>()
-                .context("no figure")
-        };
+        let mut next = || numbers.next().context("no figure")?.parse::<f64>().context("no figure");
         Ok((next()?, next()?))
     }
 
     fn binary() -> anyhow::Result<PathBuf> {
         let here = std::env::current_exe()?;
-        let dir = here
-            .parent()
-            .and_then(Path::parent)
-            .context("not in target/release/examples")?;
+        let dir = here.parent().and_then(Path::parent).context("not in target/release/examples")?;
         let binary = dir.join("tidemark");
         if !binary.exists() {
-            bail!(
-                "{} is missing: `cargo build --release` first",
-                binary.display()
-            );
+            bail!("{} is missing: `cargo build --release` first", binary.display());
         }
         Ok(binary)
     }
@@ -238,9 +210,7 @@ mod bench {
 
     fn sum(page: &str, family: &str) -> f64 {
         let lines = page.lines().filter(|l| l.starts_with(family));
-        lines
-            .filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
-            .sum()
+        lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
     fn get(path: &str) -> Option<String> {
@@ -254,12 +224,7 @@ mod bench {
     /// User and system time of a process so far.
     fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let fields: Vec<&str> = stat
-            .rsplit(") ")
-            .next()
-            .context("stat")?
-            .split(' ')
-            .collect();
+        let fields: Vec<&str> = stat.rsplit(") ").next().context("stat")?.split(' ').collect();
         let ticks =
             |i: usize| -> anyhow::Result<f64> { Ok(fields.get(i).context("stat")?.parse()?) };
         // Clock ticks are 100 a second on every Linux that we know of.

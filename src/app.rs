@@ -162,20 +162,12 @@ pub fn open(
         stop: Stop::default(),
         config: Arc::new(config),
     };
-    let address = listener.local_addr().map_err(|source| AppError::Listen {
-        address: context.config.http.listen,
-        source,
-    })?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| AppError::Listen { address: context.config.http.listen, source })?;
     let server = serve(&context, mode, listener)?;
     let (health, stop) = (context.health.clone(), context.stop.clone());
-    Ok(Running {
-        address,
-        health,
-        stop,
-        context,
-        workers: Vec::new(),
-        server,
-    })
+    Ok(Running { address, health, stop, context, workers: Vec::new(), server })
 }
 
 /// Binds the configured address.
@@ -210,16 +202,12 @@ fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHan
 }
 
 fn serve_until(stop: Stop, listener: TcpListener, router: axum::Router) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            stop.request(StopReason::Refused(format!(
-                "no runtime for the server: {error}"
-            )));
+            stop.request(StopReason::Refused(format!("no runtime for the server: {error}")));
             return;
         }
     };
@@ -227,9 +215,7 @@ fn serve_until(stop: Stop, listener: TcpListener, router: axum::Router) {
         let listener = match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => {
-                stop.request(StopReason::Refused(format!(
-                    "no listener for the server: {error}"
-                )));
+                stop.request(StopReason::Refused(format!("no listener for the server: {error}")));
                 return;
             }
         };

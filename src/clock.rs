@@ -20,3 +20,8 @@ pub fn wall_ms() -> i64 {
         Err(before) => -millis(before.duration()),
     }
 }
+
+/// How long ago a moment of the monotonic clock was.
+pub fn since(moment: Instant) -> Duration {
+    monotonic().saturating_duration_since(moment)
+}

@@ -58,11 +58,7 @@ pub fn metrics() -> String {
          `window=` in a query: windows overlap.\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n",
     );
     for (name, kind, help, labels) in crate::telemetry::table() {
-        let _ = writeln!(
-            out,
-            "| `{name}` | {kind} | {} | {help} |",
-            labels.join(", ")
-        );
+        let _ = writeln!(out, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
     }
     out
 }

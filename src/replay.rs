@@ -58,9 +58,7 @@ impl Replay {
         let definition = Arc::new(definition);
         let shards = definition.shards;
         Replay {
-            ledgers: (0..shards)
-                .map(|s| Ledger::new(definition.clone(), Partition(s)))
-                .collect(),
+            ledgers: (0..shards).map(|s| Ledger::new(definition.clone(), Partition(s))).collect(),
             offsets: vec![0; shards as usize],
             definition,
             decoder,
@@ -73,12 +71,7 @@ impl Replay {
 
     /// Folds one record; returns its dead letters.
     pub fn feed(&mut self, record: &Record) -> Vec<DeadLetter> {
-        let Intake {
-            events,
-            dead_letters,
-            test,
-            ..
-        } = self.decoder.take(record, None);
+        let Intake { events, dead_letters, test, .. } = self.decoder.take(record, None);
         self.counts.records += 1;
         self.counts.test += u64::from(test);
         self.counts.dead_letters += dead_letters.len() as u64;
@@ -133,11 +126,7 @@ impl Replay {
             merge_all(ledger, &mut rollups, &mut offset);
         }
         let day_of = |t| self.definition.calendar.day_of(t);
-        let begin = rollups
-            .iter()
-            .filter_map(Rollup::first_day)
-            .min()
-            .unwrap_or(day_of(first));
+        let begin = rollups.iter().filter_map(Rollup::first_day).min().unwrap_or(day_of(first));
         let mut rows = 0;
         let mut count = |row: Row| {
             rows += 1;
@@ -155,11 +144,7 @@ impl Replay {
     fn walk(&self, rollup: &mut Rollup, begin: Day, end: Timestamp, write: &mut impl FnMut(Row)) {
         let calendar = &self.definition.calendar;
         // The instant of the last event is inside the last window, not behind it.
-        let end = if self.as_of.is_some() {
-            end
-        } else {
-            Timestamp(end.0 + 1)
-        };
+        let end = if self.as_of.is_some() { end } else { Timestamp(end.0 + 1) };
         let last = calendar.day_of(Timestamp(end.0 - 1));
         for day in begin.0..=last.0 {
             let now = calendar.start_of(Day(day + 1)).min(end);

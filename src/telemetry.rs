@@ -72,12 +72,8 @@ pub enum Ignored {
 
 impl Ignored {
     /// All reasons.
-    pub const ALL: [Ignored; 4] = [
-        Ignored::DuplicateOrOlder,
-        Ignored::Test,
-        Ignored::Gap,
-        Ignored::EntityNotCounted,
-    ];
+    pub const ALL: [Ignored; 4] =
+        [Ignored::DuplicateOrOlder, Ignored::Test, Ignored::Gap, Ignored::EntityNotCounted];
 
     /// The label value.
     pub fn as_str(self) -> &'static str {
@@ -140,16 +136,11 @@ impl Telemetry {
         let metrics = Metrics::register(&registry);
         #[cfg(target_os = "linux")]
         registry
-            .register(Box::new(
-                prometheus::process_collector::ProcessCollector::for_self(),
-            ))
+            .register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
             .expect("no metric of ours begins with process_");
         metrics.build_info.with_label_values(&[version]).set(1.0);
         metrics.tzdata_info.with_label_values(&[tzdata]).set(1.0);
-        metrics
-            .reporting_currency_info
-            .with_label_values(&[currency])
-            .set(1.0);
+        metrics.reporting_currency_info.with_label_values(&[currency]).set(1.0);
         // Series known in advance begin at 0: a rate over them then sees the first increase.
         for (_, code, _) in Code::ALL {
             metrics.dead_letters.with_label_values(&[code]);
@@ -161,13 +152,7 @@ impl Telemetry {
             metrics.rows_published.with_label_values(&[pane.as_str()]);
         }
         let (topics, sources, kinds) = Default::default();
-        Arc::new(Telemetry {
-            registry,
-            metrics,
-            topics,
-            sources,
-            kinds,
-        })
+        Arc::new(Telemetry { registry, metrics, topics, sources, kinds })
     }
 
     /// The registry, for exposition.
@@ -177,35 +162,23 @@ impl Telemetry {
 
     /// Records read from a source topic.
     pub fn taken(&self, topic: &str, n: u64) {
-        self.metrics
-            .records_taken
-            .with_label_values(&[self.topics.admit(topic)])
-            .inc_by(n);
+        self.metrics.records_taken.with_label_values(&[self.topics.admit(topic)]).inc_by(n);
     }
 
     /// Events decoded.
     pub fn events(&self, source: &str, entity: EntityKind, n: u64) {
         let source = self.sources.admit(source);
-        self.metrics
-            .events
-            .with_label_values(&[source, entity.as_str()])
-            .inc_by(n);
+        self.metrics.events.with_label_values(&[source, entity.as_str()]).inc_by(n);
     }
 
     /// Events that changed nothing.
     pub fn ignored(&self, reason: Ignored, n: u64) {
-        self.metrics
-            .events_ignored
-            .with_label_values(&[reason.as_str()])
-            .inc_by(n);
+        self.metrics.events_ignored.with_label_values(&[reason.as_str()]).inc_by(n);
     }
 
     /// A dead letter.
     pub fn dead_letter(&self, code: Code) {
-        self.metrics
-            .dead_letters
-            .with_label_values(&[code.as_str()])
-            .inc();
+        self.metrics.dead_letters.with_label_values(&[code.as_str()]).inc();
     }
 
     /// Events older than the retention.
@@ -218,12 +191,15 @@ impl Telemetry {
         self.metrics.late.inc_by(n);
     }
 
+    /// Fields that the contract does not know.
+    pub fn unknown_fields(&self, topic: &str, n: u64) {
+        let topic = self.topics.admit(topic);
+        self.metrics.unknown_fields.with_label_values(&[topic]).inc_by(n);
+    }
+
     /// Events that name a stage which the stage table does not have.
     pub fn unknown_stage(&self, source: &str, n: u64) {
-        self.metrics
-            .unknown_stage
-            .with_label_values(&[self.sources.admit(source)])
-            .inc_by(n);
+        self.metrics.unknown_stage.with_label_values(&[self.sources.admit(source)]).inc_by(n);
     }
 
     /// Partials written by the ledger.
@@ -239,26 +215,19 @@ impl Telemetry {
 
     /// Rows written.
     pub fn rows_published(&self, pane: Pane, n: u64) {
-        self.metrics
-            .rows_published
-            .with_label_values(&[pane.as_str()])
-            .inc_by(n);
+        self.metrics.rows_published.with_label_values(&[pane.as_str()]).inc_by(n);
     }
 
     /// Where the watermark of a part (source partition, shard, rollup partition) stands.
     pub fn watermark(&self, stage: Stage, part: &str, at: Timestamp) {
         let gauge = &self.metrics.watermark;
-        gauge
-            .with_label_values(&[stage.as_str(), clip(part)])
-            .set(at.seconds_f64());
+        gauge.with_label_values(&[stage.as_str(), clip(part)]).set(at.seconds_f64());
     }
 
     /// Messages between a stage's position and the end of its partition.
     pub fn lag(&self, stage: Stage, partition: &str, messages: u64) {
         let gauge = &self.metrics.lag;
-        gauge
-            .with_label_values(&[stage.as_str(), clip(partition)])
-            .set(messages as f64);
+        gauge.with_label_values(&[stage.as_str(), clip(partition)]).set(messages as f64);
     }
 
     /// Drops what was said about a part that this process no longer owns: its last value would
@@ -278,46 +247,28 @@ impl Telemetry {
 
     /// Entities that a shard holds.
     pub fn entities(&self, shard: &str, n: usize) {
-        self.metrics
-            .entities
-            .with_label_values(&[clip(shard)])
-            .set(n as f64);
+        self.metrics.entities.with_label_values(&[clip(shard)]).set(n as f64);
     }
 
     /// Cells that a part of a stage holds.
     pub fn cells(&self, stage: Stage, part: &str, n: usize) {
-        self.metrics
-            .cells
-            .with_label_values(&[stage.as_str(), clip(part)])
-            .set(n as f64);
+        self.metrics.cells.with_label_values(&[stage.as_str(), clip(part)]).set(n as f64);
     }
 
     /// Size of a shard's newest image as written.
     pub fn image_bytes(&self, shard: &str, bytes: usize) {
-        self.metrics
-            .image_bytes
-            .with_label_values(&[clip(shard)])
-            .set(bytes as f64);
+        self.metrics.image_bytes.with_label_values(&[clip(shard)]).set(bytes as f64);
     }
 
     /// A stage begins to restore.
     pub fn restoring(&self, stage: Stage) {
-        self.metrics
-            .restored
-            .with_label_values(&[stage.as_str()])
-            .set(0.0);
+        self.metrics.restored.with_label_values(&[stage.as_str()]).set(0.0);
     }
 
     /// A stage has restored all its parts, in so long.
     pub fn restored(&self, stage: Stage, took: Duration) {
-        self.metrics
-            .restored
-            .with_label_values(&[stage.as_str()])
-            .set(1.0);
-        self.metrics
-            .restore
-            .with_label_values(&[stage.as_str()])
-            .set(took.as_secs_f64());
+        self.metrics.restored.with_label_values(&[stage.as_str()]).set(1.0);
+        self.metrics.restore.with_label_values(&[stage.as_str()]).set(took.as_secs_f64());
     }
 
     /// A publish, from first row computed to last row acknowledged.
@@ -327,10 +278,7 @@ impl Telemetry {
 
     /// The log (broker or file) failed; `kind` is a fixed name or librdkafka's code.
     pub fn log_error(&self, kind: &str) {
-        self.metrics
-            .log_errors
-            .with_label_values(&[self.kinds.admit(kind)])
-            .inc();
+        self.metrics.log_errors.with_label_values(&[self.kinds.admit(kind)]).inc();
     }
 
     /// How many KPI series a family has now.
@@ -338,19 +286,13 @@ impl Telemetry {
         if n == 0 {
             let _ = self.metrics.series.remove_label_values(&[family]);
         } else {
-            self.metrics
-                .series
-                .with_label_values(&[family])
-                .set(n as f64);
+            self.metrics.series.with_label_values(&[family]).set(n as f64);
         }
     }
 
     /// KPI series left out because their family was full.
     pub fn series_dropped(&self, family: &str, n: u64) {
-        self.metrics
-            .series_dropped
-            .with_label_values(&[family])
-            .inc_by(n);
+        self.metrics.series_dropped.with_label_values(&[family]).inc_by(n);
     }
 
     /// What the honesty strip says.
@@ -405,11 +347,7 @@ pub struct Totals {
 
 fn sum(counters: &IntCounterVec) -> u64 {
     let families = counters.collect();
-    families
-        .iter()
-        .flat_map(|f| f.get_metric())
-        .map(|m| m.get_counter().get_value() as u64)
-        .sum()
+    families.iter().flat_map(|f| f.get_metric()).map(|m| m.get_counter().get_value() as u64).sum()
 }
 
 #[cfg(test)]
@@ -430,11 +368,7 @@ mod tests {
         }
         m.series_dropped.with_label_values(&["f"]).inc();
         let shown = telemetry.registry().gather();
-        assert!(
-            shown
-                .iter()
-                .any(|f| f.name() == "tidemark_series_dropped_total")
-        );
+        assert!(shown.iter().any(|f| f.name() == "tidemark_series_dropped_total"));
         assert!(
             shown.iter().any(|f| f.name() == "tidemark_late_total"),
             "unlabeled ones begin at 0"
@@ -457,26 +391,12 @@ mod tests {
     fn the_watermark_is_the_least_and_a_lost_part_is_forgotten() {
         let telemetry = telemetry();
         assert_eq!(telemetry.rollup_watermark(), None);
-        telemetry.watermark(
-            Stage::Rollup,
-            "0",
-            Timestamp::from_millis(1_764_000_000_123),
-        );
-        telemetry.watermark(
-            Stage::Rollup,
-            "1",
-            Timestamp::from_millis(1_763_000_000_000),
-        );
+        telemetry.watermark(Stage::Rollup, "0", Timestamp::from_millis(1_764_000_000_123));
+        telemetry.watermark(Stage::Rollup, "1", Timestamp::from_millis(1_763_000_000_000));
         telemetry.watermark(Stage::Ledger, "0", Timestamp::from_millis(1));
-        assert_eq!(
-            telemetry.rollup_watermark(),
-            Some(Timestamp::from_millis(1_763_000_000_000))
-        );
+        assert_eq!(telemetry.rollup_watermark(), Some(Timestamp::from_millis(1_763_000_000_000)));
         telemetry.forget(Stage::Rollup, "1");
-        assert_eq!(
-            telemetry.rollup_watermark(),
-            Some(Timestamp::from_millis(1_764_000_000_123))
-        );
+        assert_eq!(telemetry.rollup_watermark(), Some(Timestamp::from_millis(1_764_000_000_123)));
     }
 
     #[test]

@@ -37,13 +37,7 @@ fn rows() -> Vec<Row> {
         pipeline: 96_000,
         cycle: 12,
     };
-    let some = Sales {
-        won: 3,
-        lost: 2,
-        revenue: 4_321,
-        cycle: 5,
-        ..Sales::default()
-    };
+    let some = Sales { won: 3, lost: 2, revenue: 4_321, cycle: 5, ..Sales::default() };
     let mut february = row(month, at("2026-02-10T12:00:00Z"), &[], some);
     february.pane = Pane::Corrected;
     february.revision = 3;
@@ -53,27 +47,12 @@ fn rows() -> Vec<Row> {
         row(rolling, now, &[], all),
         row(rolling, now, &[("territory", "West")], some),
         row(rolling, now, &[("channel", "partner")], some),
-        row(
-            rolling,
-            now,
-            &[("rep", "r-001")],
-            Sales {
-                won: 20,
-                lost: 5,
-                revenue: 9_000,
-                ..some
-            },
-        ),
+        row(rolling, now, &[("rep", "r-001")], Sales { won: 20, lost: 5, revenue: 9_000, ..some }),
         row(rolling, now, &[("rep", ATTACK)], some),
         row(rolling, now, &[("rep", "r-idle")], Sales::default()),
         row(rolling, now, &[("rep", "\u{202e}turned")], Sales::default()),
         row(rolling, now, &[("rep", &long)], Sales::default()),
-        row(
-            rolling,
-            now,
-            &[("territory", "West"), ("channel", "partner")],
-            some,
-        ),
+        row(rolling, now, &[("territory", "West"), ("channel", "partner")], some),
         february,
         row(month, now, &[], all),
     ]
@@ -90,37 +69,16 @@ fn dom(state: HttpState) -> Option<String> {
         return None;
     };
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
-    let listener = runtime
-        .block_on(TcpListener::bind("127.0.0.1:0"))
-        .expect("loopback has ports");
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback has ports");
     let address = listener.local_addr().expect("it is bound");
-    runtime.spawn(serve(
-        listener,
-        router(state),
-        Limits::default(),
-        std::future::pending(),
-    ));
+    runtime.spawn(serve(listener, router(state), Limits::default(), std::future::pending()));
 
     let profile = tempfile::tempdir().expect("there is a directory for temporary files");
     let mut browser = Command::new(chromium)
-        .args([
-            "--headless",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--lang=en-US",
-        ])
+        .args(["--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--lang=en-US"])
         // The sandbox needs rights that containers do not give; the page is our own.
-        .args([
-            "--no-sandbox",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-        ])
-        .args([
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-extensions",
-        ])
+        .args(["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"])
+        .args(["--disable-component-update", "--disable-sync", "--disable-extensions"])
         .args(["--window-size=1400,1800", "--dump-dom"])
         .arg(format!("--virtual-time-budget={VIRTUAL_MS}"))
         .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -142,38 +100,25 @@ fn dom(state: HttpState) -> Option<String> {
     // It has ended, or must: either way it may not outlive the test.
     let _ = browser.kill();
     let _ = browser.wait();
-    let text = shown
-        .expect("Chromium dumps the page in time")
-        .expect("the page is text");
+    let text = shown.expect("Chromium dumps the page in time").expect("the page is text");
     assert!(text.contains("</html>"), "Chromium shows nothing");
     Some(text)
 }
 
 fn chromium() -> Option<&'static str> {
-    ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find(|name| {
-            let mut probe = Command::new(name);
-            probe
-                .arg("--version")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            probe.status().is_ok_and(|status| status.success())
-        })
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+        let mut probe = Command::new(name);
+        probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        probe.status().is_ok_and(|status| status.success())
+    })
 }
 
 /// The text of the element with this id, without tags.
 fn text_of(dom: &str, id: &str) -> String {
-    let start = dom
-        .find(&format!("id=\"{id}\""))
-        .unwrap_or_else(|| panic!("no element {id}"));
+    let start = dom.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no element {id}"));
     let rest = &dom[start..];
     let rest = &rest[rest.find('>').expect("the tag ends") + 1..];
-    let end = rest
-        .find("</dd>")
-        .into_iter()
-        .chain(rest.find("</li>"))
-        .chain(rest.find("</h2>"));
+    let end = rest.find("</dd>").into_iter().chain(rest.find("</li>")).chain(rest.find("</h2>"));
     words(&rest[..end.min().expect("the element ends")])
 }
 
@@ -181,12 +126,7 @@ fn text_of(dom: &str, id: &str) -> String {
 fn line_of(dom: &str, name: &str) -> String {
     let line = dom.split("<tr").find(|line| line.contains(name));
     let line = line.unwrap_or_else(|| panic!("no line {name}"));
-    words(
-        line.split("</tr>")
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches('>'),
-    )
+    words(line.split("</tr>").next().unwrap_or_default().trim_start_matches('>'))
 }
 
 fn words(html: &str) -> String {
@@ -209,9 +149,7 @@ fn words(html: &str) -> String {
 #[test]
 fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     let state = state(&rows());
-    state
-        .telemetry
-        .events("crm", EntityKind::ALL[0].0, 1_234_567);
+    state.telemetry.events("crm", EntityKind::ALL[0].0, 1_234_567);
     state.telemetry.late(42);
     state.telemetry.dead_letter(Code::BadAmount);
     let Some(dom) = dom(state) else { return };
@@ -220,18 +158,9 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
         ("tile-revenue", "Revenue €1,250,000 40 deals with an amount"),
         ("tile-deals_won", "Deals won 40 60 lost"),
         ("tile-win_rate", "Win rate 40.0% 40 of 100 closed"),
-        (
-            "tile-average_deal_size",
-            "Average deal size €31,250 40 deals with an amount",
-        ),
-        (
-            "tile-cycle_length_p50",
-            "Median cycle 12 days 90% within 12 days, n 40",
-        ),
-        (
-            "tile-open_pipeline",
-            "Open pipeline €96,000 7 deals with an amount",
-        ),
+        ("tile-average_deal_size", "Average deal size €31,250 40 deals with an amount"),
+        ("tile-cycle_length_p50", "Median cycle 12 days 90% within 12 days, n 40"),
+        ("tile-open_pipeline", "Open pipeline €96,000 7 deals with an amount"),
         ("tile-open_deals", "Open deals 7 103 created in the window"),
         ("tile-revenue_growth", "Growth +25% on €1,000,000 before"),
         ("window-title", "Last 28 days"),
@@ -245,36 +174,21 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     ] {
         assert_eq!(text_of(&dom, id), expected, "{id}");
     }
-    assert!(
-        text_of(&dom, "watermark").contains("Mar 20, 2026, 1:00:00"),
-        "in the zone's time"
-    );
+    assert!(text_of(&dom, "watermark").contains("Mar 20, 2026, 1:00:00"), "in the zone's time");
     assert!(dom.contains("data-state=\"live\""));
 
-    assert_eq!(
-        line_of(&dom, ">r-001<"),
-        "1 r-001 €9,000 20 80.0% n 25 €450 5 days €0"
-    );
+    assert_eq!(line_of(&dom, ">r-001<"), "1 r-001 €9,000 20 80.0% n 25 €450 5 days €0");
     // Nothing closed: the quotients are absent, which is not 0.
     let idle = line_of(&dom, ">r-idle<");
     assert!(idle.ends_with("r-idle €0 0 – n 0 – – €0"), "{idle}");
-    assert_eq!(
-        line_of(&dom, ">West<"),
-        "West €4,321 3 60.0% n 5 €1,440 5 days €0"
-    );
+    assert_eq!(line_of(&dom, ">West<"), "West €4,321 3 60.0% n 5 €1,440 5 days €0");
     assert_eq!(
         line_of(&dom, ">February 2026<"),
         "February 2026 €4,321 60.0% 5 corrected, revision 3"
     );
-    assert_eq!(
-        line_of(&dom, ">March 2026<"),
-        "March 2026 €1,250,000 40.0% 100 running"
-    );
+    assert_eq!(line_of(&dom, ">March 2026<"), "March 2026 €1,250,000 40.0% 100 running");
 
-    assert!(
-        dom.contains(">&lt;script&gt;alert(1)&lt;/script&gt;</bdi>"),
-        "shown as text"
-    );
+    assert!(dom.contains(">&lt;script&gt;alert(1)&lt;/script&gt;</bdi>"), "shown as text");
     let elements = dom.replace(&format!("title=\"{ATTACK}\""), "");
     assert!(!elements.contains("<script>"), "and only as text");
     assert_eq!(elements.matches("<script").count(), 1, "the page's own");
@@ -285,10 +199,7 @@ fn without_rows_the_page_says_so() {
     let state = state(&[]);
     state.health.set("ledger", Err("replaying".to_owned()));
     let Some(dom) = dom(state) else { return };
-    assert_eq!(
-        text_of(&dom, "window-title"),
-        "Waiting for the first numbers"
-    );
+    assert_eq!(text_of(&dom, "window-title"), "Waiting for the first numbers");
     assert_eq!(text_of(&dom, "watermark"), "– no event yet");
     assert!(dom.contains("data-state=\"starting\"") && dom.contains(">Restoring<"));
 }

@@ -63,9 +63,6 @@ fn a_bad_configuration_ends_with_2_and_names_place_and_mend() {
     for verb in ["validate", "run"] {
         let (code, _, said) = run_to_end(&[verb, "--config", file.to_str().unwrap()]);
         assert_eq!(code, Some(2), "{said}");
-        assert!(
-            said.contains("t.toml:2:1") && said.contains("zone"),
-            "{said}"
-        );
+        assert!(said.contains("t.toml:2:1") && said.contains("zone"), "{said}");
     }
 }

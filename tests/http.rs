@@ -26,13 +26,7 @@ use fixture::{Sales, at, row, state};
 const MONTH: WindowKind = WindowKind::Calendar(Period::Month);
 
 fn sales(won: i128, lost: i128) -> Sales {
-    Sales {
-        won,
-        lost,
-        revenue: won * 100,
-        cycle: 3,
-        ..Sales::default()
-    }
+    Sales { won, lost, revenue: won * 100, cycle: 3, ..Sales::default() }
 }
 
 fn rows() -> Vec<Row> {
@@ -45,48 +39,27 @@ fn rows() -> Vec<Row> {
         row(MONTH, march, &[], sales(3, 1)),
         row(MONTH, march, &[("rep", "r-001")], sales(2, 1)),
         row(MONTH, march, &[("rep", "O\"Brien | x")], sales(1, 0)),
-        row(
-            MONTH,
-            march,
-            &[("territory", "West"), ("channel", "web")],
-            sales(1, 1),
-        ),
+        row(MONTH, march, &[("territory", "West"), ("channel", "web")], sales(1, 1)),
         row(rolling, march, &[], sales(3, 1)),
     ]
 }
 
 async fn get(state: &HttpState, path: &str) -> (StatusCode, HeaderMap, String) {
-    let request = Request::get(path)
-        .body(Body::empty())
-        .expect("paths here are valid");
+    let request = Request::get(path).body(Body::empty()).expect("paths here are valid");
     send(state, request).await
 }
 
 async fn send(state: &HttpState, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
-    let response = router(state.clone())
-        .oneshot(request)
-        .await
-        .expect("the router never fails");
+    let response = router(state.clone()).oneshot(request).await.expect("the router never fails");
     let (head, body) = response.into_parts();
-    let bytes = body
-        .collect()
-        .await
-        .expect("bodies are in memory")
-        .to_bytes();
-    (
-        head.status,
-        head.headers,
-        String::from_utf8(bytes.to_vec()).expect("bodies are text"),
-    )
+    let bytes = body.collect().await.expect("bodies are in memory").to_bytes();
+    (head.status, head.headers, String::from_utf8(bytes.to_vec()).expect("bodies are text"))
 }
 
 async fn json(state: &HttpState, path: &str) -> (StatusCode, Value) {
     let (status, headers, body) = get(state, path).await;
     assert_eq!(headers["content-type"], "application/json", "{path}");
-    (
-        status,
-        serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}\n{body}")),
-    )
+    (status, serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}\n{body}")))
 }
 
 #[tokio::test]
@@ -108,17 +81,11 @@ async fn everything_carries_the_security_headers() {
     for path in paths {
         let (_, headers, _) = get(&state, path).await;
         let policy = headers["content-security-policy"].to_str().unwrap();
-        assert!(
-            policy.starts_with("default-src 'none'; script-src 'self';"),
-            "{path}: {policy}"
-        );
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}: {policy}");
         assert!(policy.contains("frame-ancestors 'none'"), "{path}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
-        let cached = if path == "/" || path.starts_with("/assets") {
-            "no-cache"
-        } else {
-            "no-store"
-        };
+        let cached =
+            if path == "/" || path.starts_with("/assets") { "no-cache" } else { "no-store" };
         assert_eq!(headers["cache-control"], cached, "{path}");
     }
 }
@@ -137,33 +104,21 @@ async fn the_page_and_all_that_it_names_are_served() {
         .filter_map(|part| part.strip_prefix("assets/").map(str::to_owned))
         .collect();
     let (_, _, script) = get(&state, "/assets/app.js").await;
-    named.extend(
-        script
-            .split('"')
-            .filter_map(|p| p.strip_prefix("./").map(str::to_owned)),
-    );
+    named.extend(script.split('"').filter_map(|p| p.strip_prefix("./").map(str::to_owned)));
     assert!(named.len() >= 7, "{named:?}");
     for name in named {
         let (status, headers, body) = get(&state, &format!("/assets/{name}")).await;
         assert_eq!(status, StatusCode::OK, "{name}");
-        assert!(
-            !body.contains("innerHTML") && !body.contains("https://"),
-            "{name}"
-        );
+        assert!(!body.contains("innerHTML") && !body.contains("https://"), "{name}");
         let kind = headers["content-type"].to_str().unwrap();
-        assert!(
-            !name.ends_with(".js") || kind.starts_with("text/javascript"),
-            "{name}: {kind}"
-        );
+        assert!(!name.ends_with(".js") || kind.starts_with("text/javascript"), "{name}: {kind}");
     }
 }
 
 #[tokio::test]
 async fn only_reading_is_answered() {
     let state = state(&[]);
-    let post = Request::post("/api/v1/rows")
-        .body(Body::from("{}"))
-        .unwrap();
+    let post = Request::post("/api/v1/rows").body(Body::from("{}")).unwrap();
     let (status, headers, _) = send(&state, post).await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(headers["x-content-type-options"], "nosniff");
@@ -191,21 +146,11 @@ async fn rows_are_filtered_and_come_as_published() {
     assert_eq!(total("status=corrected").await, 1);
     assert_eq!(total("rep=r-001").await, 1);
     assert_eq!(total("rep=O%22Brien+%7C+x").await, 1);
-    assert_eq!(
-        total("territory=West").await,
-        0,
-        "no segment is of the territory alone"
-    );
+    assert_eq!(total("territory=West").await, 0, "no segment is of the territory alone");
     assert_eq!(total("grain=territory_channel&territory=West").await, 1);
 
     let (_, body) = json(&state, "/api/v1/rows?window=month&limit=1&offset=1").await;
-    assert_eq!(
-        (
-            body["total"].as_u64(),
-            body["rows"].as_array().unwrap().len()
-        ),
-        (Some(5), 1)
-    );
+    assert_eq!((body["total"].as_u64(), body["rows"].as_array().unwrap().len()), (Some(5), 1));
     let expected: Value = serde_json::from_str(&rows[1].to_json()).unwrap();
     assert_eq!(body["rows"][0], expected);
     assert_eq!(body["keys"][0], rows[1].key());
@@ -218,22 +163,14 @@ async fn changes_are_asked_for_by_cursor() {
     let mut rows = rows();
     let state = state(&rows);
     let (_, first) = json(&state, "/api/v1/rows?since=0").await;
-    assert_eq!(
-        (first["total"].as_u64(), first["reset"].as_bool()),
-        (Some(6), Some(false))
-    );
+    assert_eq!((first["total"].as_u64(), first["reset"].as_bool()), (Some(6), Some(false)));
     let next = format!("/api/v1/rows?since={}", first["cursor"].as_str().unwrap());
     assert_eq!(json(&state, &next).await.1["total"], 0);
     rows[2].version = 2;
-    state
-        .board
-        .apply(&rows[2].key(), Some(rows[2].to_json().as_bytes()));
+    state.board.apply(&rows[2].key(), Some(rows[2].to_json().as_bytes()));
     let (_, changed) = json(&state, &next).await;
     assert_eq!(changed["keys"], serde_json::json!([rows[2].key()]));
-    assert_eq!(
-        json(&state, "/api/v1/rows?since=99.1").await.1["reset"],
-        true
-    );
+    assert_eq!(json(&state, "/api/v1/rows?since=99.1").await.1["reset"], true);
 }
 
 #[tokio::test]
@@ -242,17 +179,8 @@ async fn a_bad_parameter_is_named_with_what_is_allowed() {
     let (status, body) = json(&state, "/api/v1/rows?window=mnoth").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let error = &body["error"];
-    assert_eq!(
-        (&error["parameter"], &error["value"]),
-        (&"window".into(), &"mnoth".into())
-    );
-    assert!(
-        error["allowed"]
-            .as_array()
-            .unwrap()
-            .contains(&"month".into()),
-        "{error}"
-    );
+    assert_eq!((&error["parameter"], &error["value"]), (&"window".into(), &"mnoth".into()));
+    assert!(error["allowed"].as_array().unwrap().contains(&"month".into()), "{error}");
     for query in [
         "team=x",
         "limit=0",
@@ -264,11 +192,7 @@ async fn a_bad_parameter_is_named_with_what_is_allowed() {
     ] {
         let (status, body) = json(&state, &format!("/api/v1/rows?{query}")).await;
         let usable = query == "rep=%ff"; // Bytes that are no UTF-8 match no rep.
-        assert_eq!(
-            status == StatusCode::BAD_REQUEST,
-            !usable,
-            "{query}: {body}"
-        );
+        assert_eq!(status == StatusCode::BAD_REQUEST, !usable, "{query}: {body}");
     }
 }
 
@@ -290,9 +214,7 @@ async fn the_status_says_how_far_the_numbers_go() {
     state.telemetry.events("crm", EntityKind::ALL[0].0, 41);
     state.telemetry.dead_letter(Code::BadAmount);
     state.telemetry.late(3);
-    state
-        .telemetry
-        .watermark(Stage::Rollup, "0", at("2026-03-20T11:59:30Z"));
+    state.telemetry.watermark(Stage::Rollup, "0", at("2026-03-20T11:59:30Z"));
     let (status, body) = json(&state, "/api/v1/status").await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(body["watermark"], "2026-03-20T11:59:30Z");
@@ -301,25 +223,14 @@ async fn the_status_says_how_far_the_numbers_go() {
         (&body["events_taken"], &body["late"], &body["too_late"]),
         (&41.into(), &3.into(), &0.into())
     );
-    assert_eq!(
-        body["dead_letters"]["by_code"],
-        serde_json::json!({ "BAD_AMOUNT": 1 })
-    );
+    assert_eq!(body["dead_letters"]["by_code"], serde_json::json!({ "BAD_AMOUNT": 1 }));
     assert_eq!(
         (&body["mode"], &body["zone"], &body["ready"]),
         (&"embedded".into(), &"Europe/Berlin".into(), &true.into())
     );
-    let kinds: Vec<&str> = body["windows"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|w| w["kind"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        kinds,
-        ["rolling_28d", "month"],
-        "in the order of the config"
-    );
+    let kinds: Vec<&str> =
+        body["windows"].as_array().unwrap().iter().map(|w| w["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["rolling_28d", "month"], "in the order of the config");
     assert_eq!(body["windows"][1]["start"], "2026-02-28T23:00:00Z");
 }
 
@@ -329,20 +240,12 @@ async fn ready_only_when_all_checks_hold() {
     assert_eq!(json(&state, "/livez").await.0, StatusCode::OK);
     assert_eq!(
         json(&state, "/readyz").await,
-        (
-            StatusCode::OK,
-            serde_json::json!({ "ready": true, "checks": {} })
-        )
+        (StatusCode::OK, serde_json::json!({ "ready": true, "checks": {} }))
     );
-    state
-        .health
-        .set("ledger", Err("replaying shard 3".to_owned()));
+    state.health.set("ledger", Err("replaying shard 3".to_owned()));
     let (status, body) = json(&state, "/readyz").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(
-        body["checks"],
-        serde_json::json!({ "ledger": "replaying shard 3" })
-    );
+    assert_eq!(body["checks"], serde_json::json!({ "ledger": "replaying shard 3" }));
     let (_, body) = json(&state, "/readyz?verbose").await;
     assert_eq!(body["checks"]["rollup"], "ok");
     assert_eq!(json(&state, "/livez").await.0, StatusCode::OK);
@@ -353,29 +256,18 @@ async fn metrics_are_negotiated() {
     let state = state(&rows());
     let (status, headers, text) = get(&state, "/metrics").await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(
-        headers["content-type"],
-        "text/plain; version=0.0.4; charset=utf-8"
-    );
+    assert_eq!(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     assert!(
         text.contains("tidemark_rep_win_ratio{rep=\"O\\\"Brien | x\",window=\"month\"} 1\n"),
         "{text}"
     );
     assert!(text.contains("tidemark_build_info{version="));
     let request = Request::get("/metrics")
-        .header(
-            "accept",
-            "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
-        )
+        .header("accept", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
         .body(Body::empty())
         .unwrap();
     let (_, headers, text) = send(&state, request).await;
-    assert!(
-        headers["content-type"]
-            .to_str()
-            .unwrap()
-            .starts_with("application/openmetrics-text")
-    );
+    assert!(headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     assert!(text.ends_with("# EOF\n"));
 }
 
@@ -399,10 +291,7 @@ async fn promtool_finds_nothing_to_say() {
     let (_, _, page) = get(&state, "/metrics").await;
     for (name, ..) in tidemark::telemetry::table() {
         let linux = cfg!(target_os = "linux") || !name.starts_with("process_");
-        assert!(
-            !linux || page.contains(&format!("# HELP {name} ")),
-            "{name} is not on the page"
-        );
+        assert!(!linux || page.contains(&format!("# HELP {name} ")), "{name} is not on the page");
     }
     let spawned = Command::new("promtool")
         .args(["check", "metrics"])
@@ -418,12 +307,7 @@ async fn promtool_finds_nothing_to_say() {
         }
         Err(e) => panic!("promtool does not start: {e}"),
     };
-    promtool
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(page.as_bytes())
-        .unwrap();
+    promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
     let out = promtool.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
     assert!(out.status.success() && said.trim().is_empty(), "{said}");

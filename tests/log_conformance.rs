@@ -109,10 +109,7 @@ fn write(writer: &mut dyn Writer, records: impl IntoIterator<Item = Outgoing>) {
 /// Writes `values` to one partition through a fresh writer.
 fn fill(fixture: &Fixture, topic: &Arc<str>, partition: u32, values: std::ops::Range<u32>) {
     let mut writer = fixture.log.writer().unwrap();
-    write(
-        writer.as_mut(),
-        values.map(|v| out(topic, partition, "k", Some(&v.to_string()))),
-    );
+    write(writer.as_mut(), values.map(|v| out(topic, partition, "k", Some(&v.to_string()))));
 }
 
 /// Reads until `enough` says so.
@@ -139,10 +136,7 @@ fn text(bytes: &Option<Vec<u8>>) -> String {
 }
 
 fn values(records: &[Record]) -> Vec<u32> {
-    records
-        .iter()
-        .map(|r| text(&r.value).parse().unwrap())
-        .collect()
+    records.iter().map(|r| text(&r.value).parse().unwrap()).collect()
 }
 
 /// Reads until the error comes that reading from there must give.
@@ -163,14 +157,7 @@ fn create_is_idempotent(f: &Fixture) {
     let spec = spec(&fresh_name("conf"), 3, Cleanup::Delete { retention: None });
     assert!(f.log.create(&spec).unwrap());
     assert!(!f.log.create(&spec).unwrap());
-    assert!(
-        !f.log
-            .create(&TopicSpec {
-                partitions: 5,
-                ..spec.clone()
-            })
-            .unwrap()
-    );
+    assert!(!f.log.create(&TopicSpec { partitions: 5, ..spec.clone() }).unwrap());
     let info = f.log.describe(&spec.name).unwrap().unwrap();
     assert_eq!(info.partitions, 3, "an existing topic is left as it is");
     assert_eq!(info.compacted, Some(false));
@@ -178,12 +165,7 @@ fn create_is_idempotent(f: &Fixture) {
 
 fn describe_tells_compacted_and_missing(f: &Fixture) {
     assert_eq!(f.log.describe(&fresh_name("missing")).unwrap(), None);
-    let topic = f.topic(
-        2,
-        Cleanup::Compact {
-            min_lag: Duration::from_secs(60),
-        },
-    );
+    let topic = f.topic(2, Cleanup::Compact { min_lag: Duration::from_secs(60) });
     let info = f.log.describe(&topic).unwrap().unwrap();
     assert_eq!((info.partitions, info.compacted), (2, Some(true)));
 }
@@ -196,27 +178,15 @@ fn cluster_id_is_stable(f: &Fixture) {
 
 fn unknown_partition_is_an_error(f: &Fixture) {
     let topic = f.kept(1);
-    for tp in [
-        TopicPartition::new(topic, 7),
-        TopicPartition::new(fresh_name("missing"), 0),
-    ] {
+    for tp in [TopicPartition::new(topic, 7), TopicPartition::new(fresh_name("missing"), 0)] {
         let e = read_error(f, &tp, 0);
-        assert!(
-            matches!(&e, LogError::NoSuchPartition(named) if *named == tp),
-            "{e}"
-        );
+        assert!(matches!(&e, LogError::NoSuchPartition(named) if *named == tp), "{e}");
         let e = f.log.reader().unwrap().bounds(&tp).unwrap_err();
-        assert!(
-            matches!(&e, LogError::NoSuchPartition(named) if *named == tp),
-            "{e}"
-        );
+        assert!(matches!(&e, LogError::NoSuchPartition(named) if *named == tp), "{e}");
         let mut writer = f.log.writer().unwrap();
         let sent = writer.send(out(&tp.topic, tp.partition.0, "k", Some("v")));
         let e = sent.and_then(|()| writer.flush(PATIENCE)).unwrap_err();
-        assert!(
-            matches!(&e, LogError::NoSuchPartition(named) if *named == tp),
-            "{e}"
-        );
+        assert!(matches!(&e, LogError::NoSuchPartition(named) if *named == tp), "{e}");
         // The writer is not spoilt by it.
         writer.flush(PATIENCE).unwrap();
     }
@@ -229,14 +199,8 @@ fn too_large_a_record_is_refused(f: &Fixture) {
     let noise: Vec<u8> = (0u64..600_000)
         .flat_map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes())[..4].to_vec())
         .collect();
-    let record = Outgoing {
-        value: Some(noise),
-        ..out(&topic, 0, "k", None)
-    };
-    let e = writer
-        .send(record)
-        .and_then(|()| writer.flush(PATIENCE))
-        .unwrap_err();
+    let record = Outgoing { value: Some(noise), ..out(&topic, 0, "k", None) };
+    let e = writer.send(record).and_then(|()| writer.flush(PATIENCE)).unwrap_err();
     assert!(matches!(e, LogError::TooLarge { .. }), "{e}");
     write(writer.as_mut(), [out(&topic, 0, "k", Some("1"))]);
     let mut reader = f.reader_at(&TopicPartition::new(topic, 0), 0);
@@ -271,11 +235,7 @@ fn records_come_back_whole(f: &Fixture) {
     for (i, (sent, got)) in sent.iter().zip(&got).enumerate() {
         assert_eq!(got.offset, Offset(i as u64));
         assert_eq!((&got.topic, got.partition), (&topic, Partition(0)));
-        assert_eq!(
-            (&got.key, &got.value),
-            (&sent.key, &sent.value),
-            "record {i}"
-        );
+        assert_eq!((&got.key, &got.value), (&sent.key, &sent.value), "record {i}");
         assert_eq!(got.headers, sent.headers, "record {i}");
     }
     assert_eq!(got[0].header("trace"), Some(&[0, 255, 10][..]));
@@ -284,14 +244,9 @@ fn records_come_back_whole(f: &Fixture) {
 fn order_holds_in_each_partition(f: &Fixture) {
     let topic = f.kept(3);
     let mut writer = f.log.writer().unwrap();
-    write(
-        writer.as_mut(),
-        (0..9_000).map(|v| out(&topic, v % 3, "k", Some(&v.to_string()))),
-    );
+    write(writer.as_mut(), (0..9_000).map(|v| out(&topic, v % 3, "k", Some(&v.to_string()))));
     let mut reader = f.log.reader().unwrap();
-    let all: Vec<_> = (0..3)
-        .map(|p| (TopicPartition::new(topic.clone(), p), Offset(0)))
-        .collect();
+    let all: Vec<_> = (0..3).map(|p| (TopicPartition::new(topic.clone(), p), Offset(0))).collect();
     reader.assign(&all).unwrap();
     let got = read_n(reader.as_mut(), 9_000);
     for p in 0..3 {
@@ -309,18 +264,10 @@ fn reader_starts_where_it_is_told(f: &Fixture) {
     fill(f, &topic, 1, 100..150);
     let tp = TopicPartition::new(topic.clone(), 0);
     let mut reader = f.reader_at(&tp, 20);
-    assert_eq!(
-        values(&read_n(reader.as_mut(), 30)),
-        (20..50).collect::<Vec<u32>>()
-    );
+    assert_eq!(values(&read_n(reader.as_mut(), 30)), (20..50).collect::<Vec<u32>>());
     // Another assignment replaces the first whole, forward and backward.
-    reader
-        .assign(&[(TopicPartition::new(topic.clone(), 1), Offset(45))])
-        .unwrap();
-    assert_eq!(
-        values(&read_n(reader.as_mut(), 5)),
-        (145..150).collect::<Vec<u32>>()
-    );
+    reader.assign(&[(TopicPartition::new(topic.clone(), 1), Offset(45))]).unwrap();
+    assert_eq!(values(&read_n(reader.as_mut(), 5)), (145..150).collect::<Vec<u32>>());
     reader.assign(&[(tp.clone(), Offset(48))]).unwrap();
     assert_eq!(values(&read_n(reader.as_mut(), 2)), [48, 49]);
     // At the end: nothing, until something is written.
@@ -377,10 +324,7 @@ fn flushed_is_visible_to_a_new_reader(f: &Fixture) {
     let tp = TopicPartition::new(topic.clone(), 0);
     let mut writer = f.log.writer().unwrap();
     for round in 0..20u32 {
-        write(
-            writer.as_mut(),
-            [out(&topic, 0, "k", Some(&round.to_string()))],
-        );
+        write(writer.as_mut(), [out(&topic, 0, "k", Some(&round.to_string()))]);
         let end = f.log.reader().unwrap().bounds(&tp).unwrap().end;
         assert_eq!(end, Offset(u64::from(round) + 1));
     }
@@ -394,49 +338,27 @@ fn out_of_range_is_an_error_with_bounds(f: &Fixture) {
     (f.truncate)(&tp, Offset(6));
     for asked in [0, 5, 11, 1_000] {
         match read_error(f, &tp, asked) {
-            LogError::OutOfRange {
-                partition,
-                asked: at,
-                start,
-                end,
-            } => {
-                assert_eq!(
-                    (partition, at.0, start.0, end.0),
-                    (tp.clone(), asked, 6, 10)
-                );
+            LogError::OutOfRange { partition, asked: at, start, end } => {
+                assert_eq!((partition, at.0, start.0, end.0), (tp.clone(), asked, 6, 10));
             }
             e => panic!("asked for {asked}: {e}"),
         }
     }
-    assert_eq!(
-        values(&read_n(f.reader_at(&tp, 6).as_mut(), 4)),
-        [6, 7, 8, 9]
-    );
+    assert_eq!(values(&read_n(f.reader_at(&tp, 6).as_mut(), 4)), [6, 7, 8, 9]);
 }
 
 fn one_bad_position_does_not_hide_the_others(f: &Fixture) {
     let topic = f.kept(2);
     fill(f, &topic, 0, 0..10);
     fill(f, &topic, 1, 0..10);
-    let (bad, good) = (
-        TopicPartition::new(topic.clone(), 0),
-        TopicPartition::new(topic, 1),
-    );
+    let (bad, good) = (TopicPartition::new(topic.clone(), 0), TopicPartition::new(topic, 1));
     let mut reader = f.log.reader().unwrap();
-    reader
-        .assign(&[(bad.clone(), Offset(99)), (good.clone(), Offset(0))])
-        .unwrap();
+    reader.assign(&[(bad.clone(), Offset(99)), (good.clone(), Offset(0))]).unwrap();
     let mut got = Vec::new();
     let e = await_some("an error", PATIENCE, || {
-        reader
-            .poll(100, SHORT, &mut got)
-            .err()
-            .filter(|e| !e.is_retriable())
+        reader.poll(100, SHORT, &mut got).err().filter(|e| !e.is_retriable())
     });
-    assert!(
-        matches!(&e, LogError::OutOfRange { partition, .. } if *partition == bad),
-        "{e}"
-    );
+    assert!(matches!(&e, LogError::OutOfRange { partition, .. } if *partition == bad), "{e}");
     // Whoever repairs the one position goes on with the other where it was.
     let at = got.last().map_or(Offset(0), |r| r.offset.next());
     reader.assign(&[(bad, Offset(10)), (good, at)]).unwrap();
@@ -446,12 +368,7 @@ fn one_bad_position_does_not_hide_the_others(f: &Fixture) {
 }
 
 fn compacted_topic_keeps_the_newest_of_each_key(f: &Fixture) {
-    let topic = f.topic(
-        1,
-        Cleanup::Compact {
-            min_lag: Duration::ZERO,
-        },
-    );
+    let topic = f.topic(1, Cleanup::Compact { min_lag: Duration::ZERO });
     let tp = TopicPartition::new(topic.clone(), 0);
     let mut writer = f.log.writer().unwrap();
     for round in 0..5u32 {
@@ -459,13 +376,7 @@ fn compacted_topic_keeps_the_newest_of_each_key(f: &Fixture) {
         let records = (0..10).map(|key| out(&topic, 0, &key.to_string(), Some(&value(key))));
         write(writer.as_mut(), records);
     }
-    write(
-        writer.as_mut(),
-        [
-            out(&topic, 0, "3", None),
-            out(&topic, 0, "end", Some("end")),
-        ],
-    );
+    write(writer.as_mut(), [out(&topic, 0, "3", None), out(&topic, 0, "end", Some("end"))]);
     (f.compact)(&topic);
     let mut reader = f.reader_at(&tp, 0);
     let end = reader.bounds(&tp).unwrap().end;
@@ -473,14 +384,9 @@ fn compacted_topic_keeps_the_newest_of_each_key(f: &Fixture) {
     let got = read(reader.as_mut(), "the last record", |got| {
         got.last().is_some_and(|r| r.offset.next() == end)
     });
-    assert!(
-        got.windows(2).all(|w| w[0].offset < w[1].offset),
-        "offsets stay as they were"
-    );
-    let newest: BTreeMap<String, Option<String>> = got
-        .iter()
-        .map(|r| (text(&r.key), r.value.as_ref().map(|_| text(&r.value))))
-        .collect();
+    assert!(got.windows(2).all(|w| w[0].offset < w[1].offset), "offsets stay as they were");
+    let newest: BTreeMap<String, Option<String>> =
+        got.iter().map(|r| (text(&r.key), r.value.as_ref().map(|_| text(&r.value)))).collect();
     for key in (0..10).filter(|k| *k != 3) {
         assert_eq!(newest[&key.to_string()], Some(format!("{key}@4")));
     }
@@ -525,61 +431,34 @@ fn group_shares_and_takes_over(f: &Fixture) {
     let topics = [&*topic, &*other];
     let mut first = f.log.join(&group, &topics).unwrap();
     let mut held = [Vec::new(), Vec::new()];
-    settle(&mut [&mut first], &mut held[..1], "one gets all", |h| {
-        h[0] == everything
-    });
+    settle(&mut [&mut first], &mut held[..1], "one gets all", |h| h[0] == everything);
     let mut second = f.log.join(&group, &topics).unwrap();
-    settle(
-        &mut [&mut first, &mut second],
-        &mut held,
-        "two share",
-        |h| disjoint_cover(h, &all),
-    );
+    settle(&mut [&mut first, &mut second], &mut held, "two share", |h| disjoint_cover(h, &all));
     assert_eq!(held[0].len(), 3);
     second.leave();
     let left = tidemark::clock::monotonic();
-    settle(
-        &mut [&mut first],
-        &mut held[..1],
-        "the first takes over",
-        |h| h[0] == everything,
-    );
+    settle(&mut [&mut first], &mut held[..1], "the first takes over", |h| h[0] == everything);
     // Well below the session timeout: it was told, it did not wait.
-    assert!(
-        left.elapsed() < Duration::from_secs(10),
-        "took {:?}",
-        left.elapsed()
-    );
+    assert!(left.elapsed() < Duration::from_secs(10), "took {:?}", left.elapsed());
     first.leave();
 }
 
 fn commits_outlive_the_members(f: &Fixture) {
     let topic = f.kept(2);
     let group = fresh_name("group");
-    let tps: Vec<_> = (0..2)
-        .map(|p| TopicPartition::new(topic.clone(), p))
-        .collect();
+    let tps: Vec<_> = (0..2).map(|p| TopicPartition::new(topic.clone(), p)).collect();
     fill(f, &topic, 0, 0..10);
     let mut member = f.log.join(&group, &[&topic]).unwrap();
     let mut held = [Vec::new()];
-    settle(&mut [&mut member], &mut held, "one gets all", |h| {
-        h[0] == tps
-    });
+    settle(&mut [&mut member], &mut held, "one gets all", |h| h[0] == tps);
     assert_eq!(member.committed(&tps).unwrap(), [None, None]);
     member.commit(&[(tps[0].clone(), Offset(7))]).unwrap();
     assert_eq!(member.committed(&tps).unwrap(), [Some(Offset(7)), None]);
-    member
-        .commit(&[(tps[0].clone(), Offset(9)), (tps[1].clone(), Offset(0))])
-        .unwrap();
+    member.commit(&[(tps[0].clone(), Offset(9)), (tps[1].clone(), Offset(0))]).unwrap();
     member.leave();
     let mut again = f.log.join(&group, &[&topic]).unwrap();
-    settle(&mut [&mut again], &mut held, "the next gets all", |h| {
-        h[0] == tps
-    });
-    assert_eq!(
-        again.committed(&tps).unwrap(),
-        [Some(Offset(9)), Some(Offset(0))]
-    );
+    settle(&mut [&mut again], &mut held, "the next gets all", |h| h[0] == tps);
+    assert_eq!(again.committed(&tps).unwrap(), [Some(Offset(9)), Some(Offset(0))]);
     let mut stranger = f.log.join(&fresh_name("group"), &[&topic]).unwrap();
     assert_eq!(stranger.committed(&tps).unwrap(), [None, None]);
     stranger.leave();
@@ -591,21 +470,11 @@ fn commit_of_a_strange_partition_is_refused(f: &Fixture) {
     let group = fresh_name("group");
     let mut first = f.log.join(&group, &[&topic]).unwrap();
     let mut second = f.log.join(&group, &[&topic]).unwrap();
-    let all: BTreeSet<_> = (0..2)
-        .map(|p| TopicPartition::new(topic.clone(), p))
-        .collect();
+    let all: BTreeSet<_> = (0..2).map(|p| TopicPartition::new(topic.clone(), p)).collect();
     let mut held = [Vec::new(), Vec::new()];
-    settle(
-        &mut [&mut first, &mut second],
-        &mut held,
-        "two share",
-        |h| disjoint_cover(h, &all),
-    );
+    settle(&mut [&mut first, &mut second], &mut held, "two share", |h| disjoint_cover(h, &all));
     let strange = held[1][0].clone();
-    let e = first.commit(&[
-        (held[0][0].clone(), Offset(0)),
-        (strange.clone(), Offset(0)),
-    ]);
+    let e = first.commit(&[(held[0][0].clone(), Offset(0)), (strange.clone(), Offset(0))]);
     assert!(matches!(e, Err(LogError::NotOwner(tp)) if tp == strange));
     assert_eq!(first.committed(&held[0]).unwrap(), [None], "all or nothing");
     second.commit(&[(strange, Offset(0))]).unwrap();

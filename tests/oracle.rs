@@ -33,11 +33,8 @@ const MONTHLY_QUOTIENTS: Columns = &[
     ("revenue_growth_mom", "revenue_growth"),
 ];
 
-const ROLLING_EXACT: Columns = &[
-    ("deals_won", "deals_won"),
-    ("deals_lost", "deals_lost"),
-    ("revenue", "revenue"),
-];
+const ROLLING_EXACT: Columns =
+    &[("deals_won", "deals_won"), ("deals_lost", "deals_lost"), ("revenue", "revenue")];
 
 const ROLLING_QUOTIENTS: Columns = &[
     ("win_rate_closed", "win_rate"),
@@ -47,12 +44,7 @@ const ROLLING_QUOTIENTS: Columns = &[
 
 fn maven() -> Definition {
     let sets: [&[&str]; 4] = [&[], &["rep"], &["territory"], &["product"]];
-    definition(
-        "UTC",
-        "USD",
-        &sets,
-        &[MONTH, WindowKind::RollingDays(28), DAY],
-    )
+    definition("UTC", "USD", &sets, &[MONTH, WindowKind::RollingDays(28), DAY])
 }
 
 /// The data set as canonical events: a creation states all but its own time; a closing states the
@@ -63,9 +55,7 @@ fn events(text: &str) -> Vec<Value> {
         .map(|line| {
             let (deal, day, ord) = (line["deal_id"], line["ts"], line["ord"]);
             let date: chrono::NaiveDate = day.parse().expect("a date");
-            let days = date
-                .signed_duration_since(chrono::NaiveDate::default())
-                .num_days();
+            let days = date.signed_duration_since(chrono::NaiveDate::default()).num_days();
             let (op, set) = match line["type"] {
                 "deal.created" => {
                     let set = json!({"owner": line["rep"], "territory": line["territory"],
@@ -113,8 +103,7 @@ impl Comparison {
             // Counts and sums are compared as text: no float is on the way.
             let got = got.to_string();
             if got != want {
-                self.faults
-                    .push(format!("{name:?} {kpi}: {want} expected, {got} found"));
+                self.faults.push(format!("{name:?} {kpi}: {want} expected, {got} found"));
             }
         }
         for (column, kpi) in quotients {
@@ -126,25 +115,15 @@ impl Comparison {
                 _ => want.is_empty() && got.is_null(),
             };
             if !same {
-                self.faults
-                    .push(format!("{name:?} {kpi}: \"{want}\" expected, {got} found"));
+                self.faults.push(format!("{name:?} {kpi}: \"{want}\" expected, {got} found"));
             }
         }
     }
 
     fn check(&self, what: &str) {
         let faults = &self.faults;
-        let first = faults
-            .iter()
-            .take(10)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join("\n");
-        assert!(
-            faults.is_empty(),
-            "{what}: {} cells differ\n{first}",
-            faults.len()
-        );
+        let first = faults.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
+        assert!(faults.is_empty(), "{what}: {} cells differ\n{first}", faults.len());
     }
 }
 
@@ -164,9 +143,7 @@ fn day_after(day: chrono::NaiveDate, days: i64) -> String {
 /// without a win has revenue 0 here, and the growth is -1.
 fn with_zero_revenue(truth: &mut [BTreeMap<&'static str, &'static str>]) {
     for i in 1..truth.len() {
-        let same = ["dim", "key"]
-            .iter()
-            .all(|c| truth[i][c] == truth[i - 1][c]);
+        let same = ["dim", "key"].iter().all(|c| truth[i][c] == truth[i - 1][c]);
         if same && truth[i]["deals_won"] == "0" && truth[i - 1]["revenue"] != "0" {
             truth[i].insert("revenue_growth_mom", "-1");
         }
@@ -184,15 +161,8 @@ fn compare(
             continue;
         };
         let start: chrono::NaiveDate = truth["month"].parse().expect("a date");
-        let next = start
-            .checked_add_months(chrono::Months::new(1))
-            .expect("in range");
-        let name = (
-            "month".to_owned(),
-            day_after(start, 0),
-            day_after(next, 0),
-            segment,
-        );
+        let next = start.checked_add_months(chrono::Months::new(1)).expect("in range");
+        let name = ("month".to_owned(), day_after(start, 0), day_after(next, 0), segment);
         all.cells(rows, &name, truth, (MONTHLY_EXACT, MONTHLY_QUOTIENTS));
     }
     for truth in days {
@@ -200,12 +170,7 @@ fn compare(
             continue;
         };
         let day: chrono::NaiveDate = truth["day"].parse().expect("a date");
-        let name = (
-            "rolling_28d".to_owned(),
-            day_after(day, -27),
-            day_after(day, 1),
-            segment,
-        );
+        let name = ("rolling_28d".to_owned(), day_after(day, -27), day_after(day, 1), segment);
         all.cells(rows, &name, truth, (ROLLING_EXACT, ROLLING_QUOTIENTS));
     }
     all.check("truth");
@@ -234,10 +199,7 @@ fn the_published_truth_is_reproduced_from_any_delivery() {
         let (rows, counts) = replay(&definition, &records, as_of);
         assert_eq!((counts.dead_letters, counts.after_as_of), (0, 0));
         assert_eq!(counts.events - counts.repeated, events.len() as u64);
-        assert!(
-            counts.repeated > 500,
-            "5 % of 15,011 events were sent twice"
-        );
+        assert!(counts.repeated > 500, "5 % of 15,011 events were sent twice");
         let [exact, quotients, absent] = compare(&rows, &months, &days);
         println!(
             "{exact} counts and sums, {quotients} quotients ({absent} absent), {} rows",
@@ -245,10 +207,7 @@ fn the_published_truth_is_reproduced_from_any_delivery() {
         );
         // 41 segments in 15 months and 1,224 rolling windows: nothing may pass on an empty file.
         let months = 41 * 15;
-        assert_eq!(
-            (exact, quotients),
-            (months * 5 + 1_224 * 3, months * 8 + 1_224 * 3)
-        );
+        assert_eq!((exact, quotients), (months * 5 + 1_224 * 3, months * 8 + 1_224 * 3));
         let first = first.get_or_insert_with(|| rows.clone());
         assert_eq!(first.differences(&rows), Vec::<String>::new());
     }

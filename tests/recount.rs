@@ -33,15 +33,11 @@ fn the_recount_is_consistent_with_itself() {
     let tallies = totals(&arrivals);
     for month in ["2025-01", "2025-02", "2025-03", "2025-04"] {
         let overall = &tallies[&(month.to_owned(), "overall".to_owned())];
-        assert!(
-            overall.deals_won > 200 && overall.leads_created > 1500,
-            "{overall:?}"
-        );
+        assert!(overall.deals_won > 200 && overall.leads_created > 1500, "{overall:?}");
         for grain in ["rep=", "territory="] {
             let mut sum = Tally::default();
-            for (_, tally) in tallies
-                .iter()
-                .filter(|((m, s), _)| m == month && s.starts_with(grain))
+            for (_, tally) in
+                tallies.iter().filter(|((m, s), _)| m == month && s.starts_with(grain))
             {
                 sum.leads_created += tally.leads_created;
                 sum.deals_created += tally.deals_created;
@@ -54,8 +50,7 @@ fn the_recount_is_consistent_with_itself() {
                     (&tally.cycle_won, &mut sum.cycle_won),
                     (&tally.cohort_won, &mut sum.cohort_won),
                 ] {
-                    from.iter()
-                        .for_each(|(days, n)| *to.entry(*days).or_default() += n);
+                    from.iter().for_each(|(days, n)| *to.entry(*days).or_default() += n);
                 }
             }
             assert_eq!(&sum, overall, "{grain} {month}");
@@ -70,51 +65,21 @@ fn the_recount_is_consistent_with_itself() {
 /// Deal, op, time, fields: a history by hand.
 const BY_HAND: &[(&str, &str, &str, &str)] = &[
     // The owner comes within 5 s, the territory from the directory; amended after the win.
-    (
-        "a",
-        "create",
-        "2025-01-10T09:00:00Z",
-        r#""amount":{"value":"100.10","currency":"EUR"}"#,
-    ),
+    ("a", "create", "2025-01-10T09:00:00Z", r#""amount":{"value":"100.10","currency":"EUR"}"#),
     ("a", "update", "2025-01-10T09:00:04Z", r#""owner":"r-001""#),
-    (
-        "a",
-        "update",
-        "2025-02-03T09:00:00Z",
-        r#""status":"won","closed_at":"2025-02-02""#,
-    ),
+    ("a", "update", "2025-02-03T09:00:00Z", r#""status":"won","closed_at":"2025-02-02""#),
     ("a", "update", "2025-02-20T09:00:00Z", r#""owner":"r-002""#),
-    (
-        "a",
-        "update",
-        "2025-03-01T09:00:00Z",
-        r#""amount":{"value":"90.05","currency":"EUR"}"#,
-    ),
+    ("a", "update", "2025-03-01T09:00:00Z", r#""amount":{"value":"90.05","currency":"EUR"}"#),
     // Won, reopened, won again by another rep; the old close date does not count.
     ("b", "create", "2025-01-31T23:59:59Z", r#""owner":"r-001""#),
-    (
-        "b",
-        "update",
-        "2025-02-01T00:00:00Z",
-        r#""amount":{"value":5,"currency":"EUR"}"#,
-    ),
-    (
-        "b",
-        "update",
-        "2025-02-05T09:00:00Z",
-        r#""status":"won","closed_at":"2025-02-05""#,
-    ),
+    ("b", "update", "2025-02-01T00:00:00Z", r#""amount":{"value":5,"currency":"EUR"}"#),
+    ("b", "update", "2025-02-05T09:00:00Z", r#""status":"won","closed_at":"2025-02-05""#),
     ("b", "update", "2025-02-06T09:00:00Z", r#""status":"open""#),
     ("b", "update", "2025-02-07T09:00:00Z", r#""owner":"r-002""#),
     ("b", "update", "2025-03-01T00:00:00Z", r#""status":"won""#),
     ("b", "snapshot", "2025-03-09T00:00:00Z", r#""status":"won""#),
     // Deleted and restored: it exists, and was lost in between.
-    (
-        "c",
-        "create",
-        "2025-02-01T00:00:00Z",
-        r#""territory":"moon""#,
-    ),
+    ("c", "create", "2025-02-01T00:00:00Z", r#""territory":"moon""#),
     ("c", "delete", "2025-02-02T00:00:00Z", ""),
     ("c", "update", "2025-02-03T00:00:00Z", r#""status":"lost""#),
     ("c", "restore", "2025-02-04T00:00:00Z", ""),
@@ -150,9 +115,7 @@ fn the_recount_counts_what_its_header_says() {
     };
     let got = recount::recount(by_hand().iter().map(String::as_str), &question);
     let of = |window: &str, segment: &str| {
-        got.get(&(window.to_owned(), segment.to_owned()))
-            .cloned()
-            .unwrap_or_default()
+        got.get(&(window.to_owned(), segment.to_owned())).cloned().unwrap_or_default()
     };
     let january = Tally {
         deals_created: 2,
@@ -164,17 +127,10 @@ fn the_recount_counts_what_its_header_says() {
     assert_eq!(of("2025-01", "overall"), january);
     assert_eq!(of("2025-01", "rep=r-001"), january);
     assert_eq!(of("2025-01", "territory=north"), january);
-    assert_eq!(
-        (january.cohort_won_ever(), january.cohort_won_within(28)),
-        (2, 1)
-    );
+    assert_eq!((january.cohort_won_ever(), january.cohort_won_within(28)), (2, 1));
 
     let february = of("2025-02", "overall");
-    let counts = (
-        february.deals_created,
-        february.deals_won,
-        february.deals_lost,
-    );
+    let counts = (february.deals_created, february.deals_won, february.deals_lost);
     assert_eq!(counts, (1, 1, 1));
     assert_eq!(february.revenue.to_string(), "90.05");
     assert_eq!(february.cycle_won, [(23, 1)].into());
@@ -186,27 +142,9 @@ fn the_recount_counts_what_its_header_says() {
     // Deal a leaves on the second, as its close date says. Deal b is open again on the sixth,
     // moves on the seventh, and is won in March's first moment.
     let open = |window: &str, segment: &str| of(window, segment).open_deals;
-    assert_eq!(
-        (
-            open("2025-02-02", "rep=r-001"),
-            open("2025-02-05", "rep=r-001")
-        ),
-        (1, 0)
-    );
-    assert_eq!(
-        (
-            open("2025-02-06", "rep=r-001"),
-            open("2025-02-07", "rep=r-001")
-        ),
-        (1, 0)
-    );
-    assert_eq!(
-        (
-            open("2025-02-07", "rep=r-002"),
-            open("2025-02", "rep=r-002")
-        ),
-        (1, 1)
-    );
+    assert_eq!((open("2025-02-02", "rep=r-001"), open("2025-02-05", "rep=r-001")), (1, 0));
+    assert_eq!((open("2025-02-06", "rep=r-001"), open("2025-02-07", "rep=r-001")), (1, 0));
+    assert_eq!((open("2025-02-07", "rep=r-002"), open("2025-02", "rep=r-002")), (1, 1));
     assert_eq!(of("2025-02", "overall").open_amount.to_string(), "5");
     let march = Tally {
         deals_won: 1,

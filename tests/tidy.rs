@@ -20,10 +20,7 @@ const LINES_A_FUNCTION: usize = 70;
 /// Files that may be longer, each with its reason.
 const LONG_FILES: &[(&str, &str)] = &[
     ("src/model/kpi.rs", "the catalogue of KPIs is a table"),
-    (
-        "tests/log_conformance.rs",
-        "one suite, case by case, that all three logs pass",
-    ),
+    ("tests/log_conformance.rs", "one suite, case by case, that all three logs pass"),
 ];
 
 /// The folds and what they are made of: a function of their arguments, nothing else.
@@ -45,30 +42,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("reference", &["model", "intake", "telemetry"]),
     (
         "runtime",
-        &[
-            "model",
-            "intake",
-            "ledger",
-            "rollup",
-            "log",
-            "http",
-            "config",
-            "telemetry",
-            "clock",
-        ],
+        &["model", "intake", "ledger", "rollup", "log", "http", "config", "telemetry", "clock"],
     ),
-    (
-        "app",
-        &[
-            "model",
-            "log",
-            "runtime",
-            "http",
-            "config",
-            "telemetry",
-            "clock",
-        ],
-    ),
+    ("app", &["model", "log", "runtime", "http", "config", "telemetry", "clock"]),
     (
         "cli",
         &[
@@ -123,58 +99,26 @@ const SEEDED: &str = "src/world/dice.rs";
 
 /// Files of the core with floats, each with its reason. `world` is no state and may have them.
 const FLOATS: &[(&str, &str)] = &[
-    (
-        "src/model/kpi.rs",
-        "quotients are taken from exact sums when a row is due",
-    ),
-    (
-        "src/model/money.rs",
-        "`Exact::to_f64` is the way out, to quotients and Prometheus",
-    ),
-    (
-        "src/model/row.rs",
-        "a row shows quotients and the share of its window that is complete",
-    ),
-    (
-        "src/model/time.rs",
-        "`Timestamp::seconds_f64` is the way out, to Prometheus",
-    ),
-    (
-        "src/rollup/rows.rs",
-        "the share of a window that is complete",
-    ),
+    ("src/model/kpi.rs", "quotients are taken from exact sums when a row is due"),
+    ("src/model/money.rs", "`Exact::to_f64` is the way out, to quotients and Prometheus"),
+    ("src/model/row.rs", "a row shows quotients and the share of its window that is complete"),
+    ("src/model/time.rs", "`Timestamp::seconds_f64` is the way out, to Prometheus"),
+    ("src/rollup/rows.rs", "the share of a window that is complete"),
 ];
 
 /// What reads a clock.
-const CLOCKS: &[&str] = &[
-    "Instant::now",
-    "SystemTime::now",
-    "Utc::now",
-    "Local::now",
-    "Zoned::now",
-    "Timestamp::now",
-];
+const CLOCKS: &[&str] =
+    &["Instant::now", "SystemTime::now", "Utc::now", "Local::now", "Zoned::now", "Timestamp::now"];
 
 /// Holds the check against the tree, then shows it each file that breaks its rule.
 fn hold(check: fn(&Tree) -> Faults, breaks: &[(&str, String)]) {
     let faults = check(tree());
-    assert!(
-        faults.is_empty(),
-        "{} faults\n{}",
-        faults.len(),
-        faults.join("\n")
-    );
+    assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
     for (path, text) in breaks {
         let mut planted = tree().clone();
-        planted.insert(
-            (*path).to_owned(),
-            Arc::new(Source::new(path, text.clone())),
-        );
+        planted.insert((*path).to_owned(), Arc::new(Source::new(path, text.clone())));
         let seen = check(&planted).iter().any(|fault| fault.contains(path));
-        assert!(
-            seen,
-            "the check does not see what is wrong with {path}: {text}"
-        );
+        assert!(seen, "the check does not see what is wrong with {path}: {text}");
     }
 }
 

@@ -67,10 +67,7 @@ fn every_event_keeps_the_contract() {
     for arrival in played(|s| s.days = Some(60)) {
         let event: Value = serde_json::from_str(&arrival.json).expect("valid JSON");
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        assert_eq!(
-            (&event["v"], text(&event["kind"]).as_str()),
-            (&Value::from(1), "patch")
-        );
+        assert_eq!((&event["v"], text(&event["kind"]).as_str()), (&Value::from(1), "patch"));
         let kind = EntityKind::parse(&text(&event["entity"]["type"])).expect("a known type");
         let key = format!(
             "{}/{}/{}",
@@ -98,10 +95,7 @@ fn every_event_keeps_the_contract() {
         }
     }
     assert_eq!(seen_ops.len(), Op::ALL.len(), "{seen_ops:?}");
-    assert_eq!(
-        seen_precisions.into_iter().collect::<Vec<_>>(),
-        ["day", "ms", "s"]
-    );
+    assert_eq!(seen_precisions.into_iter().collect::<Vec<_>>(), ["day", "ms", "s"]);
 }
 
 fn check_field(name: &str, value: &Value) {
@@ -114,12 +108,7 @@ fn check_field(name: &str, value: &Value) {
         (FieldType::Number, Value::Number(n)) => assert!(n.to_string().parse::<Amount>().is_ok()),
         (FieldType::Money, Value::Object(money)) => {
             assert_eq!(money["currency"], "EUR");
-            let cents = money["value"]
-                .as_str()
-                .expect("a text")
-                .split_once('.')
-                .expect("cents")
-                .1;
+            let cents = money["value"].as_str().expect("a text").split_once('.').expect("cents").1;
             assert_eq!(cents.len(), 2);
         }
         _ => panic!("\"{name}\" cannot be {value}"),
@@ -128,9 +117,7 @@ fn check_field(name: &str, value: &Value) {
 
 fn moment(text: &str) -> Timestamp {
     let midnight = |day: Day| Timestamp::from_millis(i64::from(day.0) * 86_400_000);
-    Timestamp::parse_rfc3339(text)
-        .or_else(|| Day::parse(text).map(midnight))
-        .expect("a moment")
+    Timestamp::parse_rfc3339(text).or_else(|| Day::parse(text).map(midnight)).expect("a moment")
 }
 
 #[test]
@@ -171,10 +158,8 @@ impl Mess {
         self.deleted += did("delete");
         self.restored += did("restore");
         self.merged += did("merge");
-        let mut owners: Vec<&str> = events
-            .iter()
-            .filter_map(|e| e["set"]["owner"].as_str())
-            .collect();
+        let mut owners: Vec<&str> =
+            events.iter().filter_map(|e| e["set"]["owner"].as_str()).collect();
         owners.dedup();
         self.reowned += usize::from(owners.len() > 1);
         let (mut closed, mut amended) = (None, false);
@@ -192,9 +177,8 @@ impl Mess {
                 }
                 // What belongs to the closing itself comes within a second.
                 (Some(since), None) if at > since + 1000 => {
-                    amended |= ["amount", "closed_at"]
-                        .iter()
-                        .any(|f| event["set"].get(f).is_some());
+                    amended |=
+                        ["amount", "closed_at"].iter().any(|f| event["set"].get(f).is_some());
                 }
                 _ => {}
             }
@@ -213,17 +197,9 @@ fn the_world_is_as_messy_as_it_was_asked_to_be() {
     let firsts: Vec<&Arrival> = arrivals.iter().filter(|a| !a.duplicate).collect();
     let near = |what: &str, n: usize, of: usize, asked: f64| {
         let got = n as f64 / of as f64;
-        assert!(
-            (0.75..1.25).contains(&(got / asked)),
-            "{what}: {got} is not near {asked}"
-        );
+        assert!((0.75..1.25).contains(&(got / asked)), "{what}: {got} is not near {asked}");
     };
-    near(
-        "duplicates",
-        arrivals.len() - firsts.len(),
-        firsts.len(),
-        0.02,
-    );
+    near("duplicates", arrivals.len() - firsts.len(), firsts.len(), 0.02);
     let late: Vec<_> = firsts.iter().filter(|a| a.late).collect();
     near("late", late.len(), firsts.len(), 0.03);
     assert!(late.iter().all(|a| a.at >= a.time + Span::minutes(60)));
@@ -242,10 +218,7 @@ fn the_world_is_as_messy_as_it_was_asked_to_be() {
     near("amended", mess.amended, mess.closings, 0.05);
     near("deleted", mess.deleted, mess.deals, 0.02);
     near("merged", mess.merged, mess.deals, 0.02);
-    assert!(
-        mess.restored > 5 && mess.restored < mess.deleted,
-        "{mess:?}"
-    );
+    assert!(mess.restored > 5 && mess.restored < mess.deleted, "{mess:?}");
     assert!(mess.out_of_order > mess.deals / 4, "{mess:?}");
 }
 
@@ -269,24 +242,16 @@ fn the_directory_knows_every_rep_and_channel_and_does_not_depend_on_the_seed() {
     let settings = WorldSettings::default();
     let known = directory(&settings);
     assert_eq!(known.reps.len(), 24);
-    assert_eq!(
-        known,
-        directory(&WorldSettings {
-            seed: 99,
-            ..settings.clone()
-        })
-    );
+    assert_eq!(known, directory(&WorldSettings { seed: 99, ..settings.clone() }));
     assert_eq!(
         known.known("territory").into_iter().collect::<Vec<_>>(),
         ["east", "north", "south", "west"]
     );
     for arrival in world(|s| s.days = Some(30)) {
         let event: Value = serde_json::from_str(&arrival.json).unwrap();
-        for (field, dimension) in [
-            ("owner", "rep"),
-            ("channel", "channel"),
-            ("territory", "territory"),
-        ] {
+        for (field, dimension) in
+            [("owner", "rep"), ("channel", "channel"), ("territory", "territory")]
+        {
             if let Some(value) = event["set"].get(field).and_then(Value::as_str) {
                 assert!(known.known(dimension).contains(value), "{field} {value}");
             }
@@ -321,11 +286,7 @@ fn by_territory(arrivals: &[Arrival]) -> BTreeMap<(String, String), Tally> {
 fn a_drift_lowers_the_win_rate_there_and_then_and_nowhere_else() {
     let at = Timestamp::parse_rfc3339("2025-04-01T00:00:00Z").unwrap();
     let plain = played(|s| s.days = Some(181));
-    let drift = Drift {
-        at,
-        territory: "south".to_owned(),
-        win_factor: 0.5,
-    };
+    let drift = Drift { at, territory: "south".to_owned(), win_factor: 0.5 };
     let drifted = played(|s| (s.days, s.drift) = (Some(181), Some(drift)));
     let [plain, drifted] = [plain, drifted].map(|arrivals| by_territory(&arrivals));
     let rate = |tallies: &BTreeMap<(String, String), Tally>, months: &[&str], territory: &str| {
@@ -335,10 +296,7 @@ fn a_drift_lowers_the_win_rate_there_and_then_and_nowhere_else() {
         let won: i64 = months.iter().map(|m| of(m).deals_won).sum();
         won as f64 / (won + months.iter().map(|m| of(m).deals_lost).sum::<i64>()) as f64
     };
-    let (before, after) = (
-        ["2025-01", "2025-02", "2025-03"],
-        ["2025-04", "2025-05", "2025-06"],
-    );
+    let (before, after) = (["2025-01", "2025-02", "2025-03"], ["2025-04", "2025-05", "2025-06"]);
     let fall = rate(&drifted, &after, "south") / rate(&drifted, &before, "south");
     assert!((0.4..0.6).contains(&fall), "{fall}");
     for territory in ["north", "west", "east"] {

@@ -20,14 +20,8 @@ use tidemark::world::{Arrival, World, WorldSettings, directory};
 mod recount;
 
 const SHARDS: u32 = 4;
-const SETS: [&[&str]; 6] = [
-    &[],
-    &["rep"],
-    &["territory"],
-    &["channel"],
-    &["team"],
-    &["territory", "channel"],
-];
+const SETS: [&[&str]; 6] =
+    [&[], &["rep"], &["territory"], &["channel"], &["team"], &["territory", "channel"]];
 
 fn settings(seed: u64) -> WorldSettings {
     WorldSettings {
@@ -48,15 +42,9 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         shards: SHARDS,
         partitions: 1,
         calendar: Calendar::of("UTC").unwrap(),
-        retention: Retention {
-            fine: Span::days(8),
-            days: None,
-        },
+        retention: Retention { fine: Span::days(8), days: None },
         windows: Vec::new(),
-        segments: SETS
-            .iter()
-            .map(|s| s.iter().map(|d| (*d).to_owned()).collect())
-            .collect(),
+        segments: SETS.iter().map(|s| s.iter().map(|d| (*d).to_owned()).collect()).collect(),
         currency: settings.currency,
         attribution: Attribution::AtEvent,
         settle: Span::seconds(5),
@@ -74,15 +62,10 @@ fn fold(
         source: "x".into(),
         system: "x".into(),
         calendar: definition.calendar.clone(),
-        limits: Limits {
-            max_record_bytes: 1 << 20,
-            max_array: 10,
-            future_limit: Span::days(1),
-        },
+        limits: Limits { max_record_bytes: 1 << 20, max_array: 10, future_limit: Span::days(1) },
     };
-    let mut ledgers: Vec<Ledger> = (0..SHARDS)
-        .map(|s| Ledger::new(definition.clone(), Partition(s)))
-        .collect();
+    let mut ledgers: Vec<Ledger> =
+        (0..SHARDS).map(|s| Ledger::new(definition.clone(), Partition(s))).collect();
     for (i, arrival) in arrivals.iter().enumerate() {
         let record = Record {
             topic: "t".into(),
@@ -106,9 +89,7 @@ fn fold(
     for cell in ledgers.iter_mut().flat_map(|l| l.publish().cells) {
         if cell.slice.tier == Tier::Day {
             let days = out.entry(cell.segment.to_string()).or_default();
-            days.entry(cell.slice.index)
-                .or_default()
-                .plus(&cell.measures);
+            days.entry(cell.slice.index).or_default().plus(&cell.measures);
         }
     }
     out
@@ -124,41 +105,21 @@ fn both(
     let histogram = |m| {
         format!(
             "{:?}",
-            day.of(m)
-                .map(|(d, n)| (i64::from(d), n as i64))
-                .collect::<BTreeMap<_, _>>()
+            day.of(m).map(|(d, n)| (i64::from(d), n as i64)).collect::<BTreeMap<_, _>>()
         )
     };
     let amount = |of: &Measures, m| Exact(of.at(MeasureKey::currency(m, own))).to_string();
     let count = |of: &Measures, m| of.total(m).to_string();
     [
-        [
-            count(day, Measure::LeadsCreated),
-            want.leads_created.to_string(),
-        ],
-        [
-            count(day, Measure::DealsCreated),
-            want.deals_created.to_string(),
-        ],
+        [count(day, Measure::LeadsCreated), want.leads_created.to_string()],
+        [count(day, Measure::DealsCreated), want.deals_created.to_string()],
         [count(day, Measure::DealsWon), want.deals_won.to_string()],
         [count(day, Measure::DealsLost), want.deals_lost.to_string()],
         [amount(day, Measure::WonAmount), want.revenue.to_string()],
-        [
-            histogram(Measure::CycleWon),
-            format!("{:?}", want.cycle_won),
-        ],
-        [
-            histogram(Measure::CohortWon),
-            format!("{:?}", want.cohort_won),
-        ],
-        [
-            count(stock, Measure::OpenDeals),
-            want.open_deals.to_string(),
-        ],
-        [
-            amount(stock, Measure::OpenAmount),
-            want.open_amount.to_string(),
-        ],
+        [histogram(Measure::CycleWon), format!("{:?}", want.cycle_won)],
+        [histogram(Measure::CohortWon), format!("{:?}", want.cohort_won)],
+        [count(stock, Measure::OpenDeals), want.open_deals.to_string()],
+        [amount(stock, Measure::OpenAmount), want.open_amount.to_string()],
     ]
 }
 
@@ -193,15 +154,8 @@ fn every_day_and_segment_equals_the_recount() {
                 }
                 next = day + 1;
                 let zero = Measures::new();
-                let tally = want
-                    .get(&(window.name.clone(), segment.clone()))
-                    .unwrap_or(&none);
-                let pairs = both(
-                    days.get(&day).unwrap_or(&zero),
-                    &stock,
-                    tally,
-                    settings.currency,
-                );
+                let tally = want.get(&(window.name.clone(), segment.clone())).unwrap_or(&none);
+                let pairs = both(days.get(&day).unwrap_or(&zero), &stock, tally, settings.currency);
                 for (i, [folded, recounted]) in pairs.iter().enumerate() {
                     assert_eq!(
                         folded, recounted,

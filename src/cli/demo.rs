@@ -14,7 +14,7 @@ use anyhow::{Context as _, anyhow};
 use super::Failure;
 use super::run::{end, open_embedded, signals};
 use crate::app::{self, Running};
-use crate::clock::{monotonic, wall_ms};
+use crate::clock::{monotonic, since, wall_ms};
 use crate::config::{Config, DEMO, environment};
 use crate::http::Mode;
 use crate::log::{Log, Outgoing, Partition};
@@ -67,13 +67,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut running = app::open(config, log.clone(), Mode::Embedded, clock.clone(), listener)?;
     running.start();
     greet(&running, &arguments);
-    let feeder = feed(
-        World::new(settings),
-        topic,
-        log,
-        clock,
-        running.stop.clone(),
-    );
+    let feeder = feed(World::new(settings), topic, log, clock, running.stop.clone());
     if let Some(seconds) = arguments.stop_after {
         let stop = running.stop.clone();
         std::thread::spawn(move || {
@@ -95,11 +89,8 @@ fn directory_of(arguments: &Arguments) -> Result<(PathBuf, bool), Failure> {
     if let Some(dir) = &arguments.keep {
         return Ok((dir.clone(), false));
     }
-    let dir = std::env::temp_dir().join(format!(
-        "tidemark-demo-{}-{}",
-        std::process::id(),
-        wall_ms()
-    ));
+    let dir =
+        std::env::temp_dir().join(format!("tidemark-demo-{}-{}", std::process::id(), wall_ms()));
     std::fs::create_dir_all(&dir)
         .with_context(|| format!("cannot create {}", dir.display()))
         .map_err(Failure::Environment)?;
@@ -110,7 +101,7 @@ fn directory_of(arguments: &Arguments) -> Result<(PathBuf, bool), Failure> {
 fn fast_clock(from: Timestamp, speed: u32) -> Clock {
     let started = monotonic();
     Arc::new(move || {
-        let passed = i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let passed = i64::try_from(since(started).as_micros()).unwrap_or(i64::MAX);
         from + Span(passed.saturating_mul(i64::from(speed) * 60))
     })
 }
@@ -130,10 +121,7 @@ fn listen(port: u16) -> Result<TcpListener, Failure> {
 
 fn greet(running: &Running, arguments: &Arguments) {
     let address = running.address;
-    println!(
-        "\n  Tidemark demo: a made-up company, {} days of history, then live",
-        arguments.days
-    );
+    println!("\n  Tidemark demo: a made-up company, {} days of history, then live", arguments.days);
     println!(
         "  ({} minutes pass in a second; no Kafka, nothing leaves this machine).\n",
         arguments.speed

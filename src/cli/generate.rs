@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::run::{Signals, signals};
 use super::{Failure, kafka, load};
-use crate::clock::{monotonic, wall_ms};
+use crate::clock::{monotonic, since, wall_ms};
 use crate::log::{Log, Outgoing, Writer};
 use crate::model::event::shard_of;
 use crate::model::time::{Span, Timestamp};
@@ -94,13 +94,9 @@ fn print(text: &str) -> Result<(), Failure> {
 fn settings(arguments: &Arguments) -> Result<WorldSettings, Failure> {
     let base = WorldSettings::default();
     let start = match &arguments.start {
-        Some(text) => Timestamp::parse_rfc3339(text)
-            .filter(|t| t.in_range())
-            .ok_or_else(|| {
-                Failure::Config(anyhow!(
-                    "--start \"{text}\" is not RFC 3339 (2026-01-01T00:00:00Z)"
-                ))
-            })?,
+        Some(text) => Timestamp::parse_rfc3339(text).filter(|t| t.in_range()).ok_or_else(|| {
+            Failure::Config(anyhow!("--start \"{text}\" is not RFC 3339 (2026-01-01T00:00:00Z)"))
+        })?,
         // Paced events are meant for a live pipeline, whose windows end now.
         None if arguments.rate.is_some() => {
             Timestamp::from_millis(wall_ms()) - Span::days(i64::from(arguments.days))
@@ -123,11 +119,7 @@ fn settings(arguments: &Arguments) -> Result<WorldSettings, Failure> {
 
 enum Sink {
     File(Box<dyn Write>),
-    Topic {
-        writer: Box<dyn Writer>,
-        topic: Arc<str>,
-        partitions: u32,
-    },
+    Topic { writer: Box<dyn Writer>, topic: Arc<str>, partitions: u32 },
 }
 
 fn events(arguments: &Arguments, settings: WorldSettings) -> Result<(), Failure> {
@@ -156,16 +148,10 @@ fn file(path: &Path) -> anyhow::Result<Box<dyn Write>> {
 fn topic_sink(topic: &str, log: &dyn Log) -> Result<Sink, Failure> {
     let environment = |e: crate::log::LogError| Failure::Environment(e.into());
     let Some(info) = log.describe(topic).map_err(environment)? else {
-        return Err(Failure::Environment(anyhow!(
-            "topic \"{topic}\" is missing: create it first"
-        )));
+        return Err(Failure::Environment(anyhow!("topic \"{topic}\" is missing: create it first")));
     };
     let writer = log.writer().map_err(environment)?;
-    Ok(Sink::Topic {
-        writer,
-        topic: topic.into(),
-        partitions: info.partitions,
-    })
+    Ok(Sink::Topic { writer, topic: topic.into(), partitions: info.partitions })
 }
 
 fn pour(
@@ -186,11 +172,7 @@ fn pour(
                 out.write_all(arrival.json.as_bytes())?;
                 out.write_all(b"\n")?;
             }
-            Sink::Topic {
-                writer,
-                topic,
-                partitions,
-            } => writer.send(Outgoing {
+            Sink::Topic { writer, topic, partitions } => writer.send(Outgoing {
                 topic: topic.clone(),
                 partition: shard_of(&arrival.key, *partitions),
                 key: Some(arrival.key.into_bytes()),
@@ -217,7 +199,7 @@ fn pace(
     sink: &mut Sink,
     signals: &Signals,
 ) -> anyhow::Result<()> {
-    let ahead = due - started.elapsed().as_secs_f64();
+    let ahead = due - since(started).as_secs_f64();
     if ahead < 0.02 {
         return Ok(());
     }

@@ -48,9 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     });
     let written = failed.map_or_else(|| out.flush(), Err);
-    written
-        .context("cannot write the rows")
-        .map_err(Failure::Runtime)?;
+    written.context("cannot write the rows").map_err(Failure::Runtime)?;
     eprintln!(
         "{} records, {} events ({} repetitions), {} test events dropped, {} behind --as-of, \
          {} dead letters, {} rows",
@@ -67,9 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn moment(config: &Config, text: &str) -> Option<Timestamp> {
     let day = || Day::parse(text).map(|day| config.definition.calendar.start_of(day));
-    Timestamp::parse_rfc3339(text)
-        .or_else(day)
-        .filter(|t| t.in_range())
+    Timestamp::parse_rfc3339(text).or_else(day).filter(|t| t.in_range())
 }
 
 fn decoder(config: &Config) -> Decoder {
@@ -110,9 +106,7 @@ fn feed(input: &Path, replay: &mut Replay) -> anyhow::Result<()> {
         record.value = Some(line);
         record.offset = Offset(number);
         for dead in replay.feed(&record) {
-            let place = dead
-                .index
-                .map_or(String::new(), |i| format!(", element {i}"));
+            let place = dead.index.map_or(String::new(), |i| format!(", element {i}"));
             let (code, message) = (dead.reason.code.as_str(), &dead.reason.message);
             eprintln!("{}:{number}{place}: {code}: {message}", input.display());
         }

@@ -52,11 +52,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         app::create_sources(&config, &*log, 1)?;
         app::create_topics(&config, &*log)?;
     }
-    let source = config
-        .sources
-        .first()
-        .and_then(|s| s.topics.first())
-        .cloned();
+    let source = config.sources.first().and_then(|s| s.topics.first()).cloned();
     let mut running = app::open(config, log.clone(), mode, wall_clock(), listener)?;
     tracing::info!(address = %running.address, "serving the board, /metrics and the API");
     if !await_topics(&running, &stop_signals)? {
@@ -80,9 +76,7 @@ pub fn open_embedded(dir: &std::path::Path) -> Result<EmbeddedLog, Failure> {
 fn await_topics(running: &Running, signals: &Signals) -> Result<bool, Failure> {
     let brokers = &running.config().kafka.brokers;
     let mut said = false;
-    running
-        .health
-        .set("log", Err(format!("waiting for {brokers}")));
+    running.health.set("log", Err(format!("waiting for {brokers}")));
     loop {
         match app::check_topics(running.config(), running.log()) {
             Ok(wrong) if wrong.is_empty() => break,

@@ -31,20 +31,13 @@ pub(super) fn build(text: &str, name: &str, env: Env) -> Result<Config, ConfigEr
     let base = Path::new(name).parent().unwrap_or(Path::new(""));
     let config = meant(&mut reader, typed, base, &env);
     reader.finish()?;
-    Ok(Config {
-        origin: Origins {
-            settings: summary::settings(&settings),
-            reader,
-        },
-        ..config
-    })
+    Ok(Config { origin: Origins { settings: summary::settings(&settings), reader }, ..config })
 }
 
 /// The layers, the last one on top: as plain values and as typed.
 fn merge(layers: [Layer; 3]) -> Result<(config::Value, Settings), config::ConfigError> {
-    let builder = layers
-        .into_iter()
-        .fold(config::Config::builder(), |b, layer| b.add_source(layer));
+    let builder =
+        layers.into_iter().fold(config::Config::builder(), |b, layer| b.add_source(layer));
     let merged = builder.build()?;
     Ok((merged.clone().try_deserialize()?, merged.try_deserialize()?))
 }
@@ -52,12 +45,7 @@ fn merge(layers: [Layer; 3]) -> Result<(config::Value, Settings), config::Config
 /// What passed the shape but not serde: a fault of ours.
 fn unforeseen(error: config::ConfigError) -> ConfigError {
     let mend = "this should have been found earlier and told better: please report it".to_owned();
-    ConfigError::Faults(vec![Fault::new(
-        Origin::Default,
-        None,
-        error.to_string(),
-        mend,
-    )])
+    ConfigError::Faults(vec![Fault::new(Origin::Default, None, error.to_string(), mend)])
 }
 
 fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config {
@@ -97,10 +85,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     }
     .define(reader, base);
     estimate::check(reader, &definition, &limits);
-    let origin = Origins {
-        reader: Reader::default(),
-        settings: Vec::new(),
-    };
+    let origin = Origins { reader: Reader::default(), settings: Vec::new() };
     Config {
         app,
         generation,
@@ -130,10 +115,7 @@ fn usize_of(n: u64) -> usize {
 fn budget(typed: typed::Budget) -> Budget {
     let mut dimensions: BTreeMap<String, u64> =
         typed.0.into_iter().map(|(k, v)| (k, v.0.0)).collect();
-    Budget {
-        default: dimensions.remove("default").unwrap_or(100),
-        dimensions,
-    }
+    Budget { default: dimensions.remove("default").unwrap_or(100), dimensions }
 }
 
 fn sources(reader: &mut Reader, rows: Vec<SourceRow>, own: &Topics) -> Vec<Source> {
@@ -145,19 +127,9 @@ fn sources(reader: &mut Reader, rows: Vec<SourceRow>, own: &Topics) -> Vec<Sourc
         let system = row.system.map_or("canonical".to_owned(), |s| s.0.0);
         let topics: Vec<String> = row.topics.into_iter().map(|t| t.0.0).collect();
         if checked {
-            check_source(
-                reader,
-                &format!("sources[{i}]"),
-                (&name, &topics),
-                &out,
-                own,
-            );
+            check_source(reader, &format!("sources[{i}]"), (&name, &topics), &out, own);
         }
-        out.push(Source {
-            name,
-            system,
-            topics,
-        });
+        out.push(Source { name, system, topics });
     }
     out
 }
@@ -171,11 +143,7 @@ fn check_source(
 ) {
     if before.iter().any(|s| s.name == name) {
         let mend = "give each source a name of its own: it tells their events apart";
-        reader.fault(
-            &format!("{at}.name"),
-            format!("there are two sources \"{name}\""),
-            mend,
-        );
+        reader.fault(&format!("{at}.name"), format!("there are two sources \"{name}\""), mend);
     }
     if topics.is_empty() {
         reader.fault(
@@ -186,10 +154,7 @@ fn check_source(
     }
     for (i, topic) in topics.iter().enumerate() {
         let key = format!("{at}.topics[{i}]");
-        let other = before
-            .iter()
-            .find(|s| s.topics.contains(topic))
-            .map(|s| s.name.as_str());
+        let other = before.iter().find(|s| s.topics.contains(topic)).map(|s| s.name.as_str());
         if let Some(other) = other.or_else(|| topics[..i].contains(topic).then_some(name)) {
             let what =
                 format!("the topic \"{topic}\" is read twice, by \"{other}\" and by \"{name}\"");
@@ -277,10 +242,7 @@ fn http(reader: &mut Reader, typed: &typed::Http) -> Http {
         );
         reader.fault("http.listen", what, mend);
     }
-    Http {
-        listen,
-        allow_remote,
-    }
+    Http { listen, allow_remote }
 }
 
 fn publish(reader: &mut Reader, typed: &typed::Publish, topics: &typed::Topics) -> Publish {
@@ -291,15 +253,9 @@ fn publish(reader: &mut Reader, typed: &typed::Publish, topics: &typed::Topics) 
         image_interval: typed.image_interval.0.0,
         image_bytes: typed.image_bytes.0.0,
     };
-    let often = [
-        ("publish_interval", out.publish_interval),
-        ("emit_interval", out.emit_interval),
-    ];
+    let often = [("publish_interval", out.publish_interval), ("emit_interval", out.emit_interval)];
     for (name, interval) in often {
-        let keys = [
-            format!("publish.{name}"),
-            "publish.repair_interval".to_owned(),
-        ];
+        let keys = [format!("publish.{name}"), "publish.repair_interval".to_owned()];
         if interval > out.repair_interval && !reader.faulty(&[&keys[0], &keys[1]]) {
             let what = format!(
                 "repair_interval = {} is shorter than {name} = {}: everything would be repeated more often than what changed",
@@ -379,9 +335,5 @@ pub(super) fn reference<T: serde::de::DeserializeOwned + super::shape::Shaped>(
 /// Values that occur twice, with the index of the second.
 pub(super) fn repeated<T: Ord>(values: impl IntoIterator<Item = T>) -> Vec<usize> {
     let mut seen = BTreeSet::new();
-    values
-        .into_iter()
-        .enumerate()
-        .filter_map(|(i, v)| (!seen.insert(v)).then_some(i))
-        .collect()
+    values.into_iter().enumerate().filter_map(|(i, v)| (!seen.insert(v)).then_some(i)).collect()
 }

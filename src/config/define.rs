@@ -54,23 +54,11 @@ impl Parts {
 fn windows(reader: &mut Reader, typed: &typed::Windows) -> Vec<(String, WindowKind)> {
     let mut out = Vec::new();
     let rolling = typed.rolling.iter().map(|w| w.0.0);
-    out.extend(
-        rolling
-            .enumerate()
-            .map(|(i, kind)| (format!("windows.rolling[{i}]"), kind)),
-    );
+    out.extend(rolling.enumerate().map(|(i, kind)| (format!("windows.rolling[{i}]"), kind)));
     let calendar = typed.calendar.iter().map(|p| WindowKind::Calendar(p.0));
-    out.extend(
-        calendar
-            .enumerate()
-            .map(|(i, kind)| (format!("windows.calendar[{i}]"), kind)),
-    );
+    out.extend(calendar.enumerate().map(|(i, kind)| (format!("windows.calendar[{i}]"), kind)));
     let to_date = typed.to_date.iter().map(|p| WindowKind::ToDate(p.0));
-    out.extend(
-        to_date
-            .enumerate()
-            .map(|(i, kind)| (format!("windows.to_date[{i}]"), kind)),
-    );
+    out.extend(to_date.enumerate().map(|(i, kind)| (format!("windows.to_date[{i}]"), kind)));
     if reader.faulty(&["windows"]) {
         return out;
     }
@@ -148,11 +136,7 @@ fn retention(reader: &mut Reader, typed: &typed::Slices, windows: &[(String, Win
 
 /// Of two keys that do not go together, the one that somebody set.
 fn setter<'a>(reader: &Reader, first: &'a str, second: &'a str) -> &'a str {
-    if reader.origin(first) == Origin::Default {
-        second
-    } else {
-        first
-    }
+    if reader.origin(first) == Origin::Default { second } else { first }
 }
 
 fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
@@ -177,11 +161,7 @@ fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
     for (i, set) in sets.iter().enumerate() {
         if let Some(twice) = repeated(set).first() {
             let what = format!("the dimension \"{}\" is in one set twice", set[*twice]);
-            reader.fault(
-                &format!("segments.sets[{i}][{twice}]"),
-                what,
-                "remove one of the two",
-            );
+            reader.fault(&format!("segments.sets[{i}][{twice}]"), what, "remove one of the two");
         }
     }
     let unordered = |set: &Vec<String>| {
@@ -190,10 +170,7 @@ fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
         set
     };
     for i in repeated(sets.iter().map(unordered)) {
-        let what = format!(
-            "the set {} is there twice",
-            super::estimate::set_name(&sets[i])
-        );
+        let what = format!("the set {} is there twice", super::estimate::set_name(&sets[i]));
         reader.fault(
             &format!("segments.sets[{i}]"),
             what,
@@ -212,12 +189,7 @@ fn one_place(reader: &mut Reader, section: &str, inline: &str, has_both: bool) {
 }
 
 fn stages(reader: &mut Reader, typed: typed::Stages, base: &Path) -> StageTable {
-    one_place(
-        reader,
-        "stages",
-        "stage",
-        typed.file.is_some() && typed.stage.is_some(),
-    );
+    one_place(reader, "stages", "stage", typed.file.is_some() && typed.stage.is_some());
     let rows = match typed.file {
         Some(file) => {
             reference::<typed::StagesFile>(reader, base, "stages", &file.0).and_then(|f| f.stage)
@@ -226,15 +198,7 @@ fn stages(reader: &mut Reader, typed: typed::Stages, base: &Path) -> StageTable 
     };
     let checked = !reader.faulty(&["stages"]);
     let mut table = StageTable::default();
-    for (
-        i,
-        StageRow {
-            system,
-            pipeline,
-            stage,
-            status,
-        },
-    ) in rows.into_iter().flatten().enumerate()
+    for (i, StageRow { system, pipeline, stage, status }) in rows.into_iter().flatten().enumerate()
     {
         let key = (
             system.map_or(String::new(), |s| s.0),
@@ -245,11 +209,7 @@ fn stages(reader: &mut Reader, typed: typed::Stages, base: &Path) -> StageTable 
         if table.stages.insert(key, status.0).is_some() && checked {
             let what =
                 format!("the stage \"{name}\" is there twice for the same system and pipeline");
-            reader.fault(
-                &format!("stages.stage[{i}].stage"),
-                what,
-                "remove one of the two",
-            );
+            reader.fault(&format!("stages.stage[{i}].stage"), what, "remove one of the two");
         }
     }
     table
@@ -272,12 +232,7 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
         let mut values: BTreeMap<String, String> = row.into_iter().map(|(k, v)| (k, v.0)).collect();
         let id = values.remove("id").unwrap_or_default();
         let name = values.remove("name");
-        if out
-            .reps
-            .insert(id.clone(), DirectoryEntry { name, values })
-            .is_some()
-            && checked
-        {
+        if out.reps.insert(id.clone(), DirectoryEntry { name, values }).is_some() && checked {
             let what = format!("there are two reps with the id \"{id}\"");
             reader.fault(
                 &format!("directory.rep[{i}].id"),
@@ -287,8 +242,7 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
         }
     }
     for (dimension, values) in members.into_iter().flat_map(|m| m.0) {
-        out.members
-            .insert(dimension, values.into_iter().map(|v| v.0).collect());
+        out.members.insert(dimension, values.into_iter().map(|v| v.0).collect());
     }
     out
 }

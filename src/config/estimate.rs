@@ -43,11 +43,7 @@ impl SetEstimate {
 }
 
 pub(super) fn set_name(dimensions: &[String]) -> String {
-    if dimensions.is_empty() {
-        "overall".to_owned()
-    } else {
-        dimensions.join(" × ")
-    }
+    if dimensions.is_empty() { "overall".to_owned() } else { dimensions.join(" × ") }
 }
 
 /// Members of a dimension to reckon with: those of the directory and `unknown`, or else the budget.
@@ -65,9 +61,8 @@ fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
         .segments
         .iter()
         .map(|set| {
-            let members = set.iter().fold(1u64, |n, d| {
-                n.saturating_mul(members(definition, budget, d))
-            });
+            let members =
+                set.iter().fold(1u64, |n, d| n.saturating_mul(members(definition, budget, d)));
             let series_per_family = members.saturating_mul(windows);
             SetEstimate {
                 dimensions: set.clone(),
@@ -79,14 +74,7 @@ fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
         .collect();
     let rows_per_window = sets.iter().fold(0u64, |n, s| n.saturating_add(s.members));
     let rows = rows_per_window.saturating_mul(windows);
-    Estimate {
-        kpis,
-        windows,
-        rows_per_window,
-        rows,
-        series: rows.saturating_mul(kpis),
-        sets,
-    }
+    Estimate { kpis, windows, rows_per_window, rows, series: rows.saturating_mul(kpis), sets }
 }
 
 impl Config {
@@ -111,11 +99,7 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
     }
     let (count, limit, key) = match whole {
         true => (all.series, limits.max_series, "max_series"),
-        false => (
-            worst.series_per_family,
-            limits.max_series_per_family,
-            "max_series_per_family",
-        ),
+        false => (worst.series_per_family, limits.max_series_per_family, "max_series_per_family"),
     };
     let of = if whole { "" } else { " of one family" };
     let what = format!(
@@ -125,16 +109,8 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         worst.name(),
         thousands(worst.members),
         all.windows,
-        if whole {
-            format!(" × {} KPIs", all.kpis)
-        } else {
-            String::new()
-        },
-        thousands(if whole {
-            worst.series
-        } else {
-            worst.series_per_family
-        }),
+        if whole { format!(" × {} KPIs", all.kpis) } else { String::new() },
+        thousands(if whole { worst.series } else { worst.series_per_family }),
     );
     let parts = worst.dimensions.iter().map(|d| {
         let n = members(definition, &limits.budget, d);
@@ -169,9 +145,6 @@ mod tests {
 
     #[test]
     fn numbers_have_commas() {
-        assert_eq!(
-            [0, 999, 1000, 1_234_567].map(thousands),
-            ["0", "999", "1,000", "1,234,567"]
-        );
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
     }
 }

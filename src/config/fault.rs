@@ -76,13 +76,7 @@ pub struct Fault {
 impl Fault {
     /// A fault without a line to show.
     pub(super) fn new(origin: Origin, key: Option<String>, what: String, mend: String) -> Fault {
-        Fault {
-            origin,
-            key,
-            what,
-            mend,
-            excerpt: None,
-        }
+        Fault { origin, key, what, mend, excerpt: None }
     }
 
     /// A fault in a text.
@@ -94,13 +88,7 @@ impl Fault {
         mend: String,
     ) -> Fault {
         let (origin, excerpt) = source.locate(span);
-        Fault {
-            origin,
-            key,
-            what,
-            mend,
-            excerpt: Some(excerpt),
-        }
+        Fault { origin, key, what, mend, excerpt: Some(excerpt) }
     }
 }
 
@@ -168,28 +156,16 @@ impl SourceText {
     /// The place of a span, and its line.
     fn locate(&self, span: &Range<usize>) -> (Origin, Excerpt) {
         let floor = |i: usize| {
-            (0..=i.min(self.text.len()))
-                .rev()
-                .find(|i| self.text.is_char_boundary(*i))
-                .unwrap_or(0)
+            (0..=i.min(self.text.len())).rev().find(|i| self.text.is_char_boundary(*i)).unwrap_or(0)
         };
         let (start, end) = (floor(span.start), floor(span.end));
         let line_start = self.text[..start].rfind('\n').map_or(0, |i| i + 1);
-        let line_end = self.text[start..]
-            .find('\n')
-            .map_or(self.text.len(), |i| start + i);
+        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
         let line = self.text[line_start..line_end].trim_end_matches('\r');
         let column = self.text[line_start..start].chars().count();
-        let marked = self.text[start..end.clamp(start, line_end)]
-            .chars()
-            .count()
-            .max(1);
+        let marked = self.text[start..end.clamp(start, line_end)].chars().count().max(1);
         let number = self.text[..line_start].matches('\n').count() + 1;
-        let origin = Origin::File {
-            name: self.name.clone(),
-            line: number,
-            column: column + 1,
-        };
+        let origin = Origin::File { name: self.name.clone(), line: number, column: column + 1 };
         (origin, self.excerpt(line, line_start, column, marked))
     }
 
@@ -197,32 +173,19 @@ impl SourceText {
         if self.may_hold_secret(line, line_start) {
             let key = line.split_once('=').map_or("", |(key, _)| key);
             let key_width = key.chars().count();
-            let shown = if key.is_empty() {
-                "[redacted]".to_owned()
-            } else {
-                format!("{key}= [redacted]")
-            };
+            let shown =
+                if key.is_empty() { "[redacted]".to_owned() } else { format!("{key}= [redacted]") };
             return match column < key_width {
-                true => Excerpt {
-                    line: shown,
-                    skipped: column,
-                    marked: marked.min(key_width - column),
-                },
+                true => {
+                    Excerpt { line: shown, skipped: column, marked: marked.min(key_width - column) }
+                }
                 false => {
                     let skipped = if key.is_empty() { 0 } else { key_width + 2 };
-                    Excerpt {
-                        line: shown,
-                        skipped,
-                        marked: "[redacted]".len(),
-                    }
+                    Excerpt { line: shown, skipped, marked: "[redacted]".len() }
                 }
             };
         }
-        let from = if column + marked > SHOWN {
-            column.saturating_sub(SHOWN / 2)
-        } else {
-            0
-        };
+        let from = if column + marked > SHOWN { column.saturating_sub(SHOWN / 2) } else { 0 };
         let line = line
             .chars()
             .skip(from)
@@ -238,23 +201,14 @@ impl SourceText {
 
     /// Whether a line may not be shown: it names a secret, or stands among the broker's properties.
     fn may_hold_secret(&self, line: &str, line_start: usize) -> bool {
-        const WORDS: [&str; 7] = [
-            "password",
-            "secret",
-            "token",
-            "credential",
-            "jaas",
-            "pem",
-            "properties =",
-        ];
+        const WORDS: [&str; 7] =
+            ["password", "secret", "token", "credential", "jaas", "pem", "properties ="];
         let lower = line.to_lowercase();
         if lower.trim_start().starts_with('[') {
             return false;
         }
-        let header = self.text[..line_start]
-            .lines()
-            .rev()
-            .find(|l| l.trim_start().starts_with('['));
+        let header =
+            self.text[..line_start].lines().rev().find(|l| l.trim_start().starts_with('['));
         WORDS.iter().any(|word| lower.contains(word))
             || header.is_some_and(|h| h.trim_start().starts_with("[kafka.properties"))
     }
@@ -265,20 +219,10 @@ mod tests {
     use super::*;
 
     fn show(text: &str, marked: &str) -> String {
-        let source = SourceText {
-            name: "t.toml".to_owned(),
-            text: text.to_owned(),
-        };
+        let source = SourceText { name: "t.toml".to_owned(), text: text.to_owned() };
         let start = text.find(marked).unwrap();
         let span = start..start + marked.len();
-        Fault::at(
-            &source,
-            &span,
-            None,
-            "wrong".to_owned(),
-            "mend it".to_owned(),
-        )
-        .to_string()
+        Fault::at(&source, &span, None, "wrong".to_owned(), "mend it".to_owned()).to_string()
     }
 
     #[test]
@@ -295,10 +239,7 @@ mod tests {
 
     #[test]
     fn secrets_are_never_shown() {
-        let shown = show(
-            "[kafka.properties]\n\"group.id\" = \"hunter2\"\n",
-            "\"hunter2\"",
-        );
+        let shown = show("[kafka.properties]\n\"group.id\" = \"hunter2\"\n", "\"hunter2\"");
         insta::assert_snapshot!(shown, @r#"
         error: wrong
          --> t.toml:2:14
@@ -309,18 +250,12 @@ mod tests {
         "#);
         assert!(!show("\"sasl.password\" = \"hunter2\n", "hunter2").contains("hunter2"));
         assert!(
-            !show(
-                "[kafka]\nproperties = { \"ssl.x\" = \"hunter2\" }",
-                "hunter2"
-            )
-            .contains("hunter2")
+            !show("[kafka]\nproperties = { \"ssl.x\" = \"hunter2\" }", "hunter2")
+                .contains("hunter2")
         );
         assert!(
-            !show(
-                "[kafka.properties]\n\"ssl.key.pem\" = \"\"\"\nhunter2\n\"\"\"",
-                "hunter2"
-            )
-            .contains("hunter2")
+            !show("[kafka.properties]\n\"ssl.key.pem\" = \"\"\"\nhunter2\n\"\"\"", "hunter2")
+                .contains("hunter2")
         );
     }
 

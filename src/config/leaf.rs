@@ -42,10 +42,7 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(what: impl Into<String>, mend: impl Into<String>) -> Problem {
-        Problem {
-            what: what.into(),
-            mend: mend.into(),
-        }
+        Problem { what: what.into(), mend: mend.into() }
     }
 
     /// A value of the wrong type.
@@ -107,11 +104,8 @@ pub(super) fn text<'a>(raw: Raw<'a>, noun: &str, mend: &str) -> Result<&'a str, 
 
 /// Cuts what a message quotes.
 pub(super) fn clip(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(60)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut out: String =
+        text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(60).is_some() {
         out.push('…');
     }
@@ -124,10 +118,7 @@ impl Leaf for String {
         let text = text(raw, "a text", "write it in quotes")?;
         if text.trim().is_empty() || text.chars().any(char::is_control) {
             let mend = "state a value, or leave the key out to take the default";
-            return Err(Problem::new(
-                "expected a text of one line that is not empty",
-                mend,
-            ));
+            return Err(Problem::new("expected a text of one line that is not empty", mend));
         }
         Ok(text.to_owned())
     }
@@ -137,11 +128,9 @@ impl Leaf for bool {
     fn read(raw: Raw<'_>) -> Result<bool, Problem> {
         match raw {
             Raw::Bool(b) => Ok(b),
-            _ => Err(Problem::expected(
-                "true or false",
-                raw,
-                "write true or false, without quotes",
-            )),
+            _ => {
+                Err(Problem::expected("true or false", raw, "write true or false, without quotes"))
+            }
         }
     }
 }
@@ -197,10 +186,7 @@ impl Leaf for Duration {
         let Some(number) = digits.parse::<u64>().ok() else {
             return Err(Problem::new(not(), DURATION_MEND));
         };
-        let Some(factor) = TIME_UNITS
-            .iter()
-            .find(|(name, ..)| *name == unit)
-            .map(|(_, ms, _)| *ms)
+        let Some(factor) = TIME_UNITS.iter().find(|(name, ..)| *name == unit).map(|(_, ms, _)| *ms)
         else {
             let lower = unit.to_ascii_lowercase();
             let meant = TIME_UNITS
@@ -226,19 +212,14 @@ impl Leaf for Duration {
 }
 
 fn split_number(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     (&text[..end], text[end..].trim_start())
 }
 
 /// A duration in the shortest form that [`Duration::read`] takes.
 pub(super) fn show_duration(d: Duration) -> String {
     let ms = u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    let unit = TIME_UNITS
-        .iter()
-        .rev()
-        .find(|(_, factor, _)| ms >= *factor && ms % factor == 0);
+    let unit = TIME_UNITS.iter().rev().find(|(_, factor, _)| ms >= *factor && ms % factor == 0);
     match unit {
         Some((name, factor, _)) => format!("{}{name}", ms / factor),
         None => "0s".to_owned(),
@@ -252,10 +233,9 @@ pub(super) struct Positive(pub(super) Duration);
 impl Leaf for Positive {
     fn read(raw: Raw<'_>) -> Result<Positive, Problem> {
         match Duration::read(raw)? {
-            Duration::ZERO => Err(Problem::new(
-                "must be longer than zero",
-                "write a duration such as \"1s\"",
-            )),
+            Duration::ZERO => {
+                Err(Problem::new("must be longer than zero", "write a duration such as \"1s\""))
+            }
             d => Ok(Positive(d)),
         }
     }
@@ -294,9 +274,7 @@ impl Leaf for KeepDays {
             ));
         }
         // At most 36,500 by the limit on durations.
-        Ok(KeepDays(Some(
-            u32::try_from(seconds / 86_400).unwrap_or(u32::MAX),
-        )))
+        Ok(KeepDays(Some(u32::try_from(seconds / 86_400).unwrap_or(u32::MAX))))
     }
 }
 
@@ -331,24 +309,17 @@ impl<const MIN: u64, const MAX: u64> Leaf for Bytes<MIN, MAX> {
         let Some(number) = digits.parse::<u64>().ok() else {
             return Err(Problem::new(not(), usual));
         };
-        let Some(factor) = SIZE_UNITS
-            .iter()
-            .find(|(name, ..)| *name == unit)
-            .map(|(_, b, _)| *b)
+        let Some(factor) = SIZE_UNITS.iter().find(|(name, ..)| *name == unit).map(|(_, b, _)| *b)
         else {
             let lower = unit.to_ascii_lowercase();
             let meant = SIZE_UNITS
                 .iter()
                 .find(|(_, _, also)| lower == "b" || also.contains(&lower.as_str()));
-            let mend = meant.map_or(usual.to_owned(), |(name, ..)| {
-                format!("write \"{number}{name}\"")
-            });
+            let mend =
+                meant.map_or(usual.to_owned(), |(name, ..)| format!("write \"{number}{name}\""));
             return Err(Problem::new(not(), mend));
         };
-        match number
-            .checked_mul(factor)
-            .filter(|b| (MIN..=MAX).contains(b))
-        {
+        match number.checked_mul(factor).filter(|b| (MIN..=MAX).contains(b)) {
             Some(bytes) => Ok(Bytes(bytes)),
             None => {
                 let range = format!("{} to {}", show_size(MIN), show_size(MAX));
@@ -387,10 +358,7 @@ impl Leaf for SocketAddr {
                 }
                 _ => usual.to_owned(),
             };
-            Problem::new(
-                format!("\"{}\" is not an address and a port", clip(text)),
-                mend,
-            )
+            Problem::new(format!("\"{}\" is not an address and a port", clip(text)), mend)
         })
     }
 }
@@ -407,23 +375,12 @@ mod tests {
     fn durations_take_one_number_and_one_unit() {
         for text in ["250ms", "30s", "90m", "24h", "800d", "0s"] {
             let read = Duration::read(Raw::Text(text)).unwrap();
-            assert_eq!(
-                Duration::read(Raw::Text(&show_duration(read))).unwrap(),
-                read,
-                "{text}"
-            );
+            assert_eq!(Duration::read(Raw::Text(&show_duration(read))).unwrap(), read, "{text}");
         }
         assert_eq!(show_duration(Duration::from_secs(600)), "10m");
-        for bad in [
-            "",
-            "s",
-            "-1s",
-            "1.5h",
-            "1h30m",
-            "5 fortnights",
-            "99999999999999999999d",
-            "40000d",
-        ] {
+        for bad in
+            ["", "s", "-1s", "1.5h", "1h30m", "5 fortnights", "99999999999999999999d", "40000d"]
+        {
             assert!(Duration::read(Raw::Text(bad)).is_err(), "{bad}");
         }
     }
@@ -433,14 +390,8 @@ mod tests {
         assert_eq!(mend::<Duration>(Raw::Text("10 minutes")), "write \"10m\"");
         assert_eq!(mend::<Duration>(Raw::Text("2w")), "write \"14d\"");
         assert_eq!(mend::<Bytes<0, 9>>(Raw::Text("64MB")), "write \"64MiB\"");
-        assert_eq!(
-            mend::<KeepDays>(Raw::Text("36h")),
-            "write \"2d\", or \"forever\""
-        );
-        assert_eq!(
-            mend::<SocketAddr>(Raw::Text("localhost:80")),
-            "write \"127.0.0.1:80\""
-        );
+        assert_eq!(mend::<KeepDays>(Raw::Text("36h")), "write \"2d\", or \"forever\"");
+        assert_eq!(mend::<SocketAddr>(Raw::Text("localhost:80")), "write \"127.0.0.1:80\"");
         assert!(mend::<Duration>(Raw::Whole(30)).contains("\"30s\""));
     }
 

@@ -188,10 +188,7 @@ pub struct Budget {
 impl Budget {
     /// Of one dimension.
     pub fn of(&self, dimension: &str) -> u64 {
-        self.dimensions
-            .get(dimension)
-            .copied()
-            .unwrap_or(self.default)
+        self.dimensions.get(dimension).copied().unwrap_or(self.default)
     }
 }
 
@@ -216,10 +213,8 @@ impl Config {
         file: &Path,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Read {
-            path: file.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| ConfigError::Read { path: file.to_owned(), source })?;
         Config::from_toml(&text, &file.display().to_string(), env)
     }
 

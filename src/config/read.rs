@@ -62,16 +62,10 @@ pub(super) fn root() -> &'static Table {
 impl Reader {
     /// Reads a text. `prefix` stands before its keys, with a dot, where it is no whole config.
     pub(super) fn text(&mut self, name: &str, text: &str, shape: &Table, prefix: &str) -> Layer {
-        self.sources.push(SourceText {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        });
+        self.sources.push(SourceText { name: name.to_owned(), text: text.to_owned() });
         let (table, errors) = DeTable::parse_recoverable(text);
         if errors.is_empty() {
-            let mut walk = Walk {
-                source: Some(self.sources.len() - 1),
-                reader: self,
-            };
+            let mut walk = Walk { source: Some(self.sources.len() - 1), reader: self };
             return Layer(walk.table(prefix, table.get_ref(), shape));
         }
         let mut last_line = None;
@@ -107,13 +101,7 @@ impl Reader {
     /// Reads the defaults: keys there count as set by nobody.
     pub(super) fn defaults(&mut self, text: &str) -> Layer {
         let (table, _) = DeTable::parse_recoverable(text);
-        Layer(
-            Walk {
-                source: None,
-                reader: self,
-            }
-            .table("", table.get_ref(), root()),
-        )
+        Layer(Walk { source: None, reader: self }.table("", table.get_ref(), root()))
     }
 
     /// Notes that something is wrong with a key. Shown where the key, or what holds it, was set.
@@ -140,12 +128,7 @@ impl Reader {
             }
             Some(Place::Variable(name)) => {
                 // The name of an unknown variable is its own key.
-                Fault::new(
-                    Origin::Variable(name.clone()),
-                    owned.filter(|k| k != name),
-                    what,
-                    mend,
-                )
+                Fault::new(Origin::Variable(name.clone()), owned.filter(|k| k != name), what, mend)
             }
             None => Fault::new(Origin::Default, owned, what, mend),
         }
@@ -174,25 +157,20 @@ impl Reader {
     /// Whether one of the keys, or what is in them, has a fault already: what follows from it
     /// would be noise.
     pub(super) fn faulty(&self, keys: &[&str]) -> bool {
-        self.faults
-            .iter()
-            .filter_map(|f| f.key.as_deref())
-            .any(|at| {
-                keys.iter().any(|key| {
-                    at.strip_prefix(key)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-                })
+        self.faults.iter().filter_map(|f| f.key.as_deref()).any(|at| {
+            keys.iter().any(|key| {
+                at.strip_prefix(key)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             })
+        })
     }
 
     pub(super) fn set_place(&mut self, key: &str, place: Option<Place>) {
         if let Some(place) = place {
             if self.places.insert(key.to_owned(), place).is_some() {
                 // An array replaces the whole array of a lower layer.
-                self.places.retain(|k, _| {
-                    !k.strip_prefix(key)
-                        .is_some_and(|rest| rest.starts_with('['))
-                });
+                self.places
+                    .retain(|k, _| !k.strip_prefix(key).is_some_and(|rest| rest.starts_with('[')));
             }
         }
     }
@@ -211,20 +189,10 @@ impl Reader {
 
 /// The path of a key in a table.
 pub(super) fn child(path: &str, key: &str) -> String {
-    let plain = !key.is_empty()
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let key = if plain {
-        key.to_owned()
-    } else {
-        format!("\"{}\"", clip(key))
-    };
-    if path.is_empty() {
-        key
-    } else {
-        format!("{path}.{key}")
-    }
+    let plain =
+        !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let key = if plain { key.to_owned() } else { format!("\"{}\"", clip(key)) };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
 struct Walk<'r> {
@@ -296,10 +264,9 @@ impl Walk<'_> {
                     .filter_map(|(i, v)| self.item(&format!("{path}[{i}]"), v, item));
                 Some(Value::new(None, ValueKind::Array(read.collect())))
             }
-            (Shape::Table(inner), DeValue::Table(table)) => Some(Value::new(
-                None,
-                ValueKind::Table(self.table(path, table, inner)),
-            )),
+            (Shape::Table(inner), DeValue::Table(table)) => {
+                Some(Value::new(None, ValueKind::Table(self.table(path, table, inner))))
+            }
             (_, inner) => {
                 self.problem(path, value.span(), wrong_container(path, shape, inner));
                 None
@@ -316,21 +283,13 @@ impl Walk<'_> {
         let stated = |key: &Key| given.iter().any(|(k, _)| k.get_ref() == key.name);
         for key in table.keys.iter().filter(|k| k.required && !stated(k)) {
             let what = format!("\"{}\" is missing", key.name);
-            self.problem(
-                path,
-                value.span(),
-                Problem::new(what, format!("add {} = …", key.name)),
-            );
+            self.problem(path, value.span(), Problem::new(what, format!("add {} = …", key.name)));
         }
         // A required key that is there but wrong has its own fault already.
         let ValueKind::Table(map) = &read.kind else {
             return Some(read);
         };
-        table
-            .keys
-            .iter()
-            .all(|k| !k.required || map.contains_key(k.name))
-            .then_some(read)
+        table.keys.iter().all(|k| !k.required || map.contains_key(k.name)).then_some(read)
     }
 }
 
@@ -376,11 +335,9 @@ fn wrong_container(path: &str, shape: &Shape, value: &DeValue<'_>) -> Problem {
             found,
             "write it in brackets, its items joined by commas: [\"…\", \"…\"]",
         ),
-        (_, DeValue::Array(_)) => Problem::expected(
-            "a table",
-            found,
-            format!("write [{path}], with one bracket, once"),
-        ),
+        (_, DeValue::Array(_)) => {
+            Problem::expected("a table", found, format!("write [{path}], with one bracket, once"))
+        }
         _ => Problem::expected(
             "a table",
             found,
@@ -392,16 +349,9 @@ fn wrong_container(path: &str, shape: &Shape, value: &DeValue<'_>) -> Problem {
 fn unknown(path: &str, name: &str, keys: &[Key], value: &DeValue<'_>) -> Problem {
     let shown = clip(name);
     if let Some(property) = path.strip_prefix("kafka.properties.") {
-        let more = if matches!(value, DeValue::Table(_)) {
-            ".…"
-        } else {
-            ""
-        };
+        let more = if matches!(value, DeValue::Table(_)) { ".…" } else { "" };
         return Problem::new(
-            format!(
-                "unknown key \"{shown}\" of the secret \"{}\"",
-                property.trim_matches('"')
-            ),
+            format!("unknown key \"{shown}\" of the secret \"{}\"", property.trim_matches('"')),
             format!(
                 "write file or env; or, for a property with dots in its name, quotes: \"{property}.{shown}{more}\" = …"
             ),

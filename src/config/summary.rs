@@ -42,15 +42,12 @@ fn flatten(path: &str, value: &Value, shape: Option<&Table>, out: &mut Vec<(Stri
         ValueKind::Table(table) if !is_secret_ref(path, value) => {
             let mut keys: Vec<&String> = table.keys().collect();
             let rank = |key: &str| {
-                shape
-                    .and_then(|s| s.keys.iter().position(|k| k.name == key))
-                    .unwrap_or(usize::MAX)
+                shape.and_then(|s| s.keys.iter().position(|k| k.name == key)).unwrap_or(usize::MAX)
             };
             keys.sort_by_key(|key| (rank(key), key.as_str()));
             for key in keys {
-                let inner = shape
-                    .and_then(|s| s.keys.iter().find(|k| k.name == key))
-                    .map(|k| &k.shape);
+                let inner =
+                    shape.and_then(|s| s.keys.iter().find(|k| k.name == key)).map(|k| &k.shape);
                 let inner = match inner {
                     Some(Shape::Table(table) | Shape::List(Shape::Table(table))) => Some(*table),
                     _ => None,
@@ -87,16 +84,11 @@ fn toml_text(value: &Value) -> String {
         // A JSON string is a TOML string.
         ValueKind::String(text) => serde_json::Value::from(text.as_str()).to_string(),
         ValueKind::Array(items) => {
-            format!(
-                "[{}]",
-                items.iter().map(toml_text).collect::<Vec<_>>().join(", ")
-            )
+            format!("[{}]", items.iter().map(toml_text).collect::<Vec<_>>().join(", "))
         }
         ValueKind::Table(table) => {
-            let mut pairs: Vec<String> = table
-                .iter()
-                .map(|(k, v)| format!("{k} = {}", toml_text(v)))
-                .collect();
+            let mut pairs: Vec<String> =
+                table.iter().map(|(k, v)| format!("{k} = {}", toml_text(v))).collect();
             pairs.sort();
             format!("{{ {} }}", pairs.join(", "))
         }
@@ -122,16 +114,9 @@ impl Config {
     /// The settings as text, one a line, for `validate --print`.
     pub fn print(&self) -> String {
         let settings = self.settings();
-        let lines: Vec<String> = settings
-            .iter()
-            .map(|s| format!("{} = {}", s.key, s.value))
-            .collect();
-        let width = lines
-            .iter()
-            .map(|l| l.chars().count())
-            .filter(|w| *w <= 60)
-            .max()
-            .unwrap_or(0);
+        let lines: Vec<String> =
+            settings.iter().map(|s| format!("{} = {}", s.key, s.value)).collect();
+        let width = lines.iter().map(|l| l.chars().count()).filter(|w| *w <= 60).max().unwrap_or(0);
         let mut out = String::new();
         for (line, setting) in lines.iter().zip(&settings) {
             let _ = writeln!(out, "{line:width$}  # {}", setting.origin);
@@ -145,62 +130,31 @@ impl Config {
         let mut line = |label: &str, text: String| {
             let _ = writeln!(out, "{label:<11} {text}");
         };
-        line(
-            "app",
-            format!("{}, generation {}", self.app, self.generation),
-        );
+        line("app", format!("{}, generation {}", self.app, self.generation));
         line("kafka", kafka(&self.kafka));
         if self.sources.is_empty() {
-            line(
-                "sources",
-                "none: events must be written to the events topic".to_owned(),
-            );
+            line("sources", "none: events must be written to the events topic".to_owned());
         }
         for source in &self.sources {
             line(
                 "source",
-                format!(
-                    "{}: {} from {}",
-                    source.name,
-                    source.system,
-                    source.topics.join(", ")
-                ),
+                format!("{}: {} from {}", source.name, source.system, source.topics.join(", ")),
             );
         }
         let definition = &self.definition;
         line(
             "topology",
-            format!(
-                "{} shards, {} partitions",
-                definition.shards, definition.partitions
-            ),
+            format!("{} shards, {} partitions", definition.shards, definition.partitions),
         );
         line("time", self.time_line());
-        let days = definition
-            .retention
-            .days
-            .map_or("forever".to_owned(), |d| format!("{d}d"));
+        let days = definition.retention.days.map_or("forever".to_owned(), |d| format!("{d}d"));
         line(
             "slices",
-            format!(
-                "5 minutes for {}, days for {days}",
-                span(definition.retention.fine)
-            ),
+            format!("5 minutes for {}, days for {days}", span(definition.retention.fine)),
         );
-        line(
-            "windows",
-            definition
-                .windows
-                .iter()
-                .map(|w| w.name())
-                .collect::<Vec<_>>()
-                .join(", "),
-        );
+        line("windows", definition.windows.iter().map(|w| w.name()).collect::<Vec<_>>().join(", "));
         let estimate = self.estimate();
-        let sets = estimate
-            .sets
-            .iter()
-            .map(|s| format!("{} ({})", s.name(), thousands(s.members)));
+        let sets = estimate.sets.iter().map(|s| format!("{} ({})", s.name(), thousands(s.members)));
         line("segments", sets.collect::<Vec<_>>().join(", "));
         line(
             "estimate",
@@ -216,32 +170,22 @@ impl Config {
             Attribution::Current => "current",
         };
         line("money", format!("{}, credit {credit}", definition.currency));
-        line(
-            "stages",
-            format!("{} in the table", definition.stages.stages.len()),
-        );
-        line(
-            "directory",
-            format!("{} reps", definition.directory.reps.len()),
-        );
+        line("stages", format!("{} in the table", definition.stages.stages.len()));
+        line("directory", format!("{} reps", definition.directory.reps.len()));
         line(
             "http",
             format!(
                 "{}{}",
                 self.http.listen,
-                if self.http.allow_remote {
-                    ", remote allowed"
-                } else {
-                    ""
-                }
+                if self.http.allow_remote { ", remote allowed" } else { "" }
             ),
         );
         for spec in self.specs() {
             let cleanup = match spec.cleanup {
                 Cleanup::Delete { retention: None } => "kept forever".to_owned(),
-                Cleanup::Delete {
-                    retention: Some(keep),
-                } => format!("kept {}", show_duration(keep)),
+                Cleanup::Delete { retention: Some(keep) } => {
+                    format!("kept {}", show_duration(keep))
+                }
                 Cleanup::Compact { min_lag } => {
                     format!("compacted after {}", show_duration(min_lag))
                 }
@@ -272,16 +216,9 @@ impl Config {
 }
 
 fn kafka(kafka: &Kafka) -> String {
-    let names: Vec<&str> = kafka
-        .properties
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let properties = if names.is_empty() {
-        String::new()
-    } else {
-        format!(", with {}", names.join(", "))
-    };
+    let names: Vec<&str> = kafka.properties.iter().map(|(name, _)| name.as_str()).collect();
+    let properties =
+        if names.is_empty() { String::new() } else { format!(", with {}", names.join(", ")) };
     format!(
         "{} as {}, replication {}{properties}",
         kafka.brokers, kafka.client_id, kafka.replication

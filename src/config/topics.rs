@@ -116,12 +116,9 @@ pub(super) fn specs(
     let incoming = intake.max_record_bytes.saturating_add(ENVELOPE);
     // A stale value may be written once more within a repair interval, and its repair within
     // another: compaction must not leave the stale one alone in between.
-    let compact = Cleanup::Compact {
-        min_lag: publish.repair_interval * 2,
-    };
-    let delete = |keep: &super::leaf::Given<super::leaf::Keep>| Cleanup::Delete {
-        retention: keep.0.0,
-    };
+    let compact = Cleanup::Compact { min_lag: publish.repair_interval * 2 };
+    let delete =
+        |keep: &super::leaf::Given<super::leaf::Keep>| Cleanup::Delete { retention: keep.0.0 };
     let spec = |name: &str, partitions: u32, cleanup, max_record_bytes| TopicSpec {
         name: name.to_owned(),
         partitions,
@@ -130,18 +127,8 @@ pub(super) fn specs(
     };
     let count = |n: u64| super::build::small(n);
     vec![
-        spec(
-            &topics.events,
-            shards,
-            delete(&typed.events_retention),
-            incoming,
-        ),
-        spec(
-            &topics.dlq,
-            count(typed.dlq_partitions.0.0),
-            delete(&typed.dlq_retention),
-            incoming,
-        ),
+        spec(&topics.events, shards, delete(&typed.events_retention), incoming),
+        spec(&topics.dlq, count(typed.dlq_partitions.0.0), delete(&typed.dlq_retention), incoming),
         spec(
             &topics.late,
             count(typed.late_partitions.0.0),

@@ -175,10 +175,9 @@ map! {
 
 fn rep_key(name: &str) -> Result<(), Problem> {
     match name {
-        "rep" => Err(Problem::new(
-            "\"rep\" is not a key of a rep",
-            "the rep's id is the key \"id\"",
-        )),
+        "rep" => {
+            Err(Problem::new("\"rep\" is not a key of a rep", "the rep's id is the key \"id\""))
+        }
         "email" => Err(Problem::new(
             "\"email\" is not a key of a rep",
             "remove it: Tidemark keeps no addresses of people",
@@ -191,11 +190,7 @@ fn rep_key(name: &str) -> Result<(), Problem> {
                 .collect();
             Problem::new(
                 format!("unknown key \"{}\" of a rep", super::leaf::clip(name)),
-                if name.starts_with("x.") {
-                    p.mend
-                } else {
-                    did_you_mean(name, &keys)
-                },
+                if name.starts_with("x.") { p.mend } else { did_you_mean(name, &keys) },
             )
         }),
     }

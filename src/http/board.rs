@@ -58,10 +58,7 @@ impl Cursor {
     /// From the text that [`Cursor`] is shown as.
     pub fn parse(text: &str) -> Option<Cursor> {
         let (epoch, seq) = text.split_once('.')?;
-        Some(Cursor {
-            epoch: u64::from_str_radix(epoch, 16).ok()?,
-            seq: seq.parse().ok()?,
-        })
+        Some(Cursor { epoch: u64::from_str_radix(epoch, 16).ok()?, seq: seq.parse().ok()? })
     }
 }
 
@@ -180,11 +177,7 @@ impl Board {
     /// clock in milliseconds will do.
     pub fn new(epoch: i64, limit: usize) -> Arc<Board> {
         let epoch = epoch.unsigned_abs();
-        Arc::new(Board {
-            view: RwLock::default(),
-            epoch,
-            limit: limit.max(1),
-        })
+        Arc::new(Board { view: RwLock::default(), epoch, limit: limit.max(1) })
     }
 
     /// Takes a record of the results topic; without a value it is a tombstone.
@@ -223,14 +216,8 @@ impl Board {
             end: row.window.end,
             zone: row.window.zone.as_str().into(),
         };
-        let entry = Entry {
-            window,
-            segment: row.segment,
-            pane: row.pane,
-            version,
-            seq,
-            json: json.into(),
-        };
+        let entry =
+            Entry { window, segment: row.segment, pane: row.pane, version, seq, json: json.into() };
         view.put(place, entry);
         while view.rows.len() > self.limit {
             view.evict_oldest();
@@ -278,15 +265,9 @@ impl Board {
             _ => view.seq,
         };
         Answer {
-            rows: page
-                .iter()
-                .map(|(p, e)| (Arc::clone(&p.key), Arc::clone(&e.json)))
-                .collect(),
+            rows: page.iter().map(|(p, e)| (Arc::clone(&p.key), Arc::clone(&e.json))).collect(),
             total,
-            cursor: Cursor {
-                epoch: self.epoch,
-                seq,
-            },
+            cursor: Cursor { epoch: self.epoch, seq },
             reset,
         }
     }
@@ -393,8 +374,7 @@ impl View {
 
 fn matches(query: &Query, entry: &Entry) -> bool {
     let has = |dims: &[(String, String)]| {
-        dims.iter()
-            .all(|(name, value)| entry.segment.value(name) == Some(value.as_str()))
+        dims.iter().all(|(name, value)| entry.segment.value(name) == Some(value.as_str()))
     };
     let segment = match &query.segments {
         Segments::All => true,

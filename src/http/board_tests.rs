@@ -14,11 +14,7 @@ fn row(kind: &str, start: &str, rep: Option<&str>, version: u64, as_of: &str) ->
 fn board(rows: &[(String, String)]) -> Arc<Board> {
     let board = Board::new(7, 1000);
     for (key, json) in rows {
-        assert_eq!(
-            board.apply(key, Some(json.as_bytes())),
-            Applied::Changed,
-            "{key}"
-        );
+        assert_eq!(board.apply(key, Some(json.as_bytes())), Applied::Changed, "{key}");
     }
     board
 }
@@ -51,10 +47,7 @@ fn queries_filter_sort_and_page() {
         row("day", "2026-03-01", None, 4, "2026-03-02"),
         row("month", "2026-03-01", None, 5, "2026-03-02"),
     ]);
-    let month = Query {
-        window: Some("month".to_owned()),
-        ..Query::default()
-    };
+    let month = Query { window: Some("month".to_owned()), ..Query::default() };
     let answer = board.query(&month);
     assert_eq!(
         keys(&answer),
@@ -65,25 +58,10 @@ fn queries_filter_sort_and_page() {
             "month:2026-03-01|rep=b"
         ]
     );
-    let page = board.query(&Query {
-        limit: 2,
-        offset: 1,
-        ..month.clone()
-    });
+    let page = board.query(&Query { limit: 2, offset: 1, ..month.clone() });
     assert_eq!(page.total, 4);
-    assert_eq!(
-        keys(&page),
-        ["month:2026-03-01|overall", "month:2026-03-01|rep=a"]
-    );
-    assert!(
-        board
-            .query(&Query {
-                offset: 9,
-                ..month.clone()
-            })
-            .rows
-            .is_empty()
-    );
+    assert_eq!(keys(&page), ["month:2026-03-01|overall", "month:2026-03-01|rep=a"]);
+    assert!(board.query(&Query { offset: 9, ..month.clone() }).rows.is_empty());
 }
 
 #[test]
@@ -94,47 +72,18 @@ fn queries_filter_by_start_and_segment() {
         row("month", "2026-02-01", None, 3, "2026-03-02"),
         row("month", "2026-03-01", None, 4, "2026-03-02"),
     ]);
-    let month = Query {
-        window: Some("month".to_owned()),
-        ..Query::default()
-    };
+    let month = Query { window: Some("month".to_owned()), ..Query::default() };
     let from = Timestamp::parse_rfc3339("2026-03-01T00:00:00Z");
-    assert_eq!(
-        board
-            .query(&Query {
-                from,
-                ..month.clone()
-            })
-            .total,
-        3
-    );
-    assert_eq!(
-        board
-            .query(&Query {
-                to: from,
-                ..month.clone()
-            })
-            .total,
-        1
-    );
-    let only = |segments| {
-        board
-            .query(&Query {
-                segments,
-                ..month.clone()
-            })
-            .total
-    };
+    assert_eq!(board.query(&Query { from, ..month.clone() }).total, 3);
+    assert_eq!(board.query(&Query { to: from, ..month.clone() }).total, 1);
+    let only = |segments| board.query(&Query { segments, ..month.clone() }).total;
     let a = vec![("rep".to_owned(), "a".to_owned())];
     assert_eq!(only(Segments::Grain("rep".to_owned(), Vec::new())), 2);
     assert_eq!(only(Segments::Grain("overall".to_owned(), Vec::new())), 2);
     assert_eq!(only(Segments::Grain("rep".to_owned(), a.clone())), 1);
     assert_eq!(only(Segments::Exact(a)), 1);
     assert_eq!(only(Segments::Exact(Vec::new())), 2);
-    let corrected = Query {
-        status: Some(Pane::Corrected),
-        ..Query::default()
-    };
+    let corrected = Query { status: Some(Pane::Corrected), ..Query::default() };
     assert_eq!(board.query(&corrected).total, 0);
 }
 
@@ -145,16 +94,9 @@ fn changes_are_read_once_and_in_order() {
         row("month", "2026-03-01", Some("a"), 2, "2026-03-02"),
         row("month", "2026-03-01", Some("c"), 3, "2026-03-02"),
     ]);
-    let mut query = Query {
-        since: Some(Since::Start),
-        limit: 2,
-        ..Query::default()
-    };
+    let mut query = Query { since: Some(Since::Start), limit: 2, ..Query::default() };
     let first = board.query(&query);
-    assert_eq!(
-        keys(&first),
-        ["month:2026-03-01|rep=b", "month:2026-03-01|rep=a"]
-    );
+    assert_eq!(keys(&first), ["month:2026-03-01|rep=b", "month:2026-03-01|rep=a"]);
     query.since = Some(Since::Cursor(first.cursor));
     let second = board.query(&query);
     assert_eq!(keys(&second), ["month:2026-03-01|rep=c"]);
@@ -164,10 +106,7 @@ fn changes_are_read_once_and_in_order() {
     let (key, json) = row("month", "2026-03-01", Some("b"), 9, "2026-03-02");
     board.apply(&key, Some(json.as_bytes()));
     let third = board.query(&query);
-    assert_eq!(
-        (keys(&third), third.reset),
-        (vec!["month:2026-03-01|rep=b"], false)
-    );
+    assert_eq!((keys(&third), third.reset), (vec!["month:2026-03-01|rep=b"], false));
     assert_eq!(Cursor::parse(&third.cursor.to_string()), Some(third.cursor));
 }
 
@@ -177,62 +116,31 @@ fn a_removal_or_another_life_resets_the_reader() {
         row("month", "2026-03-01", Some("b"), 1, "2026-03-02"),
         row("month", "2026-03-01", Some("a"), 2, "2026-03-02"),
     ]);
-    let seen = board
-        .query(&Query {
-            since: Some(Since::Start),
-            ..Query::default()
-        })
-        .cursor;
-    assert_eq!(
-        board.apply("month:2026-03-01|rep=b", None),
-        Applied::Changed
-    );
+    let seen = board.query(&Query { since: Some(Since::Start), ..Query::default() }).cursor;
+    assert_eq!(board.apply("month:2026-03-01|rep=b", None), Applied::Changed);
     assert_eq!(board.apply("month:2026-03-01|rep=b", None), Applied::Stale);
-    let from = |cursor| {
-        board.query(&Query {
-            since: Some(Since::Cursor(cursor)),
-            ..Query::default()
-        })
-    };
+    let from =
+        |cursor| board.query(&Query { since: Some(Since::Cursor(cursor)), ..Query::default() });
     let after = from(seen);
-    assert_eq!(
-        (after.reset, keys(&after)),
-        (true, vec!["month:2026-03-01|rep=a"])
-    );
+    assert_eq!((after.reset, keys(&after)), (true, vec!["month:2026-03-01|rep=a"]));
     assert!(!from(after.cursor).reset);
-    assert!(
-        from(Cursor {
-            epoch: 8,
-            ..after.cursor
-        })
-        .reset
-    );
+    assert!(from(Cursor { epoch: 8, ..after.cursor }).reset);
     assert!(from(Cursor { epoch: 7, seq: 999 }).reset);
 }
 
 #[test]
 fn the_oldest_windows_leave_a_full_board() {
     let board = Board::new(7, 2);
-    for (i, start) in ["2026-03-02", "2026-03-01", "2026-03-03"]
-        .iter()
-        .enumerate()
-    {
+    for (i, start) in ["2026-03-02", "2026-03-01", "2026-03-03"].iter().enumerate() {
         let (key, json) = row("day", start, None, i as u64, "2026-03-03");
         board.apply(&key, Some(json.as_bytes()));
     }
     let answer = board.query(&Query::default());
-    assert_eq!(
-        keys(&answer),
-        ["day:2026-03-02|overall", "day:2026-03-03|overall"]
-    );
+    assert_eq!(keys(&answer), ["day:2026-03-02|overall", "day:2026-03-03|overall"]);
     assert_eq!(board.len(), 2);
     let seen = board.query(&Query::default()).cursor;
     let (key, json) = row("day", "2026-03-01", None, 9, "2026-03-03");
-    assert_eq!(
-        board.apply(&key, Some(json.as_bytes())),
-        Applied::Stale,
-        "it would leave at once"
-    );
+    assert_eq!(board.apply(&key, Some(json.as_bytes())), Applied::Stale, "it would leave at once");
     assert_eq!(board.query(&Query::default()).cursor, seen);
 }
 
@@ -245,17 +153,8 @@ fn the_current_window_is_the_newest_that_has_begun() {
         row("day", "2026-03-04", None, 3, "2026-03-03"),
         row("month", "2026-03-01", None, 4, "2026-03-03"),
     ]);
-    let shown: Vec<String> = board
-        .current_windows()
-        .iter()
-        .map(|w| format!("{} {}", w.kind, w.start))
-        .collect();
-    assert_eq!(
-        shown,
-        ["day 2026-03-03T00:00:00Z", "month 2026-03-01T00:00:00Z"]
-    );
-    assert_eq!(
-        board.as_of(),
-        Timestamp::parse_rfc3339("2026-03-03T00:00:00Z")
-    );
+    let shown: Vec<String> =
+        board.current_windows().iter().map(|w| format!("{} {}", w.kind, w.start)).collect();
+    assert_eq!(shown, ["day 2026-03-03T00:00:00Z", "month 2026-03-01T00:00:00Z"]);
+    assert_eq!(board.as_of(), Timestamp::parse_rfc3339("2026-03-03T00:00:00Z"));
 }

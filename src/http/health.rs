@@ -16,9 +16,7 @@ impl Health {
     /// Checks that must be reported before the process is ready.
     pub fn new<N: Into<String>>(declared: impl IntoIterator<Item = N>) -> Health {
         let starting = |name: N| (name.into(), Err(STARTING.to_owned()));
-        Health {
-            checks: Mutex::new(declared.into_iter().map(starting).collect()),
-        }
+        Health { checks: Mutex::new(declared.into_iter().map(starting).collect()) }
     }
 
     /// Reports on a check; an unknown name declares it.
@@ -38,10 +36,7 @@ impl Health {
 
     /// All checks, by name.
     pub fn checks(&self) -> Vec<(String, Result<(), String>)> {
-        self.lock()
-            .iter()
-            .map(|(name, state)| (name.clone(), state.clone()))
-            .collect()
+        self.lock().iter().map(|(name, state)| (name.clone(), state.clone())).collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Result<(), String>>> {

@@ -55,11 +55,7 @@ impl KpiSnapshot {
         let mut entries: Vec<(String, String, &Row)> = rows
             .iter()
             .map(|row| {
-                (
-                    name_of(&row.segment.grain()),
-                    labels(&row.segment, &row.kind.name()),
-                    *row,
-                )
+                (name_of(&row.segment.grain()), labels(&row.segment, &row.kind.name()), *row)
             })
             .collect();
         // Newest first among rows whose labels became equal by cutting: only the first is shown.
@@ -83,10 +79,7 @@ impl KpiPage {
     fn add(&mut self, name: &str, help: Help, labels: &str, value: f64, first: bool, caps: Caps) {
         // Looked up before it is inserted: nearly always it is there, and needs no allocation.
         if !self.families.contains_key(name) {
-            let family = Family {
-                help: help.text(),
-                ..Family::default()
-            };
+            let family = Family { help: help.text(), ..Family::default() };
             self.families.insert(name.to_owned(), family);
         }
         let Some(family) = self.families.get_mut(name) else {
@@ -112,17 +105,12 @@ impl KpiPage {
 
     /// Families with how many series each has.
     pub fn series(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.families
-            .iter()
-            .map(|(name, family)| (name.as_str(), family.series))
+        self.families.iter().map(|(name, family)| (name.as_str(), family.series))
     }
 
     /// Families with how many series each had to leave out, without zeros.
     pub fn dropped(&self) -> impl Iterator<Item = (&str, u64)> {
-        let all = self
-            .families
-            .iter()
-            .map(|(name, family)| (name.as_str(), family.dropped));
+        let all = self.families.iter().map(|(name, family)| (name.as_str(), family.dropped));
         all.filter(|(_, n)| *n > 0)
     }
 }
@@ -137,10 +125,7 @@ pub struct MetricsPages {
 impl MetricsPages {
     /// No pages yet; the numbers of series go to `telemetry`.
     pub fn new(telemetry: Arc<Telemetry>) -> Arc<MetricsPages> {
-        Arc::new(MetricsPages {
-            pages: RwLock::default(),
-            telemetry,
-        })
+        Arc::new(MetricsPages { pages: RwLock::default(), telemetry })
     }
 
     /// Replaces the page of a partition.
@@ -217,22 +202,14 @@ pub fn negotiate(accept: &str) -> Format {
     let weight = |wanted: &str| {
         let of = |item: &str| {
             let mut parts = item.split(';').map(str::trim);
-            let named = parts
-                .next()
-                .is_some_and(|name| name.eq_ignore_ascii_case(wanted));
-            let q = parts
-                .find_map(|p| p.strip_prefix("q="))
-                .map_or(Some(1.0), |q| q.parse().ok());
+            let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
+            let q = parts.find_map(|p| p.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok());
             if named { q } else { None }
         };
         accept.split(',').filter_map(of).fold(0.0_f64, f64::max)
     };
     let open = weight("application/openmetrics-text");
-    if open > 0.0 && open >= weight("text/plain") {
-        Format::OpenMetrics
-    } else {
-        Format::Text
-    }
+    if open > 0.0 && open >= weight("text/plain") { Format::OpenMetrics } else { Format::Text }
 }
 
 /// The whole of `/metrics`.
@@ -253,11 +230,7 @@ pub fn expose(
             let bare = name.strip_suffix("_total").unwrap_or(name);
             for line in text.lines() {
                 let comment = line.starts_with("# HELP ") || line.starts_with("# TYPE ");
-                let line = if comment {
-                    line.replacen(name, bare, 1)
-                } else {
-                    line.to_owned()
-                };
+                let line = if comment { line.replacen(name, bare, 1) } else { line.to_owned() };
                 out.push_str(&line);
                 out.push('\n');
             }
@@ -297,10 +270,7 @@ impl Help {
         // A quote would have to be escaped in one of the two formats and not in the other.
         let text = text.replace('\\', "/").replace('"', "'").replace('\n', " ");
         let mut chars = text.chars();
-        let first: String = chars
-            .next()
-            .map(|c| c.to_uppercase().collect())
-            .unwrap_or_default();
+        let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
         format!("{first}{}{suffix}", chars.as_str())
     }
 }
@@ -310,11 +280,7 @@ fn samples(row: &Row, mut sample: impl FnMut(&str, Help, f64)) {
     for (name, unit, kpi) in &row.kpis {
         let suffix = Kpi::named(name).map_or(*name, |k| k.family);
         if let Some(value) = kpi.value.map(|v| v.to_f64()).filter(|v| v.is_finite()) {
-            let value = if *unit == Unit::Days {
-                value * DAY_SECONDS
-            } else {
-                value
-            };
+            let value = if *unit == Unit::Days { value * DAY_SECONDS } else { value };
             sample(suffix, Help::Kpi(name, *unit), value);
         }
         match (*name, kpi.den) {
@@ -330,11 +296,7 @@ fn samples(row: &Row, mut sample: impl FnMut(&str, Help, f64)) {
         }
     }
     let help = "Share of the window that the watermark has passed";
-    sample(
-        "window_complete_ratio",
-        Help::Fixed(help),
-        row.complete_ratio,
-    );
+    sample("window_complete_ratio", Help::Fixed(help), row.complete_ratio);
 }
 
 /// `{rep="r-001",window="rolling_28d"}`.

@@ -13,23 +13,14 @@ fn row(segment: Segment, won: i128, lost: i128) -> Row {
     let flow: Measures = [
         (MeasureKey::plain(Measure::DealsWon), won),
         (MeasureKey::plain(Measure::DealsLost), lost),
-        (
-            MeasureKey::currency(Measure::WonAmount, eur),
-            Exact::whole(won * 100).0 / 8,
-        ),
+        (MeasureKey::currency(Measure::WonAmount, eur), Exact::whole(won * 100).0 / 8),
         (MeasureKey::currency(Measure::WonPriced, eur), won),
         (MeasureKey::days(Measure::CycleWon, 2), won),
     ]
     .into_iter()
     .collect();
     let stock = Measures::new();
-    let view = View {
-        flow: &flow,
-        stock: &stock,
-        before: None,
-        age_days: 0,
-        currency: eur,
-    };
+    let view = View { flow: &flow, stock: &stock, before: None, age_days: 0, currency: eur };
     Row {
         kind: WindowKind::RollingDays(28),
         start: Timestamp(0),
@@ -41,10 +32,7 @@ fn row(segment: Segment, won: i128, lost: i128) -> Row {
         version: 1,
         as_of: None,
         complete_ratio: 0.5,
-        kpis: CATALOGUE
-            .iter()
-            .map(|k| (k.name, k.unit, k.compute(&view)))
-            .collect(),
+        kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
         currency: eur,
     }
 }
@@ -71,10 +59,7 @@ fn values_are_in_base_units_and_absent_ones_have_no_sample() {
     }
     let none = row(Segment::overall(), 0, 0);
     let text = KpiSnapshot::render(&[&none], MANY).text();
-    assert!(
-        !text.contains("win_ratio") && !text.contains("cycle_p50"),
-        "{text}"
-    );
+    assert!(!text.contains("win_ratio") && !text.contains("cycle_p50"), "{text}");
     assert!(text.contains("tidemark_overall_deals_closed{window=\"rolling_28d\"} 0\n"));
     assert!(text.contains("tidemark_overall_deals_won{window=\"rolling_28d\"} 0\n"));
 }
@@ -85,32 +70,20 @@ fn a_page_does_not_depend_on_the_order_of_rows() {
     let page = KpiSnapshot::render(&[&a, &b, &overall], MANY);
     assert_eq!(KpiSnapshot::render(&[&overall, &b, &a], MANY), page);
     let series: BTreeMap<&str, u64> = page.series().collect();
-    assert_eq!(
-        (
-            series["tidemark_rep_win_ratio"],
-            series["tidemark_overall_win_ratio"]
-        ),
-        (2, 1)
-    );
+    assert_eq!((series["tidemark_rep_win_ratio"], series["tidemark_overall_win_ratio"]), (2, 1));
 }
 
 #[test]
 fn labels_are_escaped_cut_and_never_twice() {
     let shown = |parts: &[(&str, &str)]| labels(&Segment::of(parts.iter().copied()), "day");
-    assert_eq!(
-        shown(&[("rep", "a\"b\\c\nd")]),
-        r#"{rep="a\"b\\c\nd",window="day"}"#
-    );
+    assert_eq!(shown(&[("rep", "a\"b\\c\nd")]), r#"{rep="a\"b\\c\nd",window="day"}"#);
     assert_eq!(
         shown(&[("x.industry", "a"), ("x_industry", "b")]),
         r#"{x_industry="a",x_industry_2="b",window="day"}"#
     );
     assert_eq!(shown(&[("window", "a")]), r#"{window_="a",window="day"}"#);
     assert_eq!(shown(&[("__name__", "a")]), r#"{_name__="a",window="day"}"#);
-    assert_eq!(
-        shown(&[("2nd", "a"), ("é", "b")]),
-        r#"{_2nd="a",dimension="b",window="day"}"#
-    );
+    assert_eq!(shown(&[("2nd", "a"), ("é", "b")]), r#"{_2nd="a",dimension="b",window="day"}"#);
     let long = shown(&[("rep", &"é".repeat(10_000))]);
     assert_eq!(long.chars().filter(|c| *c == 'é').count(), VALUE_CHARS);
 }
@@ -136,33 +109,20 @@ fn pages_are_merged_by_family_and_leave_with_their_partition() {
     let telemetry = Telemetry::new("0.0.0", "2026a", "EUR");
     let pages = MetricsPages::new(Arc::clone(&telemetry));
     pages.put(0, KpiSnapshot::render(&[&rep("a")], MANY));
-    pages.put(
-        1,
-        KpiSnapshot::render(&[&rep("b"), &row(Segment::overall(), 1, 1)], MANY),
-    );
+    pages.put(1, KpiSnapshot::render(&[&rep("b"), &row(Segment::overall(), 1, 1)], MANY));
     let text = expose(&telemetry, &pages, Format::Text).unwrap();
-    assert_eq!(
-        text.matches("# TYPE tidemark_rep_win_ratio gauge\n")
-            .count(),
-        1
-    );
+    assert_eq!(text.matches("# TYPE tidemark_rep_win_ratio gauge\n").count(), 1);
     let family: Vec<&str> = text
         .lines()
         .skip_while(|l| !l.starts_with("# HELP tidemark_rep_win_ratio"))
         .take(4)
         .collect();
-    assert!(
-        family[2].contains("rep=\"a\"") && family[3].contains("rep=\"b\""),
-        "{family:?}"
-    );
+    assert!(family[2].contains("rep=\"a\"") && family[3].contains("rep=\"b\""), "{family:?}");
     assert!(text.contains("tidemark_series{family=\"tidemark_rep_win_ratio\"} 2\n"));
 
     pages.remove(1);
     let text = expose(&telemetry, &pages, Format::Text).unwrap();
-    assert!(
-        !text.contains("rep=\"b\"") && !text.contains("tidemark_overall_"),
-        "{text}"
-    );
+    assert!(!text.contains("rep=\"b\"") && !text.contains("tidemark_overall_"), "{text}");
     assert!(text.contains("tidemark_series{family=\"tidemark_rep_win_ratio\"} 1\n"));
 }
 
@@ -171,27 +131,17 @@ fn openmetrics_names_counters_without_total_and_ends() {
     let telemetry = Telemetry::new("0.0.0", "2026a", "EUR");
     let pages = MetricsPages::new(Arc::clone(&telemetry));
     let text = expose(&telemetry, &pages, Format::OpenMetrics).unwrap();
-    assert!(
-        text.contains("# TYPE tidemark_late counter\ntidemark_late_total 0\n"),
-        "{text}"
-    );
+    assert!(text.contains("# TYPE tidemark_late counter\ntidemark_late_total 0\n"), "{text}");
     assert!(text.contains("# TYPE tidemark_build_info gauge\n"));
     assert!(text.ends_with("\n# EOF\n"));
-    assert!(
-        !expose(&telemetry, &pages, Format::Text)
-            .unwrap()
-            .contains("# EOF")
-    );
+    assert!(!expose(&telemetry, &pages, Format::Text).unwrap().contains("# EOF"));
 }
 
 #[test]
 fn openmetrics_is_served_where_it_is_preferred() {
     let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
     assert_eq!(negotiate(prometheus), Format::OpenMetrics);
-    assert_eq!(
-        negotiate("text/plain, application/openmetrics-text;q=0.5"),
-        Format::Text
-    );
+    assert_eq!(negotiate("text/plain, application/openmetrics-text;q=0.5"), Format::Text);
     assert_eq!(negotiate("*/*"), Format::Text);
     assert_eq!(negotiate(""), Format::Text);
     assert_eq!(negotiate("application/openmetrics-text;q=0"), Format::Text);
@@ -202,13 +152,6 @@ fn openmetrics_is_served_where_it_is_preferred() {
 fn a_value_that_is_no_number_has_no_sample() {
     let mut odd = rep("a");
     let value = Some(crate::model::kpi::Number::Float(f64::NAN));
-    odd.kpis = vec![(
-        "win_rate",
-        Unit::Ratio,
-        KpiValue {
-            value,
-            ..KpiValue::default()
-        },
-    )];
+    odd.kpis = vec![("win_rate", Unit::Ratio, KpiValue { value, ..KpiValue::default() })];
     assert!(!KpiSnapshot::render(&[&odd], MANY).text().contains("NaN"));
 }

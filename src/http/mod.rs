@@ -65,11 +65,7 @@ pub struct ServerInfo {
 impl ServerInfo {
     /// The name of a dimension set, as [`crate::model::segment::Segment::grain`] has it.
     fn grain_name(dimensions: &[String]) -> String {
-        if dimensions.is_empty() {
-            "overall".to_owned()
-        } else {
-            dimensions.join("_")
-        }
+        if dimensions.is_empty() { "overall".to_owned() } else { dimensions.join("_") }
     }
 
     fn grain_names(&self) -> Vec<String> {
@@ -109,10 +105,7 @@ struct App {
 
 /// All routes.
 pub fn router(state: HttpState) -> Router {
-    let app = Arc::new(App {
-        state,
-        started: Timestamp::from_millis(clock::wall_ms()),
-    });
+    let app = Arc::new(App { state, started: Timestamp::from_millis(clock::wall_ms()) });
     let live = Router::new()
         .route("/metrics", get(api::metrics))
         .route("/livez", get(api::livez))
@@ -137,10 +130,7 @@ async fn not_found() -> Response {
 }
 
 async fn method_not_allowed() -> Response {
-    failure(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "only GET and HEAD are answered",
-    )
+    failure(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered")
 }
 
 fn failure(status: StatusCode, message: &str) -> Response {
@@ -149,9 +139,7 @@ fn failure(status: StatusCode, message: &str) -> Response {
 }
 
 async fn uncached(mut response: Response, how: &'static str) -> Response {
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static(how));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(how));
     response
 }
 
@@ -160,19 +148,11 @@ async fn secured(mut response: Response) -> Response {
         (header::CONTENT_SECURITY_POLICY, CSP),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
     for (name, value) in headers {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }

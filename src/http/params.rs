@@ -48,20 +48,12 @@ impl IntoResponse for BadParameter {
 /// Reads the parameters in the order in which they were given.
 pub(super) fn parse(pairs: &[(String, String)], info: &ServerInfo) -> Result<Query, BadParameter> {
     let dimensions = info.dimensions();
-    let mut query = Query {
-        limit: DEFAULT_LIMIT,
-        ..Query::default()
-    };
+    let mut query = Query { limit: DEFAULT_LIMIT, ..Query::default() };
     let mut grain = None;
     let mut dims: Vec<(String, String)> = Vec::new();
     for (i, (name, value)) in pairs.iter().enumerate() {
         if pairs[..i].iter().any(|(earlier, _)| earlier == name) {
-            return Err(BadParameter::new(
-                name,
-                value,
-                "given more than once",
-                Vec::new(),
-            ));
+            return Err(BadParameter::new(name, value, "given more than once", Vec::new()));
         }
         match name.as_str() {
             "window" => query.window = Some(one_of(name, value, &info.windows)?),
@@ -77,20 +69,9 @@ pub(super) fn parse(pairs: &[(String, String)], info: &ServerInfo) -> Result<Que
             "since" => query.since = Some(since(name, value)?),
             _ if dimensions.contains(&name.as_str()) => dims.push((name.clone(), value.clone())),
             _ => {
-                let known = [
-                    "window", "grain", "from", "to", "status", "limit", "offset", "since",
-                ];
-                let allowed = known
-                    .iter()
-                    .chain(&dimensions)
-                    .map(|n| (*n).to_owned())
-                    .collect();
-                return Err(BadParameter::new(
-                    name,
-                    value,
-                    "there is no such parameter",
-                    allowed,
-                ));
+                let known = ["window", "grain", "from", "to", "status", "limit", "offset", "since"];
+                let allowed = known.iter().chain(&dimensions).map(|n| (*n).to_owned()).collect();
+                return Err(BadParameter::new(name, value, "there is no such parameter", allowed));
             }
         }
     }
@@ -104,16 +85,9 @@ fn segments(
     info: &ServerInfo,
 ) -> Result<Segments, BadParameter> {
     let Some(grain) = grain else {
-        return Ok(if dims.is_empty() {
-            Segments::All
-        } else {
-            Segments::Exact(dims)
-        });
+        return Ok(if dims.is_empty() { Segments::All } else { Segments::Exact(dims) });
     };
-    let names = info
-        .grains
-        .iter()
-        .find(|g| ServerInfo::grain_name(g) == grain);
+    let names = info.grains.iter().find(|g| ServerInfo::grain_name(g) == grain);
     let names = names.map(Vec::as_slice).unwrap_or_default();
     if let Some((name, value)) = dims.iter().find(|(name, _)| !names.contains(name)) {
         let message = format!("the grain \"{grain}\" does not have this dimension");
@@ -127,21 +101,13 @@ fn one_of<S: AsRef<str>>(name: &str, value: &str, allowed: &[S]) -> Result<Strin
         return Ok(value.to_owned());
     }
     let allowed = allowed.iter().map(|a| a.as_ref().to_owned()).collect();
-    Err(BadParameter::new(
-        name,
-        value,
-        "not one of the allowed values",
-        allowed,
-    ))
+    Err(BadParameter::new(name, value, "not one of the allowed values", allowed))
 }
 
 fn whole(name: &str, value: &str, min: usize, max: usize) -> Result<usize, BadParameter> {
     let number = value.parse().ok().filter(|n| (min..=max).contains(n));
-    let range = if max == usize::MAX {
-        format!("{min} or more")
-    } else {
-        format!("{min} to {max}")
-    };
+    let range =
+        if max == usize::MAX { format!("{min} or more") } else { format!("{min} to {max}") };
     number.ok_or_else(|| BadParameter::new(name, value, "not a whole number in range", vec![range]))
 }
 
@@ -150,19 +116,10 @@ fn instant(name: &str, value: &str, info: &ServerInfo) -> Result<Timestamp, BadP
     // The `+` of an offset arrives as a space unless the client escaped it.
     let text = value.replace(' ', "+");
     let day = || Day::parse(&text).map(|day| info.calendar.start_of(day));
-    let read = Timestamp::parse_rfc3339(&text)
-        .or_else(day)
-        .filter(|at| at.in_range());
+    let read = Timestamp::parse_rfc3339(&text).or_else(day).filter(|at| at.in_range());
     read.ok_or_else(|| {
-        let allowed = ["2026-03-01T00:00:00Z", "2026-03-01"]
-            .map(str::to_owned)
-            .to_vec();
-        BadParameter::new(
-            name,
-            value,
-            "neither an RFC 3339 time nor a date, 1970 to 2199",
-            allowed,
-        )
+        let allowed = ["2026-03-01T00:00:00Z", "2026-03-01"].map(str::to_owned).to_vec();
+        BadParameter::new(name, value, "neither an RFC 3339 time nor a date, 1970 to 2199", allowed)
     })
 }
 
@@ -190,19 +147,12 @@ mod tests {
             currency: "EUR".to_owned(),
             app: "sales".to_owned(),
             windows: vec!["month".to_owned(), "rolling_28d".to_owned()],
-            grains: vec![
-                grain(&[]),
-                grain(&["rep"]),
-                grain(&["territory", "channel"]),
-            ],
+            grains: vec![grain(&[]), grain(&["rep"]), grain(&["territory", "channel"])],
         }
     }
 
     fn read(pairs: &[(&str, &str)]) -> Result<Query, BadParameter> {
-        let pairs: Vec<_> = pairs
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-            .collect();
+        let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         parse(&pairs, &info())
     }
 
@@ -217,10 +167,7 @@ mod tests {
         let exact = read(&[("channel", "web")]).unwrap();
         assert_eq!(exact.segments, Segments::Exact(web.clone()));
         let grain = read(&[("channel", "web"), ("grain", "territory_channel")]).unwrap();
-        assert_eq!(
-            grain.segments,
-            Segments::Grain("territory_channel".to_owned(), web)
-        );
+        assert_eq!(grain.segments, Segments::Grain("territory_channel".to_owned(), web));
         assert_eq!(read(&[("since", "0")]).unwrap().since, Some(Since::Start));
     }
 
@@ -228,14 +175,8 @@ mod tests {
     fn what_is_wrong_is_named_with_what_is_allowed() {
         let bad = |name: &str, value: &str| read(&[(name, value)]).unwrap_err();
         assert_eq!(bad("window", "mnoth").allowed, ["month", "rolling_28d"]);
-        assert_eq!(
-            bad("grain", "team").allowed,
-            ["overall", "rep", "territory_channel"]
-        );
-        assert_eq!(
-            bad("status", "late").allowed,
-            ["early", "on_time", "corrected"]
-        );
+        assert_eq!(bad("grain", "team").allowed, ["overall", "rep", "territory_channel"]);
+        assert_eq!(bad("status", "late").allowed, ["early", "on_time", "corrected"]);
         assert_eq!(bad("limit", "0").allowed, ["1 to 5000"]);
         assert_eq!(bad("limit", "5001").parameter, "limit");
         assert_eq!(bad("offset", "-1").allowed, ["0 or more"]);

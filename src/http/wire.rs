@@ -50,8 +50,7 @@ fn maybe_at<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::
         return Ok(None);
     };
     let read = Timestamp::parse_rfc3339(&text);
-    read.map(Some)
-        .ok_or_else(|| D::Error::custom("expected an RFC 3339 time"))
+    read.map(Some).ok_or_else(|| D::Error::custom("expected an RFC 3339 time"))
 }
 
 fn pane<'de, D: Deserializer<'de>>(from: D) -> Result<Pane, D::Error> {

@@ -53,48 +53,23 @@ pub fn mean<'a>(
     defaults: &Defaults<'_>,
 ) -> Result<(Event<'a>, u32), Reason> {
     if let Some(v) = draft.v.filter(|v| *v != 1) {
-        return Err(bad(
-            Code::UnknownVersion,
-            format!("v is {v}; this version reads 1"),
-        ));
+        return Err(bad(Code::UnknownVersion, format!("v is {v}; this version reads 1")));
     }
     let id = draft.id.map(|t| t.0).or_else(|| envelope.id.clone());
-    let id = checked_id(
-        "id",
-        id.ok_or_else(|| bad(Code::MissingField, "id is absent"))?,
-    )?;
+    let id = checked_id("id", id.ok_or_else(|| bad(Code::MissingField, "id is absent"))?)?;
     let entity = entity(draft.entity)?;
     let kind = one_of("kind", draft.kind, &EventKind::ALL)?.unwrap_or_default();
     let op = one_of("op", draft.op, &Op::ALL)?.unwrap_or(match kind {
         EventKind::Fact => Op::Snapshot,
         _ => Op::Update,
     });
-    let (time, natural) = match (draft.time, envelope.time, &envelope.time_text) {
-        (Some(raw), ..) | (None, Some(raw), _) => instant("time", raw.get(), defaults)?,
-        (None, None, Some(text)) => instant_text("time", text, defaults)?,
-        (None, None, None) => return Err(bad(Code::MissingField, "time is absent")),
-    };
-    let precision = match draft.time_precision {
-        Some(Text(p)) => Precision::parse(&p).ok_or_else(|| {
-            bad(
-                Code::UnknownValue,
-                "time_precision is none of us, ms, s, day",
-            )
-        })?,
-        None => natural,
-    };
+    let (time, precision) = when(draft.time, draft.time_precision, envelope, defaults)?;
     let draft_set = draft.set.unwrap_or_default();
     let unknown = draft_set.unknown;
     let set = fields(draft_set, defaults)?;
     let status = (FieldName::Known(Field::Status), EntityKind::Deal);
-    if set
-        .iter()
-        .any(|(n, v)| (n.clone(), entity.kind) == status && matches!(v, Value::Text(_)))
-    {
-        return Err(bad(
-            Code::UnknownValue,
-            "set.status of a deal is none of open, won, lost",
-        ));
+    if set.iter().any(|(n, v)| (n.clone(), entity.kind) == status && matches!(v, Value::Text(_))) {
+        return Err(bad(Code::UnknownValue, "set.status of a deal is none of open, won, lost"));
     }
     let owned = |text: Option<Text<'a>>, default: &str| {
         text.map_or_else(|| Cow::Owned(default.to_owned()), |t| t.0)
@@ -123,14 +98,31 @@ pub fn mean<'a>(
     Ok((event, unknown))
 }
 
+/// When the event happened, and how exactly that is known; the envelope lends its time.
+fn when(
+    raw: Option<&RawValue>,
+    precision: Option<Text<'_>>,
+    envelope: &Envelope<'_>,
+    defaults: &Defaults<'_>,
+) -> Result<(Timestamp, Precision), Reason> {
+    let (time, natural) = match (raw, envelope.time, &envelope.time_text) {
+        (Some(raw), ..) | (None, Some(raw), _) => instant("time", raw.get(), defaults)?,
+        (None, None, Some(text)) => instant_text("time", text, defaults)?,
+        (None, None, None) => return Err(bad(Code::MissingField, "time is absent")),
+    };
+    let precision = match precision {
+        Some(Text(p)) => Precision::parse(&p)
+            .ok_or_else(|| bad(Code::UnknownValue, "time_precision is none of us, ms, s, day"))?,
+        None => natural,
+    };
+    Ok((time, precision))
+}
+
 fn checked_id<'a>(what: &str, id: Cow<'a, str>) -> Result<Cow<'a, str>, Reason> {
     if id.is_empty() {
         Err(bad(Code::BadId, format!("{what} is empty")))
     } else if id.len() > MAX_ID {
-        Err(bad(
-            Code::BadId,
-            format!("{what} has {} bytes, the limit is {MAX_ID}", id.len()),
-        ))
+        Err(bad(Code::BadId, format!("{what} has {} bytes, the limit is {MAX_ID}", id.len())))
     } else {
         Ok(id)
     }
@@ -138,28 +130,16 @@ fn checked_id<'a>(what: &str, id: Cow<'a, str>) -> Result<Cow<'a, str>, Reason> 
 
 fn entity(draft: Option<super::draft::EntityDraft<'_>>) -> Result<EntityRef<'_>, Reason> {
     let draft = draft.ok_or_else(|| bad(Code::MissingEntity, "entity is absent"))?;
-    let kind = draft
-        .kind
-        .ok_or_else(|| bad(Code::MissingEntity, "entity.type is absent"))?
-        .0;
-    let id = draft
-        .id
-        .ok_or_else(|| bad(Code::MissingEntity, "entity.id is absent"))?
-        .0;
+    let kind = draft.kind.ok_or_else(|| bad(Code::MissingEntity, "entity.type is absent"))?.0;
+    let id = draft.id.ok_or_else(|| bad(Code::MissingEntity, "entity.id is absent"))?.0;
     let kind = EntityKind::parse(&kind).ok_or_else(|| {
         let names: Vec<_> = EntityKind::ALL.iter().map(|(_, n)| *n).collect();
-        bad(
-            Code::UnknownEntity,
-            format!("entity.type is none of {}", names.join(", ")),
-        )
+        bad(Code::UnknownEntity, format!("entity.type is none of {}", names.join(", ")))
     })?;
     if id.is_empty() {
         return Err(bad(Code::MissingEntity, "entity.id is empty"));
     }
-    Ok(EntityRef {
-        kind,
-        id: checked_id("entity.id", id)?,
-    })
+    Ok(EntityRef { kind, id: checked_id("entity.id", id)? })
 }
 
 fn one_of<T: Copy>(
@@ -174,10 +154,7 @@ fn one_of<T: Copy>(
         Some((value, _)) => Ok(Some(*value)),
         None => {
             let names: Vec<_> = all.iter().map(|(_, n)| *n).collect();
-            Err(bad(
-                Code::UnknownValue,
-                format!("{what} is none of {}", names.join(", ")),
-            ))
+            Err(bad(Code::UnknownValue, format!("{what} is none of {}", names.join(", "))))
         }
     }
 }
@@ -213,10 +190,7 @@ fn fields<'a>(
 }
 
 fn wrong(field: &str, expected: &str, raw: &str) -> Reason {
-    bad(
-        Code::DecodeJson,
-        format!("set.{field}: expected {expected}, found {}", kind_of(raw)),
-    )
+    bad(Code::DecodeJson, format!("set.{field}: expected {expected}, found {}", kind_of(raw)))
 }
 
 fn value<'a>(field: Field, raw: &'a str, defaults: &Defaults<'_>) -> Result<Value<'a>, Reason> {
@@ -251,8 +225,7 @@ fn value<'a>(field: Field, raw: &'a str, defaults: &Defaults<'_>) -> Result<Valu
 }
 
 fn amount(field: &str, text: &str) -> Result<Amount, Reason> {
-    text.parse()
-        .map_err(|e| bad(Code::BadAmount, format!("set.{field}: {e}")))
+    text.parse().map_err(|e| bad(Code::BadAmount, format!("set.{field}: {e}")))
 }
 
 fn money<'a>(field: &str, raw: &'a str) -> Result<Value<'a>, Reason> {
@@ -273,10 +246,7 @@ fn money<'a>(field: &str, raw: &'a str) -> Result<Value<'a>, Reason> {
         .currency
         .ok_or_else(|| bad(Code::BadCurrency, format!("set.{field}.currency is absent")))?;
     let currency = Currency::parse(&currency.0).ok_or_else(|| {
-        bad(
-            Code::BadCurrency,
-            format!("set.{field}.currency is no code of three letters"),
-        )
+        bad(Code::BadCurrency, format!("set.{field}.currency is no code of three letters"))
     })?;
     Ok(Value::Money(Money { amount, currency }))
 }
@@ -290,10 +260,7 @@ fn instant(
         Some(text) if raw.starts_with('"') => instant_text(what, &text, defaults),
         _ => Err(bad(
             Code::BadTime,
-            format!(
-                "{what}: expected an RFC 3339 string, found {}",
-                kind_of(raw)
-            ),
+            format!("{what}: expected an RFC 3339 string, found {}", kind_of(raw)),
         )),
     }
 }
@@ -314,15 +281,9 @@ fn instant_text(
         }
     };
     if !at.in_range() {
-        return Err(bad(
-            Code::BadTime,
-            format!("{what} is outside 1970 to 2199"),
-        ));
+        return Err(bad(Code::BadTime, format!("{what} is outside 1970 to 2199")));
     }
-    let planned = matches!(
-        what,
-        "set.expected_close" | "set.planned_at" | "set.ended_at"
-    );
+    let planned = matches!(what, "set.expected_close" | "set.planned_at" | "set.ended_at");
     if defaults.latest.is_some_and(|latest| at > latest) && !planned {
         return Err(bad(
             Code::FutureTimestamp,

@@ -170,20 +170,10 @@ pub fn into_owned(event: Event<'_>) -> Event<'static> {
         tenant: own(event.tenant),
         source: own(event.source),
         system: own(event.system),
-        entity: EntityRef {
-            kind: event.entity.kind,
-            id: own(event.entity.id),
-        },
+        entity: EntityRef { kind: event.entity.kind, id: own(event.entity.id) },
         merged_into: event.merged_into.map(own),
-        set: event
-            .set
-            .into_iter()
-            .map(|(n, v)| (name(n), value(v)))
-            .collect(),
-        raw: event.raw.map(|o| Origin {
-            topic: own(o.topic),
-            ..o
-        }),
+        set: event.set.into_iter().map(|(n, v)| (name(n), value(v))).collect(),
+        raw: event.raw.map(|o| Origin { topic: own(o.topic), ..o }),
         kind: event.kind,
         op: event.op,
         time: event.time,

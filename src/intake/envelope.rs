@@ -46,20 +46,12 @@ pub fn open(draft: Draft<'_>) -> Result<Inner<'_>, Reason> {
     if decoded.is_none() && draft.data.is_none() {
         return Err(missing("data"));
     }
-    Ok(Inner {
-        envelope,
-        data: draft.data,
-        decoded,
-    })
+    Ok(Inner { envelope, data: draft.data, decoded })
 }
 
 /// What the headers of binary mode (`ce_*`) lend to the event; nothing where there are none.
 pub fn of_headers(record: &Record, index: Option<u32>) -> Envelope<'_> {
-    let text = |name: &str| {
-        record
-            .header(name)
-            .and_then(|v| std::str::from_utf8(v).ok())
-    };
+    let text = |name: &str| record.header(name).and_then(|v| std::str::from_utf8(v).ok());
     match (text("ce_specversion"), text("ce_id"), text("ce_source")) {
         (Some(_), Some(id), Some(source)) => Envelope {
             id: Some(Cow::Owned(joined(source, id, index))),
@@ -81,10 +73,7 @@ fn joined(source: &str, id: &str, index: Option<u32>) -> String {
 impl<'a> Envelope<'a> {
     /// The same envelope for the `i`th event inside it.
     pub fn numbered(&self, i: u32) -> Envelope<'a> {
-        Envelope {
-            id: self.id.as_ref().map(|id| Cow::Owned(format!("{id}#{i}"))),
-            ..self.clone()
-        }
+        Envelope { id: self.id.as_ref().map(|id| Cow::Owned(format!("{id}#{i}"))), ..self.clone() }
     }
 
     /// The envelope as headers of binary mode, for data that is decoded into a record of its own.
@@ -107,9 +96,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    GeneralPurpose::new(&base64::alphabet::STANDARD, lenient)
-        .decode(text)
-        .ok()
+    GeneralPurpose::new(&base64::alphabet::STANDARD, lenient).decode(text).ok()
 }
 
 #[cfg(test)]
@@ -118,13 +105,9 @@ mod tests {
 
     #[test]
     fn base64_as_in_rfc_4648() {
-        for (text, bytes) in [
-            ("", ""),
-            ("Zg==", "f"),
-            ("Zm8=", "fo"),
-            ("Zm9v", "foo"),
-            ("Zm9vYg", "foob"),
-        ] {
+        for (text, bytes) in
+            [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg", "foob")]
+        {
             assert_eq!(base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
         }
         assert_eq!(base64("Z"), None);

@@ -82,17 +82,11 @@ impl Decoder {
         let limit = self.limits.max_record_bytes;
         if value.len() > limit {
             let size = value.len();
-            return Err(Reason::new(
-                Code::TooLarge,
-                format!("{size} bytes, the limit is {limit}"),
-            ));
+            return Err(Reason::new(Code::TooLarge, format!("{size} bytes, the limit is {limit}")));
         }
         // One vectorized check here saves the parser one a string.
         simdutf8::compat::from_utf8(value).map_err(|e| {
-            Reason::new(
-                Code::NotUtf8,
-                format!("not UTF-8 from byte {}", e.valid_up_to()),
-            )
+            Reason::new(Code::NotUtf8, format!("not UTF-8 from byte {}", e.valid_up_to()))
         })
     }
 
@@ -118,8 +112,7 @@ impl Decoder {
                         let done = self.element(record, element.get(), i, &envelope, now, out);
                         if let Err(reason) = done {
                             let element = Some((i, element.get().as_bytes()));
-                            out.dead_letters
-                                .push(DeadLetter::new(record, reason, element));
+                            out.dead_letters.push(DeadLetter::new(record, reason, element));
                         }
                     }
                 }
@@ -137,10 +130,7 @@ impl Decoder {
         let limit = self.limits.max_array;
         if elements.len() > limit {
             let n = elements.len();
-            return Err(Reason::new(
-                Code::TooMany,
-                format!("{n} elements, the limit is {limit}"),
-            ));
+            return Err(Reason::new(Code::TooMany, format!("{n} elements, the limit is {limit}")));
         }
         Ok(elements)
     }
@@ -156,10 +146,7 @@ impl Decoder {
         out: &mut Intake<'a>,
     ) -> Result<(), Reason> {
         if !text.trim_start().starts_with('{') {
-            return Err(Reason::new(
-                Code::NotAnEvent,
-                "the element is not a JSON object",
-            ));
+            return Err(Reason::new(Code::NotAnEvent, "the element is not a JSON object"));
         }
         let draft: Draft<'a> = serde_json::from_str(text).map_err(json_reason)?;
         if draft.specversion.is_some() {
@@ -209,8 +196,7 @@ impl Decoder {
                 if let Err(reason) = self.element(record, element.get(), index, &envelope, now, out)
                 {
                     let element = Some((index, element.get().as_bytes()));
-                    out.dead_letters
-                        .push(DeadLetter::new(record, reason, element));
+                    out.dead_letters.push(DeadLetter::new(record, reason, element));
                 }
             }
             debug_assert!(out.events.len() >= before);
@@ -228,11 +214,7 @@ impl Decoder {
         now: Option<Timestamp>,
         out: &mut Intake<'a>,
     ) -> Result<(), Reason> {
-        let inner = Record {
-            value: Some(bytes),
-            headers: envelope.to_headers(),
-            ..record.clone()
-        };
+        let inner = Record { value: Some(bytes), headers: envelope.to_headers(), ..record.clone() };
         let taken = self.take(&inner, now);
         out.test += taken.test;
         out.unknown_fields += taken.unknown_fields;
@@ -269,22 +251,11 @@ pub fn read_stored<'a>(record: &'a Record, calendar: &Calendar) -> Result<Stored
     let value = record.value.as_deref().unwrap_or_default();
     let text =
         simdutf8::basic::from_utf8(value).map_err(|_| Reason::new(Code::NotUtf8, "not UTF-8"))?;
-    if record
-        .key
-        .as_deref()
-        .is_some_and(|k| k.starts_with(encode::BEAT_PREFIX.as_bytes()))
-    {
-        return encode::decode_heartbeat(text)
-            .map(Stored::Beat)
-            .map_err(json_reason);
+    if record.key.as_deref().is_some_and(|k| k.starts_with(encode::BEAT_PREFIX.as_bytes())) {
+        return encode::decode_heartbeat(text).map(Stored::Beat).map_err(json_reason);
     }
     let draft: Draft<'a> = serde_json::from_str(text).map_err(json_reason)?;
-    let defaults = Defaults {
-        source: "",
-        system: "",
-        calendar,
-        latest: None,
-    };
+    let defaults = Defaults { source: "", system: "", calendar, latest: None };
     canonical::mean(draft, &Envelope::default(), &defaults).map(|(event, _)| Stored::Event(event))
 }
 

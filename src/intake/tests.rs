@@ -8,11 +8,7 @@ fn decoder() -> Decoder {
         source: "crm".to_owned(),
         system: "canonical".to_owned(),
         calendar: Calendar::of("Europe/Berlin").unwrap(),
-        limits: Limits {
-            max_record_bytes: 10_000,
-            max_array: 5,
-            future_limit: Span::days(1),
-        },
+        limits: Limits { max_record_bytes: 10_000, max_array: 5, future_limit: Span::days(1) },
     }
 }
 
@@ -42,11 +38,7 @@ fn now() -> Option<Timestamp> {
 fn code(value: &str) -> &'static str {
     let record = record(value);
     let out = decoder().take(&record, now());
-    assert_eq!(
-        (out.events.len(), out.dead_letters.len()),
-        (0, 1),
-        "{value}"
-    );
+    assert_eq!((out.events.len(), out.dead_letters.len()), (0, 1), "{value}");
     out.dead_letters[0].reason.code.as_str()
 }
 
@@ -56,45 +48,26 @@ fn a_canonical_event_is_read_whole() {
     let out = decoder().take(&record, now());
     assert_eq!(out.dead_letters, []);
     let event = &out.events[0];
-    assert_eq!(
-        (&*event.source, &*event.system, event.op),
-        ("crm", "hubspot", Op::Update)
-    );
+    assert_eq!((&*event.source, &*event.system, event.op), ("crm", "hubspot", Op::Update));
     assert_eq!(event.order, [1_764_086_400_123, 0]);
     assert_eq!(event.key(), "default/deal/7036839888");
-    let get = |f: Field| {
-        event
-            .set
-            .iter()
-            .find(|(n, _)| *n == FieldName::Known(f))
-            .map(|(_, v)| v)
-    };
+    let get = |f: Field| event.set.iter().find(|(n, _)| *n == FieldName::Known(f)).map(|(_, v)| v);
     assert_eq!(get(Field::Owner), Some(&Value::Null));
     assert_eq!(get(Field::Status), Some(&Value::Status(Status::Won)));
-    let Some(Value::Money(money)) = get(Field::Amount) else {
-        panic!("no amount")
-    };
+    let Some(Value::Money(money)) = get(Field::Amount) else { panic!("no amount") };
     assert_eq!(money.amount.exact().to_string(), "50000.1");
     // A date is the start of that day in the configured zone.
     let start = Timestamp::parse_rfc3339("2025-11-24T23:00:00Z").unwrap();
     assert_eq!(get(Field::ClosedAt), Some(&Value::Time(start)));
-    assert_eq!(
-        event
-            .raw
-            .as_ref()
-            .map(|r| (r.partition.0, r.offset.0, r.index)),
-        Some((3, 42, 0))
-    );
+    assert_eq!(event.raw.as_ref().map(|r| (r.partition.0, r.offset.0, r.index)), Some((3, 42, 0)));
 }
 
 #[test]
 fn what_is_written_to_the_events_topic_reads_back_the_same() {
     let source = record(GOOD);
     let out = decoder().take(&source, now());
-    let stored = Record {
-        key: None,
-        ..record(std::str::from_utf8(&encode_event(&out.events[0])).unwrap())
-    };
+    let stored =
+        Record { key: None, ..record(std::str::from_utf8(&encode_event(&out.events[0])).unwrap()) };
     let Ok(Stored::Event(back)) = read_stored(&stored, &decoder().calendar) else {
         panic!("unread")
     };
@@ -107,25 +80,12 @@ fn arrays_keep_good_neighbors_of_bad_elements() {
     let record = record(&text);
     let out = decoder().take(&record, now());
     assert_eq!(
-        out.events
-            .iter()
-            .map(|e| e.raw.as_ref().unwrap().index)
-            .collect::<Vec<_>>(),
+        out.events.iter().map(|e| e.raw.as_ref().unwrap().index).collect::<Vec<_>>(),
         [0, 3]
     );
-    let dead: Vec<_> = out
-        .dead_letters
-        .iter()
-        .map(|d| (d.index, d.reason.code))
-        .collect();
-    assert_eq!(
-        dead,
-        [(Some(1), Code::MissingEntity), (Some(2), Code::NotAnEvent)]
-    );
-    assert_eq!(
-        out.dead_letters[0].value.as_deref(),
-        Some(br#"{"id":"e2"}"#.as_slice())
-    );
+    let dead: Vec<_> = out.dead_letters.iter().map(|d| (d.index, d.reason.code)).collect();
+    assert_eq!(dead, [(Some(1), Code::MissingEntity), (Some(2), Code::NotAnEvent)]);
+    assert_eq!(out.dead_letters[0].value.as_deref(), Some(br#"{"id":"e2"}"#.as_slice()));
     assert_eq!(out.dead_letters[0].id(), "sales.events/3/42/1");
 }
 
@@ -140,64 +100,35 @@ fn every_bad_input_has_a_stable_code() {
     assert_eq!(code("[{},{}"), "DECODE_JSON");
     assert_eq!(code(&"[".repeat(5000)), "DECODE_JSON");
     assert_eq!(code(&format!("[{}]", ["{}"; 6].join(","))), "TOO_MANY");
-    assert_eq!(
-        code(&format!("{{\"a\":\"{}\"}}", "x".repeat(10_000))),
-        "TOO_LARGE"
-    );
+    assert_eq!(code(&format!("{{\"a\":\"{}\"}}", "x".repeat(10_000))), "TOO_LARGE");
     assert_eq!(code(&with("\"v\":1", "\"v\":2")), "UNKNOWN_VERSION");
     assert_eq!(code(&with("\"id\":\"e1\"", "\"id\":\"\"")), "BAD_ID");
     assert_eq!(code(&with("\"id\":\"e1\",", "")), "MISSING_FIELD");
     assert_eq!(code(&with("\"deal\"", "\"boat\"")), "UNKNOWN_ENTITY");
     assert_eq!(code(&with("\"7036839888\"", "\"\"")), "MISSING_ENTITY");
     assert_eq!(code(&with("\"patch\"", "\"pach\"")), "UNKNOWN_VALUE");
+    assert_eq!(code(&with("2025-11-25T16:00:00.123Z", "yesterday")), "BAD_TIME");
+    assert_eq!(code(&with("2025-11-25T16:00:00.123Z", "1066-10-14T09:00:00Z")), "BAD_TIME");
+    assert_eq!(code(&with("\"2025-11-25T16:00:00.123Z\"", "1764086400123")), "BAD_TIME");
+    assert_eq!(code(&with("2025-11-25T16:00:00.123Z", "2026-01-02T00:00:01Z")), "FUTURE_TIMESTAMP");
     assert_eq!(
-        code(&with("2025-11-25T16:00:00.123Z", "yesterday")),
-        "BAD_TIME"
-    );
-    assert_eq!(
-        code(&with("2025-11-25T16:00:00.123Z", "1066-10-14T09:00:00Z")),
-        "BAD_TIME"
-    );
-    assert_eq!(
-        code(&with("\"2025-11-25T16:00:00.123Z\"", "1764086400123")),
-        "BAD_TIME"
-    );
-    assert_eq!(
-        code(&with("2025-11-25T16:00:00.123Z", "2026-01-02T00:00:01Z")),
-        "FUTURE_TIMESTAMP"
-    );
-    assert_eq!(
-        code(&with(
-            "\"closed_at\":\"2025-11-25\"",
-            "\"closed_at\":\"2190-11-25\""
-        )),
+        code(&with("\"closed_at\":\"2025-11-25\"", "\"closed_at\":\"2190-11-25\"")),
         "FUTURE_TIMESTAMP"
     );
     assert_eq!(code(&with("50000.10", "50.000,10")), "BAD_AMOUNT");
     assert_eq!(code(&with("\"EUR\"", "\"euro\"")), "BAD_CURRENCY");
-    assert_eq!(
-        code(&with("\"status\":\"won\"", "\"status\":\"Closed Won\"")),
-        "UNKNOWN_VALUE"
-    );
+    assert_eq!(code(&with("\"status\":\"won\"", "\"status\":\"Closed Won\"")), "UNKNOWN_VALUE");
     assert_eq!(code(&with("[1764086400123,0]", "[1]")), "DECODE_JSON");
     assert_eq!(code(&with("\"closedwon\"", "{}")), "DECODE_JSON");
 }
 
 #[test]
 fn no_value_and_no_utf8_are_dead_letters() {
-    for (value, expected) in [
-        (None, Code::Empty),
-        (Some(vec![]), Code::Empty),
-        (Some(vec![b'{', 0xff]), Code::NotUtf8),
-    ] {
-        let record = Record {
-            value,
-            ..record("")
-        };
-        assert_eq!(
-            decoder().take(&record, None).dead_letters[0].reason.code,
-            expected
-        );
+    for (value, expected) in
+        [(None, Code::Empty), (Some(vec![]), Code::Empty), (Some(vec![b'{', 0xff]), Code::NotUtf8)]
+    {
+        let record = Record { value, ..record("") };
+        assert_eq!(decoder().take(&record, None).dead_letters[0].reason.code, expected);
     }
 }
 
@@ -207,10 +138,7 @@ fn dead_letters_carry_origin_and_original_headers() {
     let dead = decoder().take(&record, None).dead_letters.remove(0);
     let headers = dead.headers("intake");
     let get = |n: &str| {
-        headers
-            .iter()
-            .find(|h| h.name == n)
-            .map(|h| String::from_utf8_lossy(&h.value).into_owned())
+        headers.iter().find(|h| h.name == n).map(|h| String::from_utf8_lossy(&h.value).into_owned())
     };
     assert_eq!(get("trace").as_deref(), Some("t1"));
     assert_eq!(get("tidemark.error.code").as_deref(), Some("NOT_AN_EVENT"));
@@ -228,10 +156,7 @@ fn test_data_is_dropped_and_counted() {
     let text = GOOD.replace("\"v\":1", "\"v\":1,\"flags\":[\"test\"]");
     let record = record(&text);
     let out = decoder().take(&record, now());
-    assert_eq!(
-        (out.events.len(), out.dead_letters.len(), out.test),
-        (0, 0, 1)
-    );
+    assert_eq!((out.events.len(), out.dead_letters.len(), out.test), (0, 0, 1));
 }
 
 const INNER: &str = r#"{"entity":{"type":"lead","id":5},"op":"create","set":{}}"#;
@@ -281,9 +206,7 @@ fn cloud_events_lend_id_and_time() {
 #[test]
 fn the_schema_names_every_field_that_the_decoder_reads() {
     let schema = event_schema();
-    let set = schema["properties"]["set"]["properties"]
-        .as_object()
-        .unwrap();
+    let set = schema["properties"]["set"]["properties"].as_object().unwrap();
     assert_eq!(set.len(), Field::ALL.len());
     let published = include_str!("../../docs/event.schema.json");
     assert_eq!(

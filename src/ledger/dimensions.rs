@@ -24,21 +24,10 @@ impl Dimensions {
         let place = |field: &str| names.iter().position(|d| d == field).map(|i| i as u8);
         let by_field = Field::ALL
             .iter()
-            .map(|(field, name, ..)| {
-                if *field == Field::Owner {
-                    None
-                } else {
-                    place(name)
-                }
-            })
+            .map(|(field, name, ..)| if *field == Field::Owner { None } else { place(name) })
             .collect();
         let rep = names.iter().position(|d| d == "rep");
-        Dimensions {
-            by_field,
-            rep,
-            directory: Map::default(),
-            names,
-        }
+        Dimensions { by_field, rep, directory: Map::default(), names }
     }
 
     /// Their names.
@@ -56,9 +45,7 @@ impl Dimensions {
         let i = match name {
             FieldName::Known(field) => self.by_field[*field as usize]?,
             FieldName::Custom(custom) => {
-                self.names
-                    .iter()
-                    .position(|d| d.strip_prefix("x.") == Some(custom))? as u8
+                self.names.iter().position(|d| d.strip_prefix("x.") == Some(custom))? as u8
             }
         };
         Some(Slot(Slot::DIMENSIONS + i))

@@ -32,11 +32,7 @@ pub struct Stamp {
 impl Stamp {
     /// The stamp of an event.
     pub fn of(order: Order, op: Op, time: Timestamp) -> Stamp {
-        Stamp {
-            order,
-            rank: op as u8,
-            time,
-        }
+        Stamp { order, rank: op as u8, time }
     }
 
     /// Whether the event created the entity.
@@ -109,23 +105,13 @@ impl Write {
             Held::Text(s) => (1, s.0, 0),
             Held::Money(m) => {
                 let (mantissa, scale) = m.amount.parts();
-                (
-                    2,
-                    (m.currency.code() as u32) << 8 | u32::from(scale),
-                    mantissa,
-                )
+                (2, (m.currency.code() as u32) << 8 | u32::from(scale), mantissa)
             }
             Held::Time(t) => (3, 0, t.0),
             Held::Status(s) => (4, 0, s as i64),
             Held::Bool(b) => (5, 0, i64::from(b)),
         };
-        Write {
-            slot: slot.0,
-            tag,
-            stamp,
-            aux,
-            bits,
-        }
+        Write { slot: slot.0, tag, stamp, aux, bits }
     }
 
     fn held(&self) -> Held {
@@ -191,11 +177,7 @@ impl Kind {
 impl Entity {
     /// An entity of which nothing is known.
     pub fn new(kind: Kind) -> Entity {
-        Entity {
-            kind,
-            stamps: Vec::new(),
-            writes: Vec::new(),
-        }
+        Entity { kind, stamps: Vec::new(), writes: Vec::new() }
     }
 
     /// Takes the writes of one event. Returns whether anything was new.
@@ -275,20 +257,14 @@ impl Entity {
 
     fn range(&self, slot: Slot) -> (usize, usize) {
         let from = self.writes.partition_point(|w| w.slot < slot.0);
-        let to = from
-            + self.writes[from..]
-                .iter()
-                .take_while(|w| w.slot == slot.0)
-                .count();
+        let to = from + self.writes[from..].iter().take_while(|w| w.slot == slot.0).count();
         (from, to)
     }
 
     /// The writes of a slot, oldest first.
     pub fn history(&self, slot: Slot) -> impl DoubleEndedIterator<Item = (Stamp, Held)> + '_ {
         let (from, to) = self.range(slot);
-        self.writes[from..to]
-            .iter()
-            .map(|w| (self.stamps[usize::from(w.stamp)], w.held()))
+        self.writes[from..to].iter().map(|w| (self.stamps[usize::from(w.stamp)], w.held()))
     }
 
     /// The newest write of a slot.
@@ -298,10 +274,7 @@ impl Entity {
 
     /// What held in a slot as of a position: the last write not behind it.
     pub fn as_of(&self, slot: Slot, order: Order) -> Option<Held> {
-        self.history(slot)
-            .rev()
-            .find(|(s, _)| s.order <= order)
-            .map(|(_, h)| h)
+        self.history(slot).rev().find(|(s, _)| s.order <= order).map(|(_, h)| h)
     }
 
     /// The earliest event known of it.
@@ -311,11 +284,7 @@ impl Entity {
 
     /// The earliest creation known of it, by time.
     pub fn first_creation(&self) -> Option<Stamp> {
-        self.stamps
-            .iter()
-            .filter(|s| s.creates())
-            .min_by_key(|s| (s.time, **s))
-            .copied()
+        self.stamps.iter().filter(|s| s.creates()).min_by_key(|s| (s.time, **s)).copied()
     }
 
     /// All stamps of writes in the given slots, in order, without repetition.
@@ -351,10 +320,8 @@ mod tests {
     fn a_write_takes_sixteen_bytes_and_keeps_its_value() {
         assert_eq!(size_of::<Write>(), 16);
         let mut symbols = Symbols::default();
-        let money = Money {
-            amount: "-12.345".parse().unwrap(),
-            currency: Currency::parse("ZZZ").unwrap(),
-        };
+        let money =
+            Money { amount: "-12.345".parse().unwrap(), currency: Currency::parse("ZZZ").unwrap() };
         for held in [
             Held::Null,
             Held::Text(symbols.intern("x")),
@@ -372,22 +339,10 @@ mod tests {
         let symbols = Symbols::default();
         let mut e = Entity::new(Kind::Deal);
         let status = |s| [(Slot::STATUS, Held::Status(s))];
-        assert!(e.join(
-            Stamp::of([5, 0], Op::Update, T),
-            &status(Status::Won),
-            &symbols
-        ));
-        assert!(e.join(
-            Stamp::of([5, 0], Op::Create, T),
-            &status(Status::Open),
-            &symbols
-        ));
+        assert!(e.join(Stamp::of([5, 0], Op::Update, T), &status(Status::Won), &symbols));
+        assert!(e.join(Stamp::of([5, 0], Op::Create, T), &status(Status::Open), &symbols));
         assert_eq!(e.latest(Slot::STATUS).unwrap().1, Held::Status(Status::Won));
-        assert!(!e.join(
-            Stamp::of([5, 0], Op::Create, T),
-            &status(Status::Open),
-            &symbols
-        ));
+        assert!(!e.join(Stamp::of([5, 0], Op::Create, T), &status(Status::Open), &symbols));
     }
 
     #[test]
@@ -397,15 +352,9 @@ mod tests {
         let fill = |orders: &mut dyn Iterator<Item = i64>| {
             let mut e = Entity::new(Kind::Deal);
             for i in orders {
-                e.join(
-                    stamp(i),
-                    &[(Slot::STATUS, Held::Time(Timestamp(i)))],
-                    &symbols,
-                );
+                e.join(stamp(i), &[(Slot::STATUS, Held::Time(Timestamp(i)))], &symbols);
             }
-            e.history(Slot::STATUS)
-                .map(|(s, _)| s.order[0])
-                .collect::<Vec<_>>()
+            e.history(Slot::STATUS).map(|(s, _)| s.order[0]).collect::<Vec<_>>()
         };
         let forth = fill(&mut (0..n));
         assert_eq!(forth, fill(&mut (0..n).rev()));

@@ -69,18 +69,13 @@ struct State {
 impl Ledger {
     /// The whole shard as bytes.
     pub fn image(&self) -> Vec<u8> {
-        let mut entities: Vec<_> = self
-            .entities
-            .iter()
-            .map(|(k, e)| (k.clone(), e.clone()))
-            .collect();
+        let mut entities: Vec<_> =
+            self.entities.iter().map(|(k, e)| (k.clone(), e.clone())).collect();
         entities.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         // Numbered by name, since ids and the order of a map depend on how the state came about.
         let ids: BTreeSet<_> = self.cells.keys().map(|(segment, _)| *segment).collect();
-        let named: BTreeMap<&Segment, _> = ids
-            .into_iter()
-            .map(|id| (self.credits.resolve(id), id))
-            .collect();
+        let named: BTreeMap<&Segment, _> =
+            ids.into_iter().map(|id| (self.credits.resolve(id), id)).collect();
         let places: BTreeMap<_, _> = named.values().copied().zip(0u32..).collect();
         let segments = named.into_keys().cloned().collect();
         let mut cells: Vec<_> = self
@@ -122,10 +117,7 @@ impl Ledger {
         let state = decode(bytes)?;
         let mut out = Ledger::new(definition, shard);
         if state.shard != shard.0 {
-            return Err(ImageError::Shard {
-                found: state.shard,
-                own: shard.0,
-            });
+            return Err(ImageError::Shard { found: state.shard, own: shard.0 });
         }
         if state.definition != out.definition_hash {
             return Err(ImageError::Definition {
@@ -137,22 +129,12 @@ impl Ledger {
             out.symbols.intern(text);
         }
         out.entities = state.entities.into_iter().collect();
-        let ids: Vec<_> = state
-            .segments
-            .into_iter()
-            .map(|s| out.credits.segment(s))
-            .collect();
+        let ids: Vec<_> = state.segments.into_iter().map(|s| out.credits.segment(s)).collect();
         for (place, slice, measures) in state.cells {
             let segment = ids.get(place as usize).ok_or_else(|| {
                 ImageError::Broken("a cell names a segment that is not there".to_owned())
             })?;
-            out.cells.insert(
-                (*segment, slice),
-                Cell {
-                    measures,
-                    dirty: false,
-                },
-            );
+            out.cells.insert((*segment, slice), Cell { measures, dirty: false });
         }
         out.next = Offset(state.next);
         out.floors = state.floors;

@@ -5,6 +5,7 @@
 //! prefix hold the same state and write the same bytes.
 
 mod dimensions;
+mod emit;
 mod entity;
 mod image;
 mod project;
@@ -23,10 +24,10 @@ use symbols::{Credits, Map, SegmentId, Symbols};
 use crate::model::definition::Definition;
 use crate::model::event::{Event, EventKind, Field, FieldName, Op, Value};
 use crate::model::measure::{MeasureKey, Measures};
-use crate::model::partial::{Partial, ShardBeat};
+use crate::model::partial::Partial;
 use crate::model::record::{Offset, Partition};
 use crate::model::segment::Segment;
-use crate::model::slice::{Slice, Tier};
+use crate::model::slice::Slice;
 use crate::model::time::Timestamp;
 use crate::model::watermark::{Frontier, Heartbeat};
 
@@ -180,20 +181,13 @@ impl Ledger {
             .iter()
             .map(|(k, e)| k.len() + e.heap_bytes() + size_of::<(Box<str>, Entity)>() + 1)
             .sum();
-        Sizes {
-            entities: self.entities.len(),
-            cells: self.cells.len(),
-            entity_bytes,
-        }
+        Sizes { entities: self.entities.len(), cells: self.cells.len(), entity_bytes }
     }
 
     /// Folds one event.
     pub fn apply(&mut self, offset: Offset, event: &Event<'_>) -> Applied {
         if offset < self.next {
-            return Applied {
-                verdict: Verdict::Folded,
-                ..Applied::default()
-            };
+            return Applied { verdict: Verdict::Folded, ..Applied::default() };
         }
         self.next = offset.next();
         let mut applied = Applied {
@@ -201,16 +195,10 @@ impl Ledger {
             ..Applied::default()
         };
         let Some(kind) = Kind::of(event.entity.kind) else {
-            return Applied {
-                verdict: Verdict::NotKept,
-                ..applied
-            };
+            return Applied { verdict: Verdict::NotKept, ..applied };
         };
         if event.kind == EventKind::Gap {
-            return Applied {
-                verdict: Verdict::Gap,
-                ..applied
-            };
+            return Applied { verdict: Verdict::Gap, ..applied };
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         applied.unknown_stage = self.values(kind, event, &mut scratch.values);
@@ -225,20 +213,9 @@ impl Ledger {
     /// Joins the event into its entity; leaves the contributions to add (after) and to take back
     /// (before, negated) in `scratch`.
     fn join(&mut self, kind: Kind, event: &Event<'_>, scratch: &mut Scratch) -> Verdict {
-        let Scratch {
-            key,
-            values,
-            contributions,
-            buffers,
-        } = scratch;
+        let Scratch { key, values, contributions, buffers } = scratch;
         key.clear();
-        for part in [
-            &event.tenant,
-            "/",
-            event.entity.kind.as_str(),
-            "/",
-            &event.entity.id,
-        ] {
+        for part in [&event.tenant, "/", event.entity.kind.as_str(), "/", &event.entity.id] {
             key.push_str(part);
         }
         let mut projector = Projector {
@@ -317,9 +294,7 @@ impl Ledger {
             _ => None,
         });
         !table.stages.is_empty()
-            && table
-                .status(&event.system, pipeline.unwrap_or(""), stage)
-                .is_none()
+            && table.status(&event.system, pipeline.unwrap_or(""), stage).is_none()
     }
 
     /// Adds contributions to the cells of every segment and tier. What cancels out touches none.
@@ -382,15 +357,11 @@ impl Ledger {
         }
         self.next = offset.next();
         self.frontier.declare_all(&beat.topology);
-        self.frontier
-            .report(&beat.topic, beat.partition, beat.watermark);
+        self.frontier.report(&beat.topic, beat.partition, beat.watermark);
         let Some(watermark) = self.watermark() else {
             return;
         };
-        let floors = self
-            .definition
-            .retention
-            .floors(&self.definition.calendar, watermark);
+        let floors = self.definition.retention.floors(&self.definition.calendar, watermark);
         if floors != self.floors {
             self.floors = floors;
             self.expire();
@@ -400,113 +371,6 @@ impl Ledger {
     /// Skips a record that could not be read.
     pub fn skip(&mut self, offset: Offset) {
         self.next = self.next.max(offset.next());
-    }
-
-    fn expire(&mut self) {
-        let (fine_floor, day_floor) = self.floors;
-        let (expired, dirty) = (&mut self.expired, &mut self.dirty);
-        self.cells.retain(|(segment, slice), cell| {
-            let old = match slice.tier {
-                Tier::Fine => slice.index < fine_floor,
-                Tier::Day => slice.index < day_floor,
-            };
-            if !old {
-                return true;
-            }
-            // Stocks are sums over all time: they outlive the slice's flows.
-            let before = cell.measures.entries().len();
-            cell.measures.retain_stock();
-            if cell.measures.is_zero() {
-                expired.push((*segment, *slice));
-                return false;
-            }
-            if cell.measures.entries().len() != before && !cell.dirty {
-                cell.dirty = true;
-                dirty.push((*segment, *slice));
-            }
-            true
-        });
-    }
-
-    /// Marks every cell as changed, so that the next publication repeats all of them: after a
-    /// takeover, and now and then as a repair.
-    pub fn re_emit(&mut self) {
-        for (key, cell) in &mut self.cells {
-            if !cell.dirty {
-                cell.dirty = true;
-                self.dirty.push(*key);
-            }
-        }
-    }
-
-    /// Computes all cells anew from the entities: the directory, the stage table or the rules of
-    /// credit changed, so what the cells hold is no longer what the entities contribute.
-    fn rebuild(&mut self) {
-        for cell in self.cells.values_mut() {
-            cell.measures = Measures::new();
-        }
-        self.re_emit();
-        let entities = std::mem::take(&mut self.entities);
-        let mut scratch = std::mem::take(&mut self.scratch);
-        for entity in entities.values() {
-            scratch.contributions.clear();
-            Projector {
-                definition: &self.definition,
-                dimensions: &mut self.dimensions,
-                symbols: &mut self.symbols,
-                credits: &mut self.credits,
-                buffers: &mut scratch.buffers,
-            }
-            .project(entity, &mut scratch.contributions);
-            self.settle_difference(&mut scratch.contributions);
-        }
-        self.entities = entities;
-        self.scratch = scratch;
-        // The same offset was published with the former values: wait for the next one.
-        self.held_at = Some(self.next);
-    }
-
-    /// Takes what changed since the last call.
-    pub fn publish(&mut self) -> Publication {
-        if self.held_at == Some(self.next) {
-            return Publication::default();
-        }
-        self.held_at = None;
-        let mut keys = std::mem::take(&mut self.dirty);
-        keys.retain(|key| {
-            self.cells
-                .get_mut(key)
-                .is_some_and(|c| std::mem::take(&mut c.dirty))
-        });
-        let mut cells: Vec<Partial> = keys
-            .iter()
-            .map(|key| Partial {
-                shard: self.shard.0,
-                version: self.next.0,
-                segment: self.credits.resolve(key.0).clone(),
-                slice: key.1,
-                measures: self.cells[key].measures.clone(),
-            })
-            .collect();
-        cells.sort_unstable_by(|a, b| (a.slice, &a.segment).cmp(&(b.slice, &b.segment)));
-        let expired = std::mem::take(&mut self.expired)
-            .into_iter()
-            // A stock may have come to an old slice since: its cell lives.
-            .filter(|key| !self.cells.contains_key(key))
-            .map(|(segment, slice)| (self.credits.resolve(segment).clone(), slice))
-            .collect();
-        Publication { cells, expired }
-    }
-
-    /// The shard's progress, for the rollups.
-    pub fn progress(&self) -> ShardBeat {
-        ShardBeat {
-            shard: self.shard.0,
-            shards: self.definition.shards,
-            version: self.next.0,
-            watermark: self.watermark(),
-            definition: self.definition_hash,
-        }
     }
 }
 

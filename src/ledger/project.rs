@@ -60,10 +60,7 @@ impl Projector<'_> {
         let Some(first) = entity.first_stamp() else {
             return;
         };
-        if entity
-            .latest(Slot::EXISTS)
-            .is_some_and(|(_, h)| h == Held::Bool(false))
-        {
+        if entity.latest(Slot::EXISTS).is_some_and(|(_, h)| h == Held::Bool(false)) {
             return;
         }
         let created = created_at(entity);
@@ -79,20 +76,12 @@ impl Projector<'_> {
         let mut changes = std::mem::take(&mut self.buffers.changes);
         self.status_changes(entity, &mut changes);
         let standing = standing(&changes);
-        let closed = standing
-            .filter(|s| s.status != Status::Open)
-            .map(|s| (s, closed_at(entity, s)));
+        let closed =
+            standing.filter(|s| s.status != Status::Open).map(|s| (s, closed_at(entity, s)));
         if let Some(at) = created {
             let credit = self.credit(entity, born);
             add(at, credit, MeasureKey::plain(Measure::DealsCreated), 1);
-            if let Some((
-                Standing {
-                    status: Status::Won,
-                    ..
-                },
-                won_at,
-            )) = closed
-            {
+            if let Some((Standing { status: Status::Won, .. }, won_at)) = closed {
                 let age = self.definition.calendar.days_between(at, won_at);
                 add(at, credit, MeasureKey::days(Measure::CohortWon, age), 1);
             }
@@ -123,10 +112,7 @@ impl Projector<'_> {
         };
         add(MeasureKey::plain(count), 1);
         if let Some(Held::Money(money)) = entity.latest(Slot::AMOUNT).map(|(_, h)| h) {
-            add(
-                MeasureKey::currency(sum, money.currency),
-                money.amount.exact().0,
-            );
+            add(MeasureKey::currency(sum, money.currency), money.amount.exact().0);
             add(MeasureKey::currency(priced, money.currency), 1);
         }
         if let Some(created) = created.filter(|_| won) {
@@ -156,11 +142,8 @@ impl Projector<'_> {
         let mut held: Option<(Credit, Option<Money>)> = None;
         let mut first = true;
         for stamp in points.drain(..) {
-            let status = changes
-                .iter()
-                .rev()
-                .find(|(s, _)| *s <= stamp)
-                .map_or(Status::Open, |c| c.1);
+            let status =
+                changes.iter().rev().find(|(s, _)| *s <= stamp).map_or(Status::Open, |c| c.1);
             let at = match closed {
                 Some((standing, at)) if standing.since == stamp => at,
                 _ if first => start,
@@ -187,12 +170,10 @@ impl Projector<'_> {
     /// Status changes in order: explicit ones, and those that the stage table knows.
     fn status_changes(&self, entity: &Entity, out: &mut Vec<(Stamp, Status)>) {
         out.clear();
-        let explicit = entity
-            .history(Slot::STATUS)
-            .map(|(stamp, held)| match held {
-                Held::Status(status) => (stamp, status),
-                _ => (stamp, Status::Open),
-            });
+        let explicit = entity.history(Slot::STATUS).map(|(stamp, held)| match held {
+            Held::Status(status) => (stamp, status),
+            _ => (stamp, Status::Open),
+        });
         out.extend(explicit);
         if self.definition.stages.stages.is_empty() {
             return;
@@ -205,10 +186,7 @@ impl Projector<'_> {
                 _ => "",
             };
             let (system, pipeline) = (of(Slot::SYSTEM), of(Slot::PIPELINE));
-            let known = self
-                .definition
-                .stages
-                .status(system, pipeline, self.symbols.text(stage));
+            let known = self.definition.stages.status(system, pipeline, self.symbols.text(stage));
             if let Some(status) = known.filter(|_| !out[..spoken].iter().any(|(s, _)| *s == stamp))
             {
                 out.push((stamp, status));
@@ -238,8 +216,7 @@ impl Projector<'_> {
             };
         }
         let names = self.dimensions.names();
-        self.credits
-            .intern(&values[..n], names, self.definition, self.symbols)
+        self.credits.intern(&values[..n], names, self.definition, self.symbols)
     }
 
     fn value(
@@ -262,8 +239,7 @@ impl Projector<'_> {
     }
 
     fn directory_value(&mut self, owner: Option<Symbol>, i: usize) -> Option<Symbol> {
-        self.dimensions
-            .of_owner(owner?, i, self.definition, self.symbols)
+        self.dimensions.of_owner(owner?, i, self.definition, self.symbols)
     }
 }
 
@@ -274,20 +250,10 @@ fn move_stock(
     out: &mut Vec<Contribution>,
 ) {
     let Some((credit, money)) = held else { return };
-    let mut add = |key, n: i128| {
-        out.push(Contribution {
-            at,
-            credit,
-            key,
-            n: n * sign,
-        })
-    };
+    let mut add = |key, n: i128| out.push(Contribution { at, credit, key, n: n * sign });
     add(MeasureKey::plain(Measure::OpenDeals), 1);
     if let Some(money) = money {
-        add(
-            MeasureKey::currency(Measure::OpenAmount, money.currency),
-            money.amount.exact().0,
-        );
+        add(MeasureKey::currency(Measure::OpenAmount, money.currency), money.amount.exact().0);
         add(MeasureKey::currency(Measure::OpenPriced, money.currency), 1);
     }
 }
@@ -304,15 +270,8 @@ fn created_at(entity: &Entity) -> Option<Timestamp> {
 /// The last run of equal statuses: a repeated win does not move the win (HubSpot's rule).
 fn standing(changes: &[(Stamp, Status)]) -> Option<Standing> {
     let (_, status) = *changes.last()?;
-    let run = changes
-        .iter()
-        .rev()
-        .take_while(|(_, s)| *s == status)
-        .last()?;
-    Some(Standing {
-        status,
-        since: run.0,
-    })
+    let run = changes.iter().rev().take_while(|(_, s)| *s == status).last()?;
+    Some(Standing { status, since: run.0 })
 }
 
 /// When it was closed: as stated at or behind the closing event, else that event's time.

@@ -90,9 +90,7 @@ impl Credits {
         };
         let mut ids = Vec::with_capacity(definition.segments.len());
         for set in &definition.segments {
-            let parts = set
-                .iter()
-                .map(|d| (d.as_str(), value_of(d).unwrap_or(UNKNOWN)));
+            let parts = set.iter().map(|d| (d.as_str(), value_of(d).unwrap_or(UNKNOWN)));
             ids.push(self.segment(Segment::of(parts)));
         }
         let id = self.segments_of.len() as u32;

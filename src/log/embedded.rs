@@ -57,33 +57,18 @@ struct Topic {
 
 impl Topic {
     fn place(&self, partition: u32) -> Place {
-        Place {
-            topic: self.id,
-            partition,
-        }
+        Place { topic: self.id, partition }
     }
 
     fn bounds(&self) -> MutexGuard<'_, Vec<Bounds>> {
-        self.bounds
-            .lock()
-            .expect("no code panics while it holds the bounds")
+        self.bounds.lock().expect("no code panics while it holds the bounds")
     }
 
     fn load(name: &str, kept: &KeptTopic, store: &Store) -> Result<Topic> {
         let spec = kept.spec(name);
-        let place = |partition| Place {
-            topic: kept.id,
-            partition,
-        };
-        let bounds = (0..spec.partitions)
-            .map(|p| store.bounds(place(p)))
-            .collect::<Result<_>>()?;
-        Ok(Topic {
-            id: kept.id,
-            name: name.into(),
-            spec,
-            bounds: Mutex::new(bounds),
-        })
+        let place = |partition| Place { topic: kept.id, partition };
+        let bounds = (0..spec.partitions).map(|p| store.bounds(place(p))).collect::<Result<_>>()?;
+        Ok(Topic { id: kept.id, name: name.into(), spec, bounds: Mutex::new(bounds) })
     }
 }
 
@@ -111,9 +96,7 @@ impl EmbeddedLog {
             growth: Growth::default(),
             groups: Coordinator::default(),
         };
-        Ok(EmbeddedLog {
-            inner: Arc::new(inner),
-        })
+        Ok(EmbeddedLog { inner: Arc::new(inner) })
     }
 
     /// Removes every superseded record and every tombstone now, as if all lags had passed. The last
@@ -135,24 +118,15 @@ impl EmbeddedLog {
 
 impl Inner {
     fn upkeep(&self) -> MutexGuard<'_, Upkeep> {
-        self.upkeep
-            .lock()
-            .expect("no code panics while it changes records")
+        self.upkeep.lock().expect("no code panics while it changes records")
     }
 
     fn topic(&self, name: &str) -> Option<Arc<Topic>> {
-        self.topics
-            .read()
-            .expect("no code panics while it holds the topics")
-            .get(name)
-            .cloned()
+        self.topics.read().expect("no code panics while it holds the topics").get(name).cloned()
     }
 
     fn all_topics(&self) -> Vec<Arc<Topic>> {
-        let topics = self
-            .topics
-            .read()
-            .expect("no code panics while it holds the topics");
+        let topics = self.topics.read().expect("no code panics while it holds the topics");
         topics.values().cloned().collect()
     }
 
@@ -213,13 +187,10 @@ impl Shelf for Inner {
         room: &mut Room,
         out: &mut Vec<Record>,
     ) -> Result<()> {
-        let topic = self
-            .topic(&of.topic)
-            .ok_or_else(|| LogError::NoSuchPartition(of.clone()))?;
+        let topic = self.topic(&of.topic).ok_or_else(|| LogError::NoSuchPartition(of.clone()))?;
         let end = self.bounds(of)?.end;
         let of = named(&topic.name, of.partition.0);
-        self.store
-            .fetch(topic.place(of.partition.0), &of, from, end, room, out)
+        self.store.fetch(topic.place(of.partition.0), &of, from, end, room, out)
     }
 
     fn growth(&self) -> &Growth {
@@ -264,21 +235,12 @@ impl Log for EmbeddedLog {
             return Ok(false);
         }
         // Topics are never removed, so the next number is free.
-        let id = self
-            .inner
-            .all_topics()
-            .iter()
-            .map(|t| t.id + 1)
-            .max()
-            .unwrap_or(0);
+        let id = self.inner.all_topics().iter().map(|t| t.id + 1).max().unwrap_or(0);
         let kept = KeptTopic::new(id, spec);
         self.inner.store.put_topic(&spec.name, &kept)?;
         let topic = Arc::new(Topic::load(&spec.name, &kept, &self.inner.store)?);
-        let mut topics = self
-            .inner
-            .topics
-            .write()
-            .expect("no code panics while it holds the topics");
+        let mut topics =
+            self.inner.topics.write().expect("no code panics while it holds the topics");
         topics.insert(topic.name.clone(), topic);
         drop(topics);
         drop(changing);
@@ -288,12 +250,7 @@ impl Log for EmbeddedLog {
 
     fn writer(&self) -> Result<Box<dyn Writer>> {
         let inner = self.inner.clone();
-        Ok(Box::new(EmbeddedWriter {
-            inner,
-            waiting: Vec::new(),
-            bytes: 0,
-            unsynced: false,
-        }))
+        Ok(Box::new(EmbeddedWriter { inner, waiting: Vec::new(), bytes: 0, unsynced: false }))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>> {

@@ -49,9 +49,7 @@ struct Seat {
 
 impl Coordinator {
     fn lock(&self) -> MutexGuard<'_, Groups> {
-        self.groups
-            .lock()
-            .expect("no code panics while it holds the groups")
+        self.groups.lock().expect("no code panics while it holds the groups")
     }
 
     /// Seats a new member.
@@ -62,22 +60,11 @@ impl Coordinator {
         let id = groups.next_id;
         let seats = groups.by_name.entry(group.to_owned()).or_default();
         let topics = topics.iter().map(|t| Arc::from(*t)).collect();
-        seats.insert(
-            id,
-            Seat {
-                topics,
-                ..Seat::default()
-            },
-        );
+        seats.insert(id, Seat { topics, ..Seat::default() });
         share_out(seats, host.as_ref());
         drop(groups);
         coordinator.changed.notify_all();
-        Box::new(LocalMember {
-            host,
-            group: group.to_owned(),
-            id,
-            reported: None,
-        })
+        Box::new(LocalMember { host, group: group.to_owned(), id, reported: None })
     }
 
     /// Shares out the partitions of a topic that has just been created.
@@ -92,10 +79,8 @@ impl Coordinator {
 /// Gives every partition to one subscriber: what is owned stays, what is free goes to the least
 /// loaded, then members that hold two more than another hand over.
 fn share_out(seats: &mut BTreeMap<u64, Seat>, host: &dyn GroupHost) {
-    let topics: BTreeSet<Arc<str>> = seats
-        .values()
-        .flat_map(|s| s.topics.iter().cloned())
-        .collect();
+    let topics: BTreeSet<Arc<str>> =
+        seats.values().flat_map(|s| s.topics.iter().cloned()).collect();
     for topic in topics {
         for partition in 0..host.partitions(&topic) {
             let tp = TopicPartition::new(topic.clone(), partition);
@@ -107,21 +92,14 @@ fn share_out(seats: &mut BTreeMap<u64, Seat>, host: &dyn GroupHost) {
                 .values_mut()
                 .filter(|s| s.topics.contains(&topic))
                 .min_by_key(|s| s.owned.len());
-            least
-                .expect("the topic came from a subscriber")
-                .owned
-                .insert(tp);
+            least.expect("the topic came from a subscriber").owned.insert(tp);
         }
     }
     while let Some((from, to, tp)) = unfair(seats) {
         let giver = seats.get_mut(&from).expect("the giver is seated");
         giver.owned.remove(&tp);
         giver.lost.insert(tp.clone());
-        seats
-            .get_mut(&to)
-            .expect("the taker is seated")
-            .owned
-            .insert(tp);
+        seats.get_mut(&to).expect("the taker is seated").owned.insert(tp);
     }
 }
 
@@ -158,12 +136,8 @@ impl LocalMember {
         let told = self.reported.as_ref();
         let was_lost =
             |tp: &&TopicPartition| lost.contains(*tp) && told.is_some_and(|t| t.contains(*tp));
-        let now: BTreeSet<TopicPartition> = seat
-            .owned
-            .iter()
-            .filter(|tp| !was_lost(tp))
-            .cloned()
-            .collect();
+        let now: BTreeSet<TopicPartition> =
+            seat.owned.iter().filter(|tp| !was_lost(tp)).cloned().collect();
         if told == Some(&now) {
             return None;
         }
@@ -208,10 +182,7 @@ impl Member for LocalMember {
     fn commit(&mut self, next: &[(TopicPartition, Offset)]) -> Result<()> {
         // The lock is held over the store, so that no rebalance comes between check and write.
         let groups = self.host.groups().lock();
-        let seat = groups
-            .by_name
-            .get(&self.group)
-            .and_then(|seats| seats.get(&self.id));
+        let seat = groups.by_name.get(&self.group).and_then(|seats| seats.get(&self.id));
         let owns = |tp: &TopicPartition| {
             seat.is_some_and(|s| s.owned.contains(tp) && !s.lost.contains(tp))
         };
@@ -222,9 +193,7 @@ impl Member for LocalMember {
     }
 
     fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Offset>>> {
-        of.iter()
-            .map(|tp| self.host.stored(&self.group, tp))
-            .collect()
+        of.iter().map(|tp| self.host.stored(&self.group, tp)).collect()
     }
 
     fn leave(self: Box<Self>) {

@@ -40,11 +40,8 @@ pub struct KafkaSettings {
 impl fmt::Debug for KafkaSettings {
     /// Names the properties, and shows the values of the few that cannot hold a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let properties: Vec<String> = self
-            .properties
-            .iter()
-            .map(|(name, value)| client::shown(name, value))
-            .collect();
+        let properties: Vec<String> =
+            self.properties.iter().map(|(name, value)| client::shown(name, value)).collect();
         f.debug_struct("KafkaSettings")
             .field("brokers", &self.brokers)
             .field("client_id", &self.client_id)
@@ -69,9 +66,7 @@ impl KafkaLog {
     /// [`LogError::Refused`] where a property is unknown, has a wrong value, or is not the user's
     /// to set; [`LogError::Fatal`] where no client can be created.
     pub fn new(settings: KafkaSettings) -> Result<KafkaLog> {
-        Ok(KafkaLog {
-            cluster: Arc::new(Cluster::new(settings)?),
-        })
+        Ok(KafkaLog { cluster: Arc::new(Cluster::new(settings)?) })
     }
 }
 

@@ -36,10 +36,7 @@ impl Room {
 
     /// Room for `max` records of an ordinary size.
     pub(super) fn new(max: usize) -> Self {
-        Room {
-            records: max,
-            bytes: Self::POLL_BYTES,
-        }
+        Room { records: max, bytes: Self::POLL_BYTES }
     }
 
     /// Whether no further record should be taken.
@@ -65,31 +62,19 @@ pub(super) struct Growth {
 
 impl Growth {
     fn count(&self) -> u64 {
-        *self
-            .count
-            .lock()
-            .expect("no code panics while it holds the count")
+        *self.count.lock().expect("no code panics while it holds the count")
     }
 
     /// Tells waiting readers that something was appended.
     pub(super) fn announce(&self) {
-        *self
-            .count
-            .lock()
-            .expect("no code panics while it holds the count") += 1;
+        *self.count.lock().expect("no code panics while it holds the count") += 1;
         self.grown.notify_all();
     }
 
     /// Waits until the count differs from `seen`, or the time is up.
     fn wait(&self, seen: u64, within: Duration) {
-        let count = self
-            .count
-            .lock()
-            .expect("no code panics while it holds the count");
-        drop(
-            self.grown
-                .wait_timeout_while(count, within, |count| *count == seen),
-        );
+        let count = self.count.lock().expect("no code panics while it holds the count");
+        drop(self.grown.wait_timeout_while(count, within, |count| *count == seen));
     }
 }
 
@@ -99,15 +84,13 @@ pub(super) struct LocalReader<S> {
     at: Vec<(TopicPartition, Offset)>,
     /// Whose turn it is to be read first, so that a busy partition cannot starve the others.
     turn: usize,
+    /// Which partitions were read to their end.
+    ended: Vec<bool>,
 }
 
 impl<S: Shelf> LocalReader<S> {
     pub(super) fn new(shelf: Arc<S>) -> Self {
-        LocalReader {
-            shelf,
-            at: Vec::new(),
-            turn: 0,
-        }
+        LocalReader { shelf, at: Vec::new(), turn: 0, ended: Vec::new() }
     }
 
     /// One round over the partitions. An error counts only where it comes before any record: the
@@ -120,7 +103,10 @@ impl<S: Shelf> LocalReader<S> {
         for i in 0..self.at.len() {
             let slot = first.wrapping_add(i) % self.at.len();
             let (partition, next) = &mut self.at[slot];
-            match read_one(self.shelf.as_ref(), partition, next, &mut room, out) {
+            let done = read_one(self.shelf.as_ref(), partition, next, &mut room, out);
+            // With room left, everything there was has been taken.
+            self.ended[slot] = done.is_ok() && !room.is_full();
+            match done {
                 Err(e) if out.len() == before => return Err(e),
                 _ if room.is_full() => break,
                 _ => {}
@@ -160,6 +146,7 @@ impl<S: Shelf> Reader for LocalReader<S> {
             self.shelf.bounds(partition)?;
         }
         self.at = at.to_vec();
+        self.ended = vec![false; at.len()];
         Ok(())
     }
 
@@ -179,6 +166,11 @@ impl<S: Shelf> Reader for LocalReader<S> {
     fn bounds(&mut self, partition: &TopicPartition) -> Result<Bounds> {
         self.shelf.bounds(partition)
     }
+
+    fn ended(&self, partition: &TopicPartition) -> bool {
+        let place = self.at.iter().position(|(p, _)| p == partition);
+        place.is_some_and(|i| self.ended[i])
+    }
 }
 
 fn in_range(bounds: Bounds, of: &TopicPartition, asked: Offset) -> Result<()> {
@@ -186,12 +178,7 @@ fn in_range(bounds: Bounds, of: &TopicPartition, asked: Offset) -> Result<()> {
     if (start..=end).contains(&asked) {
         return Ok(());
     }
-    Err(LogError::OutOfRange {
-        partition: of.clone(),
-        asked,
-        start,
-        end,
-    })
+    Err(LogError::OutOfRange { partition: of.clone(), asked, start, end })
 }
 
 /// Refuses a topic that Kafka would refuse too, so that what runs in process moves to a cluster.
@@ -200,14 +187,10 @@ pub(super) fn check_spec(spec: &TopicSpec) -> Result<()> {
     let name = spec.name.as_str();
     if name.is_empty() || name.len() > 249 || matches!(name, "." | "..") || !name.chars().all(legal)
     {
-        return Err(LogError::Refused(format!(
-            "topic name \"{name}\" is not legal"
-        )));
+        return Err(LogError::Refused(format!("topic name \"{name}\" is not legal")));
     }
     if spec.partitions == 0 {
-        return Err(LogError::Refused(format!(
-            "topic \"{name}\" needs at least one partition"
-        )));
+        return Err(LogError::Refused(format!("topic \"{name}\" needs at least one partition")));
     }
     Ok(())
 }
@@ -219,16 +202,10 @@ pub(super) fn check_record(out: &Outgoing, spec: &TopicSpec, max_key: usize) -> 
     }
     let key = out.key.as_ref().map_or(0, Vec::len);
     let size = key + out.value.as_ref().map_or(0, Vec::len);
-    let too_large = |detail: String| LogError::TooLarge {
-        topic: out.topic.to_string(),
-        size,
-        detail,
-    };
+    let too_large =
+        |detail: String| LogError::TooLarge { topic: out.topic.to_string(), size, detail };
     if size > spec.max_record_bytes {
-        return Err(too_large(format!(
-            "the topic takes {} bytes",
-            spec.max_record_bytes
-        )));
+        return Err(too_large(format!("the topic takes {} bytes", spec.max_record_bytes)));
     }
     if matches!(spec.cleanup, super::Cleanup::Compact { .. }) {
         if out.key.is_none() {
@@ -246,8 +223,5 @@ pub(super) fn check_record(out: &Outgoing, spec: &TopicSpec, max_key: usize) -> 
 
 /// The partition that a record goes to.
 pub(super) fn partition_of(out: &Outgoing) -> TopicPartition {
-    TopicPartition {
-        topic: out.topic.clone(),
-        partition: out.partition,
-    }
+    TopicPartition { topic: out.topic.clone(), partition: out.partition }
 }

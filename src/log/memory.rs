@@ -59,9 +59,7 @@ impl Default for Inner {
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, Content> {
-        self.content
-            .lock()
-            .expect("no code panics while it holds the content")
+        self.content.lock().expect("no code panics while it holds the content")
     }
 
     fn append(&self, out: Outgoing, timestamp_ms: Option<i64>) -> Result<Offset> {
@@ -131,10 +129,7 @@ impl MemoryLog {
 
 impl Shelf for Inner {
     fn bounds(&self, partition: &TopicPartition) -> Result<Bounds> {
-        self.lock().shard(partition).map(|s| Bounds {
-            start: s.start,
-            end: s.end,
-        })
+        self.lock().shard(partition).map(|s| Bounds { start: s.start, end: s.end })
     }
 
     fn fetch(
@@ -168,27 +163,17 @@ impl GroupHost for Inner {
     }
 
     fn partitions(&self, topic: &str) -> u32 {
-        self.lock()
-            .topics
-            .get(topic)
-            .map_or(0, |t| t.spec.partitions)
+        self.lock().topics.get(topic).map_or(0, |t| t.spec.partitions)
     }
 
     fn store(&self, group: &str, next: &[(TopicPartition, Offset)]) -> Result<()> {
         let committed = &mut self.lock().committed;
-        committed.extend(
-            next.iter()
-                .map(|(tp, offset)| ((group.to_owned(), tp.clone()), *offset)),
-        );
+        committed.extend(next.iter().map(|(tp, offset)| ((group.to_owned(), tp.clone()), *offset)));
         Ok(())
     }
 
     fn stored(&self, group: &str, of: &TopicPartition) -> Result<Option<Offset>> {
-        Ok(self
-            .lock()
-            .committed
-            .get(&(group.to_owned(), of.clone()))
-            .copied())
+        Ok(self.lock().committed.get(&(group.to_owned(), of.clone())).copied())
     }
 }
 
@@ -212,22 +197,14 @@ impl Log for MemoryLog {
             return Ok(false);
         }
         let partitions = (0..spec.partitions).map(|_| Shard::default()).collect();
-        content.topics.insert(
-            spec.name.as_str().into(),
-            Topic {
-                spec: spec.clone(),
-                partitions,
-            },
-        );
+        content.topics.insert(spec.name.as_str().into(), Topic { spec: spec.clone(), partitions });
         drop(content);
         self.inner.groups.topic_created(self.inner.as_ref());
         Ok(true)
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>> {
-        Ok(Box::new(MemoryWriter {
-            inner: self.inner.clone(),
-        }))
+        Ok(Box::new(MemoryWriter { inner: self.inner.clone() }))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>> {

@@ -166,6 +166,9 @@ pub trait Reader: Send {
     fn poll(&mut self, max: usize, wait: Duration, out: &mut Vec<Record>) -> Result<usize>;
     /// What the log holds of a partition now.
     fn bounds(&mut self, partition: &TopicPartition) -> Result<Bounds>;
+    /// Whether the end of an assigned partition was seen behind the records returned last. Offsets
+    /// alone cannot tell: compaction may have taken the newest records away.
+    fn ended(&self, partition: &TopicPartition) -> bool;
 }
 
 /// A member of a consumer group.

@@ -30,10 +30,7 @@ impl Calendar {
         let tz = TimeZoneDatabase::bundled()
             .get(zone)
             .map_err(|_| UnknownZone(zone.chars().take(80).collect()))?;
-        Ok(Calendar {
-            zone: zone.to_owned(),
-            spans: spans(&tz),
-        })
+        Ok(Calendar { zone: zone.to_owned(), spans: spans(&tz) })
     }
 
     /// The zone's name.
@@ -42,9 +39,7 @@ impl Calendar {
     }
 
     fn span_at(&self, second: i64) -> usize {
-        self.spans
-            .partition_point(|(from, _)| *from <= second)
-            .saturating_sub(1)
+        self.spans.partition_point(|(from, _)| *from <= second).saturating_sub(1)
     }
 
     /// The civil day of an instant.
@@ -138,14 +133,7 @@ mod tests {
             let day = Day::parse(day).unwrap();
             (berlin.start_of(Day(day.0 + 1)).0 - berlin.start_of(day).0) / MICROS / 3600
         };
-        assert_eq!(
-            (
-                hours("2026-03-29"),
-                hours("2026-10-25"),
-                hours("2026-06-01")
-            ),
-            (23, 25, 24)
-        );
+        assert_eq!((hours("2026-03-29"), hours("2026-10-25"), hours("2026-06-01")), (23, 25, 24));
     }
 
     #[test]

@@ -66,16 +66,9 @@ impl Reason {
                 text.push('…');
                 break;
             }
-            if c.is_control() {
-                text.extend(c.escape_default())
-            } else {
-                text.push(c)
-            }
+            if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
         }
-        Reason {
-            code,
-            message: text,
-        }
+        Reason { code, message: text }
     }
 }
 
@@ -105,15 +98,9 @@ impl DeadLetter {
             reason,
             index: element.map(|(i, _)| i),
             key: record.key.clone(),
-            value: element
-                .map(|(_, bytes)| bytes.to_vec())
-                .or_else(|| record.value.clone()),
+            value: element.map(|(_, bytes)| bytes.to_vec()).or_else(|| record.value.clone()),
             headers: record.headers.clone(),
-            origin: (
-                record.topic.to_string(),
-                record.partition.0,
-                record.offset.0,
-            ),
+            origin: (record.topic.to_string(), record.partition.0, record.offset.0),
             timestamp_ms: record.timestamp_ms,
         }
     }
@@ -132,10 +119,7 @@ impl DeadLetter {
         let (topic, partition, offset) = &self.origin;
         let mut out = self.headers.clone();
         let mut put = |name: &str, value: String| {
-            out.push(Header::new(
-                format!("tidemark.error.{name}"),
-                value.into_bytes(),
-            ));
+            out.push(Header::new(format!("tidemark.error.{name}"), value.into_bytes()));
         };
         put("id", self.id());
         put("code", self.reason.code.as_str().to_owned());

@@ -57,10 +57,7 @@ impl EntityKind {
 
     /// From the name on the wire.
     pub fn parse(text: &str) -> Option<EntityKind> {
-        Self::ALL
-            .iter()
-            .find(|(_, name)| *name == text)
-            .map(|(kind, _)| *kind)
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind)
     }
 }
 
@@ -78,11 +75,8 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds with their names on the wire.
-    pub const ALL: [(EventKind, &'static str); 3] = [
-        (EventKind::Patch, "patch"),
-        (EventKind::Fact, "fact"),
-        (EventKind::Gap, "gap"),
-    ];
+    pub const ALL: [(EventKind, &'static str); 3] =
+        [(EventKind::Patch, "patch"), (EventKind::Fact, "fact"), (EventKind::Gap, "gap")];
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
@@ -139,11 +133,8 @@ pub enum Status {
 
 impl Status {
     /// All outcomes with their names on the wire.
-    pub const ALL: [(Status, &'static str); 3] = [
-        (Status::Open, "open"),
-        (Status::Won, "won"),
-        (Status::Lost, "lost"),
-    ];
+    pub const ALL: [(Status, &'static str); 3] =
+        [(Status::Open, "open"), (Status::Won, "won"), (Status::Lost, "lost")];
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
@@ -152,10 +143,7 @@ impl Status {
 
     /// From the name on the wire.
     pub fn parse(text: &str) -> Option<Status> {
-        Self::ALL
-            .iter()
-            .find(|(_, name)| *name == text)
-            .map(|(status, _)| *status)
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(status, _)| *status)
     }
 }
 
@@ -256,10 +244,7 @@ impl Field {
 
     /// From the name on the wire.
     pub fn parse(text: &str) -> Option<Field> {
-        Self::ALL
-            .iter()
-            .find(|(_, name, ..)| *name == text)
-            .map(|(field, ..)| *field)
+        Self::ALL.iter().find(|(_, name, ..)| *name == text).map(|(field, ..)| *field)
     }
 }
 
@@ -374,12 +359,7 @@ pub struct Event<'a> {
 impl Event<'_> {
     /// The key on the events topic: `tenant/entity_type/entity_id`. Its hash names the shard.
     pub fn key(&self) -> String {
-        format!(
-            "{}/{}/{}",
-            self.tenant,
-            self.entity.kind.as_str(),
-            self.entity.id
-        )
+        format!("{}/{}/{}", self.tenant, self.entity.kind.as_str(), self.entity.id)
     }
 }
 
@@ -399,11 +379,7 @@ mod tests {
             assert_eq!((*kind as usize, EntityKind::parse(name)), (i, Some(*kind)));
         }
         for (i, (field, name, ..)) in Field::ALL.iter().enumerate() {
-            assert_eq!(
-                (*field as usize, Field::parse(name)),
-                (i, Some(*field)),
-                "{name}"
-            );
+            assert_eq!((*field as usize, Field::parse(name)), (i, Some(*field)), "{name}");
         }
         for (i, (op, _)) in Op::ALL.iter().enumerate() {
             assert_eq!(*op as usize, i);

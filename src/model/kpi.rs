@@ -388,11 +388,7 @@ impl Measure {
 }
 
 fn count(n: i128) -> KpiValue {
-    KpiValue {
-        value: Some(Number::Exact(Exact::whole(n))),
-        n,
-        ..KpiValue::default()
-    }
+    KpiValue { value: Some(Number::Exact(Exact::whole(n))), n, ..KpiValue::default() }
 }
 
 fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {
@@ -411,13 +407,7 @@ fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValu
 
 fn quotient(num: Exact, den: Exact, n: i128) -> KpiValue {
     let value = (den.0 != 0).then(|| Number::Float(divide(num.0, den.0)));
-    KpiValue {
-        value,
-        num: Some(num),
-        den: Some(den),
-        n,
-        ..KpiValue::default()
-    }
+    KpiValue { value, num: Some(num), den: Some(den), n, ..KpiValue::default() }
 }
 
 /// `num / den` as the nearest float to within one rounding of the fraction: the whole part is
@@ -444,10 +434,7 @@ fn cohort(view: &View<'_>, horizon: Option<i32>) -> KpiValue {
 
 fn quantile(of: &Measures, m: Measure, num: i128, den: i128) -> KpiValue {
     let n = of.total(m);
-    let mut out = KpiValue {
-        n,
-        ..KpiValue::default()
-    };
+    let mut out = KpiValue { n, ..KpiValue::default() };
     if n <= 0 {
         return out;
     }
@@ -477,13 +464,7 @@ mod tests {
 
     fn compute(name: &str, flow: &Measures, age_days: i32) -> KpiValue {
         let stock = Measures::new();
-        let view = View {
-            flow,
-            stock: &stock,
-            before: None,
-            age_days,
-            currency: eur(),
-        };
+        let view = View { flow, stock: &stock, before: None, age_days, currency: eur() };
         Kpi::named(name).unwrap().compute(&view)
     }
 
@@ -501,10 +482,7 @@ mod tests {
         ] {
             assert_eq!(compute(name, &none, 1000).value, None, "{name}");
         }
-        assert_eq!(
-            compute("deals_won", &none, 0).value,
-            Some(Number::Exact(Exact(0)))
-        );
+        assert_eq!(compute("deals_won", &none, 0).value, Some(Number::Exact(Exact(0))));
         assert_eq!(compute("win_rate", &none, 0).den, Some(Exact(0)));
     }
 
@@ -515,18 +493,9 @@ mod tests {
             .into_iter()
             .collect();
         // −2, 3, 10, 10
-        assert_eq!(
-            compute("cycle_length_p50", &days, 0).value,
-            Some(Number::Float(6.5))
-        );
-        assert_eq!(
-            compute("cycle_length_p90", &days, 0).value,
-            Some(Number::Float(10.0))
-        );
-        assert_eq!(
-            compute("cycle_length_mean", &days, 0).value,
-            Some(Number::Float(5.25))
-        );
+        assert_eq!(compute("cycle_length_p50", &days, 0).value, Some(Number::Float(6.5)));
+        assert_eq!(compute("cycle_length_p90", &days, 0).value, Some(Number::Float(10.0)));
+        assert_eq!(compute("cycle_length_mean", &days, 0).value, Some(Number::Float(5.25)));
     }
 
     #[test]
@@ -538,29 +507,17 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        assert_eq!(
-            compute("cohort_conversion", &cohort, 0).value,
-            Some(Number::Float(0.5))
-        );
+        assert_eq!(compute("cohort_conversion", &cohort, 0).value, Some(Number::Float(0.5)));
         assert_eq!(compute("cohort_conversion_90d", &cohort, 89).value, None);
-        assert_eq!(
-            compute("cohort_conversion_90d", &cohort, 90).value,
-            Some(Number::Float(0.25))
-        );
+        assert_eq!(compute("cohort_conversion_90d", &cohort, 90).value, Some(Number::Float(0.25)));
     }
 
     #[test]
     fn other_currencies_are_shown_and_never_added() {
         let usd = Currency::parse("USD").unwrap();
         let won: Measures = [
-            (
-                MeasureKey::currency(Measure::WonAmount, eur()),
-                Exact::whole(10).0,
-            ),
-            (
-                MeasureKey::currency(Measure::WonAmount, usd),
-                Exact::whole(7).0,
-            ),
+            (MeasureKey::currency(Measure::WonAmount, eur()), Exact::whole(10).0),
+            (MeasureKey::currency(Measure::WonAmount, usd), Exact::whole(7).0),
             (MeasureKey::currency(Measure::WonPriced, eur()), 1),
             (MeasureKey::currency(Measure::WonPriced, usd), 1),
         ]

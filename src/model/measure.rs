@@ -93,17 +93,11 @@ impl MeasureKey {
     }
     /// The key of a currency.
     pub fn currency(measure: Measure, currency: Currency) -> MeasureKey {
-        MeasureKey {
-            measure,
-            place: currency.code(),
-        }
+        MeasureKey { measure, place: currency.code() }
     }
     /// The key of a number of days.
     pub fn days(measure: Measure, days: i32) -> MeasureKey {
-        MeasureKey {
-            measure,
-            place: days,
-        }
+        MeasureKey { measure, place: days }
     }
 }
 
@@ -217,11 +211,7 @@ impl Measures {
 
     /// The parts that are summed over a window, and those that are stocks.
     pub fn split_stock(&self) -> (Measures, Measures) {
-        let (stock, flow) = self
-            .0
-            .iter()
-            .copied()
-            .partition(|(k, _)| k.measure.is_stock());
+        let (stock, flow) = self.0.iter().copied().partition(|(k, _)| k.measure.is_stock());
         (Measures(flow), Measures(stock))
     }
 
@@ -250,15 +240,7 @@ mod tests {
         let entry = (0..Measure::ALL.len(), -3..3i32, -5..5i128);
         proptest::collection::vec(entry, 0..12).prop_map(|v| {
             v.into_iter()
-                .map(|(m, place, n)| {
-                    (
-                        MeasureKey {
-                            measure: Measure::ALL[m].0,
-                            place,
-                        },
-                        n,
-                    )
-                })
+                .map(|(m, place, n)| (MeasureKey { measure: Measure::ALL[m].0, place }, n))
                 .collect()
         })
     }

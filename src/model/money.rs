@@ -41,23 +41,14 @@ impl Currency {
 
     /// From the packed code.
     pub fn from_code(code: i32) -> Option<Currency> {
-        u16::try_from(code)
-            .ok()
-            .filter(|c| *c < 26 * 676)
-            .map(Currency)
+        u16::try_from(code).ok().filter(|c| *c < 26 * 676).map(Currency)
     }
 }
 
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = |n: u16| char::from(b'A' + (n % 26) as u8);
-        write!(
-            f,
-            "{}{}{}",
-            letter(self.0 / 676),
-            letter(self.0 / 26),
-            letter(self.0)
-        )
+        write!(f, "{}{}{}", letter(self.0 / 676), letter(self.0 / 26), letter(self.0))
     }
 }
 
@@ -91,10 +82,7 @@ impl Amount {
 
     /// From parts as [`Amount::parts`] gave them.
     pub fn from_parts(mantissa: i64, scale: u8) -> Amount {
-        Amount {
-            mantissa,
-            scale: scale.min(EXACT_SCALE as u8),
-        }
+        Amount { mantissa, scale: scale.min(EXACT_SCALE as u8) }
     }
 
     /// As a fixed-point number that can be summed.
@@ -136,10 +124,7 @@ impl FromStr for Amount {
             return Err(AmountError::TooLarge(clip(text)));
         }
         match i64::try_from(decimal.mantissa()) {
-            Ok(mantissa) => Ok(Amount {
-                mantissa,
-                scale: decimal.scale() as u8,
-            }),
+            Ok(mantissa) => Ok(Amount { mantissa, scale: decimal.scale() as u8 }),
             Err(_) => Err(AmountError::TooPrecise(clip(text))),
         }
     }
@@ -217,14 +202,8 @@ mod tests {
         assert!(matches!(err(""), AmountError::NotDecimal(_)));
         assert!(matches!(err("NaN"), AmountError::NotDecimal(_)));
         assert!(matches!(err("0.0000000000001"), AmountError::TooPrecise(_)));
-        assert!(matches!(
-            err("123456789012.123456789"),
-            AmountError::TooPrecise(_)
-        ));
-        assert!(matches!(
-            err("1000000000000000.5"),
-            AmountError::TooLarge(_)
-        ));
+        assert!(matches!(err("123456789012.123456789"), AmountError::TooPrecise(_)));
+        assert!(matches!(err("1000000000000000.5"), AmountError::TooLarge(_)));
         assert!("1e300".parse::<Amount>().is_err());
         assert!("1_000".parse::<Amount>().is_err());
     }

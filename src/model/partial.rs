@@ -107,14 +107,7 @@ pub fn parse_cell_key(key: &str) -> Option<(u32, Slice, &str)> {
         Some(index) => (Tier::Fine, index),
         None => (Tier::Day, slice.strip_prefix("Day")?),
     };
-    Some((
-        shard,
-        Slice {
-            tier,
-            index: index.parse().ok()?,
-        },
-        segment,
-    ))
+    Some((shard, Slice { tier, index: index.parse().ok()? }, segment))
 }
 
 #[cfg(test)]
@@ -124,10 +117,7 @@ mod tests {
 
     #[test]
     fn messages_round_trip_and_foreign_bytes_are_refused() {
-        let slice = Slice {
-            tier: Tier::Day,
-            index: 17_000,
-        };
+        let slice = Slice { tier: Tier::Day, index: 17_000 };
         let message = PartialMessage::Cell(Partial {
             shard: 3,
             version: 99,
@@ -135,14 +125,8 @@ mod tests {
             slice,
             measures: Measures::new(),
         });
-        assert_eq!(
-            PartialMessage::decode(&message.encode()),
-            Ok(message.clone())
-        );
-        assert_eq!(
-            parse_cell_key(&message.key()),
-            Some((3, slice, "rep=a%7Cb"))
-        );
+        assert_eq!(PartialMessage::decode(&message.encode()), Ok(message.clone()));
+        assert_eq!(parse_cell_key(&message.key()), Some((3, slice, "rep=a%7Cb")));
         assert_eq!(PartialMessage::decode(&[9, 1]), Err(PartialError::Newer(9)));
         assert!(PartialMessage::decode(&[]).is_err());
         assert!(PartialMessage::decode(b"{}").is_err());

@@ -45,10 +45,7 @@ pub struct TopicPartition {
 impl TopicPartition {
     /// Names one partition of a topic.
     pub fn new(topic: impl Into<Arc<str>>, partition: u32) -> Self {
-        TopicPartition {
-            topic: topic.into(),
-            partition: Partition(partition),
-        }
+        TopicPartition { topic: topic.into(), partition: Partition(partition) }
     }
 }
 
@@ -70,10 +67,7 @@ pub struct Header {
 impl Header {
     /// A header from a name and bytes.
     pub fn new(name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        Header {
-            name: name.into(),
-            value: value.into(),
-        }
+        Header { name: name.into(), value: value.into() }
     }
 }
 
@@ -99,19 +93,12 @@ pub struct Record {
 impl Record {
     /// The last header of that name, as the Kafka clients' `lastHeader`.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers
-            .iter()
-            .rev()
-            .find(|h| h.name == name)
-            .map(|h| h.value.as_slice())
+        self.headers.iter().rev().find(|h| h.name == name).map(|h| h.value.as_slice())
     }
 
     /// The partition this record was read from.
     pub fn topic_partition(&self) -> TopicPartition {
-        TopicPartition {
-            topic: self.topic.clone(),
-            partition: self.partition,
-        }
+        TopicPartition { topic: self.topic.clone(), partition: self.partition }
     }
 }
 

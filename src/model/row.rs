@@ -32,9 +32,7 @@ impl Pane {
 
     /// From the name on the wire.
     pub fn parse(text: &str) -> Option<Pane> {
-        [Pane::Early, Pane::OnTime, Pane::Corrected]
-            .into_iter()
-            .find(|p| p.as_str() == text)
+        [Pane::Early, Pane::OnTime, Pane::Corrected].into_iter().find(|p| p.as_str() == text)
     }
 }
 
@@ -81,10 +79,7 @@ impl Row {
 
     /// Whether it is of a rolling window.
     pub fn is_rolling(&self) -> bool {
-        matches!(
-            self.kind,
-            WindowKind::RollingDays(_) | WindowKind::RollingFine(_)
-        )
+        matches!(self.kind, WindowKind::RollingDays(_) | WindowKind::RollingFine(_))
     }
 
     /// The KPIs as a JSON object. Equal contents are equal bytes.
@@ -142,12 +137,7 @@ pub fn segment_json(segment: &Segment) -> String {
     let mut out = String::from("{");
     for (i, (dimension, value)) in segment.parts.iter().enumerate() {
         let comma = if i > 0 { "," } else { "" };
-        let _ = write!(
-            out,
-            "{comma}{}:{}",
-            json_string(dimension),
-            json_string(value)
-        );
+        let _ = write!(out, "{comma}{}:{}", json_string(dimension), json_string(value));
     }
     out.push('}');
     out
@@ -206,22 +196,13 @@ mod tests {
         let flow: Measures = [
             (MeasureKey::plain(Measure::DealsWon), 1),
             (MeasureKey::plain(Measure::DealsLost), 2),
-            (
-                MeasureKey::currency(Measure::WonAmount, eur),
-                Exact::whole(1).0 / 4,
-            ),
+            (MeasureKey::currency(Measure::WonAmount, eur), Exact::whole(1).0 / 4),
             (MeasureKey::currency(Measure::WonPriced, eur), 1),
         ]
         .into_iter()
         .collect();
         let stock = Measures::new();
-        let view = View {
-            flow: &flow,
-            stock: &stock,
-            before: None,
-            age_days: 0,
-            currency: eur,
-        };
+        let view = View { flow: &flow, stock: &stock, before: None, age_days: 0, currency: eur };
         Row {
             kind: WindowKind::Calendar(Period::Month),
             start: Timestamp::parse_rfc3339("2026-02-28T23:00:00Z").unwrap(),
@@ -233,10 +214,7 @@ mod tests {
             version: 41,
             as_of: None,
             complete_ratio: 0.5,
-            kpis: CATALOGUE
-                .iter()
-                .map(|k| (k.name, k.unit, k.compute(&view)))
-                .collect(),
+            kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
             currency: eur,
         }
     }
@@ -248,10 +226,7 @@ mod tests {
         assert_eq!(json["kpis"]["revenue"]["value"], 0.25);
         assert_eq!(json["kpis"]["win_rate"]["num"], 1);
         assert_eq!(json["kpis"]["win_rate"]["den"], 3);
-        assert_eq!(
-            json["kpis"]["cohort_conversion"]["value"],
-            serde_json::Value::Null
-        );
+        assert_eq!(json["kpis"]["cohort_conversion"]["value"], serde_json::Value::Null);
         assert_eq!(json["segment"]["rep"], "O\"Brien | x");
         assert_eq!(row.key(), "month:2026-02-28T23:00:00Z|rep=O\"Brien %7C x");
         insta::assert_snapshot!(row.to_json());

@@ -25,12 +25,7 @@ impl Segment {
 
     /// A segment of dimension and value pairs.
     pub fn of<'a>(parts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Segment {
-        Segment {
-            parts: parts
-                .into_iter()
-                .map(|(d, v)| (d.into(), v.into()))
-                .collect(),
-        }
+        Segment { parts: parts.into_iter().map(|(d, v)| (d.into(), v.into())).collect() }
     }
 
     /// The name of the dimension set: `overall`, `rep`, `territory_channel`.
@@ -38,19 +33,12 @@ impl Segment {
         if self.parts.is_empty() {
             return "overall".to_owned();
         }
-        self.parts
-            .iter()
-            .map(|(d, _)| &**d)
-            .collect::<Vec<_>>()
-            .join("_")
+        self.parts.iter().map(|(d, _)| &**d).collect::<Vec<_>>().join("_")
     }
 
     /// The value of a dimension.
     pub fn value(&self, dimension: &str) -> Option<&str> {
-        self.parts
-            .iter()
-            .find(|(d, _)| &**d == dimension)
-            .map(|(_, v)| &**v)
+        self.parts.iter().find(|(d, _)| &**d == dimension).map(|(_, v)| &**v)
     }
 
     /// The partition of the partials and result topics that holds this segment.

@@ -31,18 +31,12 @@ pub struct Slice {
 impl Slice {
     /// The fine slice of an instant.
     pub fn fine(at: Timestamp) -> Slice {
-        Slice {
-            tier: Tier::Fine,
-            index: at.0.div_euclid(FINE.0) as i32,
-        }
+        Slice { tier: Tier::Fine, index: at.0.div_euclid(FINE.0) as i32 }
     }
 
     /// The day slice of an instant.
     pub fn day(calendar: &Calendar, at: Timestamp) -> Slice {
-        Slice {
-            tier: Tier::Day,
-            index: calendar.day_of(at).0,
-        }
+        Slice { tier: Tier::Day, index: calendar.day_of(at).0 }
     }
 
     /// Its first instant.
@@ -68,10 +62,7 @@ impl Retention {
     pub fn floors(&self, calendar: &Calendar, watermark: Timestamp) -> (i32, i32) {
         let fine = Slice::fine(watermark - self.fine).index;
         let day = match self.days {
-            Some(days) => calendar
-                .day_of(watermark)
-                .0
-                .saturating_sub(days.min(1 << 20) as i32),
+            Some(days) => calendar.day_of(watermark).0.saturating_sub(days.min(1 << 20) as i32),
             None => i32::MIN,
         };
         (fine, day)
@@ -85,10 +76,7 @@ mod tests {
     #[test]
     fn slices_are_half_open_also_before_the_epoch() {
         let utc = Calendar::of("UTC").unwrap();
-        let edge = Slice {
-            tier: Tier::Fine,
-            index: -1,
-        };
+        let edge = Slice { tier: Tier::Fine, index: -1 };
         assert_eq!(Slice::fine(Timestamp(-1)), edge);
         assert_eq!(Slice::fine(edge.start(&utc)), edge);
         assert_eq!(Slice::fine(Timestamp(0)).index, 0);
@@ -99,15 +87,9 @@ mod tests {
     #[test]
     fn floors_follow_the_watermark() {
         let utc = Calendar::of("UTC").unwrap();
-        let keep = Retention {
-            fine: Span::days(8),
-            days: Some(800),
-        };
+        let keep = Retention { fine: Span::days(8), days: Some(800) };
         let at = utc.start_of(Day(10_000));
         assert_eq!(keep.floors(&utc, at), (9_992 * 288, 9_200));
-        assert_eq!(
-            Retention { days: None, ..keep }.floors(&utc, at).1,
-            i32::MIN
-        );
+        assert_eq!(Retention { days: None, ..keep }.floors(&utc, at).1, i32::MIN);
     }
 }

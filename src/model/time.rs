@@ -112,13 +112,8 @@ impl Day {
 
     /// The civil date. Days outside chrono's range (±262,000 years) are clamped to its ends.
     pub fn date(self) -> NaiveDate {
-        NaiveDate::from_num_days_from_ce_opt(self.0.saturating_add(EPOCH_FROM_CE)).unwrap_or(
-            if self.0 < 0 {
-                NaiveDate::MIN
-            } else {
-                NaiveDate::MAX
-            },
-        )
+        NaiveDate::from_num_days_from_ce_opt(self.0.saturating_add(EPOCH_FROM_CE))
+            .unwrap_or(if self.0 < 0 { NaiveDate::MIN } else { NaiveDate::MAX })
     }
 
     /// Parses `2026-11-24`.
@@ -126,9 +121,7 @@ impl Day {
         if text.len() != 10 {
             return None;
         }
-        NaiveDate::parse_from_str(text, "%Y-%m-%d")
-            .ok()
-            .map(Day::from_date)
+        NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(Day::from_date)
     }
 }
 
@@ -165,14 +158,9 @@ impl Precision {
 
     /// From the name on the wire.
     pub fn parse(text: &str) -> Option<Precision> {
-        [
-            Precision::Micros,
-            Precision::Millis,
-            Precision::Seconds,
-            Precision::Day,
-        ]
-        .into_iter()
-        .find(|p| p.as_str() == text)
+        [Precision::Micros, Precision::Millis, Precision::Seconds, Precision::Day]
+            .into_iter()
+            .find(|p| p.as_str() == text)
     }
 }
 
@@ -184,10 +172,7 @@ mod tests {
     fn rfc3339_round_trips_and_offsets_are_applied() {
         let t = Timestamp::parse_rfc3339("2025-11-25T16:00:00.123Z").unwrap();
         assert_eq!(t.to_string(), "2025-11-25T16:00:00.123Z");
-        assert_eq!(
-            Timestamp::parse_rfc3339("2025-11-25T17:00:00.123+01:00"),
-            Some(t)
-        );
+        assert_eq!(Timestamp::parse_rfc3339("2025-11-25T17:00:00.123+01:00"), Some(t));
         assert_eq!(Timestamp::parse_rfc3339("2025-11-25"), None);
         assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
     }

@@ -45,16 +45,12 @@ impl Frontier {
     pub fn declare_all(&mut self, groups: &[(String, u32)]) {
         self.declared = groups.iter().cloned().collect();
         let declared = &self.declared;
-        self.parts
-            .retain(|(group, part), _| declared.get(group).is_some_and(|n| part < n));
+        self.parts.retain(|(group, part), _| declared.get(group).is_some_and(|n| part < n));
     }
 
     /// Takes a report; an older one than known is ignored.
     pub fn report(&mut self, group: &str, part: u32, watermark: Timestamp) {
-        let known = self
-            .parts
-            .entry((group.to_owned(), part))
-            .or_insert(watermark);
+        let known = self.parts.entry((group.to_owned(), part)).or_insert(watermark);
         *known = (*known).max(watermark);
         if let Some(now) = self.minimum() {
             self.reached = Some(self.reached.map_or(now, |r| r.max(now)));

@@ -47,11 +47,7 @@ impl Period {
     pub fn start(self, day: Day) -> Day {
         let date = day.date();
         let first = |month: u32| {
-            Day::from_date(
-                date.with_day(1)
-                    .and_then(|d| d.with_month(month))
-                    .unwrap_or(date),
-            )
+            Day::from_date(date.with_day(1).and_then(|d| d.with_month(month)).unwrap_or(date))
         };
         match self {
             Period::Day => day,
@@ -144,11 +140,7 @@ impl WindowKind {
             }
             WindowKind::RollingFine(n) => {
                 let hi = Slice::fine(last).index + 1;
-                SliceRange {
-                    tier: Tier::Fine,
-                    lo: hi - n as i32,
-                    hi,
-                }
+                SliceRange { tier: Tier::Fine, lo: hi - n as i32, hi }
             }
         }
     }
@@ -166,11 +158,7 @@ impl WindowKind {
             }
             WindowKind::RollingDays(_) | WindowKind::RollingFine(_) => {
                 let SliceRange { tier, lo, hi } = self.current(calendar, now);
-                SliceRange {
-                    tier,
-                    lo: lo - (hi - lo),
-                    hi: lo,
-                }
+                SliceRange { tier, lo: lo - (hi - lo), hi: lo }
             }
         }
     }
@@ -190,11 +178,7 @@ pub struct SliceRange {
 impl SliceRange {
     /// The days `from..to`.
     pub fn days(from: Day, to: Day) -> SliceRange {
-        SliceRange {
-            tier: Tier::Day,
-            lo: from.0,
-            hi: to.0,
-        }
+        SliceRange { tier: Tier::Day, lo: from.0, hi: to.0 }
     }
 
     /// Whether the slice is one of them.
@@ -204,20 +188,12 @@ impl SliceRange {
 
     /// First instant.
     pub fn start(&self, calendar: &Calendar) -> Timestamp {
-        Slice {
-            tier: self.tier,
-            index: self.lo,
-        }
-        .start(calendar)
+        Slice { tier: self.tier, index: self.lo }.start(calendar)
     }
 
     /// First instant after it.
     pub fn end(&self, calendar: &Calendar) -> Timestamp {
-        Slice {
-            tier: self.tier,
-            index: self.hi,
-        }
-        .start(calendar)
+        Slice { tier: self.tier, index: self.hi }.start(calendar)
     }
 }
 
@@ -263,18 +239,9 @@ mod tests {
     #[test]
     fn rolling_windows_take_the_tier_that_holds_them() {
         assert_eq!(WindowKind::rolling(24 * 60).unwrap().name(), "rolling_24h");
-        assert_eq!(
-            WindowKind::rolling(7 * 24 * 60),
-            Some(WindowKind::RollingFine(2016))
-        );
-        assert_eq!(
-            WindowKind::rolling(7 * 24 * 60).unwrap().name(),
-            "rolling_7d"
-        );
-        assert_eq!(
-            WindowKind::rolling(28 * 24 * 60),
-            Some(WindowKind::RollingDays(28))
-        );
+        assert_eq!(WindowKind::rolling(7 * 24 * 60), Some(WindowKind::RollingFine(2016)));
+        assert_eq!(WindowKind::rolling(7 * 24 * 60).unwrap().name(), "rolling_7d");
+        assert_eq!(WindowKind::rolling(28 * 24 * 60), Some(WindowKind::RollingDays(28)));
         assert_eq!(WindowKind::rolling(90).unwrap().name(), "rolling_90m");
         assert_eq!(WindowKind::rolling(7), None);
         assert_eq!(WindowKind::rolling(8 * 24 * 60 + 60), None);

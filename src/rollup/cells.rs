@@ -63,9 +63,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn won(n: i128) -> Measures {
-        [(MeasureKey::plain(Measure::DealsWon), n)]
-            .into_iter()
-            .collect()
+        [(MeasureKey::plain(Measure::DealsWon), n)].into_iter().collect()
     }
 
     #[test]

@@ -160,10 +160,7 @@ impl Rollup {
 
     /// Segments and cells held.
     pub fn sizes(&self) -> (usize, usize) {
-        (
-            self.segments.len(),
-            self.segments.iter().map(SegmentState::cells).sum(),
-        )
+        (self.segments.len(), self.segments.iter().map(SegmentState::cells).sum())
     }
 
     /// Merges a message of the partials topic.
@@ -176,10 +173,7 @@ impl Rollup {
 
     fn merge_beat(&mut self, beat: &ShardBeat) -> Merged {
         if beat.definition != self.definition_hash {
-            return Merged::Foreign {
-                found: beat.definition,
-                own: self.definition_hash,
-            };
+            return Merged::Foreign { found: beat.definition, own: self.definition_hash };
         }
         if let Some(watermark) = beat.watermark {
             self.frontier.report("shard", beat.shard, watermark);
@@ -188,13 +182,7 @@ impl Rollup {
     }
 
     fn merge_cell(&mut self, offset: Offset, partial: Partial) -> Merged {
-        let Partial {
-            shard,
-            version,
-            segment,
-            slice,
-            measures,
-        } = partial;
+        let Partial { shard, version, segment, slice, measures } = partial;
         self.newest = self.newest.max(offset);
         let i = self.state(&segment);
         let today = self.today();
@@ -220,14 +208,7 @@ impl Rollup {
     /// that the first tick closes windows that were shown early.
     pub fn seen(&mut self, key: &str, kpis_json: &str, pane: Pane, revision: u64) {
         let hash = xxhash_rust::xxh3::xxh3_64(kpis_json.as_bytes());
-        self.restored.insert(
-            key.to_owned(),
-            Published {
-                hash,
-                pane,
-                revision,
-            },
-        );
+        self.restored.insert(key.to_owned(), Published { hash, pane, revision });
     }
 
     /// A quiet window has no cell that would bring it back after a restart: its row does.
@@ -331,15 +312,11 @@ impl Rollup {
             };
             let row = self.calendar_row(&self.segments[i], period, start);
             let age = self.age_days(period.next(start).0);
-            let known = self.segments[i]
-                .calendar
-                .get(&period)
-                .and_then(|t| t.get(&start.0)?.published);
+            let known =
+                self.segments[i].calendar.get(&period).and_then(|t| t.get(&start.0)?.published);
             let published = self.fire(row, known, due);
-            if let Some(total) = self.segments[i]
-                .calendar
-                .get_mut(&period)
-                .and_then(|t| t.get_mut(&start.0))
+            if let Some(total) =
+                self.segments[i].calendar.get_mut(&period).and_then(|t| t.get_mut(&start.0))
             {
                 total.published = Some(published);
                 total.mature = age >= HORIZON_DAYS;
@@ -374,20 +351,11 @@ impl Rollup {
             Some(p) if p.pane != Pane::Early => (Pane::Corrected, p.revision + 1),
             _ => (row.pane, 0),
         };
-        let published = Published {
-            hash,
-            pane,
-            revision,
-        };
+        let published = Published { hash, pane, revision };
         if self.repair || known != Some(published) {
             (row.pane, row.revision) = (pane, revision);
             let partition = self.partition;
-            due.push(DueRow {
-                json: row.json_with(&kpis),
-                key,
-                partition,
-                pane,
-            });
+            due.push(DueRow { json: row.json_with(&kpis), key, partition, pane });
         }
         published
     }
@@ -412,11 +380,7 @@ impl Rollup {
 
     /// The first day of any cell, over all segments.
     pub fn first_day(&self) -> Option<Day> {
-        self.segments
-            .iter()
-            .filter_map(SegmentState::first_day)
-            .min()
-            .map(Day)
+        self.segments.iter().filter_map(SegmentState::first_day).min().map(Day)
     }
 }
 

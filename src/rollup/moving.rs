@@ -51,17 +51,9 @@ pub fn of(definition: &Definition, now: Timestamp) -> Vec<Moving> {
             _ => &[true, false],
         };
         for shown in shown {
-            let empty = SliceRange {
-                tier: kind.current(&definition.calendar, now).tier,
-                lo: 0,
-                hi: 0,
-            };
-            let mut moving = Moving {
-                kind: *kind,
-                shown: *shown,
-                range: empty,
-                last_day: 0,
-            };
+            let empty =
+                SliceRange { tier: kind.current(&definition.calendar, now).tier, lo: 0, hi: 0 };
+            let mut moving = Moving { kind: *kind, shown: *shown, range: empty, last_day: 0 };
             moving.advance(&definition.calendar, now);
             out.push(moving);
         }

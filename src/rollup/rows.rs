@@ -22,28 +22,14 @@ impl Rollup {
         } else {
             state.flow(period, period.previous(start))
         };
-        self.row(
-            state,
-            kind,
-            SliceRange::days(start, end),
-            end.0 - 1,
-            flow,
-            before,
-        )
+        self.row(state, kind, SliceRange::days(start, end), end.0 - 1, flow, before)
     }
 
     /// The row of a moving window, where it stands now.
     pub(super) fn moving_row(&self, state: &SegmentState, m: usize) -> Row {
         let window = &self.moving[m];
         let before = self.compared(m).map(|c| &state.moving[c].flow);
-        self.row(
-            state,
-            window.kind,
-            window.range,
-            window.last_day,
-            &state.moving[m].flow,
-            before,
-        )
+        self.row(state, window.kind, window.range, window.last_day, &state.moving[m].flow, before)
     }
 
     /// What a shown moving window is compared with: it follows in the list, where it is kept.
@@ -78,19 +64,12 @@ impl Rollup {
             end,
             zone: calendar.zone().to_owned(),
             segment: state.segment.clone(),
-            pane: if as_of.is_some_and(|w| w >= end) {
-                Pane::OnTime
-            } else {
-                Pane::Early
-            },
+            pane: if as_of.is_some_and(|w| w >= end) { Pane::OnTime } else { Pane::Early },
             revision: 0,
             version: self.newest.0,
             as_of,
             complete_ratio: complete(start, end, as_of),
-            kpis: CATALOGUE
-                .iter()
-                .map(|k| (k.name, k.unit, k.compute(&view)))
-                .collect(),
+            kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
             currency: self.definition.currency,
         }
     }
@@ -109,20 +88,14 @@ impl Rollup {
     }
 
     fn moving_rows<'a>(&'a self, state: &'a SegmentState) -> impl Iterator<Item = Row> + 'a {
-        (0..self.moving.len())
-            .filter(|m| self.moving[*m].shown)
-            .map(|m| self.moving_row(state, m))
+        (0..self.moving.len()).filter(|m| self.moving[*m].shown).map(|m| self.moving_row(state, m))
     }
 
     /// The rows of the moving windows where they stand now, optionally only those of whole days:
     /// replay writes one a day.
     pub fn pane_rows(&self, days_only: bool) -> Vec<Row> {
         let keep = |row: &Row| !(days_only && matches!(row.kind, WindowKind::RollingFine(_)));
-        self.segments
-            .iter()
-            .flat_map(|s| self.moving_rows(s))
-            .filter(keep)
-            .collect()
+        self.segments.iter().flat_map(|s| self.moving_rows(s)).filter(keep).collect()
     }
 
     /// The rows of every calendar window from the one that holds `first` to the current one, for
@@ -145,9 +118,5 @@ impl Rollup {
 fn complete(start: Timestamp, end: Timestamp, as_of: Option<Timestamp>) -> f64 {
     let Some(as_of) = as_of else { return 0.0 };
     let (length, passed) = (end.0 - start.0, as_of.0 - start.0);
-    if length <= 0 {
-        1.0
-    } else {
-        (passed as f64 / length as f64).clamp(0.0, 1.0)
-    }
+    if length <= 0 { 1.0 } else { (passed as f64 / length as f64).clamp(0.0, 1.0) }
 }

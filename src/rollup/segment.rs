@@ -90,12 +90,7 @@ impl SegmentState {
         moving: &[Moving],
         today: Day,
     ) -> bool {
-        let Some(change) = self
-            .cells
-            .entry(slice)
-            .or_default()
-            .merge(shard, version, value)
-        else {
+        let Some(change) = self.cells.entry(slice).or_default().merge(shard, version, value) else {
             return false;
         };
         if change.is_zero() {
@@ -181,10 +176,7 @@ impl SegmentState {
         let mut change = Measures::new();
         for (range, other, sign) in [(from, to, -1i128), (to, from, 1)] {
             for part in outside(range, other) {
-                let keys = Slice {
-                    tier: part.tier,
-                    index: part.lo,
-                }..Slice {
+                let keys = Slice { tier: part.tier, index: part.lo }..Slice {
                     tier: part.tier,
                     index: part.hi,
                 };
@@ -218,11 +210,7 @@ impl SegmentState {
 
     /// Shows a window again that was published before a restart.
     pub fn open(&mut self, period: Period, start: Day) {
-        if let Some(totals) = self
-            .calendar
-            .get_mut(&period)
-            .filter(|_| start.0 >= self.floor)
-        {
+        if let Some(totals) = self.calendar.get_mut(&period).filter(|_| start.0 >= self.floor) {
             totals.entry(start.0).or_default().dirty = true;
             self.dirty = true;
         }
@@ -274,15 +262,7 @@ impl SegmentState {
 
     /// The first day that any calendar window of the segment begins with.
     pub fn first_day(&self) -> Option<i32> {
-        self.cells
-            .range(
-                Slice {
-                    tier: Tier::Day,
-                    index: i32::MIN,
-                }..,
-            )
-            .map(|(s, _)| s.index)
-            .next()
+        self.cells.range(Slice { tier: Tier::Day, index: i32::MIN }..).map(|(s, _)| s.index).next()
     }
 
     /// The flow of a calendar window; `None` where the segment has none there.
@@ -307,21 +287,12 @@ fn open_windows(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, t
         return;
     }
     let current = period.start(today);
-    let from = totals
-        .keys()
-        .next()
-        .map_or(start.0.min(current.0), |first| start.0.min(*first));
-    let to = totals
-        .keys()
-        .next_back()
-        .map_or(current.0, |last| current.0.max(*last));
+    let from = totals.keys().next().map_or(start.0.min(current.0), |first| start.0.min(*first));
+    let to = totals.keys().next_back().map_or(current.0, |last| current.0.max(*last));
     let mut at = Day(from);
     // Bounded by the calendar's two centuries.
     while at.0 <= to {
-        totals.entry(at.0).or_insert_with(|| Total {
-            dirty: true,
-            ..Total::default()
-        });
+        totals.entry(at.0).or_insert_with(|| Total { dirty: true, ..Total::default() });
         at = period.next(at);
     }
 }
@@ -329,23 +300,11 @@ fn open_windows(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, t
 /// The parts of `range` that `other` does not hold.
 fn outside(range: SliceRange, other: SliceRange) -> [SliceRange; 2] {
     if range.tier != other.tier || other.hi <= range.lo || range.hi <= other.lo {
-        return [
-            range,
-            SliceRange {
-                hi: range.lo,
-                ..range
-            },
-        ];
+        return [range, SliceRange { hi: range.lo, ..range }];
     }
     [
-        SliceRange {
-            hi: other.lo.clamp(range.lo, range.hi),
-            ..range
-        },
-        SliceRange {
-            lo: other.hi.clamp(range.lo, range.hi),
-            ..range
-        },
+        SliceRange { hi: other.lo.clamp(range.lo, range.hi), ..range },
+        SliceRange { lo: other.hi.clamp(range.lo, range.hi), ..range },
     ]
 }
 
@@ -354,10 +313,7 @@ pub fn last_day(range: SliceRange, calendar: &Calendar) -> i32 {
     match range.tier {
         Tier::Day => range.hi - 1,
         Tier::Fine => {
-            let last = Slice {
-                tier: Tier::Fine,
-                index: range.hi - 1,
-            };
+            let last = Slice { tier: Tier::Fine, index: range.hi - 1 };
             calendar.day_of(last.start(calendar)).0
         }
     }

@@ -16,19 +16,16 @@ pub fn run(context: &Context) -> Result<(), Fault> {
     }
     reader.assign(&at)?;
     let mut batch = Vec::with_capacity(BATCH);
-    let (mut ready, mut quiet) = (false, 0);
+    let mut ready = false;
     while !context.stop.is_requested() {
         batch.clear();
-        let n = reader.poll(BATCH, POLL, &mut batch)?;
+        reader.poll(BATCH, POLL, &mut batch)?;
         for record in &batch {
             let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default());
             context.board.apply(&key, record.value.as_deref());
             at[record.partition.0 as usize].1 = record.offset.next();
         }
-        quiet = if n == 0 { quiet + 1 } else { 0 };
-        let caught_up = at.iter().zip(&ends).all(|((_, next), end)| next >= end);
-        // As in a restore: the last records may be gone by compaction.
-        if !ready && (caught_up || quiet > 100) {
+        if !ready && at.iter().zip(&ends).all(|((p, next), end)| next >= end || reader.ended(p)) {
             ready = true;
             context.health.set("board", Ok(()));
         }

@@ -50,10 +50,8 @@ pub fn restore(
     definition: &Arc<Definition>,
     shard: Partition,
 ) -> Result<Restored, Fault> {
-    let partition = TopicPartition {
-        topic: context.topics.images.as_str().into(),
-        partition: shard,
-    };
+    let partition =
+        TopicPartition { topic: context.topics.images.as_str().into(), partition: shard };
     let mut chunks: HashMap<String, Vec<u8>> = HashMap::new();
     let mut manifest: Option<Manifest> = None;
     read_through(context, reader, &partition, |record| {
@@ -68,10 +66,7 @@ pub fn restore(
         Ok(())
     })?;
     let Some(manifest) = manifest else {
-        return Ok(Restored {
-            ledger: Ledger::new(definition.clone(), shard),
-            manifest: None,
-        });
+        return Ok(Restored { ledger: Ledger::new(definition.clone(), shard), manifest: None });
     };
     let cluster = context.log.cluster_id()?;
     if manifest.cluster != cluster {
@@ -96,10 +91,7 @@ pub fn restore(
     }
     let ledger = Ledger::restore(definition.clone(), shard, &bytes)
         .map_err(|e| Fault::Refused(format!("shard {shard} cannot be restored: {e}")))?;
-    Ok(Restored {
-        ledger,
-        manifest: Some(manifest),
-    })
+    Ok(Restored { ledger, manifest: Some(manifest) })
 }
 
 /// Writes an image of a shard and deletes the one before.
@@ -129,13 +121,7 @@ pub fn write(
     }
     let next = ledger.next().0;
     let cluster = context.log.cluster_id()?;
-    let manifest = Manifest {
-        image,
-        chunks,
-        bytes: bytes.len(),
-        next,
-        cluster,
-    };
+    let manifest = Manifest { image, chunks, bytes: bytes.len(), next, cluster };
     let json = serde_json::to_vec(&manifest).expect("plain data serializes into memory");
     writer.flush(FLUSH)?;
     writer.send(Outgoing {

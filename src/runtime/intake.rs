@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, POLL};
-use crate::clock::monotonic;
+use crate::clock::{monotonic, since};
 use crate::intake::{self, Decoder, Intake, Limits};
 use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
 use crate::model::deadletter::{Code, DeadLetter, Reason};
@@ -87,7 +87,8 @@ impl<'c> Worker<'c> {
             }
         }
         let topics: Vec<&str> = decoders.keys().map(|t| &**t).collect();
-        let group = format!("{}.intake", config.app);
+        // Named by the topic that it fills: another events topic starts from the sources' start.
+        let group = format!("{}.intake", context.topics.events);
         let dlq: Arc<str> = context.topics.dlq.as_str().into();
         Ok(Worker {
             reader: context.log.reader()?,
@@ -109,11 +110,7 @@ impl<'c> Worker<'c> {
             return Ok(());
         };
         self.commit()?;
-        let new: Vec<_> = owned
-            .iter()
-            .filter(|p| !self.parts.contains_key(p))
-            .cloned()
-            .collect();
+        let new: Vec<_> = owned.iter().filter(|p| !self.parts.contains_key(p)).cloned().collect();
         let telemetry = &self.context.telemetry;
         self.parts.retain(|p, _| {
             let keep = owned.contains(p);
@@ -130,32 +127,19 @@ impl<'c> Worker<'c> {
                     "the committed offset {next} of {partition} is outside what the topic holds \
                      ({}..{}): its retention passed us or it was re-created; reset group \
                      \"{}.intake\" on purpose (kafka-consumer-groups --reset-offsets) to go on",
-                    bounds.start, bounds.end, self.context.config.app
+                    bounds.start, bounds.end, self.context.topics.events
                 )));
             }
             let quiet_since = monotonic();
-            let part = Part {
-                next,
-                latest: None,
-                sent: None,
-                quiet_since,
-            };
+            let part = Part { next, latest: None, sent: None, quiet_since };
             self.parts.insert(partition.clone(), part);
         }
         self.topology.clear();
         for topic in self.decoders.keys() {
-            let partitions = self
-                .context
-                .log
-                .describe(topic)?
-                .map_or(1, |t| t.partitions);
+            let partitions = self.context.log.describe(topic)?.map_or(1, |t| t.partitions);
             self.topology.push((topic.to_string(), partitions));
         }
-        let at: Vec<_> = self
-            .parts
-            .iter()
-            .map(|(p, part)| (p.clone(), part.next))
-            .collect();
+        let at: Vec<_> = self.parts.iter().map(|(p, part)| (p.clone(), part.next)).collect();
         self.reader.assign(&at)?;
         tracing::info!(stage = "intake", partitions = at.len(), "assigned");
         self.context.health.set("intake", Ok(()));
@@ -173,16 +157,14 @@ impl<'c> Worker<'c> {
         let taken = taken.unwrap_or_else(|_| {
             let reason = Reason::new(Code::Panicked, "decoding it broke an invariant");
             let dead_letters = vec![DeadLetter::new(record, reason, None)];
-            Intake {
-                dead_letters,
-                ..Intake::default()
-            }
+            Intake { dead_letters, ..Intake::default() }
         });
         context.telemetry.taken(&record.topic, 1);
         if taken.test > 0 {
-            context
-                .telemetry
-                .ignored(Ignored::Test, u64::from(taken.test));
+            context.telemetry.ignored(Ignored::Test, u64::from(taken.test));
+        }
+        if taken.unknown_fields > 0 {
+            context.telemetry.unknown_fields(&record.topic, u64::from(taken.unknown_fields));
         }
         for dead in &taken.dead_letters {
             self.bury(dead)?;
@@ -203,9 +185,7 @@ impl<'c> Worker<'c> {
     }
 
     fn send_event(&mut self, event: &Event<'_>) -> Result<(), Fault> {
-        self.context
-            .telemetry
-            .events(&event.source, event.entity.kind, 1);
+        self.context.telemetry.events(&event.source, event.entity.kind, 1);
         let key = event.key();
         let out = Outgoing {
             topic: self.events.clone(),
@@ -216,11 +196,7 @@ impl<'c> Worker<'c> {
         };
         if event.kind == EventKind::Gap {
             let topic = self.context.topics.gaps.as_str().into();
-            self.writer.send(Outgoing {
-                topic,
-                partition: Partition(0),
-                ..out.clone()
-            })?;
+            self.writer.send(Outgoing { topic, partition: Partition(0), ..out.clone() })?;
         }
         Ok(self.writer.send(out)?)
     }
@@ -242,11 +218,7 @@ impl<'c> Worker<'c> {
             return Ok(());
         }
         self.writer.flush(FLUSH)?;
-        let next: Vec<_> = self
-            .parts
-            .iter()
-            .map(|(p, part)| (p.clone(), part.next))
-            .collect();
+        let next: Vec<_> = self.parts.iter().map(|(p, part)| (p.clone(), part.next)).collect();
         if let Err(error) = self.member.commit(&next) {
             // Another member owns some of them by now, or the group is rebalancing: whoever owns
             // them repeats what we did, and nothing is counted twice.
@@ -262,7 +234,7 @@ impl<'c> Worker<'c> {
         let now = (self.context.clock)();
         let rules = &self.context.config.time;
         for (partition, part) in &mut self.parts {
-            let quiet = part.quiet_since.elapsed() >= rules.idle_after;
+            let quiet = since(part.quiet_since) >= rules.idle_after;
             let end = if quiet || part.sent.is_none() {
                 Some(self.reader.bounds(partition)?.end)
             } else {
@@ -270,27 +242,20 @@ impl<'c> Worker<'c> {
             };
             // Idle is a fact about the partition, not about a timer: read to its end, and quiet.
             let idle = quiet && end.is_some_and(|end| part.next >= end);
-            let reached = if idle {
-                Some(part.latest.map_or(now, |l| l.max(now)))
-            } else {
-                part.latest
-            };
+            let reached =
+                if idle { Some(part.latest.map_or(now, |l| l.max(now))) } else { part.latest };
             let Some(watermark) = reached.map(|t| t - rules.out_of_orderness) else {
                 continue;
             };
             if let Some(end) = end {
                 let lag = end.0.saturating_sub(part.next.0);
-                self.context
-                    .telemetry
-                    .lag(Stage::Intake, &partition.to_string(), lag);
+                self.context.telemetry.lag(Stage::Intake, &partition.to_string(), lag);
             }
             if part.sent.is_some_and(|sent| sent >= watermark) {
                 continue;
             }
             part.sent = Some(watermark);
-            self.context
-                .telemetry
-                .watermark(Stage::Intake, &partition.to_string(), watermark);
+            self.context.telemetry.watermark(Stage::Intake, &partition.to_string(), watermark);
             let beat = Heartbeat {
                 topic: partition.topic.to_string(),
                 partition: partition.partition.0,

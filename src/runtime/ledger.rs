@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::images::{self, Manifest};
 use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, POLL};
-use crate::clock::monotonic;
+use crate::clock::{monotonic, since};
 use crate::intake::{Stored, read_stored};
 use crate::ledger::{Applied, Ledger, Verdict};
 use crate::log::{
@@ -39,13 +39,19 @@ struct Worker<'c> {
     shards: BTreeMap<u32, Shard>,
     events: Arc<str>,
     partials: Arc<str>,
+    /// Partitions of the late and of the dead-letter topic.
+    aside: (u32, u32),
 }
 
 /// Runs the worker until the stop.
 pub fn run(context: &Context) -> Result<(), Fault> {
     let config = &context.config;
     let group = format!("{}.g{}.ledger", config.app, config.generation);
+    let partitions = |topic: &str| -> Result<u32, Fault> {
+        Ok(context.log.describe(topic)?.map_or(1, |t| t.partitions.max(1)))
+    };
     let mut worker = Worker {
+        aside: (partitions(&context.topics.late)?, partitions(&context.topics.dlq)?),
         context,
         definition: Arc::new(config.definition.clone()),
         reader: context.log.reader()?,
@@ -107,18 +113,13 @@ impl Worker<'_> {
     }
 
     fn partition(&self, shard: u32) -> TopicPartition {
-        TopicPartition {
-            topic: self.events.clone(),
-            partition: Partition(shard),
-        }
+        TopicPartition { topic: self.events.clone(), partition: Partition(shard) }
     }
 
     fn restore(&mut self, shard: Partition) -> Result<Shard, Fault> {
         let started = monotonic();
         self.context.telemetry.restoring(Stage::Ledger);
-        self.context
-            .health
-            .set("ledger", Err(format!("restoring shard {shard}")));
+        self.context.health.set("ledger", Err(format!("restoring shard {shard}")));
         let mut reader = self.context.log.reader()?;
         let restored = images::restore(self.context, &mut *reader, &self.definition, shard)?;
         let next = restored.ledger.next();
@@ -145,20 +146,15 @@ impl Worker<'_> {
         let publish = &self.context.config.publish;
         let mut image = Every::new(publish.image_interval);
         let mut repair = Every::new(publish.repair_interval);
-        image.restart();
+        // A shard without an image gets its first one soon: it also fixes which directory and
+        // stage table its partials were made with.
+        if restored.manifest.is_some() {
+            image.restart();
+        }
         repair.restart();
-        self.context
-            .telemetry
-            .restored(Stage::Ledger, started.elapsed());
-        tracing::info!(stage = "ledger", %shard, %next, took = ?started.elapsed(), "restored");
-        Ok(Shard {
-            ledger,
-            manifest: restored.manifest,
-            read: 0,
-            image,
-            repair,
-            beat: None,
-        })
+        self.context.telemetry.restored(Stage::Ledger, since(started));
+        tracing::info!(stage = "ledger", %shard, %next, took = ?since(started), "restored");
+        Ok(Shard { ledger, manifest: restored.manifest, read: 0, image, repair, beat: None })
     }
 
     fn fold(&mut self, record: &Record) -> Result<(), Fault> {
@@ -183,7 +179,7 @@ impl Worker<'_> {
                 let dead = DeadLetter::new(record, reason, None);
                 self.writer.send(Outgoing {
                     topic: self.context.topics.dlq.as_str().into(),
-                    partition: Partition(0),
+                    partition: Partition(record.partition.0 % self.aside.1),
                     key: dead.key.clone(),
                     value: dead.value.clone(),
                     headers: dead.headers("ledger"),
@@ -216,13 +212,10 @@ impl Worker<'_> {
         let mut headers = record.headers.clone();
         let place = format!("{}/{}/{}", record.topic, record.partition, record.offset);
         headers.push(Header::new("tidemark.late.origin", place));
-        headers.push(Header::new(
-            "tidemark.late.reason",
-            "behind slices.day_retention",
-        ));
+        headers.push(Header::new("tidemark.late.reason", "behind slices.day_retention"));
         Ok(self.writer.send(Outgoing {
             topic: self.context.topics.late.as_str().into(),
-            partition: Partition(0),
+            partition: Partition(record.partition.0 % self.aside.0),
             key: record.key.clone(),
             value: record.value.clone(),
             headers,
@@ -245,13 +238,7 @@ impl Worker<'_> {
                 };
                 let partition = partial.segment.partition(self.definition.partitions);
                 let (key, value) = (message.key(), message.encode());
-                send(
-                    &mut *self.writer,
-                    &self.partials,
-                    partition,
-                    key,
-                    Some(value),
-                )?;
+                send(&mut *self.writer, &self.partials, partition, key, Some(value))?;
             }
             for (segment, slice) in out.expired {
                 let partition = segment.partition(self.definition.partitions);
@@ -259,29 +246,20 @@ impl Worker<'_> {
                 send(&mut *self.writer, &self.partials, partition, key, None)?;
             }
             let progress = state.ledger.progress();
-            let news = state
-                .beat
-                .as_ref()
-                .is_none_or(|b| b.watermark != progress.watermark);
+            let news = state.beat.as_ref().is_none_or(|b| b.watermark != progress.watermark);
             if beat && news {
                 state.beat = Some(progress.clone());
                 let message = PartialMessage::Beat(progress);
                 for p in 0..self.definition.partitions {
                     let (key, value) = (message.key(), message.encode());
-                    send(
-                        &mut *self.writer,
-                        &self.partials,
-                        Partition(p),
-                        key,
-                        Some(value),
-                    )?;
+                    send(&mut *self.writer, &self.partials, Partition(p), key, Some(value))?;
                 }
             }
         }
         self.writer.flush(FLUSH)?;
         if sent > 0 {
             self.context.telemetry.partials_published(sent as u64);
-            self.context.telemetry.published(started.elapsed());
+            self.context.telemetry.published(since(started));
         }
         Ok(())
     }
@@ -301,9 +279,7 @@ impl Worker<'_> {
                     Partition(*shard),
                     before,
                 )?;
-                self.context
-                    .telemetry
-                    .image_bytes(&shard.to_string(), manifest.bytes);
+                self.context.telemetry.image_bytes(&shard.to_string(), manifest.bytes);
                 state.manifest = Some(manifest);
                 state.read = 0;
                 state.image.restart();
@@ -344,11 +320,5 @@ fn send(
     value: Option<Vec<u8>>,
 ) -> Result<(), Fault> {
     let (topic, key) = (topic.clone(), Some(key.into_bytes()));
-    Ok(writer.send(Outgoing {
-        topic,
-        partition,
-        key,
-        value,
-        headers: Vec::new(),
-    })?)
+    Ok(writer.send(Outgoing { topic, partition, key, value, headers: Vec::new() })?)
 }

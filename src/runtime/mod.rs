@@ -73,19 +73,13 @@ impl Stop {
     /// Asks everything to stop; the first reason stays.
     pub fn request(&self, reason: StopReason) {
         let (lock, woken) = &*self.0;
-        lock.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(reason);
+        lock.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
         woken.notify_all();
     }
 
     /// The reason, once asked.
     pub fn reason(&self) -> Option<StopReason> {
-        self.0
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether it was asked.
@@ -187,10 +181,7 @@ struct Every {
 
 impl Every {
     fn new(interval: Duration) -> Every {
-        Every {
-            interval,
-            next: monotonic(),
-        }
+        Every { interval, next: monotonic() }
     }
 
     /// Whether it is due; if so it is due again an interval later.
@@ -220,23 +211,16 @@ fn read_through(
     let mut next = bounds.start;
     reader.assign(&[(partition.clone(), next)])?;
     let mut batch = Vec::new();
-    let mut quiet = 0;
     while next < bounds.end && !context.stop.is_requested() {
         batch.clear();
-        if reader.poll(BATCH, Duration::from_millis(200), &mut batch)? == 0 {
-            // The newest records may be gone by compaction or be transaction markers: the end
-            // offset is then never seen on a record. A reader that stays quiet well past a fetch
-            // has read them all.
-            quiet += 1;
-            if quiet > 25 {
-                break;
-            }
-            continue;
-        }
-        quiet = 0;
+        reader.poll(BATCH, Duration::from_millis(200), &mut batch)?;
         for record in batch.drain(..) {
             next = record.offset.next();
             each(record)?;
+        }
+        // The newest records may be gone by compaction: their offsets never come.
+        if reader.ended(partition) {
+            break;
         }
     }
     Ok(bounds.end.max(next))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{BATCH, Context, Every, FLUSH, Fault, POLL, read_through};
-use crate::clock::monotonic;
+use crate::clock::{monotonic, since};
 use crate::http::{Caps, KpiSnapshot};
 use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
 use crate::model::definition::Definition;
@@ -88,17 +88,12 @@ pub fn run(context: &Context) -> Result<(), Fault> {
 fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Fault> {
     part.next = record.offset.next();
     let Some(value) = record.value.as_deref() else {
-        part.rollup.forget(&String::from_utf8_lossy(
-            record.key.as_deref().unwrap_or_default(),
-        ));
+        part.rollup.forget(&String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()));
         return Ok(());
     };
     let refused = |why: String| Err(Fault::Refused(why));
     match PartialMessage::decode(value) {
-        Err(error) => refused(format!(
-            "{} at offset {}: {error}",
-            record.topic, record.offset
-        )),
+        Err(error) => refused(format!("{} at offset {}: {error}", record.topic, record.offset)),
         Ok(message) => match part.rollup.merge(record.offset, message) {
             Merged::Foreign { found, own } => refused(format!(
                 "{} holds progress of definition {found:016x}, this process runs {own:016x}: \
@@ -125,18 +120,11 @@ impl Worker<'_> {
             return Ok(());
         };
         let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
-        let lost: Vec<u32> = self
-            .parts
-            .keys()
-            .filter(|p| !owned.contains(p))
-            .copied()
-            .collect();
+        let lost: Vec<u32> = self.parts.keys().filter(|p| !owned.contains(p)).copied().collect();
         for partition in lost {
             self.parts.remove(&partition);
             self.context.pages.remove(partition);
-            self.context
-                .telemetry
-                .forget(Stage::Rollup, &partition.to_string());
+            self.context.telemetry.forget(Stage::Rollup, &partition.to_string());
         }
         for partition in owned {
             if !self.parts.contains_key(&partition) && !self.context.stop.is_requested() {
@@ -160,25 +148,15 @@ impl Worker<'_> {
         let started = monotonic();
         let context = self.context;
         context.telemetry.restoring(Stage::Rollup);
-        context
-            .health
-            .set("rollup", Err(format!("restoring partition {partition}")));
+        context.health.set("rollup", Err(format!("restoring partition {partition}")));
         let mut reader = context.log.reader()?;
         let now = (context.clock)();
         let mut rollup = Rollup::new(self.definition.clone(), partition, now);
-        let rows = TopicPartition {
-            topic: self.kpis.clone(),
-            partition,
-        };
+        let rows = TopicPartition { topic: self.kpis.clone(), partition };
         read_through(context, &mut *reader, &rows, |record| {
-            let row: Option<Seen> = record
-                .value
-                .as_deref()
-                .and_then(|v| serde_json::from_slice(v).ok());
-            let key = record
-                .key
-                .as_deref()
-                .and_then(|k| std::str::from_utf8(k).ok());
+            let row: Option<Seen> =
+                record.value.as_deref().and_then(|v| serde_json::from_slice(v).ok());
+            let key = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
             if let (Some(row), Some(key)) = (row, key) {
                 let pane = Pane::parse(&row.status).unwrap_or(Pane::Early);
                 rollup.seen(key, row.kpis.get(), pane, row.revision);
@@ -189,32 +167,21 @@ impl Worker<'_> {
         let mut repair = Every::new(publish.repair_interval);
         repair.restart();
         let page = Every::new(PAGE);
-        let mut part = Part {
-            rollup,
-            next: Offset(0),
-            repair,
-            page,
-            changed: true,
-        };
-        let partials = TopicPartition {
-            topic: self.partials.clone(),
-            partition,
-        };
+        let mut part = Part { rollup, next: Offset(0), repair, page, changed: true };
+        let partials = TopicPartition { topic: self.partials.clone(), partition };
         let end = read_through(context, &mut *reader, &partials, |record| {
             merge(context, &mut part, &record)
         })?;
         part.next = end;
         part.rollup.re_emit();
-        context.telemetry.restored(Stage::Rollup, started.elapsed());
-        tracing::info!(stage = "rollup", %partition, %end, took = ?started.elapsed(), "restored");
+        context.telemetry.restored(Stage::Rollup, since(started));
+        tracing::info!(stage = "rollup", %partition, %end, took = ?since(started), "restored");
         Ok(part)
     }
 
     fn emit(&mut self) -> Result<(), Fault> {
         let now = (self.context.clock)();
-        let caps = Caps {
-            per_family: self.context.config.limits.max_series_per_family,
-        };
+        let caps = Caps { per_family: self.context.config.limits.max_series_per_family };
         for (partition, part) in &mut self.parts {
             if part.repair.due() {
                 part.rollup.re_emit();

@@ -4,17 +4,11 @@ use super::{GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts,
 
 /// Bounds of `tidemark_publish_seconds`: a publish is due every 250 ms and must stay far below the
 /// minute that freshness promises.
-const PUBLISH_BUCKETS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
+const PUBLISH_BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Name, type, help and labels of one metric.
-pub type Declared = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-);
+pub type Declared = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 macro_rules! declare {
     (@type counter) => { IntCounter };
@@ -77,6 +71,8 @@ declare! {
         "Events older than the retention of their slice: they change no KPI.";
     late counter "tidemark_late_total" []
         "Events behind the watermark that amended their slice.";
+    unknown_fields counters "tidemark_unknown_fields_total" ["topic"]
+        "Fields in events that the contract does not know; they were ignored.";
     unknown_stage counters "tidemark_unknown_stage_total" ["source"]
         "Events that name a deal stage which the stage table does not have.";
     partials_published counter "tidemark_partials_published_total" []
@@ -119,42 +115,17 @@ const PROCESS: &[Declared] = &[
         "Total user and system CPU time spent in seconds.",
         &[],
     ),
-    (
-        "process_max_fds",
-        "gauge",
-        "Maximum number of open file descriptors.",
-        &[],
-    ),
-    (
-        "process_open_fds",
-        "gauge",
-        "Number of open file descriptors.",
-        &[],
-    ),
-    (
-        "process_resident_memory_bytes",
-        "gauge",
-        "Resident memory size in bytes.",
-        &[],
-    ),
+    ("process_max_fds", "gauge", "Maximum number of open file descriptors.", &[]),
+    ("process_open_fds", "gauge", "Number of open file descriptors.", &[]),
+    ("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", &[]),
     (
         "process_start_time_seconds",
         "gauge",
         "Start time of the process since unix epoch in seconds.",
         &[],
     ),
-    (
-        "process_threads",
-        "gauge",
-        "Number of OS threads in the process.",
-        &[],
-    ),
-    (
-        "process_virtual_memory_bytes",
-        "gauge",
-        "Virtual memory size in bytes.",
-        &[],
-    ),
+    ("process_threads", "gauge", "Number of OS threads in the process.", &[]),
+    ("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", &[]),
 ];
 
 /// Every operational metric, for `docs/metrics.md`: name, type, help, labels.

@@ -30,10 +30,6 @@ pub fn init_logging(json: bool) -> Result<(), LogFilterError> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(!json && std::io::stderr().is_terminal());
-    let set = if json {
-        builder.json().flatten_event(true).try_init()
-    } else {
-        builder.try_init()
-    };
+    let set = if json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
     set.map_err(|_| LogFilterError::AlreadySet)
 }

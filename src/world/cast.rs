@@ -81,48 +81,12 @@ pub(super) struct Product {
 
 /// Dear products sell rarely and slowly.
 pub(super) static PRODUCTS: [Product; 6] = [
-    Product {
-        name: "Starter",
-        price: 900.0,
-        cycle: 24.0,
-        win: 0.03,
-        share: 0.27,
-    },
-    Product {
-        name: "Team",
-        price: 2_400.0,
-        cycle: 33.0,
-        win: 0.02,
-        share: 0.25,
-    },
-    Product {
-        name: "Business",
-        price: 5_800.0,
-        cycle: 43.0,
-        win: 0.0,
-        share: 0.21,
-    },
-    Product {
-        name: "Scale",
-        price: 14_000.0,
-        cycle: 55.0,
-        win: -0.01,
-        share: 0.14,
-    },
-    Product {
-        name: "Enterprise",
-        price: 38_000.0,
-        cycle: 72.0,
-        win: -0.02,
-        share: 0.09,
-    },
-    Product {
-        name: "Platform",
-        price: 95_000.0,
-        cycle: 95.0,
-        win: -0.03,
-        share: 0.04,
-    },
+    Product { name: "Starter", price: 900.0, cycle: 24.0, win: 0.03, share: 0.27 },
+    Product { name: "Team", price: 2_400.0, cycle: 33.0, win: 0.02, share: 0.25 },
+    Product { name: "Business", price: 5_800.0, cycle: 43.0, win: 0.0, share: 0.21 },
+    Product { name: "Scale", price: 14_000.0, cycle: 55.0, win: -0.01, share: 0.14 },
+    Product { name: "Enterprise", price: 38_000.0, cycle: 72.0, win: -0.02, share: 0.09 },
+    Product { name: "Platform", price: 95_000.0, cycle: 95.0, win: -0.03, share: 0.04 },
 ];
 
 #[derive(Debug)]
@@ -229,11 +193,7 @@ impl Cast {
             home.rep_totals.push(so_far + dice.log_normal(1.0, 0.4));
             reps.push(Rep {
                 id: format!("r-{:03}", i + 1),
-                name: format!(
-                    "{} {}",
-                    FIRST[i % FIRST.len()],
-                    LAST[(i + i / 16) % LAST.len()]
-                ),
+                name: format!("{} {}", FIRST[i % FIRST.len()], LAST[(i + i / 16) % LAST.len()]),
                 team: format!("{}-{}", home.name, 1 + i / count % 2),
                 territory,
                 skill: dice.between(0.46, 0.64),
@@ -287,11 +247,7 @@ impl Cast {
         let home = self.reps[rep].territory;
         let stays = self.territories[home].reps.len() > 1 && dice.chance(0.8);
         for _ in 0..8 {
-            let next = if stays {
-                self.draw_rep_of(home, dice)
-            } else {
-                self.draw_rep(dice)
-            };
+            let next = if stays { self.draw_rep_of(home, dice) } else { self.draw_rep(dice) };
             if next != rep {
                 return next;
             }
@@ -322,10 +278,7 @@ pub(super) fn draw_account(dice: &mut Dice) -> u32 {
 /// The name of a customer.
 pub(super) fn company(account: u32) -> (&'static str, &'static str) {
     let i = account as usize;
-    (
-        COMPANY[i % COMPANY.len()],
-        TRADE[i / COMPANY.len() % TRADE.len()],
-    )
+    (COMPANY[i % COMPANY.len()], TRADE[i / COMPANY.len() % TRADE.len()])
 }
 
 /// The reps with name, team and territory, and the channels: what a job should know in advance.
@@ -335,27 +288,14 @@ pub fn directory(settings: &WorldSettings) -> Directory {
     let reps = cast.reps.iter().map(|rep| {
         let values = BTreeMap::from([
             ("team".to_owned(), rep.team.clone()),
-            (
-                "territory".to_owned(),
-                cast.territory(rep.territory).to_owned(),
-            ),
+            ("territory".to_owned(), cast.territory(rep.territory).to_owned()),
         ]);
-        (
-            rep.id.clone(),
-            DirectoryEntry {
-                name: Some(rep.name.clone()),
-                values,
-            },
-        )
+        (rep.id.clone(), DirectoryEntry { name: Some(rep.name.clone()), values })
     });
     let channels: BTreeSet<String> = cast.channels.iter().map(|c| c.name.clone()).collect();
     let territories = cast.territories.iter().map(|t| t.name.clone()).collect();
     Directory {
         reps: reps.collect(),
-        members: [
-            ("channel".to_owned(), channels),
-            ("territory".to_owned(), territories),
-        ]
-        .into(),
+        members: [("channel".to_owned(), channels), ("territory".to_owned(), territories)].into(),
     }
 }

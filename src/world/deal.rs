@@ -138,17 +138,10 @@ impl Deal {
             last: at - APART,
             plan: Vec::with_capacity(8),
         };
-        let start = if dice.chance(0.005) {
-            Act::Appear
-        } else {
-            Act::Create
-        };
+        let start = if dice.chance(0.005) { Act::Appear } else { Act::Create };
         deal.add(at, start);
         if owner.is_none() {
-            deal.add(
-                at + APART + dice.exponential(HOUR as f64) as i64,
-                Act::Assign,
-            );
+            deal.add(at + APART + dice.exponential(HOUR as f64) as i64, Act::Assign);
         }
         deal.plan_cycle(at, cast.channels[origin.channel].cycle, settings, dice);
         deal.carry_over(settings.start.millis());
@@ -172,9 +165,7 @@ impl Deal {
     }
 
     fn plan_cycle(&mut self, at: i64, pace: f64, settings: &WorldSettings, dice: &mut Dice) {
-        let days = dice
-            .log_normal(self.product.cycle * pace, 0.65)
-            .clamp(0.05, 900.0);
+        let days = dice.log_normal(self.product.cycle * pace, 0.65).clamp(0.05, 900.0);
         let cycle = days * DAY as f64;
         let close = season::closing(at + cycle as i64, dice)
             .max(at + HOUR + dice.exponential(6.0 * HOUR as f64) as i64);
@@ -208,10 +199,7 @@ impl Deal {
             self.add(when, Act::Reown);
             // Somebody left: nobody owns it for a while.
             if dice.chance(0.15) {
-                self.add(
-                    when - (length * dice.between(0.05, 0.1)) as i64,
-                    Act::Disown,
-                );
+                self.add(when - (length * dice.between(0.05, 0.1)) as i64, Act::Disown);
             }
         }
     }
@@ -263,10 +251,7 @@ impl Deal {
             Act::Clear => {
                 self.priced = false;
                 self.tell_no_price(at, scene);
-                self.add(
-                    at + scene.dice.exponential(2.0 * DAY as f64) as i64,
-                    Act::Price,
-                );
+                self.add(at + scene.dice.exponential(2.0 * DAY as f64) as i64, Act::Price);
             }
             Act::Assign => self.assign(at, scene),
             Act::Disown => {
@@ -348,18 +333,11 @@ impl Deal {
 
     fn close(&mut self, at: i64, scene: &mut Scene<'_>) {
         let won = scene.dice.unit() < self.win_chance(at, scene);
-        (self.status, self.stage) = if won {
-            (Status::Won, 4)
-        } else {
-            (Status::Lost, 5)
-        };
+        (self.status, self.stage) = if won { (Status::Won, 4) } else { (Status::Lost, 5) };
         self.closed = at;
         self.closings += 1;
-        let price = if self.priced {
-            won && scene.dice.chance(0.35)
-        } else {
-            scene.dice.chance(0.8)
-        };
+        let price =
+            if self.priced { won && scene.dice.chance(0.35) } else { scene.dice.chance(0.8) };
         if price {
             self.cents = (self.cents as f64 * scene.dice.between(0.88, 1.04)) as i64 + 1;
             self.priced = true;
@@ -412,10 +390,7 @@ impl Deal {
 
     fn merge(&mut self, at: i64, scene: &mut Scene<'_>) {
         let others = scene.recent.len();
-        let target = scene
-            .recent
-            .get(scene.dice.below(others))
-            .filter(|n| **n != self.number);
+        let target = scene.recent.get(scene.dice.below(others)).filter(|n| **n != self.number);
         let Some(target) = target else { return };
         self.tell_merge(*target, at, scene);
         self.plan.clear();

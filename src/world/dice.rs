@@ -77,9 +77,7 @@ impl Dice {
     /// An index, by running totals of weights.
     pub(super) fn pick(&mut self, totals: &[f64]) -> usize {
         let at = self.unit() * totals.last().copied().unwrap_or(0.0);
-        totals
-            .partition_point(|total| *total <= at)
-            .min(totals.len().saturating_sub(1))
+        totals.partition_point(|total| *total <= at).min(totals.len().saturating_sub(1))
     }
 }
 

@@ -52,12 +52,7 @@ impl Subject {
     /// apart in time, it tells apart by the second number of the order.
     pub(super) fn draft(&mut self, op: Op, moment: i64) -> Draft {
         self.written += 1;
-        let System {
-            name,
-            source,
-            precision,
-            ..
-        } = self.system;
+        let System { name, source, precision, .. } = self.system;
         let mut json = String::with_capacity(448);
         json.push_str("{\"v\":1,\"id\":\"");
         for part in [source, ":", self.kind.as_str(), ":", &self.id, ":"] {
@@ -89,11 +84,7 @@ impl Subject {
         json.push(',');
         digits(&mut json, u64::from(self.written), 1);
         json.push_str("],\"set\":{");
-        Draft {
-            json,
-            empty: true,
-            merged_into: None,
-        }
+        Draft { json, empty: true, merged_into: None }
     }
 
     /// Ends an event and sends it.
@@ -121,13 +112,7 @@ impl Subject {
             key.push_str(part);
         }
         let latency = self.system.latency;
-        out.push(Posting {
-            moment,
-            key,
-            entity: self.kind,
-            json,
-            latency,
-        });
+        out.push(Posting { moment, key, entity: self.kind, json, latency });
     }
 }
 
@@ -277,14 +262,8 @@ mod tests {
         assert_eq!(shown(|t| digits(t, 1234, 2)), "1234");
         assert_eq!(shown(|t| decimal(t, -5)), "-0.05");
         let ms = 1_764_086_400_023;
-        assert_eq!(
-            shown(|t| instant(t, ms, Precision::Millis)),
-            "2025-11-25T16:00:00.023Z"
-        );
-        assert_eq!(
-            shown(|t| instant(t, ms, Precision::Seconds)),
-            "2025-11-25T16:00:00Z"
-        );
+        assert_eq!(shown(|t| instant(t, ms, Precision::Millis)), "2025-11-25T16:00:00.023Z");
+        assert_eq!(shown(|t| instant(t, ms, Precision::Seconds)), "2025-11-25T16:00:00Z");
         assert_eq!(shown(|t| instant(t, ms, Precision::Day)), "2025-11-25");
     }
 

@@ -77,15 +77,7 @@ impl Lead {
             test: false,
             written: 0,
         };
-        let mut lead = Lead {
-            number,
-            step: 0,
-            subject,
-            origin,
-            created: at,
-            stage: "new",
-            plan,
-        };
+        let mut lead = Lead { number, step: 0, subject, origin, created: at, stage: "new", plan };
         lead.carry_over(settings.start.millis());
         lead
     }
@@ -120,8 +112,7 @@ impl Lead {
             Act::Convert => {
                 let deal = entity_id(EntityKind::Deal, next_deal);
                 self.write(at, Op::Update, scene, |d| {
-                    d.text(Field::Stage, "converted")
-                        .text(Field::ConvertedDeal, &deal);
+                    d.text(Field::Stage, "converted").text(Field::ConvertedDeal, &deal);
                 });
                 let pause = 500 + scene.dice.exponential(120_000.0) as i64;
                 return Some((at + pause, self.origin));
@@ -135,10 +126,7 @@ impl Lead {
         if self.created >= start {
             return;
         }
-        let over = self
-            .plan
-            .iter()
-            .any(|(at, act)| *at < start && *act == Act::Convert);
+        let over = self.plan.iter().any(|(at, act)| *at < start && *act == Act::Convert);
         if over || self.plan.first().is_none_or(|(at, _)| *at < start) {
             self.plan.clear();
             return;
@@ -149,8 +137,7 @@ impl Lead {
             }
         }
         self.plan.retain(|(at, _)| *at >= start + 60_000);
-        self.plan
-            .push((start + (self.number % 60_000) as i64, Act::Open));
+        self.plan.push((start + (self.number % 60_000) as i64, Act::Open));
     }
 
     fn write(&mut self, at: i64, op: Op, scene: &mut Scene<'_>, fill: impl FnOnce(&mut Draft)) {
@@ -160,19 +147,11 @@ impl Lead {
     }
 
     fn create(&mut self, at: i64, op: Op, flags: &str, scene: &mut Scene<'_>) {
-        let Origin {
-            system,
-            rep,
-            channel,
-            account,
-            ..
-        } = self.origin;
+        let Origin { system, rep, channel, account, .. } = self.origin;
         let rep = &scene.cast.reps[rep];
         let mut draft = self.subject.draft(op, at);
         let (first, second) = cast::company(account);
-        draft
-            .texts(Field::Name, &[first, " ", second])
-            .text(Field::Stage, self.stage);
+        draft.texts(Field::Name, &[first, " ", second]).text(Field::Stage, self.stage);
         if system.style != Style::Terse || op == Op::Snapshot {
             draft.time(Field::CreatedAt, self.created, system.precision);
         }
@@ -180,9 +159,7 @@ impl Lead {
         if system.style == Style::Scattered && op == Op::Create {
             self.subject.post(draft, at, flags, scene.out);
             let later = at + 5 + scene.dice.below(60) as i64;
-            self.write(later, Op::Update, scene, |d| {
-                _ = d.text(Field::Owner, &rep.id)
-            });
+            self.write(later, Op::Update, scene, |d| _ = d.text(Field::Owner, &rep.id));
             return;
         }
         draft.text(Field::Owner, &rep.id);

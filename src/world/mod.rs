@@ -198,11 +198,7 @@ impl World {
 
     fn push(&mut self, at: i64, job: Job) {
         self.pushed += 1;
-        self.queue.push(Reverse(Item {
-            at,
-            number: self.pushed,
-            job,
-        }));
+        self.queue.push(Reverse(Item { at, number: self.pushed, job }));
     }
 
     /// Draws the next birth by thinning: candidates come at the highest rate, and one is accepted
@@ -215,10 +211,9 @@ impl World {
                 (leads, leads)
             }
             // Before the start the converted leads are not played, only the deals they became.
-            Door::Deal => (
-                self.settings.deals_per_day * (1.0 - FROM_LEADS),
-                self.settings.deals_per_day,
-            ),
+            Door::Deal => {
+                (self.settings.deals_per_day * (1.0 - FROM_LEADS), self.settings.deals_per_day)
+            }
         };
         let highest = daily.max(before_start) * season::HIGHEST;
         if highest <= 0.0 {
@@ -237,11 +232,7 @@ impl World {
             if at >= self.end as f64 {
                 return;
             }
-            let rate = if (at as i64) < start {
-                before_start
-            } else {
-                daily
-            };
+            let rate = if (at as i64) < start { before_start } else { daily };
             if dice.chance(rate * season::weight(at as i64) / highest) {
                 return self.push(at as i64, Job::Birth(door));
             }
@@ -260,14 +251,8 @@ impl World {
                 self.deals += 1;
                 let mut dice = self.fate.dice(Stream::Deal, self.deals, 0);
                 let origin = deal::Origin::cold(&self.cast, &mut dice);
-                let deal = Deal::born(
-                    self.deals,
-                    at,
-                    origin,
-                    &self.settings,
-                    &self.cast,
-                    &mut dice,
-                );
+                let deal =
+                    Deal::born(self.deals, at, origin, &self.settings, &self.cast, &mut dice);
                 self.plan_deal(Box::new(deal));
             }
         }
@@ -299,14 +284,7 @@ impl World {
         if let Some((at, origin)) = lead.act(&mut scene, next_deal) {
             self.deals = next_deal;
             let mut fresh = self.fate.dice(Stream::Deal, next_deal, 0);
-            let deal = Deal::born(
-                next_deal,
-                at,
-                origin,
-                &self.settings,
-                &self.cast,
-                &mut fresh,
-            );
+            let deal = Deal::born(next_deal, at, origin, &self.settings, &self.cast, &mut fresh);
             self.plan_deal(Box::new(deal));
         }
         self.deliver(&mut dice);
@@ -338,13 +316,7 @@ impl World {
     fn deliver(&mut self, dice: &mut Dice) {
         let mut postings = std::mem::take(&mut self.postings);
         for posting in postings.drain(..) {
-            let Posting {
-                moment,
-                key,
-                entity,
-                json,
-                latency,
-            } = posting;
+            let Posting { moment, key, entity, json, latency } = posting;
             let late = dice.chance(self.settings.late);
             let delay = match late {
                 true => dice.log_uniform(HOUR as f64, 4.0 * DAY as f64),
@@ -370,11 +342,8 @@ impl World {
                 duplicate: false,
             };
             if let Some(at) = duplicate {
-                let again = Arrival {
-                    at: Timestamp::from_millis(at),
-                    duplicate: true,
-                    ..arrival.clone()
-                };
+                let again =
+                    Arrival { at: Timestamp::from_millis(at), duplicate: true, ..arrival.clone() };
                 self.push(at, Job::Arrive(Box::new(again)));
             }
             self.push(at, Job::Arrive(Box::new(arrival)));

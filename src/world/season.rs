@@ -14,9 +14,7 @@ const HOURS: [f64; 24] = [
     0.5, 0.3, 0.2, 0.15, 0.1, 0.05,
 ];
 /// January first: a slow summer, a strong autumn.
-const YEAR: [f64; 12] = [
-    0.95, 1.0, 1.08, 1.0, 1.0, 1.06, 0.88, 0.82, 1.08, 1.08, 1.1, 0.9,
-];
+const YEAR: [f64; 12] = [0.95, 1.0, 1.08, 1.0, 1.0, 1.06, 0.88, 0.82, 1.08, 1.08, 1.1, 0.9];
 /// First month of the quarter first.
 const QUARTER: [f64; 3] = [0.95, 1.0, 1.05];
 

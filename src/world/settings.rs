@@ -67,9 +67,7 @@ impl Default for WorldSettings {
             opening_days: 180,
             reps: 24,
             territories: 4,
-            channels: ["web", "referral", "outbound", "events", "partner"]
-                .map(String::from)
-                .into(),
+            channels: ["web", "referral", "outbound", "events", "partner"].map(String::from).into(),
             deals_per_day: 40.0,
             currency: Currency::parse("EUR").expect("three letters are a currency"),
             duplicates: 0.02,
@@ -98,11 +96,7 @@ impl WorldSettings {
             &mut self.restore,
             &mut self.merge,
         ] {
-            *share = if share.is_nan() {
-                0.0
-            } else {
-                share.clamp(0.0, 1.0)
-            };
+            *share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
         }
         if !self.deals_per_day.is_finite() {
             self.deals_per_day = 0.0;

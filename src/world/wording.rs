@@ -67,11 +67,7 @@ impl Deal {
         let mut draft = self.subject.draft(Op::Create, at);
         self.put_everything(&mut draft, scene);
         if self.subject.system.style != Style::Terse {
-            draft.time(
-                Field::CreatedAt,
-                self.created,
-                self.subject.system.precision,
-            );
+            draft.time(Field::CreatedAt, self.created, self.subject.system.precision);
         }
         self.subject.post(draft, at, "", scene.out);
     }
@@ -90,9 +86,7 @@ impl Deal {
             later
         };
         if self.owner.is_some() {
-            self.update(next(scene.dice), scene, |deal, draft| {
-                deal.put_owner(draft, cast)
-            });
+            self.update(next(scene.dice), scene, |deal, draft| deal.put_owner(draft, cast));
         }
         if self.channel_known {
             self.tell_channel(next(scene.dice), scene);
@@ -100,9 +94,7 @@ impl Deal {
         if self.priced {
             self.tell_price(next(scene.dice), scene);
         }
-        self.update(next(scene.dice), scene, |deal, draft| {
-            deal.put_account(draft)
-        });
+        self.update(next(scene.dice), scene, |deal, draft| deal.put_account(draft));
         self.update(next(scene.dice), scene, |deal, draft| {
             draft.text(Field::Product, deal.product.name);
         });
@@ -114,11 +106,7 @@ impl Deal {
         self.put_everything(&mut draft, scene);
         let dated = self.subject.system.style != Style::Terse;
         if why == Act::Open || (why == Act::Snapshot && dated) {
-            draft.time(
-                Field::CreatedAt,
-                self.created,
-                self.subject.system.precision,
-            );
+            draft.time(Field::CreatedAt, self.created, self.subject.system.precision);
         }
         if self.status != Status::Open && dated {
             draft.time(Field::ClosedAt, self.closed, self.subject.system.precision);
@@ -143,9 +131,7 @@ impl Deal {
             draft.text(Field::Channel, &cast.channels[self.channel].name);
         }
         self.put_account(draft);
-        draft
-            .text(Field::Product, self.product.name)
-            .text(Field::Type, "new business");
+        draft.text(Field::Product, self.product.name).text(Field::Type, "new business");
     }
 
     pub(super) fn tell_stage(&mut self, price: bool, at: i64, scene: &mut Scene<'_>) {
@@ -266,9 +252,7 @@ impl Deal {
         let dated = self.subject.system.style != Style::Terse;
         self.update(at, scene, |deal, draft| {
             deal.put_stage(draft);
-            draft
-                .text(Field::Status, Status::Open.as_str())
-                .null(Field::LostReason);
+            draft.text(Field::Status, Status::Open.as_str()).null(Field::LostReason);
             if dated {
                 draft.null(Field::ClosedAt);
             }

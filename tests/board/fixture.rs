@@ -59,9 +59,8 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
     ]
     .into_iter()
     .collect();
-    let before: Measures = [(money(Measure::WonAmount), Exact::whole(sales.before).0)]
-        .into_iter()
-        .collect();
+    let before: Measures =
+        [(money(Measure::WonAmount), Exact::whole(sales.before).0)].into_iter().collect();
     let stock: Measures = [
         (plain(Measure::OpenDeals), sales.open),
         (money(Measure::OpenAmount), Exact::whole(sales.pipeline).0),
@@ -69,13 +68,8 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
     ]
     .into_iter()
     .collect();
-    let view = View {
-        flow: &flow,
-        stock: &stock,
-        before: Some(&before),
-        age_days: 0,
-        currency: eur,
-    };
+    let view =
+        View { flow: &flow, stock: &stock, before: Some(&before), age_days: 0, currency: eur };
     let calendar = calendar();
     let range = kind.current(&calendar, now);
     Row {
@@ -89,10 +83,7 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
         version: 1,
         as_of: Some(now),
         complete_ratio: 0.75,
-        kpis: CATALOGUE
-            .iter()
-            .map(|k| (k.name, k.unit, k.compute(&view)))
-            .collect(),
+        kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
         currency: eur,
     }
 }
@@ -106,10 +97,7 @@ pub fn state(rows: &[Row]) -> HttpState {
     }
     let pages = MetricsPages::new(Arc::clone(&telemetry));
     let current: Vec<&Row> = rows.iter().filter(|r| r.pane == Pane::Early).collect();
-    pages.put(
-        0,
-        KpiSnapshot::render(&current, Caps { per_family: 10_000 }),
-    );
+    pages.put(0, KpiSnapshot::render(&current, Caps { per_family: 10_000 }));
     let health = Arc::new(Health::new(["ledger", "rollup"]));
     health.set("ledger", Ok(()));
     health.set("rollup", Ok(()));
@@ -137,11 +125,5 @@ pub fn state(rows: &[Row]) -> HttpState {
             names(&["territory", "channel"]),
         ],
     };
-    HttpState {
-        board,
-        telemetry,
-        pages,
-        health,
-        info: Arc::new(info),
-    }
+    HttpState { board, telemetry, pages, health, info: Arc::new(info) }
 }

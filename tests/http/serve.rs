@@ -22,20 +22,14 @@ struct Server {
 }
 
 async fn server(limits: Limits) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("loopback has ports");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has ports");
     let address = listener.local_addr().expect("it is bound");
     let (stop, stopped) = oneshot::channel();
     let done = tokio::spawn(serve(listener, router(state(&rows())), limits, async {
         // A dropped sender stops as well.
         let _ = stopped.await;
     }));
-    Server {
-        address,
-        stop,
-        done,
-    }
+    Server { address, stop, done }
 }
 
 /// Sends all of it; false where the server would not take it.
@@ -66,9 +60,7 @@ async fn receive(stream: &TcpStream, enough: usize) -> String {
             }
         }
     };
-    timeout(DEADLINE, all)
-        .await
-        .expect("the server answers or closes in time");
+    timeout(DEADLINE, all).await.expect("the server answers or closes in time");
     String::from_utf8_lossy(&said).into_owned()
 }
 
@@ -81,10 +73,7 @@ const CLOSING: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n
 
 #[tokio::test]
 async fn a_client_that_dribbles_its_head_is_cut_off() {
-    let limits = Limits {
-        header_read: Duration::from_millis(100),
-        ..Limits::default()
-    };
+    let limits = Limits { header_read: Duration::from_millis(100), ..Limits::default() };
     let server = server(limits).await;
     let stream = TcpStream::connect(server.address).await.unwrap();
     assert!(send(&stream, b"GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: ").await);
@@ -98,10 +87,7 @@ async fn a_client_that_dribbles_its_head_is_cut_off() {
 async fn a_head_beyond_all_measure_is_refused() {
     let server = server(Limits::default()).await;
     let stream = TcpStream::connect(server.address).await.unwrap();
-    let long = format!(
-        "GET /livez HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n",
-        "x".repeat(100_000)
-    );
+    let long = format!("GET /livez HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "x".repeat(100_000));
     // The server may close before it has taken all of it.
     let _ = send(&stream, long.as_bytes()).await;
     let answer = until_closed(&stream).await;
@@ -110,31 +96,21 @@ async fn a_head_beyond_all_measure_is_refused() {
 
 #[tokio::test]
 async fn connections_beyond_the_cap_wait_for_a_place() {
-    let server = server(Limits {
-        connections: 1,
-        ..Limits::default()
-    })
-    .await;
+    let server = server(Limits { connections: 1, ..Limits::default() }).await;
     let first = TcpStream::connect(server.address).await.unwrap();
     assert!(send(&first, ASKING).await);
     assert!(receive(&first, 12).await.starts_with("HTTP/1.1 200"));
     let second = TcpStream::connect(server.address).await.unwrap();
     assert!(send(&second, CLOSING).await);
     let early = timeout(Duration::from_millis(100), second.readable()).await;
-    assert!(
-        early.is_err(),
-        "the second connection was answered beside the first"
-    );
+    assert!(early.is_err(), "the second connection was answered beside the first");
     drop(first);
     assert!(until_closed(&second).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
 async fn old_connections_are_closed() {
-    let limits = Limits {
-        connection_age: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let limits = Limits { connection_age: Duration::from_millis(50), ..Limits::default() };
     let server = server(limits).await;
     let stream = TcpStream::connect(server.address).await.unwrap();
     assert!(send(&stream, ASKING).await);
@@ -143,42 +119,22 @@ async fn old_connections_are_closed() {
 
 #[tokio::test]
 async fn the_server_stops_when_asked_and_idle_clients_do_not_hold_it() {
-    let Server {
-        address,
-        stop,
-        done,
-    } = server(Limits::default()).await;
+    let Server { address, stop, done } = server(Limits::default()).await;
     let idle = TcpStream::connect(address).await.unwrap();
     assert!(send(&idle, ASKING).await);
     receive(&idle, 12).await;
     stop.send(()).unwrap();
-    timeout(Duration::from_secs(5), done)
-        .await
-        .expect("well within the grace")
-        .unwrap();
+    timeout(Duration::from_secs(5), done).await.expect("well within the grace").unwrap();
     until_closed(&idle).await;
-    assert!(
-        TcpStream::connect(address).await.is_err(),
-        "nobody listens any more"
-    );
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
 
 #[tokio::test]
 async fn a_request_that_never_ends_does_not_hold_the_server_for_ever() {
-    let limits = Limits {
-        grace: Duration::from_millis(100),
-        ..Limits::default()
-    };
-    let Server {
-        address,
-        stop,
-        done,
-    } = server(limits).await;
+    let limits = Limits { grace: Duration::from_millis(100), ..Limits::default() };
+    let Server { address, stop, done } = server(limits).await;
     let stuck = TcpStream::connect(address).await.unwrap();
     assert!(send(&stuck, b"GET /metrics HTTP/1.1\r\nhost: x\r\n").await);
     stop.send(()).unwrap();
-    timeout(DEADLINE, done)
-        .await
-        .expect("the grace ends")
-        .unwrap();
+    timeout(DEADLINE, done).await.expect("the grace ends").unwrap();
 }

@@ -42,13 +42,7 @@ impl Job {
         let file = dir.path().join("tidemark.toml");
         std::fs::write(&file, &text).unwrap();
         let config = Config::from_toml(&text, "test", std::iter::empty()).unwrap();
-        Job {
-            dir,
-            file,
-            config,
-            source,
-            log: Arc::new(kafka_log(bootstrap)),
-        }
+        Job { dir, file, config, source, log: Arc::new(kafka_log(bootstrap)) }
     }
 
     /// Creates the topics with the binary, as an operator does.
@@ -62,11 +56,7 @@ impl Job {
 
     /// Starts an instance.
     pub fn start(&self, name: &str) -> Process {
-        Process::start(
-            self.dir.path(),
-            name,
-            &["run", "--config", self.file.to_str().unwrap()],
-        )
+        Process::start(self.dir.path(), name, &["run", "--config", self.file.to_str().unwrap()])
     }
 
     /// Writes records to the source topic, over all its partitions in turn: the order of one

@@ -11,10 +11,7 @@ use tidemark::clock;
 /// A test that cannot run must not look like one that passed, so without a broker this panics,
 /// unless `TIDEMARK_SKIP_KAFKA=1` says that it was meant.
 pub fn kafka_bootstrap() -> Option<String> {
-    if let Some(bootstrap) = std::env::var("KAFKA_BOOTSTRAP")
-        .ok()
-        .filter(|b| !b.is_empty())
-    {
+    if let Some(bootstrap) = std::env::var("KAFKA_BOOTSTRAP").ok().filter(|b| !b.is_empty()) {
         return Some(bootstrap);
     }
     if std::env::var("TIDEMARK_SKIP_KAFKA").is_ok_and(|skip| skip == "1") {
@@ -31,11 +28,7 @@ pub fn kafka_bootstrap() -> Option<String> {
 pub fn fresh_name(stem: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!(
-        "{stem}-{:x}-{:x}-{count}",
-        clock::wall_ms(),
-        std::process::id()
-    )
+    format!("{stem}-{:x}-{:x}-{count}", clock::wall_ms(), std::process::id())
 }
 
 /// Calls `step` until it yields something. `step` should wait a little itself, for what it needs
@@ -46,10 +39,7 @@ pub fn await_some<T>(what: &str, within: Duration, mut step: impl FnMut() -> Opt
         if let Some(got) = step() {
             return got;
         }
-        assert!(
-            clock::monotonic() < deadline,
-            "not within {within:?}: {what}"
-        );
+        assert!(clock::monotonic() < deadline, "not within {within:?}: {what}");
     }
 }
 
@@ -81,13 +71,8 @@ pub fn delete_records(
         config.set("bootstrap.servers", bootstrap).create().unwrap();
     let mut list = rdkafka::TopicPartitionList::new();
     let offset = rdkafka::Offset::Offset(start.0 as i64);
-    list.add_partition_offset(&partition.topic, partition.partition.0 as i32, offset)
-        .unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let done = runtime
-        .block_on(admin.delete_records(&list, &AdminOptions::new()))
-        .unwrap();
+    list.add_partition_offset(&partition.topic, partition.partition.0 as i32, offset).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let done = runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
     done.elements()[0].error().unwrap();
 }

@@ -121,10 +121,7 @@ pub fn definition(
         shards: 4,
         partitions: 3,
         calendar: calendar(zone),
-        retention: Retention {
-            fine: Span::days(8),
-            days: Some(800),
-        },
+        retention: Retention { fine: Span::days(8), days: Some(800) },
         windows: windows.to_vec(),
         segments: segments
             .iter()
@@ -147,11 +144,7 @@ pub fn replay(
     records: &[Record],
     as_of: Option<Timestamp>,
 ) -> (Rows, Counts) {
-    let mut replay = Replay::new(
-        definition.clone(),
-        decoder(definition.calendar.zone()),
-        as_of,
-    );
+    let mut replay = Replay::new(definition.clone(), decoder(definition.calendar.zone()), as_of);
     for record in records {
         let dead = replay.feed(record);
         assert!(dead.is_empty(), "dead letters: {dead:?}");
@@ -172,11 +165,7 @@ impl Rows {
     /// Takes a row as published.
     pub fn take(&mut self, json: &str) {
         let row: Value = serde_json::from_str(json).expect("a row is JSON");
-        let text = |v: &Value| {
-            v.as_str()
-                .unwrap_or_else(|| panic!("no text: {v}"))
-                .to_owned()
-        };
+        let text = |v: &Value| v.as_str().unwrap_or_else(|| panic!("no text: {v}")).to_owned();
         let window = &row["window"];
         let name = (
             text(&window["kind"]),
@@ -191,10 +180,7 @@ impl Rows {
 
     /// The KPIs of one row.
     pub fn kpis(&self, name: &RowName) -> Value {
-        let kpis = self
-            .0
-            .get(name)
-            .unwrap_or_else(|| panic!("no row {name:?}"));
+        let kpis = self.0.get(name).unwrap_or_else(|| panic!("no row {name:?}"));
         serde_json::from_str(kpis).expect("KPIs are JSON")
     }
 
@@ -235,10 +221,8 @@ pub fn is_blank(kpis: &str) -> bool {
 
 /// A file of the shared reference data; `None` where it is not on this machine.
 pub fn shared(name: &str) -> Option<String> {
-    let root = std::env::var_os("TIDEMARK_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("TIDEMARK_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let path = root.join("data/maven_crm").join(name);
     path.is_file().then(|| {
         std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))

@@ -29,11 +29,7 @@ impl Process {
             .stderr(file)
             .spawn()
             .unwrap();
-        Process {
-            child,
-            log,
-            address: None,
-        }
+        Process { child, log, address: None }
     }
 
     /// What it said so far.
@@ -46,10 +42,8 @@ impl Process {
         if let Some(address) = self.address {
             return address;
         }
-        let address = await_some(
-            "the server's address in the log",
-            Duration::from_secs(60),
-            || {
+        let address =
+            await_some("the server's address in the log", Duration::from_secs(60), || {
                 let said = self.said();
                 let found = said.split("address=").nth(1).and_then(|rest| {
                     let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))?;
@@ -62,8 +56,7 @@ impl Process {
                     pause();
                 }
                 found
-            },
-        );
+            });
         self.address = Some(address);
         address
     }
@@ -93,13 +86,7 @@ impl Process {
     /// Asks it to end, as an operator does, and waits for it.
     pub fn terminate(&mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.wait(Duration::from_secs(20))
     }
 
@@ -130,14 +117,8 @@ pub fn pause() {
 /// A GET over a connection of its own.
 pub fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .ok()?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )
-    .ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -148,10 +129,7 @@ pub fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
 
 /// Runs the binary to its end.
 pub fn run_to_end(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let out = Command::new(env!("CARGO_BIN_EXE_tidemark"))
-        .args(arguments)
-        .output()
-        .unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_tidemark")).args(arguments).output().unwrap();
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     (out.status.code(), text(&out.stdout), text(&out.stderr))
 }

@@ -119,11 +119,7 @@ pub fn months(first: &str, count: u32) -> Vec<Window> {
 
 fn window(name: String, start: NaiveDate, end: NaiveDate) -> Window {
     let micros = |d: NaiveDate| d.and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp_micros();
-    Window {
-        name,
-        start: micros(start),
-        end: micros(end),
-    }
+    Window { name, start: micros(start), end: micros(end) }
 }
 
 /// Counts, by window name and segment text.
@@ -131,10 +127,7 @@ pub fn recount<'a>(
     events: impl IntoIterator<Item = &'a str>,
     question: &Question<'_>,
 ) -> BTreeMap<(String, String), Tally> {
-    let mut answer = Answer {
-        question,
-        tallies: BTreeMap::new(),
-    };
+    let mut answer = Answer { question, tallies: BTreeMap::new() };
     for ((_, kind, _), history) in histories(events) {
         if history.exists() {
             match kind.as_str() {
@@ -183,20 +176,13 @@ fn histories<'a>(
             continue;
         }
         let entity = &event["entity"];
-        let key = (
-            text(&event["tenant"]),
-            text(&entity["type"]),
-            text(&entity["id"]),
-        );
-        out.entry(key)
-            .or_insert_with(|| History(Vec::new()))
-            .0
-            .push(Written {
-                order: [0, 1].map(|i| event["order"][i].as_i64().unwrap()),
-                rank: OPS.iter().position(|op| event["op"] == *op).unwrap(),
-                time: micros(event["time"].as_str().unwrap()),
-                set: event["set"].as_object().cloned().unwrap_or_default(),
-            });
+        let key = (text(&event["tenant"]), text(&entity["type"]), text(&entity["id"]));
+        out.entry(key).or_insert_with(|| History(Vec::new())).0.push(Written {
+            order: [0, 1].map(|i| event["order"][i].as_i64().unwrap()),
+            rank: OPS.iter().position(|op| event["op"] == *op).unwrap(),
+            time: micros(event["time"].as_str().unwrap()),
+            set: event["set"].as_object().cloned().unwrap_or_default(),
+        });
     }
     for history in out.values_mut() {
         history.0.sort_by_key(|e| (e.order, e.rank, e.time));
@@ -209,12 +195,7 @@ pub fn micros(text: &str) -> i64 {
     match DateTime::parse_from_rfc3339(text) {
         Ok(at) => at.timestamp_micros(),
         Err(_) => {
-            window(
-                String::new(),
-                text.parse().unwrap(),
-                NaiveDate::MAX.pred_opt().unwrap(),
-            )
-            .start
+            window(String::new(), text.parse().unwrap(), NaiveDate::MAX.pred_opt().unwrap()).start
         }
     }
 }
@@ -228,21 +209,13 @@ struct Closing {
 
 impl History {
     fn exists(&self) -> bool {
-        self.0
-            .iter()
-            .rev()
-            .find(|e| e.rank != UPDATE)
-            .is_none_or(|e| e.rank < MERGE)
+        self.0.iter().rev().find(|e| e.rank != UPDATE).is_none_or(|e| e.rank < MERGE)
     }
 
     /// The last write of a field as of an event: `None` if it was never written by then.
     fn as_of(&self, event: usize, field: &str) -> Option<&Value> {
         let limit = self.0[event].order;
-        self.0
-            .iter()
-            .filter(|e| e.order <= limit)
-            .filter_map(|e| e.set.get(field))
-            .next_back()
+        self.0.iter().filter(|e| e.order <= limit).filter_map(|e| e.set.get(field)).next_back()
     }
 
     /// The last write of a field.
@@ -256,14 +229,8 @@ impl History {
             return value.as_str().map(str::to_owned);
         }
         let Written { order, time, .. } = &self.0[event];
-        let later = self
-            .0
-            .iter()
-            .filter(|e| e.order > *order && e.time <= time + SETTLE);
-        later
-            .filter_map(|e| e.set.get(field)?.as_str())
-            .next()
-            .map(str::to_owned)
+        let later = self.0.iter().filter(|e| e.order > *order && e.time <= time + SETTLE);
+        later.filter_map(|e| e.set.get(field)?.as_str()).next().map(str::to_owned)
     }
 
     fn creation_event(&self) -> usize {
@@ -272,11 +239,7 @@ impl History {
     }
 
     fn created(&self) -> Option<i64> {
-        let stated = self
-            .0
-            .iter()
-            .rev()
-            .find_map(|e| e.set.get("created_at")?.as_str());
+        let stated = self.0.iter().rev().find_map(|e| e.set.get("created_at")?.as_str());
         let creates = self.0.iter().filter(|e| e.rank == CREATE).map(|e| e.time);
         stated.map(micros).or_else(|| creates.min())
     }
@@ -284,11 +247,8 @@ impl History {
     /// Status after each event.
     fn statuses(&self) -> Vec<&str> {
         let mut status = "open";
-        let after = |e: &'_ Written| {
-            e.set
-                .get("status")
-                .map(|s| s.as_str().unwrap_or("open").to_owned())
-        };
+        let after =
+            |e: &'_ Written| e.set.get("status").map(|s| s.as_str().unwrap_or("open").to_owned());
         self.0
             .iter()
             .map(|e| {
@@ -310,24 +270,13 @@ impl History {
             return None;
         }
         // The first event of the last run: behind the last event after which it was otherwise.
-        let event = statuses
-            .iter()
-            .rposition(|s| *s != last)
-            .map_or(0, |i| i + 1);
-        let dated = self
-            .0
-            .iter()
-            .rev()
-            .find_map(|e| Some((e.order, e.set.get("closed_at")?)));
+        let event = statuses.iter().rposition(|s| *s != last).map_or(0, |i| i + 1);
+        let dated = self.0.iter().rev().find_map(|e| Some((e.order, e.set.get("closed_at")?)));
         let at = match dated {
             Some((order, Value::String(text))) if order >= self.0[event].order => micros(text),
             _ => self.0[event].time,
         };
-        Some(Closing {
-            event,
-            at,
-            won: last == "won",
-        })
+        Some(Closing { event, at, won: last == "won" })
     }
 }
 
@@ -340,11 +289,7 @@ impl Answer<'_> {
     /// Changes the tallies of the window around `at`, in every segment.
     fn add(&mut self, at: i64, credit: &dyn Fn(&str) -> String, change: &dyn Fn(&mut Tally)) {
         let question = self.question;
-        for window in question
-            .windows
-            .iter()
-            .filter(|w| w.start <= at && at < w.end)
-        {
+        for window in question.windows.iter().filter(|w| w.start <= at && at < w.end) {
             for segment in &question.segments {
                 let text = segment_text(segment, credit);
                 change(self.tallies.entry((window.name.clone(), text)).or_default());
@@ -357,18 +302,9 @@ impl Answer<'_> {
         if name == "rep" {
             return field("owner").unwrap_or_else(|| "unknown".to_owned());
         }
-        let known = || {
-            self.question
-                .directory
-                .reps
-                .get(&field("owner")?)?
-                .values
-                .get(name)
-                .cloned()
-        };
-        field(name)
-            .or_else(known)
-            .unwrap_or_else(|| "unknown".to_owned())
+        let known =
+            || self.question.directory.reps.get(&field("owner")?)?.values.get(name).cloned();
+        field(name).or_else(known).unwrap_or_else(|| "unknown".to_owned())
     }
 
     fn count_lead(&mut self, lead: &History) {
@@ -464,19 +400,13 @@ impl Answer<'_> {
 
 /// The value of a dimension that a fact of that event is credited to.
 fn credit(question: &Question<'_>, name: &str, history: &History, event: usize) -> String {
-    let answer = Answer {
-        question,
-        tallies: BTreeMap::new(),
-    };
+    let answer = Answer { question, tallies: BTreeMap::new() };
     answer.dimension(name, &|field| history.settled(event, field))
 }
 
 fn segment_text(segment: &[String], credit: &dyn Fn(&str) -> String) -> String {
     let values: Vec<String> = segment.iter().map(|name| credit(name)).collect();
-    let pairs = segment
-        .iter()
-        .zip(&values)
-        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let pairs = segment.iter().zip(&values).map(|(name, value)| (name.as_str(), value.as_str()));
     Segment::of(pairs).to_string()
 }
 

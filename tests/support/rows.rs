@@ -59,21 +59,17 @@ pub fn await_rows(instance: &mut Process, expected: &BTreeMap<String, String>) {
     );
     let mut last = String::new();
     let deadline = tidemark::clock::monotonic() + Duration::from_secs(120);
-    await_some(
-        "the rows are the replay's",
-        Duration::from_secs(150),
-        || {
-            match compare(&shown(instance), expected) {
-                Ok(()) => return Some(()),
-                Err(difference) => last = difference,
-            }
-            if tidemark::clock::monotonic() > deadline {
-                panic!("after 120 s: {last}\n{}", instance.said());
-            }
-            pause();
-            None
-        },
-    );
+    await_some("the rows are the replay's", Duration::from_secs(150), || {
+        match compare(&shown(instance), expected) {
+            Ok(()) => return Some(()),
+            Err(difference) => last = difference,
+        }
+        if tidemark::clock::monotonic() > deadline {
+            panic!("after 120 s: {last}\n{}", instance.said());
+        }
+        pause();
+        None
+    });
 }
 
 /// A row that says nothing may be missing: live, zero rows begin when a segment is first seen.
@@ -149,11 +145,7 @@ fn compare(
         return Ok(());
     }
     let n = wrong.len();
-    Err(format!(
-        "{n} of {} rows differ, first: {}",
-        expected.len(),
-        wrong[0]
-    ))
+    Err(format!("{n} of {} rows differ, first: {}", expected.len(), wrong[0]))
 }
 
 /// Events of a made-up company that ended some months ago, duplicates and late ones included.
@@ -168,7 +160,5 @@ pub fn company(seed: u64, days: u32) -> Vec<String> {
         deals_per_day: 12.0,
         ..WorldSettings::default()
     });
-    std::iter::from_fn(|| world.next_before(now))
-        .map(|a| a.json)
-        .collect()
+    std::iter::from_fn(|| world.next_before(now)).map(|a| a.json).collect()
 }

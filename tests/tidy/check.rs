@@ -23,16 +23,10 @@ pub fn imports_point_one_way(tree: &Tree) -> Faults {
             continue;
         };
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
-            out.push(format!(
-                "{}: module \"{module}\" has no line in MAY_IMPORT",
-                source.path
-            ));
+            out.push(format!("{}: module \"{module}\" has no line in MAY_IMPORT", source.path));
             continue;
         };
-        let inner = source
-            .path
-            .trim_start_matches("src/")
-            .trim_end_matches(".rs");
+        let inner = source.path.trim_start_matches("src/").trim_end_matches(".rs");
         let depth = inner.trim_end_matches("/mod").split('/').count();
         for name in names(&source.shipped) {
             let parts: Vec<&str> = name.path.split("::").collect();
@@ -61,26 +55,14 @@ pub fn the_core_is_pure(tree: &Tree) -> Faults {
             let seeded = source.path == SEEDED && name.path.starts_with("rand");
             let impure = IMPURE.iter().any(|i| is_or_inside(&name.path, i)) && !seeded;
             let loud = name.is_macro && IMPURE_MACROS.contains(&name.path.as_str());
-            let line = source
-                .shipped
-                .lines()
-                .nth(name.line - 1)
-                .unwrap_or_default();
-            let hash = ["HashMap", "HashSet"]
-                .iter()
-                .any(|h| is_or_inside(&name.path, h));
+            let line = source.shipped.lines().nth(name.line - 1).unwrap_or_default();
+            let hash = ["HashMap", "HashSet"].iter().any(|h| is_or_inside(&name.path, h));
             let random = hash && !name.in_use && !line.contains("FixedState");
             if impure || loud || random {
-                let why = if random {
-                    ", whose order is random: name FixedState, or sort"
-                } else {
-                    ""
-                };
+                let why =
+                    if random { ", whose order is random: name FixedState, or sort" } else { "" };
                 let (path, line) = (&source.path, name.line);
-                out.push(format!(
-                    "{path}:{line}: the core may not use {}{why}",
-                    name.path
-                ));
+                out.push(format!("{path}:{line}: the core may not use {}{why}", name.path));
             }
         }
     }
@@ -89,10 +71,7 @@ pub fn the_core_is_pure(tree: &Tree) -> Faults {
 
 pub fn state_has_no_floats(tree: &Tree) -> Faults {
     let mut out = Faults::new();
-    for source in tree
-        .values()
-        .filter(|s| is_core(s) && s.module() != Some("world"))
-    {
+    for source in tree.values().filter(|s| is_core(s) && s.module() != Some("world")) {
         let is_float = |n: &&Name| is_or_inside(&n.path, "f64") || is_or_inside(&n.path, "f32");
         let found = names(&source.shipped);
         let allowed = FLOATS.iter().any(|(path, _)| *path == source.path);
@@ -103,10 +82,9 @@ pub fn state_has_no_floats(tree: &Tree) -> Faults {
                     source.path, name.line
                 ));
             }
-            None if allowed => out.push(format!(
-                "{}: has no float: take it out of FLOATS",
-                source.path
-            )),
+            None if allowed => {
+                out.push(format!("{}: has no float: take it out of FLOATS", source.path))
+            }
             _ => {}
         }
     }
@@ -115,10 +93,7 @@ pub fn state_has_no_floats(tree: &Tree) -> Faults {
 
 pub fn files_fit(tree: &Tree) -> Faults {
     let mut out = Faults::new();
-    for (path, source) in tree
-        .iter()
-        .filter(|(p, _)| p.ends_with(".rs") || p.ends_with(".js"))
-    {
+    for (path, source) in tree.iter().filter(|(p, _)| p.ends_with(".rs") || p.ends_with(".js")) {
         let n = source.text.lines().count();
         let listed = LONG_FILES.iter().any(|(long, _)| long == path);
         if n > LINES_A_FILE && !listed {
@@ -169,10 +144,7 @@ pub fn nothing_is_left_to_do(tree: &Tree) -> Faults {
         }
         for (n, line) in lines(&source.text).filter(|(_, l)| marks.iter().any(|m| says_word(l, m)))
         {
-            out.push(format!(
-                "{path}:{n}: do it, or open an issue: {}",
-                line.trim()
-            ));
+            out.push(format!("{path}:{n}: do it, or open an issue: {}", line.trim()));
         }
     }
     out
@@ -181,21 +153,12 @@ pub fn nothing_is_left_to_do(tree: &Tree) -> Faults {
 pub fn one_file_reads_the_clock(tree: &Tree) -> Faults {
     let mut out = Faults::new();
     for source in tree.values().filter(|s| s.path != "src/clock.rs") {
-        let reads = |n: &Name| {
-            CLOCKS
-                .iter()
-                .any(|c| n.path == *c || n.path.ends_with(&format!("::{c}")))
-        };
-        let calls = names(&source.code)
-            .into_iter()
-            .filter(reads)
-            .map(|n| (n.line, n.path));
+        let reads =
+            |n: &Name| CLOCKS.iter().any(|c| n.path == *c || n.path.ends_with(&format!("::{c}")));
+        let calls = names(&source.code).into_iter().filter(reads).map(|n| (n.line, n.path));
         let elapsed = lines(&source.shipped).filter(|(_, l)| l.contains(".elapsed()"));
         for (line, what) in calls.chain(elapsed.map(|(n, _)| (n, "elapsed()".to_owned()))) {
-            out.push(format!(
-                "{}:{line}: {what} reads the clock: ask crate::clock",
-                source.path
-            ));
+            out.push(format!("{}:{line}: {what} reads the clock: ask crate::clock", source.path));
         }
     }
     out
@@ -213,15 +176,9 @@ pub fn metrics_are_documented(tree: &Tree) -> Faults {
         for (n, line) in lines(&source.text) {
             let quoted = line.split(quote).skip(1).step_by(2);
             let plain = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-            for name in quoted
-                .filter(|q| q.len() > 9 && q.starts_with("tidemark_"))
-                .filter(plain)
-            {
+            for name in quoted.filter(|q| q.len() > 9 && q.starts_with("tidemark_")).filter(plain) {
                 if !known(name) {
-                    out.push(format!(
-                        "{}:{n}: \"{name}\" is not in docs/metrics.md",
-                        source.path
-                    ));
+                    out.push(format!("{}:{n}: \"{name}\" is not in docs/metrics.md", source.path));
                 }
             }
         }
@@ -235,11 +192,7 @@ pub fn tests_run_and_do_not_sleep(tree: &Tree) -> Faults {
         for (n, line) in
             lines(&source.code).filter(|(_, l)| l.contains("#[") && says_word(l, "ignore"))
         {
-            out.push(format!(
-                "{}:{n}: a test that is skipped: {}",
-                source.path,
-                line.trim()
-            ));
+            out.push(format!("{}:{n}: a test that is skipped: {}", source.path, line.trim()));
         }
         let sleeps =
             |n: &Name| n.path.ends_with("thread::sleep") || n.path.ends_with("thread::sleep_ms");
@@ -254,16 +207,7 @@ pub fn tests_run_and_do_not_sleep(tree: &Tree) -> Faults {
 }
 
 pub fn no_path_of_a_machine(tree: &Tree) -> Faults {
-    let tops = [
-        "home",
-        "root",
-        "Users",
-        "mnt",
-        "Volumes",
-        "work",
-        "workspace",
-        "builds",
-    ];
+    let tops = ["home", "root", "Users", "mnt", "Volumes", "work", "workspace", "builds"];
     let mut out = Faults::new();
     for source in tree.values() {
         for (n, line) in lines(&source.text) {
@@ -285,10 +229,8 @@ pub fn no_path_of_a_machine(tree: &Tree) -> Faults {
 
 pub fn front_doors_are_there(tree: &Tree) -> Faults {
     let text = |path: &str| tree.get(path).map_or("", |s| s.text.as_str());
-    let known: BTreeSet<&str> = text("Makefile")
-        .lines()
-        .filter_map(|l| Some(l.split_once(':')?.0))
-        .collect();
+    let known: BTreeSet<&str> =
+        text("Makefile").lines().filter_map(|l| Some(l.split_once(':')?.0)).collect();
     let mut out = Faults::new();
     for command in ["make demo", "make test"] {
         if !text("README.md").contains(command) {
@@ -298,22 +240,10 @@ pub fn front_doors_are_there(tree: &Tree) -> Faults {
     for source in tree.values().filter(|s| s.path.ends_with(".md")) {
         for (n, line) in lines(&source.text) {
             let quoted = line.split('`').skip(1).step_by(2).chain([line]);
-            let target = |text: &str| {
-                Some(
-                    text.strip_prefix("make ")?
-                        .split([' ', '#'])
-                        .next()?
-                        .to_owned(),
-                )
-            };
-            for target in quoted
-                .filter_map(target)
-                .filter(|t| !known.contains(t.as_str()))
-            {
-                out.push(format!(
-                    "{}:{n}: the Makefile has no target \"{target}\"",
-                    source.path
-                ));
+            let target =
+                |text: &str| Some(text.strip_prefix("make ")?.split([' ', '#']).next()?.to_owned());
+            for target in quoted.filter_map(target).filter(|t| !known.contains(t.as_str())) {
+                out.push(format!("{}:{n}: the Makefile has no target \"{target}\"", source.path));
             }
         }
     }
@@ -325,34 +255,19 @@ pub fn exceptions_have_reasons(tree: &Tree) -> Faults {
     let bans = tree.get("clippy.toml").map_or("", |s| s.text.as_str());
     let inside =
         |line: &&(usize, &str)| line.1.starts_with([' ', '\t']) && !line.1.trim().starts_with('#');
-    let reasoned = |line: &str| {
-        line.split("reason = \"")
-            .nth(1)
-            .is_some_and(|why| why.len() > 20)
-    };
-    for (n, line) in lines(bans)
-        .collect::<Vec<_>>()
-        .iter()
-        .filter(inside)
-        .filter(|(_, l)| !reasoned(l))
+    let reasoned = |line: &str| line.split("reason = \"").nth(1).is_some_and(|why| why.len() > 20);
+    for (n, line) in
+        lines(bans).collect::<Vec<_>>().iter().filter(inside).filter(|(_, l)| !reasoned(l))
     {
-        out.push(format!(
-            "clippy.toml:{n}: a ban without its reason: {}",
-            line.trim()
-        ));
+        out.push(format!("clippy.toml:{n}: a ban without its reason: {}", line.trim()));
     }
     for source in tree.values() {
         for what in ["[allow(", "[expect("] {
             for (from, _) in source.code.match_indices(what) {
-                let end = source.code[from..]
-                    .find(']')
-                    .map_or(source.code.len(), |n| from + n);
+                let end = source.code[from..].find(']').map_or(source.code.len(), |n| from + n);
                 if !source.code[from..end].contains("reason =") {
                     let line = source.code[..from].lines().count();
-                    out.push(format!(
-                        "{}:{line}: a lint is off without its reason",
-                        source.path
-                    ));
+                    out.push(format!("{}:{line}: a lint is off without its reason", source.path));
                 }
             }
         }
@@ -365,8 +280,7 @@ pub fn documents_name_what_exists(tree: &Tree) -> Faults {
         let (file, test) = path.split_once("::").unwrap_or((path, ""));
         let dir = format!("{}/", file.trim_end_matches('/'));
         let named = |s: &Arc<Source>| test.is_empty() || says_word(&s.text, &format!("fn {test}"));
-        tree.get(file)
-            .map_or_else(|| tree.keys().any(|k| k.starts_with(&dir)), named)
+        tree.get(file).map_or_else(|| tree.keys().any(|k| k.starts_with(&dir)), named)
     };
     let ours = [
         "src/",
@@ -385,16 +299,8 @@ pub fn documents_name_what_exists(tree: &Tree) -> Faults {
             let plain = |q: &&str| {
                 ours.iter().any(|o| q.starts_with(o)) && !q.contains([' ', '*', '<', '…'])
             };
-            let quoted = line
-                .split('`')
-                .skip(1)
-                .step_by(2)
-                .filter(plain)
-                .map(str::to_owned);
-            let links = line
-                .split("](")
-                .skip(1)
-                .filter_map(|rest| rest.split([')', '#']).next());
+            let quoted = line.split('`').skip(1).step_by(2).filter(plain).map(str::to_owned);
+            let links = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
             let local = links
                 .filter(|l| !l.is_empty() && !l.contains(':'))
                 .map(|l| joined(&source.path, l));

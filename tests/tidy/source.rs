@@ -16,23 +16,10 @@ pub struct Source {
 
 impl Source {
     pub fn new(path: &str, text: String) -> Source {
-        let code = if path.ends_with(".rs") {
-            blanked(&text)
-        } else {
-            String::new()
-        };
+        let code = if path.ends_with(".rs") { blanked(&text) } else { String::new() };
         let of_tests = !path.starts_with("src/") || path.ends_with("tests.rs");
-        let shipped = if of_tests {
-            String::new()
-        } else {
-            without_tests(&code)
-        };
-        Source {
-            path: path.to_owned(),
-            text,
-            code,
-            shipped,
-        }
+        let shipped = if of_tests { String::new() } else { without_tests(&code) };
+        Source { path: path.to_owned(), text, code, shipped }
     }
 
     /// The module that the file belongs to: `ledger` of `src/ledger/entity.rs`.
@@ -57,11 +44,7 @@ fn read() -> Tree {
         for entry in std::fs::read_dir(root.join(inner)).expect("the tree can be listed") {
             let entry = entry.expect("the tree can be listed");
             let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if inner.is_empty() {
-                name.clone()
-            } else {
-                format!("{inner}/{name}")
-            };
+            let path = if inner.is_empty() { name.clone() } else { format!("{inner}/{name}") };
             let kind = entry.file_type().expect("an entry has a type");
             if ["target", ".git", ".venv", "node_modules", "rows.jsonl"].contains(&name.as_str()) {
                 continue;
@@ -96,9 +79,7 @@ fn blanked(text: &str) -> String {
         } else if at(i) == 'r' && at(i + 1 + hashes) == '"' && (!word_before || at(i - 1) == 'b') {
             let start = i + hashes + 2;
             let closes = |j: usize| at(j) == '"' && (1..=hashes).all(|n| at(j + n) == '#');
-            let end = (start..chars.len())
-                .find(|j| closes(*j))
-                .unwrap_or(chars.len());
+            let end = (start..chars.len()).find(|j| closes(*j)).unwrap_or(chars.len());
             i = end + hashes;
             (start, end)
         } else if at(i) == '"' || (at(i) == '\'' && (at(i + 1) == '\\' || at(i + 2) == '\'')) {
@@ -113,10 +94,7 @@ fn blanked(text: &str) -> String {
             i += 1;
             continue;
         };
-        out[from..to]
-            .iter_mut()
-            .filter(|c| **c != '\n')
-            .for_each(|c| *c = ' ');
+        out[from..to].iter_mut().filter(|c| **c != '\n').for_each(|c| *c = ' ');
         i = to.max(i + 1);
     }
     out.into_iter().collect()
@@ -142,10 +120,8 @@ fn without_tests(code: &str) -> String {
     let mut out = code.to_owned();
     while let Some(from) = out.find("#[cfg(test)]") {
         let to = item_end(&out, from + "#[cfg(test)]".len()).unwrap_or(out.len());
-        let blank: String = out[from..to]
-            .chars()
-            .map(|c| if c == '\n' { c } else { ' ' })
-            .collect();
+        let blank: String =
+            out[from..to].chars().map(|c| if c == '\n' { c } else { ' ' }).collect();
         out.replace_range(from..to, &blank);
     }
     out
@@ -163,11 +139,7 @@ pub struct Name {
 pub fn names(code: &str) -> Vec<Name> {
     let mut out = Vec::new();
     let bytes = code.as_bytes();
-    let is_word = |i: usize| {
-        bytes
-            .get(i)
-            .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
-    };
+    let is_word = |i: usize| bytes.get(i).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
     let (mut i, mut line) = (0, 1);
     while i < bytes.len() {
         if !is_word(i) {
@@ -193,12 +165,7 @@ pub fn names(code: &str) -> Vec<Name> {
             line += code[i..end].matches('\n').count();
             i = end;
         } else if !bytes[from].is_ascii_digit() {
-            out.push(Name {
-                line,
-                path,
-                is_macro: code[i..].starts_with('!'),
-                in_use: false,
-            });
+            out.push(Name { line, path, is_macro: code[i..].starts_with('!'), in_use: false });
         }
     }
     out
@@ -230,8 +197,7 @@ fn spell_out(before: &str, rest: &str, out: &mut Vec<String>) {
 
 /// Whether a path is that of a module, or of something in it.
 pub fn is_or_inside(path: &str, of: &str) -> bool {
-    path.strip_prefix(of)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Whether a line has the word as a whole.

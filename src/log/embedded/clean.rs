@@ -31,19 +31,11 @@ impl Inner {
         let due = |at: i64, every: i64| now_ms >= at || now_ms + every < at;
         if due(upkeep.sweep_at_ms, SWEEP_EVERY_MS) {
             let more = self.sweep(&mut upkeep.swept_to_ms, now_ms)?;
-            upkeep.sweep_at_ms = if more {
-                now_ms
-            } else {
-                now_ms + SWEEP_EVERY_MS
-            };
+            upkeep.sweep_at_ms = if more { now_ms } else { now_ms + SWEEP_EVERY_MS };
         }
         if due(upkeep.retain_at_ms, RETAIN_EVERY_MS) {
             let more = self.retain(now_ms)?;
-            upkeep.retain_at_ms = if more {
-                now_ms
-            } else {
-                now_ms + RETAIN_EVERY_MS
-            };
+            upkeep.retain_at_ms = if more { now_ms } else { now_ms + RETAIN_EVERY_MS };
         }
         Ok(())
     }
@@ -103,12 +95,7 @@ impl Inner {
         if end == Some(Offset(offset).next()) {
             return Ok(false);
         }
-        let Some(bytes) = self
-            .store
-            .records
-            .get(place.record(offset))
-            .map_err(broken)?
-        else {
+        let Some(bytes) = self.store.records.get(place.record(offset)).map_err(broken)? else {
             return Ok(true);
         };
         let record = codec::parse_record(&named(&topic.name, place.partition), offset, &bytes)?;
@@ -124,10 +111,7 @@ impl Inner {
     fn retain(&self, now_ms: i64) -> Result<bool> {
         let mut more = false;
         for topic in self.all_topics() {
-            let Cleanup::Delete {
-                retention: Some(retention),
-            } = topic.spec.cleanup
-            else {
+            let Cleanup::Delete { retention: Some(retention) } = topic.spec.cleanup else {
                 continue;
             };
             for partition in 0..topic.spec.partitions {
@@ -149,11 +133,7 @@ impl Inner {
         let Bounds { start, end } = topic.bounds()[partition as usize];
         let mut past = start;
         let mut passed = 0;
-        for entry in self
-            .store
-            .records
-            .range(place.record(start.0)..place.record(end.0))
-            .take(PASS)
+        for entry in self.store.records.range(place.record(start.0)..place.record(end.0)).take(PASS)
         {
             let (key, value) = entry.into_inner().map_err(broken)?;
             if codec::timestamp_of(&value)? >= oldest_ms {
@@ -169,9 +149,7 @@ impl Inner {
     /// Drops everything of a partition below `start`.
     pub(super) fn truncate(&self, of: &TopicPartition, start: Offset) -> Result<()> {
         let _changing = self.upkeep();
-        let topic = self
-            .topic(&of.topic)
-            .filter(|t| of.partition.0 < t.spec.partitions);
+        let topic = self.topic(&of.topic).filter(|t| of.partition.0 < t.spec.partitions);
         let topic = topic.ok_or_else(|| LogError::NoSuchPartition(of.clone()))?;
         self.cut(&topic, of.partition.0, start)
     }
@@ -184,11 +162,7 @@ impl Inner {
             return Ok(());
         }
         let mut write = self.store.write();
-        for entry in self
-            .store
-            .records
-            .range(place.record(was.0)..place.record(start.0))
-        {
+        for entry in self.store.records.range(place.record(was.0)..place.record(start.0)) {
             write.remove_record(place, codec::offset_of(&entry.key().map_err(broken)?)?);
         }
         let bounds = Bounds { start, end };

@@ -62,9 +62,7 @@ pub(super) fn due(due_ms: i64) -> [u8; 8] {
 
 fn u64_at(bytes: &[u8], at: usize) -> Result<u64> {
     let eight = bytes.get(at..at + 8).and_then(|b| b.try_into().ok());
-    eight
-        .map(u64::from_be_bytes)
-        .ok_or_else(|| damaged("a number is cut short"))
+    eight.map(u64::from_be_bytes).ok_or_else(|| damaged("a number is cut short"))
 }
 
 /// The offset in the key of a record.
@@ -75,10 +73,7 @@ pub(super) fn offset_of(record_key: &[u8]) -> Result<u64> {
 /// The time, place and offset in the key of a stale note.
 pub(super) fn parse_stale(key: &[u8]) -> Result<(i64, Place, u64)> {
     let (due_ms, place, offset) = (u64_at(key, 0)?, u64_at(key, 8)?, u64_at(key, 16)?);
-    let place = Place {
-        topic: (place >> 32) as u32,
-        partition: place as u32,
-    };
+    let place = Place { topic: (place >> 32) as u32, partition: place as u32 };
     Ok((due_ms as i64, place, offset))
 }
 
@@ -123,18 +118,9 @@ struct Head<'a> {
 
 /// A record as a value.
 pub(super) fn record(out: &Outgoing, timestamp_ms: i64) -> Result<Vec<u8>> {
-    let headers = out
-        .headers
-        .iter()
-        .map(|h| (h.name.as_str(), h.value.as_slice()))
-        .collect();
+    let headers = out.headers.iter().map(|h| (h.name.as_str(), h.value.as_slice())).collect();
     let key = out.key.as_deref().map(<[u8]>::len);
-    let head = Head {
-        timestamp_ms,
-        key,
-        has_value: out.value.is_some(),
-        headers,
-    };
+    let head = Head { timestamp_ms, key, has_value: out.value.is_some(), headers };
     let mut bytes = encode(&head)?;
     bytes.extend_from_slice(out.key.as_deref().unwrap_or_default());
     bytes.extend_from_slice(out.value.as_deref().unwrap_or_default());
@@ -154,19 +140,13 @@ pub(super) fn parse_record(of: &TopicPartition, offset: u64, bytes: &[u8]) -> Re
         timestamp_ms: Some(head.timestamp_ms),
         key: head.key.map(|_| key.to_vec()),
         value: head.has_value.then(|| value.to_vec()),
-        headers: head
-            .headers
-            .into_iter()
-            .map(|(name, value)| Header::new(name, value))
-            .collect(),
+        headers: head.headers.into_iter().map(|(name, value)| Header::new(name, value)).collect(),
     })
 }
 
 /// The timestamp of a record, without reading the rest.
 pub(super) fn timestamp_of(bytes: &[u8]) -> Result<i64> {
-    postcard::take_from_bytes(bytes)
-        .map(|(ms, _)| ms)
-        .map_err(|e| damaged(&e.to_string()))
+    postcard::take_from_bytes(bytes).map(|(ms, _)| ms).map_err(|e| damaged(&e.to_string()))
 }
 
 /// A topic as kept.
@@ -205,9 +185,7 @@ impl KeptTopic {
             partitions: self.partitions,
             replication: self.replication,
             cleanup: match self.compact {
-                true => Cleanup::Compact {
-                    min_lag: lag.unwrap_or_default(),
-                },
+                true => Cleanup::Compact { min_lag: lag.unwrap_or_default() },
                 false => Cleanup::Delete { retention: lag },
             },
             max_record_bytes: usize::try_from(self.max_record_bytes).unwrap_or(usize::MAX),
@@ -232,8 +210,5 @@ pub(super) fn damaged(what: &str) -> LogError {
 
 /// A partition of that topic, as others name it.
 pub(super) fn named(topic: &Arc<str>, partition: u32) -> TopicPartition {
-    TopicPartition {
-        topic: topic.clone(),
-        partition: Partition(partition),
-    }
+    TopicPartition { topic: topic.clone(), partition: Partition(partition) }
 }

@@ -82,13 +82,8 @@ impl Store {
         // test that fixes both gets the same name again.
         let place = xxhash_rust::xxh3::xxh3_64(self.dir.as_os_str().as_encoded_bytes()) as u32;
         let id = format!("embedded-{now_ms:x}-{place:08x}");
-        let identity = Identity {
-            format: FORMAT,
-            id: id.clone(),
-        };
-        self.meta
-            .insert("store", codec::encode(&identity)?)
-            .map_err(broken)?;
+        let identity = Identity { format: FORMAT, id: id.clone() };
+        self.meta.insert("store", codec::encode(&identity)?).map_err(broken)?;
         self.sync()?;
         Ok(id)
     }
@@ -106,9 +101,7 @@ impl Store {
 
     /// Keeps a new topic, durably.
     pub(super) fn put_topic(&self, name: &str, topic: &KeptTopic) -> Result<()> {
-        self.meta
-            .insert(format!("topic/{name}"), codec::encode(topic)?)
-            .map_err(broken)?;
+        self.meta.insert(format!("topic/{name}"), codec::encode(topic)?).map_err(broken)?;
         self.sync()
     }
 
@@ -116,10 +109,7 @@ impl Store {
     pub(super) fn bounds(&self, place: Place) -> Result<Bounds> {
         let kept = self.bounds.get(place.bytes()).map_err(broken)?;
         let (start, end) = kept.map_or(Ok((0, 0)), |value| codec::parse_bounds(&value))?;
-        Ok(Bounds {
-            start: Offset(start),
-            end: Offset(end),
-        })
+        Ok(Bounds { start: Offset(start), end: Offset(end) })
     }
 
     /// Appends records in `from..end` while there is room.
@@ -135,10 +125,7 @@ impl Store {
         if from >= end {
             return Ok(());
         }
-        for entry in self
-            .records
-            .range(place.record(from.0)..place.record(end.0))
-        {
+        for entry in self.records.range(place.record(from.0)..place.record(end.0)) {
             if room.is_full() {
                 break;
             }
@@ -167,12 +154,8 @@ impl Store {
 
     /// A committed position.
     pub(super) fn committed(&self, group: &str, of: &TopicPartition) -> Result<Option<Offset>> {
-        let kept = self
-            .committed
-            .get(codec::committed(group, of))
-            .map_err(broken)?;
-        kept.map(|value| codec::parse_offset(&value).map(Offset))
-            .transpose()
+        let kept = self.committed.get(codec::committed(group, of)).map_err(broken)?;
+        kept.map(|value| codec::parse_offset(&value).map(Offset)).transpose()
     }
 
     /// Makes everything committed so far survive a power cut.
@@ -182,11 +165,7 @@ impl Store {
 
     /// Begins an atomic change.
     pub(super) fn write(&self) -> Write<'_> {
-        Write {
-            store: self,
-            batch: self.db.batch(),
-            newest: HashMap::new(),
-        }
+        Write { store: self, batch: self.db.batch(), newest: HashMap::new() }
     }
 }
 
@@ -208,8 +187,7 @@ impl Write<'_> {
         now_ms: i64,
     ) -> Result<()> {
         let value = codec::record(out, now_ms)?;
-        self.batch
-            .insert(&self.store.records, place.record(offset), value);
+        self.batch.insert(&self.store.records, place.record(offset), value);
         Ok(())
     }
 
@@ -226,23 +204,19 @@ impl Write<'_> {
         let due = |lag: Duration| now_ms.saturating_add_unsigned(lag.as_millis() as u64);
         if let Some(old) = self.newest.insert(key.clone(), offset) {
             // Set by this very batch, in which one key cannot be both written and removed.
-            self.batch
-                .insert(&self.store.stale, place.stale(due(min_lag), old), []);
+            self.batch.insert(&self.store.stale, place.stale(due(min_lag), old), []);
         } else if let Some(old) = self.store.newest.get(&key).map_err(broken)? {
             let old = codec::parse_offset(&old)?;
             match min_lag.is_zero() {
                 true => self.remove_record(place, old),
-                false => self
-                    .batch
-                    .insert(&self.store.stale, place.stale(due(min_lag), old), []),
+                false => self.batch.insert(&self.store.stale, place.stale(due(min_lag), old), []),
             }
         }
         if out.value.is_none() {
             let note = place.stale(due(min_lag.max(TOMBSTONE_LAG)), offset);
             self.batch.insert(&self.store.stale, note, [1]);
         }
-        self.batch
-            .insert(&self.store.newest, key, offset.to_be_bytes());
+        self.batch.insert(&self.store.newest, key, offset.to_be_bytes());
         Ok(())
     }
 

@@ -33,16 +33,10 @@ pub(super) fn describe(cluster: &Cluster, topic: &str) -> Result<Option<TopicInf
             Some(policy.contains("compact"))
         }),
         Err(e) => {
-            return Err(client::meaning_of(
-                &e,
-                &format!("describing topic \"{topic}\""),
-            ));
+            return Err(client::meaning_of(&e, &format!("describing topic \"{topic}\"")));
         }
     };
-    Ok(Some(TopicInfo {
-        partitions: seen.partitions,
-        compacted,
-    }))
+    Ok(Some(TopicInfo { partitions: seen.partitions, compacted }))
 }
 
 /// Creates the topic and waits until it can be used; false where it existed.
@@ -66,9 +60,7 @@ pub(super) fn create(cluster: &Cluster, spec: &TopicSpec) -> Result<bool> {
             spec.replication
         ))),
         Some(Err((_, code))) => Err(client::meaning(code, &doing)),
-        None => Err(LogError::Fatal(format!(
-            "{doing}: the brokers gave no answer"
-        ))),
+        None => Err(LogError::Fatal(format!("{doing}: the brokers gave no answer"))),
     }
 }
 
@@ -126,9 +118,7 @@ fn admin(cluster: &Cluster) -> Result<(AdminClient<DefaultClientContext>, AdminO
     let client = client::admin(&cluster.settings).create();
     let client = client.map_err(|e| not_created("admin client", &e))?;
     let within = Some(cluster.settings.request_timeout);
-    let options = AdminOptions::new()
-        .request_timeout(within)
-        .operation_timeout(within);
+    let options = AdminOptions::new().request_timeout(within).operation_timeout(within);
     Ok((client, options))
 }
 

@@ -38,9 +38,9 @@ const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
 pub(super) fn check_properties(settings: &KafkaSettings) -> Result<()> {
     let reserved = |name: &str| RESERVED.contains(&name);
     match settings.properties.iter().find(|(name, _)| reserved(name)) {
-        Some((name, _)) => Err(LogError::Refused(format!(
-            "kafka property \"{name}\" cannot be overridden"
-        ))),
+        Some((name, _)) => {
+            Err(LogError::Refused(format!("kafka property \"{name}\" cannot be overridden")))
+        }
         None => Ok(()),
     }
 }
@@ -58,13 +58,7 @@ fn common(settings: &KafkaSettings, ours: &[(&str, &str)]) -> ClientConfig {
     for (name, value) in ours {
         config.set(*name, *value);
     }
-    let given = |name: &str| {
-        settings
-            .properties
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v)
-    };
+    let given = |name: &str| settings.properties.iter().find(|(n, _)| n == name).map(|(_, v)| v);
     let encrypted = given("security.protocol").is_some_and(|p| p.to_lowercase().contains("ssl"));
     let trusted = ["ssl.ca.location", "ssl.ca.pem", "ssl.ca.certificate.stores"];
     if encrypted && !trusted.iter().any(|name| given(name).is_some()) {
@@ -114,12 +108,11 @@ pub(super) fn producer(settings: &KafkaSettings) -> ClientConfig {
 }
 
 /// What readers and members share.
-const CONSUMER: [(&str, &str); 7] = [
+const CONSUMER: [(&str, &str); 6] = [
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("auto.offset.reset", "error"),
     ("allow.auto.create.topics", "false"),
-    ("enable.partition.eof", "false"),
     ("isolation.level", "read_committed"),
     ("check.crcs", "true"),
 ];
@@ -134,6 +127,7 @@ pub(super) fn reader(settings: &KafkaSettings) -> ClientConfig {
         ("fetch.queue.backoff.ms", "20"),
         ("fetch.error.backoff.ms", "200"),
         ("fetch.wait.max.ms", "100"),
+        ("enable.partition.eof", "true"),
     ];
     common(settings, &[&CONSUMER[..], &ours[..]].concat())
 }
@@ -141,10 +135,7 @@ pub(super) fn reader(settings: &KafkaSettings) -> ClientConfig {
 /// For members of a group.
 pub(super) fn member(settings: &KafkaSettings, group: &str) -> ClientConfig {
     let session = settings.session_timeout.as_millis().to_string();
-    let heartbeat = (settings.session_timeout / 3)
-        .min(HEARTBEAT_MAX)
-        .as_millis()
-        .to_string();
+    let heartbeat = (settings.session_timeout / 3).min(HEARTBEAT_MAX).as_millis().to_string();
     let ours = [
         ("group.id", group),
         ("max.poll.interval.ms", "300000"),
@@ -168,12 +159,7 @@ pub(super) fn member(settings: &KafkaSettings, group: &str) -> ClientConfig {
 
 /// A property as it may be shown: by value only where no secret can be in it.
 pub(super) fn shown(name: &str, value: &str) -> String {
-    let open = [
-        "security.protocol",
-        "sasl.mechanism",
-        "sasl.mechanisms",
-        "ssl.ca.location",
-    ];
+    let open = ["security.protocol", "sasl.mechanism", "sasl.mechanisms", "ssl.ca.location"];
     let number =
         value.parse::<f64>().is_ok() && !name.starts_with("sasl.") && !name.starts_with("ssl.");
     match number || open.contains(&name) {
@@ -191,9 +177,7 @@ pub(super) fn refused_property(e: &KafkaError) -> Option<LogError> {
         rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => "is not known to this build",
         _ => "has a value that is not valid",
     };
-    Some(LogError::Refused(format!(
-        "kafka property \"{name}\" {why}"
-    )))
+    Some(LogError::Refused(format!("kafka property \"{name}\" {why}")))
 }
 
 /// What a code means to a caller. `doing` names the operation.
@@ -276,10 +260,7 @@ pub(super) fn passes(code: Code) -> bool {
 
 /// Whether the topic or partition is not there.
 pub(super) fn missing(code: Code) -> bool {
-    matches!(
-        code,
-        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition
-    )
+    matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)
 }
 
 /// An error with its code, or as it is where it has none.
@@ -293,10 +274,7 @@ pub(super) fn meaning_of(e: &KafkaError, doing: &str) -> LogError {
 /// Passes on a log line. librdkafka repeats what cannot be reached every second or so, and reports
 /// it as an error as well: those lines are for debugging.
 pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
-    let noise = matches!(
-        facility,
-        "FAIL" | "ERROR" | "CONFWARN" | "REQTMOUT" | "COMMITFAIL"
-    );
+    let noise = matches!(facility, "FAIL" | "ERROR" | "CONFWARN" | "REQTMOUT" | "COMMITFAIL");
     match level {
         _ if noise => tracing::debug!(target: "librdkafka", facility, "{line}"),
         RDKafkaLogLevel::Emerg
@@ -318,24 +296,13 @@ pub(super) struct Reason(Mutex<String>);
 impl Reason {
     pub(super) fn note(&self, error: &KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
-        *self
-            .0
-            .lock()
-            .expect("no code panics while it holds the reason") = reason.to_owned();
+        *self.0.lock().expect("no code panics while it holds the reason") = reason.to_owned();
     }
 
     /// What a poll error means; `None` where it passes by itself and nobody need know.
     pub(super) fn explain(&self, e: &KafkaError, doing: &str) -> Option<LogError> {
-        let reason = self
-            .0
-            .lock()
-            .expect("no code panics while it holds the reason")
-            .clone();
-        let doing = if reason.is_empty() {
-            doing.to_owned()
-        } else {
-            format!("{doing}: {reason}")
-        };
+        let reason = self.0.lock().expect("no code panics while it holds the reason").clone();
+        let doing = if reason.is_empty() { doing.to_owned() } else { format!("{doing}: {reason}") };
         if let KafkaError::MessageConsumptionFatal(code) = e {
             return Some(LogError::Fatal(format!("{doing}: {code}")));
         }
@@ -377,15 +344,10 @@ where
         drop(closed);
     };
     // Where no thread can be had, the closure is dropped here, and the consumer with it.
-    let thread = std::thread::Builder::new()
-        .name("kafka-close".to_owned())
-        .spawn(close);
+    let thread = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(close);
     if thread.is_ok()
         && closing.recv_timeout(within) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
     {
-        tracing::warn!(
-            ?within,
-            "a Kafka consumer did not close in time and was left behind"
-        );
+        tracing::warn!(?within, "a Kafka consumer did not close in time and was left behind");
     }
 }

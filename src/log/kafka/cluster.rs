@@ -31,25 +31,16 @@ impl Cluster {
         client::check_properties(&settings)?;
         let probe = client::probe(&settings).create_with_context(Plain::default());
         let probe = probe.map_err(|e| not_created("client", &e))?;
-        Ok(Cluster {
-            settings,
-            probe,
-            known: Mutex::default(),
-        })
+        Ok(Cluster { settings, probe, known: Mutex::default() })
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, u32>> {
-        self.known
-            .lock()
-            .expect("no code panics while it holds the topics")
+        self.known.lock().expect("no code panics while it holds the topics")
     }
 
     /// The identity of the cluster.
     pub(super) fn id(&self) -> Result<String> {
-        let id = self
-            .probe
-            .client()
-            .fetch_cluster_id(self.settings.request_timeout);
+        let id = self.probe.client().fetch_cluster_id(self.settings.request_timeout);
         self.settle(Duration::ZERO);
         id.ok_or_else(|| {
             LogError::Unavailable("asking for the cluster id: no answer in time".to_owned())
@@ -59,9 +50,7 @@ impl Cluster {
     /// The topic as the brokers know it now.
     pub(super) fn look_up(&self, topic: &str) -> Result<Option<Seen>> {
         let doing = format!("asking for topic \"{topic}\"");
-        let metadata = self
-            .probe
-            .fetch_metadata(Some(topic), self.settings.request_timeout);
+        let metadata = self.probe.fetch_metadata(Some(topic), self.settings.request_timeout);
         self.settle(Duration::ZERO);
         let metadata = metadata.map_err(|e| client::meaning_of(&e, &doing))?;
         let Some(found) = metadata.topics().first() else {
@@ -95,23 +84,17 @@ impl Cluster {
     pub(super) fn bounds(&self, of: &TopicPartition) -> Result<Bounds> {
         self.check(of)?;
         let within = self.settings.request_timeout;
-        let asked = self
-            .probe
-            .fetch_watermarks(&of.topic, of.partition.0 as i32, within);
+        let asked = self.probe.fetch_watermarks(&of.topic, of.partition.0 as i32, within);
         self.settle(Duration::ZERO);
         match asked {
-            Ok((start, end)) => Ok(Bounds {
-                start: Offset(start.max(0) as u64),
-                end: Offset(end.max(0) as u64),
-            }),
+            Ok((start, end)) => {
+                Ok(Bounds { start: Offset(start.max(0) as u64), end: Offset(end.max(0) as u64) })
+            }
             Err(e) if e.rdkafka_error_code().is_some_and(client::missing) => {
                 self.forget(&of.topic);
                 Err(LogError::NoSuchPartition(of.clone()))
             }
-            Err(e) => Err(client::meaning_of(
-                &e,
-                &format!("asking for the bounds of {of}"),
-            )),
+            Err(e) => Err(client::meaning_of(&e, &format!("asking for the bounds of {of}"))),
         }
     }
 

@@ -49,18 +49,11 @@ struct Held {
 
 impl Seat {
     fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held
-            .lock()
-            .expect("no code panics while it holds the assignment")
+        self.held.lock().expect("no code panics while it holds the assignment")
     }
 
     fn is_cooperative(&self, consumer: &BaseConsumer<Self>) -> bool {
-        let ask = || {
-            matches!(
-                consumer.rebalance_protocol(),
-                RebalanceProtocol::Cooperative
-            )
-        };
+        let ask = || matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         *self.cooperative.get_or_init(ask)
     }
 
@@ -77,11 +70,7 @@ impl Seat {
             true => consumer.incremental_assign(list)?,
             false => consumer.assign(list)?,
         }
-        if list.count() > 0 {
-            consumer.pause(list)
-        } else {
-            Ok(())
-        }
+        if list.count() > 0 { consumer.pause(list) } else { Ok(()) }
     }
 
     /// Gives partitions up.
@@ -117,12 +106,7 @@ impl ConsumerContext for Seat {
             false => self.release(consumer, list),
         };
         let lost = !assigned && consumer.assignment_lost();
-        tracing::debug!(
-            assigned,
-            lost,
-            partitions = named.len(),
-            "the group was rebalanced"
-        );
+        tracing::debug!(assigned, lost, partitions = named.len(), "the group was rebalanced");
         let cooperative = self.is_cooperative(consumer);
         let mut held = self.lock();
         if let Err(e) = done {
@@ -132,10 +116,7 @@ impl ConsumerContext for Seat {
         held.partitions = Some(match (assigned, cooperative) {
             (true, true) => before.into_iter().chain(named).collect(),
             (true, false) => named.into_iter().collect(),
-            (false, true) => before
-                .into_iter()
-                .filter(|tp| !named.contains(tp))
-                .collect(),
+            (false, true) => before.into_iter().filter(|tp| !named.contains(tp)).collect(),
             (false, false) => BTreeSet::new(),
         });
     }
@@ -143,18 +124,14 @@ impl ConsumerContext for Seat {
 
 fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
     let named = |topic: &str, partition: i32| TopicPartition::new(topic, partition.max(0) as u32);
-    list.elements()
-        .iter()
-        .map(|e| named(e.topic(), e.partition()))
-        .collect()
+    list.elements().iter().map(|e| named(e.topic(), e.partition())).collect()
 }
 
 impl KafkaMember {
     pub(super) fn join(cluster: &Cluster, group: &str, topics: &[&str]) -> Result<KafkaMember> {
         let config = client::member(&cluster.settings, group);
-        let consumer: BaseConsumer<Seat> = config
-            .create_with_context(Seat::default())
-            .map_err(|e| not_created("member", &e))?;
+        let consumer: BaseConsumer<Seat> =
+            config.create_with_context(Seat::default()).map_err(|e| not_created("member", &e))?;
         let subscribed = consumer.subscribe(topics);
         let member = KafkaMember {
             group: group.to_owned(),
@@ -168,9 +145,7 @@ impl KafkaMember {
     }
 
     fn consumer(&self) -> &BaseConsumer<Seat> {
-        self.consumer
-            .as_ref()
-            .expect("the consumer is there until the member leaves")
+        self.consumer.as_ref().expect("the consumer is there until the member leaves")
     }
 
     /// The assignment, where it is not the one reported last.
@@ -202,16 +177,10 @@ impl KafkaMember {
         }
         if code == Some(Code::PollExceeded) {
             let group = &self.group;
-            tracing::warn!(
-                group,
-                "not polled for too long: left the group, joining again"
-            );
+            tracing::warn!(group, "not polled for too long: left the group, joining again");
             return None;
         }
-        self.consumer()
-            .context()
-            .reason
-            .explain(e, &format!("group \"{}\"", self.group))
+        self.consumer().context().reason.explain(e, &format!("group \"{}\"", self.group))
     }
 
     fn close(&mut self) {
@@ -245,13 +214,7 @@ impl Member for KafkaMember {
     }
 
     fn commit(&mut self, next: &[(TopicPartition, Offset)]) -> Result<()> {
-        let held = self
-            .consumer()
-            .context()
-            .lock()
-            .partitions
-            .clone()
-            .unwrap_or_default();
+        let held = self.consumer().context().lock().partitions.clone().unwrap_or_default();
         if let Some((tp, _)) = next.iter().find(|(tp, _)| !held.contains(tp)) {
             return Err(LogError::NotOwner(tp.clone()));
         }
@@ -266,19 +229,17 @@ impl Member for KafkaMember {
             added.map_err(|e| client::meaning_of(&e, &doing))?;
         }
         // The client sends its generation along, and the broker compares it.
-        self.consumer()
-            .commit(&list, CommitMode::Sync)
-            .map_err(|e| match e.rdkafka_error_code() {
-                Some(
-                    Code::IllegalGeneration
-                    | Code::UnknownMemberId
-                    | Code::FencedInstanceId
-                    | Code::FencedMemberEpoch
-                    | Code::StaleMemberEpoch
-                    | Code::AssignmentLost,
-                ) => LogError::NotOwner(first.clone()),
-                _ => client::meaning_of(&e, &doing),
-            })
+        self.consumer().commit(&list, CommitMode::Sync).map_err(|e| match e.rdkafka_error_code() {
+            Some(
+                Code::IllegalGeneration
+                | Code::UnknownMemberId
+                | Code::FencedInstanceId
+                | Code::FencedMemberEpoch
+                | Code::StaleMemberEpoch
+                | Code::AssignmentLost,
+            ) => LogError::NotOwner(first.clone()),
+            _ => client::meaning_of(&e, &doing),
+        })
     }
 
     fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Offset>>> {
@@ -290,9 +251,7 @@ impl Member for KafkaMember {
         if of.is_empty() {
             return Ok(Vec::new());
         }
-        let list = self
-            .consumer()
-            .committed_offsets(list, self.request_timeout);
+        let list = self.consumer().committed_offsets(list, self.request_timeout);
         let list = list.map_err(|e| client::meaning_of(&e, &doing))?;
         of.iter()
             .map(|tp| {

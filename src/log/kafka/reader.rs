@@ -30,6 +30,8 @@ pub(super) struct KafkaReader {
     in_doubt: bool,
     /// An error that came after records, kept for the next poll.
     pending: Option<LogError>,
+    /// Which partitions, in the order of `next`, were read to their end.
+    ended: Vec<bool>,
 }
 
 impl KafkaReader {
@@ -42,13 +44,12 @@ impl KafkaReader {
             next: Vec::new(),
             in_doubt: false,
             pending: None,
+            ended: Vec::new(),
         })
     }
 
     fn consumer(&self) -> &BaseConsumer<Plain> {
-        self.consumer
-            .as_ref()
-            .expect("the consumer is there until the reader is dropped")
+        self.consumer.as_ref().expect("the consumer is there until the reader is dropped")
     }
 
     /// Makes the client read on from `next`.
@@ -59,9 +60,7 @@ impl KafkaReader {
             let added = list.add_partition_offset(&tp.topic, tp.partition.0 as i32, position);
             added.map_err(|e| client::meaning_of(&e, &format!("assigning {tp}")))?;
         }
-        self.consumer()
-            .assign(&list)
-            .map_err(|e| LogError::Fatal(format!("assigning: {e}")))
+        self.consumer().assign(&list).map_err(|e| LogError::Fatal(format!("assigning: {e}")))
     }
 
     /// Finds which partition the client gave up. An error where one is out of range or gone; where
@@ -71,17 +70,22 @@ impl KafkaReader {
             self.cluster.forget(&tp.topic);
             let Bounds { start, end } = self.cluster.bounds(tp)?;
             if asked < start || asked > end {
-                return Err(LogError::OutOfRange {
-                    partition: tp.clone(),
-                    asked,
-                    start,
-                    end,
-                });
+                return Err(LogError::OutOfRange { partition: tp.clone(), asked, start, end });
             }
         }
         self.position()?;
         self.in_doubt = false;
         Ok(())
+    }
+
+    /// The client saw the end of a partition. It says the number and not the topic, so where
+    /// several topics are read it says nothing.
+    fn end(&mut self, partition: i32) {
+        let mut same = (0..self.next.len())
+            .filter(|i| i64::from(self.next[*i].0.partition.0) == i64::from(partition));
+        if let (Some(place), None) = (same.next(), same.next()) {
+            self.ended[place] = true;
+        }
     }
 
     /// What an error of the client means; `None` where it is of no concern.
@@ -98,16 +102,20 @@ impl KafkaReader {
 }
 
 /// Takes a message for a record, unless it is one that was not asked for.
-fn take(next: &mut [(TopicPartition, Offset)], message: &BorrowedMessage<'_>) -> Option<Record> {
+fn take(
+    next: &mut [(TopicPartition, Offset)],
+    message: &BorrowedMessage<'_>,
+) -> Option<(Record, usize)> {
     let name = (message.topic(), u32::try_from(message.partition()).ok()?);
     let found = next.binary_search_by(|(tp, _)| (&*tp.topic, tp.partition.0).cmp(&name));
-    let (tp, next) = &mut next[found.ok()?];
+    let place = found.ok()?;
+    let (tp, next) = &mut next[place];
     let offset = Offset(u64::try_from(message.offset()).ok()?);
     if offset < *next {
         return None;
     }
     *next = offset.next();
-    Some(Record {
+    let record = Record {
         topic: tp.topic.clone(),
         partition: tp.partition,
         offset,
@@ -115,7 +123,8 @@ fn take(next: &mut [(TopicPartition, Offset)], message: &BorrowedMessage<'_>) ->
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
         headers: headers(message),
-    })
+    };
+    Some((record, place))
 }
 
 /// Headers in order. The client panics on a name that is not UTF-8, and such a name must not take
@@ -143,6 +152,7 @@ impl Reader for KafkaReader {
         self.next.sort();
         self.in_doubt = false;
         self.pending = None;
+        self.ended = vec![false; self.next.len()];
         self.position()
     }
 
@@ -163,19 +173,18 @@ impl Reader for KafkaReader {
                 false => deadline.saturating_duration_since(clock::monotonic()),
             };
             let consumer = self.consumer.as_ref();
-            match consumer
-                .expect("the consumer is there until the reader is dropped")
-                .poll(left)
-            {
+            match consumer.expect("the consumer is there until the reader is dropped").poll(left) {
                 // An event may end the wait early, so that nothing means nothing yet.
                 None if left.is_zero() => break,
                 None => {}
                 Some(Ok(message)) => {
-                    if let Some(record) = take(&mut self.next, &message) {
+                    if let Some((record, place)) = take(&mut self.next, &message) {
+                        self.ended[place] = false;
                         room.take(&record);
                         out.push(record);
                     }
                 }
+                Some(Err(KafkaError::PartitionEOF(partition))) => self.end(partition),
                 Some(Err(e)) => failed = Some(e),
             }
         }
@@ -189,6 +198,11 @@ impl Reader for KafkaReader {
 
     fn bounds(&mut self, partition: &TopicPartition) -> Result<Bounds> {
         self.cluster.bounds(partition)
+    }
+
+    fn ended(&self, partition: &TopicPartition) -> bool {
+        let place = self.next.iter().position(|(tp, _)| tp == partition);
+        place.is_some_and(|i| self.ended[i])
     }
 }
 

@@ -41,9 +41,7 @@ struct State {
 
 impl Deliveries {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .expect("no code panics while it holds the state")
+        self.state.lock().expect("no code panics while it holds the state")
     }
 
     /// Waits while the condition holds.
@@ -53,9 +51,7 @@ impl Deliveries {
         holds: impl Fn(&State) -> bool,
     ) -> MutexGuard<'_, State> {
         let left = deadline.saturating_duration_since(clock::monotonic());
-        let waited = self
-            .changed
-            .wait_timeout_while(self.lock(), left, |state| holds(state));
+        let waited = self.changed.wait_timeout_while(self.lock(), left, |state| holds(state));
         waited.expect("no code panics while it holds the state").0
     }
 }
@@ -104,14 +100,7 @@ fn failure(e: &KafkaError, partition: TopicPartition, size: usize) -> (LogError,
             | Code::InvalidMessageSize),
         ) => {
             let (topic, detail) = (partition.topic.to_string(), code.to_string());
-            (
-                LogError::TooLarge {
-                    topic,
-                    size,
-                    detail,
-                },
-                false,
-            )
+            (LogError::TooLarge { topic, size, detail }, false)
         }
         Some(code) => match client::meaning(code, &doing) {
             // The next call makes a new producer, so that a repetition may succeed.
@@ -142,11 +131,7 @@ impl KafkaWriter {
             (state.in_flight, state.failed.take(), why)
         };
         let producer = create(&self.cluster)?;
-        tracing::warn!(
-            in_flight,
-            why,
-            "the Kafka producer broke; a new one takes over"
-        );
+        tracing::warn!(in_flight, why, "the Kafka producer broke; a new one takes over");
         let lost = || {
             LogError::Unavailable(format!(
                 "{in_flight} records lost with a producer that broke: {why}"
@@ -165,10 +150,7 @@ fn create(cluster: &Cluster) -> Result<ThreadedProducer<Deliveries>> {
 
 impl Writer for KafkaWriter {
     fn send(&mut self, out: Outgoing) -> Result<()> {
-        let partition = TopicPartition {
-            topic: out.topic.clone(),
-            partition: out.partition,
-        };
+        let partition = TopicPartition { topic: out.topic.clone(), partition: out.partition };
         // Brokers may create what a producer names, so that the topic has to be known first.
         self.cluster.check(&partition)?;
         self.mend()?;
@@ -178,10 +160,7 @@ impl Writer for KafkaWriter {
         if !out.headers.is_empty() {
             let headers = OwnedHeaders::new_with_capacity(out.headers.len());
             record.headers = Some(out.headers.iter().fold(headers, |headers, h| {
-                headers.insert(Header {
-                    key: &h.name,
-                    value: Some(&h.value),
-                })
+                headers.insert(Header { key: &h.name, value: Some(&h.value) })
             }));
         }
         let deadline = clock::monotonic() + self.cluster.settings.request_timeout;
@@ -217,9 +196,7 @@ impl Writer for KafkaWriter {
 
     fn flush(&mut self, within: Duration) -> Result<()> {
         let deadline = clock::monotonic() + within;
-        let mut state = self
-            .deliveries()
-            .wait_while(deadline, |state| state.in_flight > 0);
+        let mut state = self.deliveries().wait_while(deadline, |state| state.in_flight > 0);
         if state.in_flight > 0 {
             let waiting = state.in_flight;
             return Err(LogError::Unavailable(format!(

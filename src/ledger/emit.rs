@@ -1,0 +1,112 @@
+//! What leaves a shard: changed cells as partials, cells out of retention as deletions, progress.
+
+use super::project::Projector;
+use super::{Ledger, Publication};
+use crate::model::measure::Measures;
+use crate::model::partial::{Partial, ShardBeat};
+use crate::model::slice::Tier;
+
+impl Ledger {
+    pub(super) fn expire(&mut self) {
+        let (fine_floor, day_floor) = self.floors;
+        let (expired, dirty) = (&mut self.expired, &mut self.dirty);
+        self.cells.retain(|(segment, slice), cell| {
+            let old = match slice.tier {
+                Tier::Fine => slice.index < fine_floor,
+                Tier::Day => slice.index < day_floor,
+            };
+            if !old {
+                return true;
+            }
+            // Stocks are sums over all time: they outlive the slice's flows.
+            let before = cell.measures.entries().len();
+            cell.measures.retain_stock();
+            if cell.measures.is_zero() {
+                expired.push((*segment, *slice));
+                return false;
+            }
+            if cell.measures.entries().len() != before && !cell.dirty {
+                cell.dirty = true;
+                dirty.push((*segment, *slice));
+            }
+            true
+        });
+    }
+
+    /// Marks every cell as changed, so that the next publication repeats all of them: after a
+    /// takeover, and now and then as a repair.
+    pub fn re_emit(&mut self) {
+        for (key, cell) in &mut self.cells {
+            if !cell.dirty {
+                cell.dirty = true;
+                self.dirty.push(*key);
+            }
+        }
+    }
+
+    /// Computes all cells anew from the entities: the directory, the stage table or the rules of
+    /// credit changed, so what the cells hold is no longer what the entities contribute.
+    pub(super) fn rebuild(&mut self) {
+        for cell in self.cells.values_mut() {
+            cell.measures = Measures::new();
+        }
+        self.re_emit();
+        let entities = std::mem::take(&mut self.entities);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        for entity in entities.values() {
+            scratch.contributions.clear();
+            Projector {
+                definition: &self.definition,
+                dimensions: &mut self.dimensions,
+                symbols: &mut self.symbols,
+                credits: &mut self.credits,
+                buffers: &mut scratch.buffers,
+            }
+            .project(entity, &mut scratch.contributions);
+            self.settle_difference(&mut scratch.contributions);
+        }
+        self.entities = entities;
+        self.scratch = scratch;
+        // The same offset was published with the former values: wait for the next one.
+        self.held_at = Some(self.next);
+    }
+
+    /// Takes what changed since the last call.
+    pub fn publish(&mut self) -> Publication {
+        if self.held_at == Some(self.next) {
+            return Publication::default();
+        }
+        self.held_at = None;
+        let mut keys = std::mem::take(&mut self.dirty);
+        keys.retain(|key| self.cells.get_mut(key).is_some_and(|c| std::mem::take(&mut c.dirty)));
+        let mut cells: Vec<Partial> = keys
+            .iter()
+            .map(|key| Partial {
+                shard: self.shard.0,
+                version: self.next.0,
+                segment: self.credits.resolve(key.0).clone(),
+                slice: key.1,
+                measures: self.cells[key].measures.clone(),
+            })
+            .collect();
+        cells.sort_unstable_by(|a, b| (a.slice, &a.segment).cmp(&(b.slice, &b.segment)));
+        let expired = std::mem::take(&mut self.expired)
+            .into_iter()
+            // A stock may have come to an old slice since: its cell lives.
+            .filter(|key| !self.cells.contains_key(key))
+            .map(|(segment, slice)| (self.credits.resolve(segment).clone(), slice))
+            .collect();
+        Publication { cells, expired }
+    }
+
+    /// The shard's progress, for the rollups.
+    pub fn progress(&self) -> ShardBeat {
+        ShardBeat {
+            shard: self.shard.0,
+            shards: self.definition.shards,
+            version: self.next.0,
+            watermark: self.watermark(),
+            definition: self.definition_hash,
+        }
+    }
+}
