@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use crate::intake::{Decoder, Intake};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Publication};
 use crate::model::deadletter::DeadLetter;
 use crate::model::definition::Definition;
 use crate::model::event::shard_of;
 use crate::model::partial::{PartialMessage, cell_key};
 use crate::model::record::{Offset, Partition, Record};
 use crate::model::row::Row;
+use crate::model::slice::Tier;
 use crate::model::time::{Day, Timestamp};
 use crate::model::watermark::Heartbeat;
 use crate::rollup::Rollup;
@@ -46,7 +47,6 @@ pub struct Replay {
     /// Next offset a shard.
     offsets: Vec<u64>,
     latest: Option<Timestamp>,
-    first: Option<Timestamp>,
     counts: Counts,
 }
 
@@ -64,7 +64,6 @@ impl Replay {
             decoder,
             as_of,
             latest: None,
-            first: None,
             counts: Counts::default(),
         }
     }
@@ -86,7 +85,6 @@ impl Replay {
             self.counts.events += 1;
             self.counts.repeated += u64::from(applied.verdict == crate::ledger::Verdict::Repeated);
             self.latest = self.latest.max(Some(event.time));
-            self.first = Some(self.first.map_or(event.time, |f| f.min(event.time)));
             if self.counts.events.is_multiple_of(PROGRESS_EVERY) {
                 self.progress(self.latest);
             }
@@ -117,16 +115,20 @@ impl Replay {
             return self.counts;
         };
         self.progress(Some(end));
-        let first = self.first.unwrap_or(end);
+        let parts: Vec<_> = self.ledgers.iter_mut().map(Ledger::publish).collect();
+        // An event may date what it tells of before itself, so the cells say where to begin.
+        let calendar = &self.definition.calendar;
+        let cells = parts.iter().flat_map(|p| &p.cells).filter(|c| c.slice.tier == Tier::Day);
+        let begin = cells.map(|c| Day(c.slice.index)).min();
+        let begin = begin.unwrap_or_else(|| calendar.day_of(end));
+        let now = Timestamp(calendar.start_of(begin).0 + 1);
         let mut rollups: Vec<Rollup> = (0..self.definition.partitions)
-            .map(|p| Rollup::new(self.definition.clone(), Partition(p), first))
+            .map(|p| Rollup::new(self.definition.clone(), Partition(p), now))
             .collect();
         let mut offset = Offset(0);
-        for ledger in &mut self.ledgers {
-            merge_all(ledger, &mut rollups, &mut offset);
+        for (ledger, out) in self.ledgers.iter().zip(parts) {
+            merge_all(ledger, out, &mut rollups, &mut offset);
         }
-        let day_of = |t| self.definition.calendar.day_of(t);
-        let begin = rollups.iter().filter_map(Rollup::first_day).min().unwrap_or(day_of(first));
         let mut rows = 0;
         let mut count = |row: Row| {
             rows += 1;
@@ -158,8 +160,7 @@ impl Replay {
     }
 }
 
-fn merge_all(ledger: &mut Ledger, rollups: &mut [Rollup], offset: &mut Offset) {
-    let out = ledger.publish();
+fn merge_all(ledger: &Ledger, out: Publication, rollups: &mut [Rollup], offset: &mut Offset) {
     for partial in out.cells {
         let partition = partial.segment.partition(rollups.len() as u32).0 as usize;
         rollups[partition].merge(*offset, PartialMessage::Cell(partial));

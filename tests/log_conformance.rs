@@ -2,156 +2,25 @@
 
 mod support;
 
+#[path = "log_conformance/embedded.rs"]
+mod embedded_only;
+#[path = "log_conformance/fixture.rs"]
+mod fixture;
+#[path = "log_conformance/groups.rs"]
+mod groups;
+#[cfg(feature = "kafka")]
+#[path = "log_conformance/kafka.rs"]
+mod kafka_only;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
+use fixture::*;
+use groups::{commits_outlive_the_members, disjoint_cover, group_shares_and_takes_over, settle};
 use support::{await_some, fresh_name};
-use tidemark::log::embedded::EmbeddedLog;
-use tidemark::log::memory::MemoryLog;
 use tidemark::log::{
-    Cleanup, Header, Log, LogError, Member, Offset, Outgoing, Partition, Reader, Record,
-    TopicPartition, TopicSpec, Writer,
+    Cleanup, Header, LogError, Offset, Outgoing, Partition, Record, TopicPartition, TopicSpec,
 };
-
-const PATIENCE: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_millis(200);
-
-/// A log under test, and what only its own kind can do.
-struct Fixture {
-    log: Box<dyn Log>,
-    truncate: Box<dyn Fn(&TopicPartition, Offset)>,
-    compact: Box<dyn Fn(&str)>,
-    _dir: Option<tempfile::TempDir>,
-}
-
-impl Fixture {
-    fn memory() -> Option<Fixture> {
-        let log = MemoryLog::default();
-        let (a, b) = (log.clone(), log.clone());
-        Some(Fixture {
-            log: Box::new(log),
-            truncate: Box::new(move |tp, start| a.truncate(tp, start).unwrap()),
-            compact: Box::new(move |topic| b.compact(topic)),
-            _dir: None,
-        })
-    }
-
-    fn embedded() -> Option<Fixture> {
-        let dir = tempfile::tempdir().unwrap();
-        let log = EmbeddedLog::open(dir.path(), tidemark::clock::wall_ms).unwrap();
-        let (a, b) = (log.clone(), log.clone());
-        Some(Fixture {
-            log: Box::new(log),
-            truncate: Box::new(move |tp, start| a.truncate(tp, start).unwrap()),
-            compact: Box::new(move |_| b.compact_now().unwrap()),
-            _dir: Some(dir),
-        })
-    }
-
-    #[cfg(feature = "kafka")]
-    fn kafka() -> Option<Fixture> {
-        let bootstrap = support::kafka_bootstrap()?;
-        let log = support::kafka_log(&bootstrap);
-        Some(Fixture {
-            log: Box::new(log),
-            truncate: Box::new(move |tp, start| support::delete_records(&bootstrap, tp, start)),
-            // Compaction comes when the broker likes; what holds before and after it is tested.
-            compact: Box::new(|_| {}),
-            _dir: None,
-        })
-    }
-
-    fn topic(&self, partitions: u32, cleanup: Cleanup) -> Arc<str> {
-        let spec = spec(&fresh_name("conf"), partitions, cleanup);
-        assert!(self.log.create(&spec).unwrap(), "a fresh topic");
-        spec.name.into()
-    }
-
-    fn kept(&self, partitions: u32) -> Arc<str> {
-        self.topic(partitions, Cleanup::Delete { retention: None })
-    }
-
-    fn reader_at(&self, tp: &TopicPartition, at: u64) -> Box<dyn Reader> {
-        let mut reader = self.log.reader().unwrap();
-        reader.assign(&[(tp.clone(), Offset(at))]).unwrap();
-        reader
-    }
-}
-
-fn spec(name: &str, partitions: u32, cleanup: Cleanup) -> TopicSpec {
-    TopicSpec {
-        name: name.to_owned(),
-        partitions,
-        replication: 1,
-        cleanup,
-        max_record_bytes: 1 << 20,
-    }
-}
-
-fn out(topic: &Arc<str>, partition: u32, key: &str, value: Option<&str>) -> Outgoing {
-    Outgoing {
-        topic: topic.clone(),
-        partition: Partition(partition),
-        key: Some(key.as_bytes().to_vec()),
-        value: value.map(|v| v.as_bytes().to_vec()),
-        headers: Vec::new(),
-    }
-}
-
-fn write(writer: &mut dyn Writer, records: impl IntoIterator<Item = Outgoing>) {
-    for record in records {
-        writer.send(record).unwrap();
-    }
-    writer.flush(PATIENCE).unwrap();
-}
-
-/// Writes `values` to one partition through a fresh writer.
-fn fill(fixture: &Fixture, topic: &Arc<str>, partition: u32, values: std::ops::Range<u32>) {
-    let mut writer = fixture.log.writer().unwrap();
-    write(writer.as_mut(), values.map(|v| out(topic, partition, "k", Some(&v.to_string()))));
-}
-
-/// Reads until `enough` says so.
-fn read(reader: &mut dyn Reader, what: &str, enough: impl Fn(&[Record]) -> bool) -> Vec<Record> {
-    let mut got = Vec::new();
-    await_some(what, PATIENCE, || {
-        match reader.poll(1_000, SHORT, &mut got) {
-            Ok(_) | Err(LogError::Unavailable(_)) => {}
-            Err(e) => panic!("{what}: {e}"),
-        }
-        enough(&got).then_some(())
-    });
-    got
-}
-
-fn read_n(reader: &mut dyn Reader, n: usize) -> Vec<Record> {
-    let got = read(reader, &format!("{n} records"), |got| got.len() >= n);
-    assert_eq!(got.len(), n);
-    got
-}
-
-fn text(bytes: &Option<Vec<u8>>) -> String {
-    String::from_utf8(bytes.clone().unwrap()).unwrap()
-}
-
-fn values(records: &[Record]) -> Vec<u32> {
-    records.iter().map(|r| text(&r.value).parse().unwrap()).collect()
-}
-
-/// Reads until the error comes that reading from there must give.
-fn read_error(fixture: &Fixture, tp: &TopicPartition, at: u64) -> LogError {
-    let mut reader = fixture.log.reader().unwrap();
-    if let Err(e) = reader.assign(&[(tp.clone(), Offset(at))]) {
-        return e;
-    }
-    await_some("an error", PATIENCE, || {
-        let mut got = Vec::new();
-        let polled = reader.poll(10, SHORT, &mut got);
-        assert_eq!(got, [], "nothing may be read from a wrong position");
-        polled.err().filter(|e| !e.is_retriable())
-    })
-}
 
 fn create_is_idempotent(f: &Fixture) {
     let spec = spec(&fresh_name("conf"), 3, Cleanup::Delete { retention: None });
@@ -293,6 +162,33 @@ fn poll_takes_no_more_than_asked(f: &Fixture) {
     assert_eq!(values(&got), (0..100).collect::<Vec<u32>>());
 }
 
+fn end_is_seen_behind_the_last_record(f: &Fixture) {
+    let topic = f.kept(2);
+    fill(f, &topic, 0, 0..30);
+    let [full, empty] = [0, 1].map(|p| TopicPartition::new(topic.clone(), p));
+    let mut reader = f.log.reader().unwrap();
+    reader.assign(&[(full.clone(), Offset(0)), (empty.clone(), Offset(0))]).unwrap();
+    assert!(!reader.ended(&full) && !reader.ended(&empty), "nothing is known before a poll");
+    let mut got = Vec::new();
+    await_some("both ends", PATIENCE, || {
+        reader.poll(7, SHORT, &mut got).unwrap();
+        assert!(!reader.ended(&full) || got.len() == 30, "{} records, then an end", got.len());
+        (reader.ended(&full) && reader.ended(&empty)).then_some(())
+    });
+    fill(f, &topic, 0, 30..32);
+    await_some("the end again", PATIENCE, || {
+        reader.poll(7, SHORT, &mut got).unwrap();
+        (reader.ended(&full) && got.len() == 32).then_some(())
+    });
+    reader.assign(&[(full.clone(), Offset(31))]).unwrap();
+    assert!(!reader.ended(&full) && !reader.ended(&empty), "another assignment, another end");
+    await_some("the end once more", PATIENCE, || {
+        reader.poll(7, SHORT, &mut got).unwrap();
+        reader.ended(&full).then_some(())
+    });
+    assert_eq!(got.len(), 33);
+}
+
 fn waiting_poll_wakes_up(f: &Fixture) {
     let topic = f.kept(1);
     let mut reader = f.reader_at(&TopicPartition::new(topic.clone(), 0), 0);
@@ -394,77 +290,6 @@ fn compacted_topic_keeps_the_newest_of_each_key(f: &Fixture) {
     assert_eq!(newest["end"].as_deref(), Some("end"));
 }
 
-/// Polls the members until each holds what `settled` wants; the parts in order of the members.
-fn settle(
-    members: &mut [&mut Box<dyn Member>],
-    held: &mut [Vec<TopicPartition>],
-    what: &str,
-    settled: impl Fn(&[Vec<TopicPartition>]) -> bool,
-) {
-    await_some(what, PATIENCE, || {
-        for (member, held) in members.iter_mut().zip(held.iter_mut()) {
-            if let Some(now) = member.poll(Duration::from_millis(50)).unwrap() {
-                assert!(now.is_sorted(), "an assignment is sorted");
-                *held = now;
-            }
-        }
-        settled(held).then_some(())
-    });
-}
-
-fn disjoint_cover(held: &[Vec<TopicPartition>], all: &BTreeSet<TopicPartition>) -> bool {
-    let union: BTreeSet<TopicPartition> = held.iter().flatten().cloned().collect();
-    let count: usize = held.iter().map(Vec::len).sum();
-    union == *all && count == all.len() && held.iter().all(|h| !h.is_empty())
-}
-
-fn group_shares_and_takes_over(f: &Fixture) {
-    let (topic, other) = (f.kept(4), f.kept(2));
-    let group = fresh_name("group");
-    let all: BTreeSet<TopicPartition> = (0..4)
-        .map(|p| TopicPartition::new(topic.clone(), p))
-        .chain((0..2).map(|p| TopicPartition::new(other.clone(), p)))
-        .collect();
-    let everything: Vec<TopicPartition> = all.iter().cloned().collect();
-    // Records are there, and no member ever sees one.
-    fill(f, &topic, 0, 0..10);
-    let topics = [&*topic, &*other];
-    let mut first = f.log.join(&group, &topics).unwrap();
-    let mut held = [Vec::new(), Vec::new()];
-    settle(&mut [&mut first], &mut held[..1], "one gets all", |h| h[0] == everything);
-    let mut second = f.log.join(&group, &topics).unwrap();
-    settle(&mut [&mut first, &mut second], &mut held, "two share", |h| disjoint_cover(h, &all));
-    assert_eq!(held[0].len(), 3);
-    second.leave();
-    let left = tidemark::clock::monotonic();
-    settle(&mut [&mut first], &mut held[..1], "the first takes over", |h| h[0] == everything);
-    // Well below the session timeout: it was told, it did not wait.
-    assert!(left.elapsed() < Duration::from_secs(10), "took {:?}", left.elapsed());
-    first.leave();
-}
-
-fn commits_outlive_the_members(f: &Fixture) {
-    let topic = f.kept(2);
-    let group = fresh_name("group");
-    let tps: Vec<_> = (0..2).map(|p| TopicPartition::new(topic.clone(), p)).collect();
-    fill(f, &topic, 0, 0..10);
-    let mut member = f.log.join(&group, &[&topic]).unwrap();
-    let mut held = [Vec::new()];
-    settle(&mut [&mut member], &mut held, "one gets all", |h| h[0] == tps);
-    assert_eq!(member.committed(&tps).unwrap(), [None, None]);
-    member.commit(&[(tps[0].clone(), Offset(7))]).unwrap();
-    assert_eq!(member.committed(&tps).unwrap(), [Some(Offset(7)), None]);
-    member.commit(&[(tps[0].clone(), Offset(9)), (tps[1].clone(), Offset(0))]).unwrap();
-    member.leave();
-    let mut again = f.log.join(&group, &[&topic]).unwrap();
-    settle(&mut [&mut again], &mut held, "the next gets all", |h| h[0] == tps);
-    assert_eq!(again.committed(&tps).unwrap(), [Some(Offset(9)), Some(Offset(0))]);
-    let mut stranger = f.log.join(&fresh_name("group"), &[&topic]).unwrap();
-    assert_eq!(stranger.committed(&tps).unwrap(), [None, None]);
-    stranger.leave();
-    again.leave();
-}
-
 fn commit_of_a_strange_partition_is_refused(f: &Fixture) {
     let topic = f.kept(2);
     let group = fresh_name("group");
@@ -511,6 +336,7 @@ suite! {
     order_holds_in_each_partition
     reader_starts_where_it_is_told
     poll_takes_no_more_than_asked
+    end_is_seen_behind_the_last_record
     waiting_poll_wakes_up
     bounds_follow_the_log
     flushed_is_visible_to_a_new_reader

@@ -22,11 +22,12 @@ pub(super) fn build(text: &str, name: &str, env: Env) -> Result<Config, ConfigEr
     let mut reader = Reader::default();
     let defaults = reader.defaults(DEFAULT);
     let file = reader.text(name, text, root(), "");
-    let is_toml = reader.finish().is_ok() || !file.0.is_empty();
     let variables = reader.variables(env.iter().map(|(k, v)| (k.clone(), v.clone())));
-    if !is_toml {
+    let Some(file) = file else {
+        // Without the file there is nothing to say about what follows from it.
         reader.finish()?;
-    }
+        return Err(unforeseen(config::ConfigError::Message("not TOML".to_owned())));
+    };
     let (settings, typed) = merge([defaults, file, variables]).map_err(unforeseen)?;
     let base = Path::new(name).parent().unwrap_or(Path::new(""));
     let config = meant(&mut reader, typed, base, &env);
@@ -156,13 +157,13 @@ fn check_source(
         let key = format!("{at}.topics[{i}]");
         let other = before.iter().find(|s| s.topics.contains(topic)).map(|s| s.name.as_str());
         if let Some(other) = other.or_else(|| topics[..i].contains(topic).then_some(name)) {
-            let what =
-                format!("the topic \"{topic}\" is read twice, by \"{other}\" and by \"{name}\"");
-            reader.fault(
-                &key,
-                what,
-                "leave it to one of them: each record would be counted under both",
-            );
+            let what = match other == name {
+                true => format!("the topic \"{topic}\" is read twice by \"{name}\""),
+                false => {
+                    format!("the topic \"{topic}\" is read twice, by \"{other}\" and by \"{name}\"")
+                }
+            };
+            reader.fault(&key, what, "name it once: each record would be taken in twice");
         }
         if let Some((key_of_own, _)) = own.named().into_iter().find(|(_, own)| own == topic) {
             let what = format!(
@@ -181,7 +182,10 @@ fn kafka(reader: &mut Reader, typed: typed::Kafka, base: &Path, env: &Env) -> Ka
             Property::Secret(secret) => match resolve(&secret, base, env) {
                 Ok(value) => Some(value),
                 Err((what, mend)) => {
-                    reader.fault(&child("kafka.properties", &name), what, mend);
+                    let key = child("kafka.properties", &name);
+                    if !reader.faulty(&[&key]) {
+                        reader.fault(&key, what, mend);
+                    }
                     None
                 }
             },
@@ -221,8 +225,15 @@ fn resolve(secret: &SecretRef, base: &Path, env: &Env) -> Result<String, (String
                 format!("set {name} to the secret"),
             )),
         },
-        _ => Err((
-            "a secret stands in one place".to_owned(),
+        (file, _) => Err((
+            format!(
+                "the secret names {}",
+                if file.is_some() {
+                    "both a file and a variable"
+                } else {
+                    "neither a file nor a variable"
+                }
+            ),
             "write either { file = \"/path\" } or { env = \"NAME\" }".to_owned(),
         )),
     }
@@ -234,8 +245,9 @@ fn http(reader: &mut Reader, typed: &typed::Http) -> Http {
         && !allow_remote
         && !reader.faulty(&["http.listen", "http.allow_remote"])
     {
-        let what =
-            format!("{listen} can be reached from other machines, and Tidemark has no log-in");
+        let what = format!(
+            "{listen} can be reached from other machines, which http.allow_remote = false forbids"
+        );
         let mend = format!(
             "listen on 127.0.0.1:{}; or, behind a proxy or firewall that decides who may come in, set http.allow_remote = true",
             listen.port()
@@ -317,7 +329,7 @@ pub(super) fn reference<T: serde::de::DeserializeOwned + super::shape::Shaped>(
     let super::shape::Shape::Table(shape) = T::SHAPE else {
         return None;
     };
-    let layer = reader.text(&path.display().to_string(), &text, shape, section);
+    let layer = reader.text(&path.display().to_string(), &text, shape, section)?;
     let table = config::Value::new(None, config::ValueKind::Table(layer.0));
     match table.try_deserialize() {
         Ok(read) => Some(read),

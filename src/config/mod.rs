@@ -13,6 +13,7 @@ mod estimate;
 mod fault;
 mod leaf;
 mod near;
+mod properties;
 mod read;
 mod shape;
 mod summary;
@@ -90,7 +91,7 @@ pub struct Kafka {
 
 impl fmt::Debug for Kafka {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |name: &str, value: &str| match words::property_is_public(name) {
+        let shown = |name: &str, value: &str| match properties::is_public(name) {
             true => value.to_owned(),
             false => summary::REDACTED.to_owned(),
         };

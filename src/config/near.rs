@@ -8,12 +8,22 @@ pub(super) fn nearest<'a>(
     let given = given.to_lowercase();
     // A third of the letters may be wrong, and always one.
     let limit = (given.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|c| (strsim::osa_distance(&given, &c.to_lowercase()), c))
-        .filter(|(distance, c)| *distance <= limit && *distance < c.chars().count())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, c)| c)
+    let (mut best, mut longer) = (None, None);
+    for candidate in candidates {
+        let lower = candidate.to_lowercase();
+        let distance = strsim::osa_distance(&given, &lower);
+        if distance <= limit
+            && distance < lower.chars().count()
+            && best.is_none_or(|(d, _)| distance < d)
+        {
+            best = Some((distance, candidate));
+        }
+        // Half a name, such as "client" for "client_id".
+        if given.len() >= 4 && lower.starts_with(&given) {
+            longer = longer.or(Some(candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate).or(longer)
 }
 
 /// Names in quotes, joined by commas.
@@ -38,6 +48,7 @@ mod tests {
         let keys = ["brokers", "client_id", "properties", "replication"];
         assert_eq!(nearest("broker", keys), Some("brokers"));
         assert_eq!(nearest("Replicaton", keys), Some("replication"));
+        assert_eq!(nearest("client", keys), Some("client_id"));
         assert_eq!(nearest("zookeeper", keys), None);
         assert_eq!(nearest("x", ["y"]), None);
     }

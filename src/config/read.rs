@@ -60,27 +60,34 @@ pub(super) fn root() -> &'static Table {
 }
 
 impl Reader {
-    /// Reads a text. `prefix` stands before its keys, with a dot, where it is no whole config.
-    pub(super) fn text(&mut self, name: &str, text: &str, shape: &Table, prefix: &str) -> Layer {
+    /// Reads a text; `None` where it is not TOML. `prefix` stands before its keys, with a dot,
+    /// where it is no whole configuration.
+    pub(super) fn text(
+        &mut self,
+        name: &str,
+        text: &str,
+        shape: &Table,
+        prefix: &str,
+    ) -> Option<Layer> {
         self.sources.push(SourceText { name: name.to_owned(), text: text.to_owned() });
         let (table, errors) = DeTable::parse_recoverable(text);
         if errors.is_empty() {
             let mut walk = Walk { source: Some(self.sources.len() - 1), reader: self };
-            return Layer(walk.table(prefix, table.get_ref(), shape));
+            return Some(Layer(walk.table(prefix, table.get_ref(), shape)));
         }
         let mut last_line = None;
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             let fault = self.syntax_fault(error.message(), &span);
             // What follows on the line of an error is mostly its echo.
-            if let Origin::File { line, .. } = fault.origin {
-                if last_line.replace(line) == Some(line) {
-                    continue;
-                }
+            if let Origin::File { line, .. } = fault.origin
+                && last_line.replace(line) == Some(line)
+            {
+                continue;
             }
             self.faults.push(fault);
         }
-        Layer(Map::new())
+        None
     }
 
     fn syntax_fault(&self, message: &str, span: &Range<usize>) -> Fault {
@@ -166,12 +173,11 @@ impl Reader {
     }
 
     pub(super) fn set_place(&mut self, key: &str, place: Option<Place>) {
-        if let Some(place) = place {
-            if self.places.insert(key.to_owned(), place).is_some() {
-                // An array replaces the whole array of a lower layer.
-                self.places
-                    .retain(|k, _| !k.strip_prefix(key).is_some_and(|rest| rest.starts_with('[')));
-            }
+        let Some(place) = place else { return };
+        if self.places.insert(key.to_owned(), place).is_some() {
+            // An array replaces the whole array of a lower layer.
+            let inside = |k: &str| k.strip_prefix(key).is_some_and(|rest| rest.starts_with('['));
+            self.places.retain(|k, _| !inside(k));
         }
     }
 
@@ -330,6 +336,11 @@ fn wrong_container(path: &str, shape: &Shape, value: &DeValue<'_>) -> Problem {
             found,
             format!("write [[{path}]] above each entry"),
         ),
+        (Shape::List(_), DeValue::String(text)) => Problem::expected(
+            "an array",
+            found,
+            format!("write it in brackets: [\"{}\"]", clip(text)),
+        ),
         (Shape::List(_), _) => Problem::expected(
             "an array",
             found,
@@ -349,13 +360,14 @@ fn wrong_container(path: &str, shape: &Shape, value: &DeValue<'_>) -> Problem {
 fn unknown(path: &str, name: &str, keys: &[Key], value: &DeValue<'_>) -> Problem {
     let shown = clip(name);
     if let Some(property) = path.strip_prefix("kafka.properties.") {
+        if property.starts_with('"') {
+            let what = format!("unknown key \"{shown}\" of the secret {property}");
+            return Problem::new(what, "write either { file = \"/path\" } or { env = \"NAME\" }");
+        }
         let more = if matches!(value, DeValue::Table(_)) { ".…" } else { "" };
-        return Problem::new(
-            format!("unknown key \"{shown}\" of the secret \"{}\"", property.trim_matches('"')),
-            format!(
-                "write file or env; or, for a property with dots in its name, quotes: \"{property}.{shown}{more}\" = …"
-            ),
-        );
+        let what =
+            format!("the name of the property \"{property}.{shown}{more}\" is split at its dots");
+        return Problem::new(what, format!("write it in quotes: \"{property}.{shown}{more}\" = …"));
     }
     let what = match path {
         "" if matches!(value, DeValue::Table(_) | DeValue::Array(_)) => {

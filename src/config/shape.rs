@@ -16,12 +16,15 @@ pub(super) enum Shape {
     Either(&'static Shape, &'static Shape),
 }
 
+/// Checks the name of a key that the user chose.
+pub(super) type KeyRule = fn(&str) -> Result<(), Problem>;
+
 /// The keys of a table.
 pub(super) struct Table {
     /// Keys by name.
     pub(super) keys: &'static [Key],
     /// Rule and shape of further keys, which the user names.
-    pub(super) others: Option<(fn(&str) -> Result<(), Problem>, Shape)>,
+    pub(super) others: Option<(KeyRule, Shape)>,
 }
 
 /// One key.

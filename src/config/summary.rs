@@ -8,11 +8,11 @@ use config::{Value, ValueKind};
 use super::estimate::thousands;
 use super::fault::Origin;
 use super::leaf::{show_duration, show_size};
+use super::properties::is_public;
 use super::read::{child, root};
 use super::shape::{Shape, Table};
-use super::topics::Cleanup;
-use super::words::property_is_public;
-use super::{Config, Kafka};
+use super::topics::{Cleanup, TopicSpec};
+use super::{Config, Kafka, Source};
 use crate::model::calendar::tzdb_version;
 use crate::model::definition::Attribution;
 use crate::model::time::Span;
@@ -72,7 +72,7 @@ fn is_secret_ref(path: &str, value: &Value) -> bool {
 fn shown(path: &str, value: &Value) -> String {
     if let Some(property) = path.strip_prefix("kafka.properties.") {
         let is_plain = !matches!(value.kind, ValueKind::Table(_));
-        if is_plain && !property_is_public(property.trim_matches('"')) {
+        if is_plain && !is_public(property.trim_matches('"')) {
             return format!("\"{REDACTED}\"");
         }
     }
@@ -96,6 +96,9 @@ fn toml_text(value: &Value) -> String {
     }
 }
 
+/// Label and text.
+type Line = (&'static str, String);
+
 impl Config {
     /// Every setting in effect, with where it was set.
     pub fn settings(&self) -> Vec<Setting> {
@@ -116,7 +119,7 @@ impl Config {
         let settings = self.settings();
         let lines: Vec<String> =
             settings.iter().map(|s| format!("{} = {}", s.key, s.value)).collect();
-        let width = lines.iter().map(|l| l.chars().count()).filter(|w| *w <= 60).max().unwrap_or(0);
+        let width = lines.iter().map(|l| l.chars().count()).filter(|w| *w <= 80).max().unwrap_or(0);
         let mut out = String::new();
         for (line, setting) in lines.iter().zip(&settings) {
             let _ = writeln!(out, "{line:width$}  # {}", setting.origin);
@@ -127,60 +130,72 @@ impl Config {
     /// What the configuration means, in a screen of text.
     pub fn summary(&self) -> String {
         let mut out = String::new();
-        let mut line = |label: &str, text: String| {
+        for (label, text) in
+            [self.edge_lines(), self.definition_lines(), self.topic_lines()].concat()
+        {
             let _ = writeln!(out, "{label:<11} {text}");
-        };
-        line("app", format!("{}, generation {}", self.app, self.generation));
-        line("kafka", kafka(&self.kafka));
+        }
+        out
+    }
+
+    fn edge_lines(&self) -> Vec<Line> {
+        let mut out = vec![
+            ("app", format!("{}, generation {}", self.app, self.generation)),
+            ("kafka", kafka(&self.kafka)),
+        ];
         if self.sources.is_empty() {
-            line("sources", "none: events must be written to the events topic".to_owned());
+            out.push(("sources", "none: events must be written to the events topic".to_owned()));
         }
-        for source in &self.sources {
-            line(
-                "source",
-                format!("{}: {} from {}", source.name, source.system, source.topics.join(", ")),
-            );
+        for Source { name, system, topics } in &self.sources {
+            out.push(("source", format!("{name}: {system} from {}", topics.join(", "))));
         }
+        let remote = if self.http.allow_remote { ", remote allowed" } else { "" };
+        out.push(("http", format!("{}{remote}", self.http.listen)));
+        out
+    }
+
+    fn definition_lines(&self) -> Vec<Line> {
         let definition = &self.definition;
-        line(
-            "topology",
-            format!("{} shards, {} partitions", definition.shards, definition.partitions),
-        );
-        line("time", self.time_line());
+        let (shards, partitions) = (definition.shards, definition.partitions);
         let days = definition.retention.days.map_or("forever".to_owned(), |d| format!("{d}d"));
-        line(
-            "slices",
-            format!("5 minutes for {}, days for {days}", span(definition.retention.fine)),
-        );
-        line("windows", definition.windows.iter().map(|w| w.name()).collect::<Vec<_>>().join(", "));
+        let windows: Vec<String> = definition.windows.iter().map(|w| w.name()).collect();
         let estimate = self.estimate();
-        let sets = estimate.sets.iter().map(|s| format!("{} ({})", s.name(), thousands(s.members)));
-        line("segments", sets.collect::<Vec<_>>().join(", "));
-        line(
-            "estimate",
-            format!(
-                "{} rows, {} Prometheus series of at most {}",
-                thousands(estimate.rows),
-                thousands(estimate.series),
-                thousands(self.limits.max_series as u64),
-            ),
-        );
+        let sets: Vec<String> = estimate
+            .sets
+            .iter()
+            .map(|s| format!("{} ({})", s.name(), thousands(s.members)))
+            .collect();
         let credit = match definition.attribution {
             Attribution::AtEvent => "at_event",
             Attribution::Current => "current",
         };
-        line("money", format!("{}, credit {credit}", definition.currency));
-        line("stages", format!("{} in the table", definition.stages.stages.len()));
-        line("directory", format!("{} reps", definition.directory.reps.len()));
-        line(
-            "http",
-            format!(
-                "{}{}",
-                self.http.listen,
-                if self.http.allow_remote { ", remote allowed" } else { "" }
+        let limit = thousands(self.limits.max_series as u64);
+        let (rows, series) = (thousands(estimate.rows), thousands(estimate.series));
+        vec![
+            (
+                "topology",
+                format!(
+                    "{}, {}",
+                    count(shards as usize, "shard"),
+                    count(partitions as usize, "partition")
+                ),
             ),
-        );
-        for spec in self.specs() {
+            ("time", self.time_line()),
+            (
+                "slices",
+                format!("5 minutes for {}, days for {days}", span(definition.retention.fine)),
+            ),
+            ("windows", windows.join(", ")),
+            ("segments", sets.join(", ")),
+            ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
+            ("money", format!("{}, credit {credit}", definition.currency)),
+            ("stages", format!("{} in the table", definition.stages.stages.len())),
+            ("directory", count(definition.directory.reps.len(), "rep")),
+        ]
+    }
+
+    fn topic_lines(&self) -> Vec<Line> {
+        let line = |spec: &TopicSpec| {
             let cleanup = match spec.cleanup {
                 Cleanup::Delete { retention: None } => "kept forever".to_owned(),
                 Cleanup::Delete { retention: Some(keep) } => {
@@ -190,16 +205,11 @@ impl Config {
                     format!("compacted after {}", show_duration(min_lag))
                 }
             };
+            let partitions = count(spec.partitions as usize, "partition");
             let size = show_size(spec.max_record_bytes as u64);
-            line(
-                "topic",
-                format!(
-                    "{}: {} partitions, {cleanup}, records up to {size}",
-                    spec.name, spec.partitions
-                ),
-            );
-        }
-        out
+            ("topic", format!("{}: {partitions}, {cleanup}, records up to {size}", spec.name))
+        };
+        self.specs.iter().map(line).collect()
     }
 
     fn time_line(&self) -> String {
@@ -223,6 +233,10 @@ fn kafka(kafka: &Kafka) -> String {
         "{} as {}, replication {}{properties}",
         kafka.brokers, kafka.client_id, kafka.replication
     )
+}
+
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 fn span(span: Span) -> String {

@@ -5,10 +5,9 @@ use serde::Deserialize;
 
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
+use super::properties::{self, PropertyText};
 use super::shape::{Shape, Shaped, map, table};
-use super::words::{
-    self, Brokers, Dimension, Name, PropertyText, Rolling, SetName, TopicName, Zone,
-};
+use super::words::{self, Brokers, Dimension, Name, Rolling, SetName, TopicName, Zone};
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
 use crate::model::money::Currency;
@@ -152,7 +151,7 @@ table! {
 
 map! {
     /// Properties handed to librdkafka.
-    Properties(Property), keys: words::property
+    Properties(Property), keys: properties::check
 }
 
 map! {

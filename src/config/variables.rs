@@ -14,8 +14,9 @@ use super::shape::Shape;
 const PREFIX: &str = "TIDEMARK_";
 
 /// Names that scripts and the logger read; they are no keys.
-const EXEMPT: [&str; 7] = [
+const EXEMPT: [&str; 8] = [
     "TIDEMARK_CACHE",
+    "TIDEMARK_SKIP_BROWSER",
     "TIDEMARK_SKIP_KAFKA",
     "TIDEMARK_LOG",
     "TIDEMARK_KAFKA_DIR",

@@ -130,6 +130,7 @@ impl Rollup {
             for period in &self.periods {
                 state.roll(*period, today);
             }
+            state.show_moving(&self.moving);
             state.retire(self.floor());
         }
         self.segments.push(state);
@@ -259,26 +260,25 @@ impl Rollup {
             }
         }
         if today != before || !self.started {
-            self.new_day(today);
+            self.new_day(before, today);
         }
         self.close();
     }
 
     /// A new day: windows begin, and every running or moving window shows where it now stands.
-    fn new_day(&mut self, today: Day) {
+    fn new_day(&mut self, before: Day, today: Day) {
         if !std::mem::replace(&mut self.started, true) {
             self.open_restored();
         }
         let floor = self.floor();
         for state in &mut self.segments {
             for period in &self.periods {
-                // The growth of a running window is relative to as many days of the one before.
+                // The growth of a running window is relative to as many days of the one before,
+                // that of a window that ran until now to the whole of it.
+                state.turn(*period, before);
                 state.roll(*period, today);
             }
-            for (total, window) in state.moving.iter_mut().zip(&self.moving) {
-                total.dirty |= window.shown;
-            }
-            state.dirty = true;
+            state.show_moving(&self.moving);
             state.retire(floor);
         }
     }

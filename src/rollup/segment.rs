@@ -208,6 +208,23 @@ impl SegmentState {
         }
     }
 
+    /// Looks again at the window that held a day.
+    pub fn turn(&mut self, period: Period, day: Day) {
+        let totals = self.calendar.get_mut(&period);
+        if let Some(total) = totals.and_then(|t| t.get_mut(&period.start(day).0)) {
+            total.dirty = true;
+            self.dirty = true;
+        }
+    }
+
+    /// Shows every moving window where it stands.
+    pub fn show_moving(&mut self, moving: &[Moving]) {
+        for (total, window) in self.moving.iter_mut().zip(moving) {
+            total.dirty |= window.shown;
+        }
+        self.dirty = true;
+    }
+
     /// Shows a window again that was published before a restart.
     pub fn open(&mut self, period: Period, start: Day) {
         if let Some(totals) = self.calendar.get_mut(&period).filter(|_| start.0 >= self.floor) {
@@ -288,7 +305,8 @@ fn open_windows(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, t
     }
     let current = period.start(today);
     let from = totals.keys().next().map_or(start.0.min(current.0), |first| start.0.min(*first));
-    let to = totals.keys().next_back().map_or(current.0, |last| current.0.max(*last));
+    // The window itself may lie ahead of all others, and of now.
+    let to = totals.keys().next_back().map_or(current.0, |last| current.0.max(*last)).max(start.0);
     let mut at = Day(from);
     // Bounded by the calendar's two centuries.
     while at.0 <= to {

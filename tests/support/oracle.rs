@@ -12,6 +12,7 @@ use tidemark::model::calendar::Calendar;
 use tidemark::model::definition::{Attribution, Definition, Directory, StageTable};
 use tidemark::model::money::Currency;
 use tidemark::model::record::{Offset, Partition, Record};
+use tidemark::model::row::{Row, segment_json};
 use tidemark::model::slice::Retention;
 use tidemark::model::time::{Span, Timestamp};
 use tidemark::model::window::{Period, WindowKind};
@@ -150,7 +151,7 @@ pub fn replay(
         assert!(dead.is_empty(), "dead letters: {dead:?}");
     }
     let mut rows = Rows::default();
-    let counts = replay.finish(|row| rows.take(&row.to_json()));
+    let counts = replay.finish(|row| rows.take(&row));
     (rows, counts)
 }
 
@@ -162,19 +163,11 @@ pub struct Rows(pub BTreeMap<RowName, String>);
 pub type RowName = (String, String, String, String);
 
 impl Rows {
-    /// Takes a row as published.
-    pub fn take(&mut self, json: &str) {
-        let row: Value = serde_json::from_str(json).expect("a row is JSON");
-        let text = |v: &Value| v.as_str().unwrap_or_else(|| panic!("no text: {v}")).to_owned();
-        let window = &row["window"];
-        let name = (
-            text(&window["kind"]),
-            text(&window["start"]),
-            text(&window["end"]),
-            row["segment"].to_string(),
-        );
-        let kpis = kpis_of(json).to_owned();
-        let before = self.0.insert(name.clone(), kpis);
+    /// Takes a row; none may come twice.
+    pub fn take(&mut self, row: &Row) {
+        let (start, end) = (row.start.to_string(), row.end.to_string());
+        let name = (row.kind.name(), start, end, segment_json(&row.segment));
+        let before = self.0.insert(name.clone(), row.kpis_json());
         assert!(before.is_none(), "row {name:?} stands twice");
     }
 
@@ -198,9 +191,19 @@ impl Rows {
             .into_iter()
             .filter(|n| self.0.get(*n) != other.0.get(*n))
             .take(5)
-            .map(|n| format!("{n:?}\n  {:?}\n  {:?}", self.0.get(n), other.0.get(n)))
+            .map(|n| format!("{n:?}{}", kpi_differences(self.0.get(n), other.0.get(n))))
             .collect()
     }
+}
+
+fn kpi_differences(a: Option<&String>, b: Option<&String>) -> String {
+    let (Some(a), Some(b)) = (a, b) else {
+        return format!(": {a:?}\n  {b:?}");
+    };
+    let [a, b]: [Value; 2] = [a, b].map(|v| serde_json::from_str(v).expect("KPIs are JSON"));
+    let list = a.as_object().expect("KPIs are an object");
+    let differ = list.iter().filter(|(kpi, value)| **value != b[*kpi]);
+    differ.map(|(kpi, value)| format!("\n  {kpi}: {value} or {}", b[kpi])).collect()
 }
 
 /// The KPIs of a row, as they stand in its text.
@@ -211,12 +214,11 @@ pub fn kpis_of(json: &str) -> &str {
 
 /// Whether every KPI of a row is zero or absent, over nothing.
 pub fn is_blank(kpis: &str) -> bool {
-    let kpis: Value = serde_json::from_str(kpis).expect("KPIs are JSON");
-    let zero = |v: &Value| v.is_null() || v.as_f64() == Some(0.0);
-    let list = kpis.as_object().expect("KPIs are an object");
-    list.values().all(|k| {
-        zero(&k["value"]) && zero(&k["n"]) && zero(&k["den"]) && k.get("unconverted").is_none()
-    })
+    let token = |rest: &str| rest[..rest.find([',', '}']).expect("more follows")].to_owned();
+    let zero = |part: &str| matches!(token(part).as_str(), "0" | "0.0" | "null");
+    let all_zero = |name: &str| kpis.split(name).skip(1).all(zero);
+    let names = ["\"value\":", "\"n\":", "\"den\":"];
+    names.into_iter().all(all_zero) && !kpis.contains("unconverted")
 }
 
 /// A file of the shared reference data; `None` where it is not on this machine.

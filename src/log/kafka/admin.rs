@@ -32,9 +32,10 @@ pub(super) fn describe(cluster: &Cluster, topic: &str) -> Result<Option<TopicInf
             let policy = resource.get("cleanup.policy")?.value.as_deref()?;
             Some(policy.contains("compact"))
         }),
-        Err(e) => {
-            return Err(client::meaning_of(&e, &format!("describing topic \"{topic}\"")));
-        }
+        Err(e) => match client::meaning_of(&e, &format!("describing topic \"{topic}\"")) {
+            LogError::Denied(_) => None,
+            e => return Err(e),
+        },
     };
     Ok(Some(TopicInfo { partitions: seen.partitions, compacted }))
 }

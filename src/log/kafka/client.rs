@@ -265,7 +265,9 @@ pub(super) fn missing(code: Code) -> bool {
 
 /// An error with its code, or as it is where it has none.
 pub(super) fn meaning_of(e: &KafkaError, doing: &str) -> LogError {
-    match e.rdkafka_error_code() {
+    // The client library does not give the code of a failed admin operation as one.
+    let admin = if let KafkaError::AdminOp(code) = e { Some(*code) } else { None };
+    match e.rdkafka_error_code().or(admin) {
         Some(code) => meaning(code, doing),
         None => LogError::Fatal(format!("{doing}: {e}")),
     }

@@ -1,0 +1,339 @@
+//! The configuration from the outside: what is taken and what it means. What is refused is in
+//! `config_faults.rs`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use tidemark::config::{self, Cleanup, Config, ConfigError, Origin};
+use tidemark::model::definition::Attribution;
+use tidemark::model::event::Status;
+use tidemark::model::kpi::CATALOGUE;
+use tidemark::model::time::Span;
+
+/// A configuration from a text, with variables.
+fn read(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_toml(text, "tidemark.toml", env)
+}
+
+fn names_of_windows(config: &Config) -> Vec<String> {
+    config.definition.windows.iter().map(|w| w.name()).collect()
+}
+
+mod taken {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_what_the_docs_say() {
+        let config = Config::defaults();
+        assert_eq!((config.app.as_str(), config.generation), ("tidemark", 1));
+        assert_eq!(config.kafka.brokers, "127.0.0.1:9092");
+        assert_eq!(config.kafka.client_id, "tidemark");
+        assert_eq!(config.kafka.session_timeout, Duration::from_secs(30));
+        assert_eq!(config.kafka.request_timeout, Duration::from_secs(10));
+        assert_eq!((config.kafka.replication, config.kafka.properties.len()), (1, 0));
+        assert!(config.sources.is_empty());
+        assert_eq!(config.time.out_of_orderness, Span::minutes(1));
+        assert_eq!(config.time.idle_after, Duration::from_secs(30));
+        assert_eq!(config.time.future_limit, Span::days(1));
+        assert_eq!(config.publish.publish_interval, Duration::from_millis(250));
+        assert_eq!(config.publish.emit_interval, Duration::from_secs(1));
+        assert_eq!(config.publish.repair_interval, Duration::from_secs(600));
+        assert_eq!(config.publish.image_interval, Duration::from_secs(600));
+        assert_eq!(config.publish.image_bytes, 64 << 20);
+        assert_eq!((config.intake.max_record_bytes, config.intake.max_array), (1 << 20, 1000));
+        assert_eq!(config.http.listen.to_string(), "127.0.0.1:9464");
+        assert!(!config.http.allow_remote);
+        assert_eq!(
+            (config.limits.max_series, config.limits.max_series_per_family),
+            (50_000, 10_000)
+        );
+        assert_eq!([config.limits.budget.of("rep"), config.limits.budget.of("channel")], [100, 25]);
+    }
+
+    #[test]
+    fn the_default_definition_is_what_the_docs_say() {
+        let definition = Config::defaults().definition;
+        assert_eq!((definition.shards, definition.partitions), (16, 8));
+        assert_eq!(definition.calendar.zone(), "UTC");
+        assert_eq!(
+            (definition.retention.fine, definition.retention.days),
+            (Span::days(8), Some(800))
+        );
+        assert_eq!(
+            names_of_windows(&Config::defaults()),
+            ["rolling_24h", "rolling_7d", "rolling_28d", "day", "week", "month", "quarter", "year"]
+        );
+        assert_eq!(
+            definition.segments,
+            [
+                vec![],
+                vec!["rep".to_owned()],
+                vec!["territory".to_owned()],
+                vec!["channel".to_owned()]
+            ]
+        );
+        assert_eq!(definition.currency.to_string(), "USD");
+        assert_eq!(definition.attribution, Attribution::AtEvent);
+        assert_eq!(definition.settle, Span::seconds(5));
+        assert!(definition.stages.stages.is_empty() && definition.directory.reps.is_empty());
+    }
+
+    /// The file of defaults is the lowest layer of every configuration, so what it states is the
+    /// default. Given as a file of one's own it changes nothing, and no key is forgotten in it.
+    #[test]
+    fn the_file_of_defaults_states_every_key_and_nothing_else() {
+        let plain = Config::defaults();
+        let stated = read(config::DEFAULT, &[]).unwrap();
+        assert_eq!(format!("{:?}", stated), format!("{plain:?}"));
+        let of =
+            |c: &Config| c.settings().into_iter().map(|s| (s.key, s.value)).collect::<Vec<_>>();
+        assert_eq!(of(&stated), of(&plain));
+
+        for name in config::variable_names() {
+            let path = name.trim_start_matches("TIDEMARK_").to_lowercase();
+            let (section, key) = path.split_once("__").unwrap();
+            let rest = config::DEFAULT.split(&format!("\n[{section}]\n")).nth(1).unwrap();
+            let body: Vec<&str> = rest.lines().take_while(|l| !l.starts_with('[')).collect();
+            let line = body
+                .iter()
+                .position(|l| l.trim_start_matches("# ").starts_with(&format!("{key} =")));
+            let line =
+                line.unwrap_or_else(|| panic!("{section}.{key} is not in config/default.toml"));
+            assert!(
+                body[..line].iter().any(|l| l.starts_with("# ")),
+                "{section}.{key} has no sentence"
+            );
+        }
+        for table in [
+            "[kafka.properties]",
+            "# [[sources]]",
+            "[segments.budget]",
+            "# [[stages.stage]]",
+            "# [[directory.rep]]",
+            "# [directory.members]",
+        ] {
+            assert!(config::DEFAULT.lines().any(|l| l == table), "{table}");
+        }
+    }
+
+    /// What is commented out in the file of defaults is an example: it must work.
+    #[test]
+    fn the_examples_among_the_defaults_work() {
+        let mut text = String::new();
+        for line in config::DEFAULT.lines() {
+            let bare = line.trim_start_matches(['#', ' ']);
+            let is_key = bare.split_once(" = ").is_some_and(|(key, value)| {
+                !key.trim_matches('"').contains(' ') && value.starts_with(['"', '[', '{'])
+            });
+            let skipped = bare.starts_with("file =") || bare.contains("kafka-password");
+            let live = !line.starts_with('#')
+                || (!skipped && (is_key || bare.starts_with('[')) && !bare.ends_with('.'));
+            text.push_str(if live { bare } else { "" });
+            text.push('\n');
+        }
+        let config = read(&text, &[]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(config.sources[0].topics, ["sales.events"]);
+        assert_eq!(config.definition.directory.reps["r-17"].name.as_deref(), Some("Ana Costa"));
+        assert_eq!(config.topics(), Config::defaults().topics());
+    }
+
+    #[test]
+    fn the_shipped_configurations_load() {
+        let demo = Config::from_toml(config::DEMO, "demo.toml", std::iter::empty())
+            .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(demo.topics().partials, "demo.g1.partials");
+        assert_eq!((demo.definition.shards, demo.definition.partitions), (4, 2));
+        assert_eq!(demo.definition.calendar.zone(), "Europe/Berlin");
+        assert_eq!(demo.definition.currency.to_string(), "EUR");
+        assert_eq!(names_of_windows(&demo)[8..], ["month_to_date", "quarter_to_date"]);
+        assert_eq!(demo.definition.segments[4], ["territory", "channel"]);
+        assert_eq!(demo.publish.emit_interval, Duration::from_millis(500));
+
+        let compose = Config::load(Path::new("config/compose.toml"), std::iter::empty())
+            .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(compose.kafka.brokers, "kafka:9092");
+        assert!(compose.http.allow_remote);
+        assert_eq!(compose.sources[0].topics, ["sales.events"]);
+    }
+
+    #[test]
+    fn reference_files_are_read_beside_the_file_that_names_them() {
+        let env = [("KAFKA_PASSWORD".to_owned(), "hunter2".to_owned())];
+        let config = Config::load(Path::new("config/example/tidemark.toml"), env.into_iter())
+            .unwrap_or_else(|e| panic!("{e}"));
+        let definition = &config.definition;
+        assert_eq!(
+            definition.stages.status("hubspot", "renewals", "closedwon"),
+            Some(Status::Open)
+        );
+        assert_eq!(definition.stages.status("hubspot", "new", "closedwon"), Some(Status::Won));
+        assert_eq!(definition.directory.reps["r-2"].values["territory"], "DACH");
+        assert_eq!(
+            definition.directory.known("territory").into_iter().collect::<Vec<_>>(),
+            ["DACH", "Iberia", "Nordics"]
+        );
+        assert!(
+            config.kafka.properties.contains(&("sasl.password".to_owned(), "hunter2".to_owned()))
+        );
+    }
+
+    #[test]
+    fn variables_stand_above_the_file_and_the_file_above_the_defaults() {
+        let text =
+            "[app]\nname = \"sales\"\n[topology]\nshards = 4\n[windows]\nrolling = [\"24h\"]\n";
+        let config = read(
+            text,
+            &[
+                ("TIDEMARK_TOPOLOGY__SHARDS", "32"),
+                ("TIDEMARK_WINDOWS__ROLLING", "7d, 28d"),
+                ("TIDEMARK_WINDOWS__CALENDAR", ""),
+                ("TIDEMARK_HTTP__LISTEN", "0.0.0.0:80"),
+                ("TIDEMARK_HTTP__ALLOW_REMOTE", "true"),
+                ("TIDEMARK_KAFKA__CLIENT_ID", "1e3"),
+                ("TIDEMARK_LOG", "debug"),
+                ("TIDEMARK_SERVICE_HOST", "10.0.0.7"),
+                ("PATH", "/bin"),
+            ],
+        )
+        .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(
+            (config.app.as_str(), config.definition.shards, config.definition.partitions),
+            ("sales", 32, 8)
+        );
+        assert_eq!(names_of_windows(&config), ["rolling_7d", "rolling_28d"]);
+        assert_eq!(config.kafka.client_id, "1e3");
+
+        let origin =
+            |key: &str| config.settings().into_iter().find(|s| s.key == key).unwrap().origin;
+        assert_eq!(
+            origin("app.name"),
+            Origin::File { name: "tidemark.toml".to_owned(), line: 2, column: 8 }
+        );
+        assert_eq!(
+            origin("topology.shards"),
+            Origin::Variable("TIDEMARK_TOPOLOGY__SHARDS".to_owned())
+        );
+        assert_eq!(origin("topology.partitions"), Origin::Default);
+    }
+
+    #[test]
+    fn topics_follow_the_name_and_the_generation() {
+        let text = "[app]\nname = \"eu\"\ngeneration = 3\n[topics]\nevents = \"sales.canonical\"\ndlq_retention = \"7d\"\n[publish]\nrepair_interval = \"5m\"\n";
+        let config = read(text, &[]).unwrap();
+        let shown: Vec<String> = config
+            .specs()
+            .into_iter()
+            .map(|s| match s.cleanup {
+                Cleanup::Delete { retention } => format!(
+                    "{} {} delete {retention:?} {}",
+                    s.name, s.partitions, s.max_record_bytes
+                ),
+                Cleanup::Compact { min_lag } => format!(
+                    "{} {} compact {min_lag:?} {}",
+                    s.name, s.partitions, s.max_record_bytes
+                ),
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "sales.canonical 16 delete None 1114112",
+                "eu.dlq 4 delete Some(604800s) 1114112",
+                "eu.late 4 delete Some(2592000s) 1114112",
+                "eu.gaps 1 delete Some(2592000s) 1114112",
+                "eu.kpis 8 compact 600s 1048576",
+                "eu.g3.partials 8 compact 600s 1048576",
+                "eu.g3.images 16 compact 600s 1048576",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_estimate_takes_the_directory_where_it_knows_and_the_budget_elsewhere() {
+        let text = "
+            [windows]
+            rolling = [\"24h\"]
+            calendar = [\"month\"]
+            [segments]
+            sets = [\"overall\", \"rep\", [\"rep\", \"channel\"]]
+            budget = { channel = 5 }
+            [[directory.rep]]
+            id = \"r1\"
+            [[directory.rep]]
+            id = \"r2\"
+        ";
+        let estimate = read(text, &[]).unwrap().estimate();
+        // Two reps and `unknown`; five channels.
+        assert_eq!(estimate.sets.iter().map(|s| s.members).collect::<Vec<_>>(), [1, 3, 15]);
+        assert_eq!((estimate.rows_per_window, estimate.rows), (19, 38));
+        assert_eq!(estimate.series, 38 * CATALOGUE.len() as u64);
+        assert_eq!(estimate.sets[2].name(), "rep × channel");
+    }
+
+    #[test]
+    fn a_summary_fits_a_screen() {
+        let mut summary =
+            Config::from_toml(config::DEMO, "demo.toml", std::iter::empty()).unwrap().summary();
+        // Both change with every new KPI and every release of the database.
+        let series = Config::from_toml(config::DEMO, "demo.toml", std::iter::empty())
+            .unwrap()
+            .estimate()
+            .series;
+        summary = summary.replace(&format!("{},{:03}", series / 1000, series % 1000), "N");
+        summary = summary.replace(tidemark::model::calendar::tzdb_version(), "VERSION");
+        assert_snapshot!(summary);
+    }
+}
+
+mod secret {
+    use super::*;
+
+    const TEXT: &str = "
+[kafka.properties]
+\"security.protocol\" = \"SASL_SSL\"
+\"fetch.min.bytes\" = 1
+\"sasl.username\" = \"plain-name\"
+\"sasl.password\" = { env = \"KAFKA_PASSWORD\" }
+\"ssl.key.password\" = \"plain-secret\"
+";
+
+    #[test]
+    fn secrets_are_resolved_and_never_shown() {
+        let config = read(TEXT, &[("KAFKA_PASSWORD", "hunter2")]).unwrap();
+        let value = |name: &str| {
+            config.kafka.properties.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        };
+        assert_eq!(value("sasl.password"), Some("hunter2"));
+        assert_eq!(value("fetch.min.bytes"), Some("1"));
+        for shown in
+            [format!("{config:?}"), format!("{config:#?}"), config.print(), config.summary()]
+        {
+            for secret in ["hunter2", "plain-secret", "plain-name"] {
+                assert!(!shown.contains(secret), "{secret} in {shown}");
+            }
+        }
+        assert!(format!("{config:?}").contains("SASL_SSL"));
+    }
+
+    #[test]
+    fn a_print_says_where_each_setting_comes_from() {
+        let config =
+            read(TEXT, &[("KAFKA_PASSWORD", "hunter2"), ("TIDEMARK_APP__NAME", "eu")]).unwrap();
+        let print = config.print();
+        let head: Vec<&str> = print.lines().take(12).map(str::trim_end).collect();
+        assert_snapshot!(head.join("\n"));
+    }
+
+    #[test]
+    fn a_secret_file_is_read_beside_the_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("password"), "hunter2\n").unwrap();
+        let file = dir.path().join("tidemark.toml");
+        std::fs::write(&file, "[kafka.properties]\n\"sasl.password\" = { file = \"password\" }\n")
+            .unwrap();
+        let config = Config::load(&file, std::iter::empty()).unwrap();
+        assert_eq!(config.kafka.properties, [("sasl.password".to_owned(), "hunter2".to_owned())]);
+    }
+}

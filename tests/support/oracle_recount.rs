@@ -1,0 +1,273 @@
+//! A batch recount: all events of an entity at once, sorted, then every window from scratch. It
+//! shares no code with the pipeline: JSON values, ordered maps, and jiff for the calendar.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use serde_json::Value;
+
+/// What is asked.
+pub struct Question<'a> {
+    pub zone: &'a str,
+    pub currency: &'a str,
+    /// Microseconds.
+    pub settle: i64,
+    pub sets: &'a [&'a [&'a str]],
+    /// Credit by the values that hold now, instead of at the fact.
+    pub current: bool,
+    /// Where the windows stand, microseconds.
+    pub now: i64,
+    /// The watermark, microseconds.
+    pub as_of: i64,
+}
+
+/// Dimension to value; `rep` is the owner.
+pub type Credit = BTreeMap<&'static str, String>;
+/// Minor units of a hundredth, and currency.
+pub type Money = (i128, String);
+
+/// What one entity adds.
+#[derive(Default)]
+pub struct Facts {
+    pub leads: Vec<(i64, Credit)>,
+    /// When, for whom, and the age in days at which it was won, if it was.
+    pub created: Vec<(i64, Credit, Option<i64>)>,
+    pub closed: Vec<Closing>,
+    /// By day: what holds from then on. Empty where it is not open.
+    pub open: Vec<(Date, Option<(Credit, Option<Money>)>)>,
+}
+
+pub struct Closing {
+    pub at: i64,
+    pub credit: Credit,
+    pub won: bool,
+    pub amount: Option<Money>,
+    pub age: Option<i64>,
+}
+
+/// Place of an event: its order, how its operation ranks on a tie, its time.
+type Place = ([i64; 2], usize, i64);
+
+const RANKS: [&str; 6] = ["create", "snapshot", "update", "restore", "merge", "delete"];
+const DIMENSIONS: [&str; 3] = ["rep", "territory", "channel"];
+
+/// One entity's events, field by field, in their order.
+struct History {
+    places: Vec<(Place, bool)>,
+    fields: BTreeMap<String, BTreeMap<Place, Value>>,
+}
+
+pub struct Clock {
+    tz: TimeZone,
+}
+
+impl Clock {
+    pub fn of(zone: &str) -> Clock {
+        let tz = TimeZoneDatabase::bundled().get(zone).expect("a zone");
+        Clock { tz }
+    }
+
+    pub fn day(&self, at: i64) -> Date {
+        let at = jiff::Timestamp::from_microsecond(at).expect("in range");
+        self.tz.to_datetime(at).date()
+    }
+
+    pub fn start(&self, day: Date) -> i64 {
+        let at = day.to_zoned(self.tz.clone()).expect("in range");
+        at.timestamp().as_microsecond()
+    }
+
+    fn read(&self, value: &Value) -> Option<i64> {
+        let text = value.as_str()?;
+        match text.parse::<jiff::Timestamp>() {
+            Ok(at) => Some(at.as_microsecond()),
+            Err(_) => Some(self.start(text.parse().expect("a date"))),
+        }
+    }
+
+    fn days(&self, from: i64, to: i64) -> i64 {
+        let span = self.day(from).until(self.day(to)).expect("in range");
+        i64::from(span.get_days())
+    }
+}
+
+/// The greater of two values that claim the same place holds.
+fn greater(a: &Value, b: &Value) -> bool {
+    let status = |v: &Value| ["open", "won", "lost"].iter().position(|s| v == s);
+    match (a, b) {
+        (Value::Null, _) => false,
+        (_, Value::Null) => true,
+        (Value::Object(_), Value::Object(_)) => money(a) > money(b),
+        _ if status(a).is_some() && status(b).is_some() => status(a) > status(b),
+        _ => a.as_str() > b.as_str(),
+    }
+}
+
+fn money(value: &Value) -> Option<Money> {
+    let text = match &value["value"] {
+        Value::String(text) => text.clone(),
+        Value::Number(n) => n.to_string(),
+        _ => return None,
+    };
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest.to_owned()),
+        None => (1, text),
+    };
+    let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+    let cents: i128 = format!("{whole}{part:0<2}").parse().expect("at most two decimals");
+    let currency = value["currency"].as_str().expect("money has a currency");
+    Some((sign * cents, currency.to_owned()))
+}
+
+impl History {
+    fn of(events: &[&Value], clock: &Clock) -> History {
+        let mut out = History { places: Vec::new(), fields: BTreeMap::new() };
+        for event in events {
+            let time = clock.read(&event["time"]).expect("an event has a time");
+            let op = event["op"].as_str().unwrap_or("update");
+            let order = match &event["order"] {
+                Value::Array(o) => [0, 1].map(|i: usize| o[i].as_i64().expect("a number")),
+                _ => [time.div_euclid(1000), 0],
+            };
+            let rank = RANKS.iter().position(|r| *r == op).expect("known");
+            let place = (order, rank, time);
+            out.places.push((place, op == "create"));
+            let mut say = |field: &str, value: Value| {
+                let known = out.fields.entry(field.to_owned()).or_default();
+                match known.get(&place) {
+                    Some(held) if !greater(&value, held) => {}
+                    _ => _ = known.insert(place, value),
+                }
+            };
+            match op {
+                "delete" | "merge" => say("exists", Value::from("no")),
+                "update" => {}
+                _ => say("exists", Value::from("yes")),
+            }
+            for (field, value) in event["set"].as_object().into_iter().flatten() {
+                say(if field == "owner" { "rep" } else { field }, value.clone());
+            }
+        }
+        out.places.sort_unstable();
+        out
+    }
+
+    fn last(&self, field: &str) -> Option<(&Place, &Value)> {
+        self.fields.get(field)?.last_key_value()
+    }
+
+    fn as_of(&self, field: &str, order: [i64; 2]) -> Option<&Value> {
+        let known = self.fields.get(field)?;
+        known.iter().rev().find(|(p, _)| p.0 <= order).map(|(_, v)| v)
+    }
+
+    fn credit(&self, order: [i64; 2], settle: Option<i64>) -> Credit {
+        let mut out = Credit::new();
+        for dimension in DIMENSIONS {
+            let known = self.as_of(dimension, order).or_else(|| {
+                let (place, value) = self.fields.get(dimension)?.first_key_value()?;
+                (place.2 <= settle?).then_some(value)
+            });
+            if let Some(text) = known.and_then(Value::as_str) {
+                out.insert(dimension, text.to_owned());
+            }
+        }
+        out
+    }
+}
+
+/// What the events of one entity add.
+pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts {
+    let history = History::of(events, clock);
+    let mut out = Facts::default();
+    if history.last("exists").is_some_and(|(_, v)| v == "no") {
+        return out;
+    }
+    let first = history.places[0].0;
+    let creations = history.places.iter().filter(|p| p.1);
+    let birth = creations.map(|p| p.0).min_by_key(|p| (p.2, *p));
+    let stated = history.last("created_at").and_then(|(_, v)| clock.read(v));
+    let created = stated.or(birth.map(|p| p.2));
+    let credit_at = |place: Place| match question.current {
+        true => history.credit([i64::MAX; 2], None),
+        false => history.credit(place.0, Some(place.2 + question.settle)),
+    };
+    let born = credit_at(birth.unwrap_or(first));
+    if events[0]["entity"]["type"] == "lead" {
+        out.leads.extend(created.map(|at| (at, born)));
+        return out;
+    }
+    let statuses: Vec<(Place, &str)> = history
+        .fields
+        .get("status")
+        .into_iter()
+        .flatten()
+        .map(|(p, v)| (*p, v.as_str().unwrap_or("open")))
+        .collect();
+    let status = statuses.last().map_or("open", |s| s.1);
+    let run = statuses.iter().rev().take_while(|s| s.1 == status).last();
+    let closing = run.filter(|_| status != "open").map(|(place, _)| {
+        let stated = history.last("closed_at").filter(|(p, _)| p.0 >= place.0);
+        let at = stated.and_then(|(_, v)| clock.read(v)).unwrap_or(place.2);
+        (*place, at)
+    });
+    let age = closing.and_then(|(_, at)| Some(clock.days(created?, at)));
+    let won_age = age.filter(|_| status == "won");
+    out.created.extend(created.map(|at| (at, born, won_age)));
+    out.closed.extend(closing.map(|(place, at)| Closing {
+        at,
+        credit: credit_at(place),
+        won: status == "won",
+        amount: history.last("amount").and_then(|(_, v)| money(v)),
+        age: won_age,
+    }));
+    open_days(&history, &statuses, closing, created.unwrap_or(first.2), clock, &mut out);
+    out
+}
+
+/// From which day on the deal is open, with whom and how much; never backwards in time.
+fn open_days(
+    history: &History,
+    statuses: &[(Place, &str)],
+    closing: Option<(Place, i64)>,
+    start: i64,
+    clock: &Clock,
+    out: &mut Facts,
+) {
+    let fields = ["rep", "territory", "channel", "amount", "status"];
+    let written = fields.iter().filter_map(|f| history.fields.get(*f));
+    let mut places: Vec<Place> = written.flat_map(|f| f.keys().copied()).collect();
+    places.push(history.places[0].0);
+    places.sort_unstable();
+    places.dedup();
+    let mut now = start;
+    for (i, place) in places.iter().enumerate() {
+        let at = match closing {
+            Some((closed, at)) if closed == *place => at,
+            _ if i == 0 => start,
+            _ => place.2,
+        };
+        now = now.max(at);
+        let status = statuses.iter().rev().find(|s| s.0 <= *place);
+        let open = status.is_none_or(|s| s.1 == "open").then(|| {
+            let amount = history.as_of("amount", place.0).and_then(money);
+            (history.credit(place.0, None), amount)
+        });
+        out.open.push((clock.day(now), open));
+    }
+}
+
+/// The facts of all entities.
+pub fn recount(events: &[Value], question: &Question<'_>) -> Vec<Facts> {
+    let clock = Clock::of(question.zone);
+    let mut entities: BTreeMap<(String, String, String), Vec<&Value>> = BTreeMap::new();
+    for event in events {
+        let text = |v: &Value| v.as_str().unwrap_or("default").to_owned();
+        let entity = &event["entity"];
+        let key = (text(&event["tenant"]), text(&entity["type"]), text(&entity["id"]));
+        entities.entry(key).or_default().push(event);
+    }
+    entities.values().map(|e| facts(e, question, &clock)).collect()
+}

@@ -1,0 +1,322 @@
+//! The second half of the recount: every window of every segment, from the facts of all entities,
+//! each from scratch; and the comparison with the rows of the pipeline.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::ToSpan;
+use jiff::civil::{Date, Weekday};
+use serde_json::{Map, Value, json};
+
+use crate::oracle::{RowName, Rows, is_blank};
+use crate::recount::{Clock, Closing, Credit, Facts, Money, Question, recount};
+
+const FINE: i64 = 300_000_000;
+
+/// A stretch of time: of days, or of five-minute steps.
+#[derive(Clone, Copy, PartialEq)]
+enum Stretch {
+    Days(Date, Date),
+    Steps(i64, i64),
+}
+
+/// A window to be counted.
+struct Window {
+    kind: String,
+    own: Stretch,
+    before: Option<Stretch>,
+}
+
+/// A KPI as counted: value and how many things are behind it.
+type Counted = (Option<f64>, i128);
+
+/// Days of the calendar, and back.
+fn back(day: Date, days: i64) -> Date {
+    day.checked_sub(days.days()).expect("in range")
+}
+
+fn days_between(from: Date, to: Date) -> i64 {
+    i64::from(from.until(to).expect("in range").get_days())
+}
+
+fn month_of(day: Date) -> (Date, Date) {
+    let first = day.first_of_month();
+    (first, first.checked_add(1.month()).expect("in range"))
+}
+
+fn week_of(day: Date) -> (Date, Date) {
+    let first = back(day, i64::from(day.weekday().since(Weekday::Monday)));
+    (first, back(first, -7))
+}
+
+/// The windows of the laws: calendar days, weeks and months from the first day on, and the moving
+/// ones where they stand.
+fn windows(question: &Question<'_>, first: Date) -> Vec<Window> {
+    let clock = Clock::of(question.zone);
+    let today = clock.day(question.now - 1);
+    let mut out = Vec::new();
+    let periods: [(&str, fn(Date) -> (Date, Date)); 3] =
+        [("day", |d| (d, back(d, -1))), ("week", week_of), ("month", month_of)];
+    for (kind, of) in periods {
+        let mut start = of(first).0;
+        while start <= today {
+            let (from, to) = of(start);
+            let before = of(back(from, 1)).0;
+            let running = from <= today && today < to;
+            let upto = match running {
+                true => back(before, -(days_between(from, today) + 1)).min(from),
+                false => from,
+            };
+            out.push(Window {
+                kind: kind.to_owned(),
+                own: Stretch::Days(from, to),
+                before: Some(Stretch::Days(before, upto)),
+            });
+            start = to;
+        }
+    }
+    let (month, _) = month_of(today);
+    let before = month_of(back(month, 1)).0;
+    let upto = back(before, -(days_between(month, today) + 1)).min(month);
+    out.push(Window {
+        kind: "month_to_date".to_owned(),
+        own: Stretch::Days(month, back(today, -1)),
+        before: Some(Stretch::Days(before, upto)),
+    });
+    let from = back(today, 27);
+    out.push(Window {
+        kind: "rolling_28d".to_owned(),
+        own: Stretch::Days(from, back(today, -1)),
+        before: Some(Stretch::Days(back(from, 28), from)),
+    });
+    let end = (question.now - 1).div_euclid(FINE) + 1;
+    out.push(Window {
+        kind: "rolling_24h".to_owned(),
+        own: Stretch::Steps(end - 288, end),
+        before: Some(Stretch::Steps(end - 576, end - 288)),
+    });
+    out
+}
+
+impl Stretch {
+    fn holds(self, at: i64, clock: &Clock) -> bool {
+        match self {
+            Stretch::Days(from, to) => (from..to).contains(&clock.day(at)),
+            Stretch::Steps(from, to) => (from..to).contains(&at.div_euclid(FINE)),
+        }
+    }
+
+    fn edges(self, clock: &Clock) -> [i64; 2] {
+        match self {
+            Stretch::Days(from, to) => [clock.start(from), clock.start(to)],
+            Stretch::Steps(from, to) => [from * FINE, to * FINE],
+        }
+    }
+
+    fn last_day(self, clock: &Clock) -> Date {
+        match self {
+            Stretch::Days(_, to) => back(to, 1),
+            Stretch::Steps(_, to) => clock.day((to - 1) * FINE),
+        }
+    }
+}
+
+/// Sums of one segment.
+struct Count<'a> {
+    facts: &'a [Facts],
+    segment: &'a [(&'static str, String)],
+    currency: &'a str,
+    clock: &'a Clock,
+}
+
+impl<'a> Count<'a> {
+    fn mine(&self, credit: &Credit) -> bool {
+        let value = |d: &str| credit.get(d).map_or("unknown", String::as_str);
+        self.segment.iter().all(|(d, v)| value(d) == v)
+    }
+
+    fn closed(&self, within: Stretch) -> Vec<&'a Closing> {
+        let all = self.facts.iter().flat_map(|f| &f.closed);
+        all.filter(|c| self.mine(&c.credit) && within.holds(c.at, self.clock)).collect()
+    }
+
+    fn own(&self, amounts: &[&Money]) -> (f64, i128) {
+        let own: Vec<_> = amounts.iter().filter(|m| m.1 == self.currency).collect();
+        (own.iter().map(|m| m.0).sum::<i128>() as f64 / 100.0, own.len() as i128)
+    }
+
+    fn won_amount(&self, within: Stretch) -> (f64, i128) {
+        let closed = self.closed(within);
+        let won = closed.iter().filter(|c| c.won);
+        self.own(&won.filter_map(|c| c.amount.as_ref()).collect::<Vec<_>>())
+    }
+
+    fn kpis(&self, window: &Window, age: i64) -> BTreeMap<&'static str, Counted> {
+        let own = window.own;
+        let closed = self.closed(own);
+        let won: Vec<_> = closed.iter().filter(|c| c.won).collect();
+        let (wins, losses) = (won.len() as i128, (closed.len() - won.len()) as i128);
+        let (revenue, priced) = self.won_amount(own);
+        let amounts: Vec<_> = closed.iter().filter_map(|c| c.amount.as_ref()).collect();
+        let (all_amounts, all_priced) = self.own(&amounts);
+        let ratio = |num: f64, den: f64| (den != 0.0).then(|| num / den);
+        let mut days: Vec<i64> = won.iter().filter_map(|c| c.age).collect();
+        days.sort_unstable();
+        let cycles = days.len() as i128;
+        let mean = ratio(days.iter().sum::<i64>() as f64, cycles as f64);
+        let mut out: BTreeMap<&'static str, Counted> = [
+            ("deals_won", (Some(wins as f64), wins)),
+            ("deals_lost", (Some(losses as f64), losses)),
+            ("revenue", (Some(revenue), priced)),
+            ("average_deal_size", (ratio(revenue, priced as f64), priced)),
+            ("win_rate", (ratio(wins as f64, (wins + losses) as f64), wins + losses)),
+            ("win_rate_amount", (ratio(revenue, all_amounts), all_priced)),
+            ("cycle_length_mean", (mean, cycles)),
+            ("cycle_length_p50", (quantile(&days, 0.5), cycles)),
+            ("cycle_length_p90", (quantile(&days, 0.9), cycles)),
+        ]
+        .into();
+        let before = window.before.map_or(0.0, |b| self.won_amount(b).0);
+        out.insert("revenue_growth", (ratio(revenue - before, before), priced));
+        self.opening(own, age, &mut out);
+        self.stock(own, &mut out);
+        out
+    }
+
+    fn opening(&self, own: Stretch, age: i64, out: &mut BTreeMap<&'static str, Counted>) {
+        let leads = self.facts.iter().flat_map(|f| &f.leads);
+        let leads = leads.filter(|l| self.mine(&l.1) && own.holds(l.0, self.clock)).count();
+        let created = self.facts.iter().flat_map(|f| &f.created);
+        let created: Vec<_> =
+            created.filter(|c| self.mine(&c.1) && own.holds(c.0, self.clock)).collect();
+        let n = created.len() as i128;
+        let won = |limit: i64| created.iter().filter(|c| c.2.is_some_and(|a| a <= limit)).count();
+        let share = |won: usize| (n > 0).then(|| won as f64 / n as f64);
+        out.insert("leads_created", (Some(leads as f64), leads as i128));
+        out.insert("deals_created", (Some(n as f64), n));
+        out.insert("cohort_conversion", (share(won(i64::MAX)), n));
+        let ripe = share(won(90)).filter(|_| age >= 90);
+        out.insert("cohort_conversion_90d", (ripe, n));
+    }
+
+    fn stock(&self, own: Stretch, out: &mut BTreeMap<&'static str, Counted>) {
+        let last = own.last_day(self.clock);
+        let holding = self.facts.iter().filter_map(|f| {
+            let newest = f.open.iter().rev().find(|(day, _)| *day <= last)?;
+            newest.1.as_ref().filter(|(credit, _)| self.mine(credit))
+        });
+        let holding: Vec<_> = holding.collect();
+        let n = holding.len() as i128;
+        let amounts: Vec<_> = holding.iter().filter_map(|h| h.1.as_ref()).collect();
+        let (pipeline, priced) = self.own(&amounts);
+        out.insert("open_deals", (Some(n as f64), n));
+        out.insert("open_pipeline", (Some(pipeline), priced));
+    }
+}
+
+/// SQL's `percentile_cont`.
+fn quantile(sorted: &[i64], q: f64) -> Option<f64> {
+    let place = sorted.len().checked_sub(1)? as f64 * q;
+    let at = |i: f64| sorted[i as usize] as f64;
+    Some(at(place.floor()) + (at(place.ceil()) - at(place.floor())) * place.fract())
+}
+
+fn segments(facts: &[Facts], sets: &[&[&str]]) -> BTreeSet<Vec<(&'static str, String)>> {
+    let mut credits: BTreeSet<&Credit> = BTreeSet::new();
+    for f in facts {
+        credits.extend(f.leads.iter().map(|l| &l.1));
+        credits.extend(f.created.iter().map(|c| &c.1));
+        credits.extend(f.closed.iter().map(|c| &c.credit));
+        credits.extend(f.open.iter().filter_map(|o| o.1.as_ref()).map(|o| &o.0));
+    }
+    let mut out = BTreeSet::new();
+    for set in sets {
+        for credit in &credits {
+            let part = |d: &&str| {
+                let (name, value) = match credit.get_key_value(*d) {
+                    Some((name, value)) => (*name, value.clone()),
+                    None => (name_of(d), "unknown".to_owned()),
+                };
+                (name, value)
+            };
+            out.insert(set.iter().map(part).collect());
+        }
+    }
+    out
+}
+
+fn name_of(dimension: &str) -> &'static str {
+    let names = ["rep", "territory", "channel"];
+    names.into_iter().find(|n| *n == dimension).expect("a dimension of the laws")
+}
+
+/// Recounts the events and compares every row. Returns the cells compared; panics with the first
+/// that differ.
+pub fn check(rows: &Rows, events: &[Value], question: &Question<'_>) -> Result<usize, String> {
+    let (facts, clock) = (recount(events, question), Clock::of(question.zone));
+    let first = facts.iter().flat_map(|f| {
+        let flows = f.leads.iter().map(|l| l.0).chain(f.created.iter().map(|c| c.0));
+        let days = flows.chain(f.closed.iter().map(|c| c.at)).map(|at| clock.day(at));
+        days.chain(f.open.iter().map(|o| o.0)).collect::<Vec<_>>()
+    });
+    let Some(first) = first.min() else {
+        let spoken = rows.0.iter().find(|(_, kpis)| !is_blank(kpis));
+        return spoken.map_or(Ok(0), |row| Err(format!("of nothing: {row:?}")));
+    };
+    let windows = windows(question, first);
+    let mut expected: BTreeMap<RowName, BTreeMap<&str, Counted>> = BTreeMap::new();
+    for segment in &segments(&facts, question.sets) {
+        let count = Count { facts: &facts, segment, currency: question.currency, clock: &clock };
+        let parts: Map<String, Value> =
+            segment.iter().map(|(d, v)| ((*d).to_owned(), json!(v))).collect();
+        for window in &windows {
+            let [start, end] = window
+                .own
+                .edges(&clock)
+                .map(|at| jiff::Timestamp::from_microsecond(at).expect("in range").to_string());
+            let behind = window.own.last_day(&clock);
+            let age = days_between(back(behind, -1), clock.day(question.as_of));
+            let name = (window.kind.clone(), start, end, Value::Object(parts.clone()).to_string());
+            expected.insert(name, count.kpis(window, age));
+        }
+    }
+    compare(rows, &expected)
+}
+
+fn compare(
+    rows: &Rows,
+    expected: &BTreeMap<RowName, BTreeMap<&str, Counted>>,
+) -> Result<usize, String> {
+    let mut cells = 0;
+    for (name, kpis) in &rows.0 {
+        if !expected.contains_key(name) && !is_blank(kpis) {
+            return Err(format!("row of nothing: {name:?} {kpis}"));
+        }
+    }
+    for (name, kpis) in expected {
+        let Some(found) = rows.0.get(name) else {
+            // A segment that held a deal for a moment of one day has nothing to show.
+            if kpis.values().all(|(value, n)| *n == 0 && value.is_none_or(|v| v == 0.0)) {
+                continue;
+            }
+            return Err(format!("no row {name:?}, expected {kpis:?}"));
+        };
+        let found: Value = serde_json::from_str(found).expect("KPIs are JSON");
+        let found = found.as_object().expect("KPIs are an object");
+        if found.len() != kpis.len() {
+            return Err(format!("{name:?} has other KPIs: {:?}", found.keys()));
+        }
+        for (kpi, (value, n)) in kpis {
+            let got = &found[*kpi];
+            let same = match (value, got["value"].as_f64()) {
+                (Some(want), Some(got)) => (want - got).abs() <= 1e-9 * want.abs().max(1.0),
+                (want, got) => want.is_none() && got.is_none(),
+            };
+            if !same || got["n"] != json!(*n as i64) {
+                return Err(format!("{name:?} {kpi}: {value:?} over {n} expected, {got} found"));
+            }
+            cells += 1;
+        }
+    }
+    Ok(cells)
+}

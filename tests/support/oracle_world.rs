@@ -1,0 +1,146 @@
+//! Small made-up histories for the laws: leads and deals with everything that can happen to them.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use tidemark::model::time::Timestamp;
+
+const MINUTE: i64 = 60_000_000;
+
+/// What may happen to an entity: what, how many minutes behind the start, and which values.
+pub type Step = (u8, u32, u16);
+
+/// One entity's steps, and how its events are ordered.
+#[derive(Clone, Debug)]
+pub struct Story {
+    pub lead: bool,
+    /// Orders are given, with ties, instead of following from the time.
+    pub ordered: bool,
+    pub steps: Vec<Step>,
+}
+
+/// A world of 1 to `most` entities whose events lie in `minutes` from the start.
+pub fn stories(most: usize, minutes: u32) -> impl Strategy<Value = Vec<Story>> {
+    let steps = proptest::collection::vec((0u8..18, 0..minutes, any::<u16>()), 1..9);
+    let story = (0u8..5, any::<bool>(), steps).prop_map(|(kind, ordered, mut steps)| {
+        // Most entities are created; some are only ever seen in mid-life.
+        if kind != 1 {
+            steps[0].0 = 0;
+        }
+        let lead = kind == 0;
+        Story { lead, ordered, steps }
+    });
+    proptest::collection::vec(story, 1..most)
+}
+
+/// The events of a world that starts at an instant.
+pub fn events(stories: &[Story], start: Timestamp) -> Vec<Value> {
+    let mut out = Vec::new();
+    for (i, story) in stories.iter().enumerate() {
+        for (k, step) in story.steps.iter().enumerate() {
+            out.push(event(i, k, story, *step, start));
+        }
+    }
+    out
+}
+
+fn event(i: usize, k: usize, story: &Story, (what, minute, pick): Step, start: Timestamp) -> Value {
+    let at = Timestamp(start.0 + i64::from(minute) * MINUTE + i64::from(pick % 3) * 1000);
+    let near = Timestamp(at.0 + (i64::from(pick % 7) - 2) * 700 * MINUTE).to_string();
+    let (op, set) = said(what, pick, &near);
+    let kind = if story.lead { "lead" } else { "deal" };
+    let mut event = json!({
+        "v": 1, "id": format!("{i}-{k}"), "entity": {"type": kind, "id": format!("{kind}{i}")},
+        "op": op, "time": at.to_string(), "set": set,
+    });
+    if story.ordered {
+        event["order"] = json!([k / 2, 0]);
+    }
+    event
+}
+
+fn said(what: u8, pick: u16, near: &str) -> (&'static str, Value) {
+    let owner = ["r1", "r2", "r3", "O'Brien, é|=%"][usize::from(pick % 4)];
+    let territory = [json!("West"), json!("East"), json!(null)][usize::from(pick / 4 % 3)].clone();
+    let channel = ["web", "partner"][usize::from(pick / 12 % 2)];
+    let money = [
+        json!({"value": format!("{}.{:02}", pick % 900, pick % 100), "currency": "EUR"}),
+        json!({"value": pick % 50, "currency": "USD"}),
+        json!({"value": "-12.5", "currency": "EUR"}),
+        json!(null),
+    ][usize::from([0, 0, 0, 0, 1, 2, 3][usize::from(pick % 7)] as u8)]
+    .clone();
+    let whole =
+        json!({"owner": owner, "territory": territory, "channel": channel, "amount": money});
+    match what {
+        0 | 1 if pick % 3 == 0 => ("create", json!({"owner": owner})),
+        0 | 1 => ("create", whole),
+        2 => ("update", json!({"amount": money, "status": "won"})),
+        3 => ("update", json!({"owner": owner})),
+        4 => ("update", json!({"amount": money})),
+        5 => ("update", json!({"status": "won"})),
+        6 => ("update", json!({"status": "lost"})),
+        7 => ("update", json!({"status": "open"})),
+        8 => ("delete", json!({})),
+        9 => ("restore", json!({})),
+        10 if pick % 2 == 0 => ("merge", json!({})),
+        11 => ("snapshot", whole),
+        12 => ("update", json!({"owner": null, "territory": null, "status": null})),
+        13 => ("update", json!({"created_at": near})),
+        14 => ("update", json!({"closed_at": near})),
+        15 => ("update", json!({"territory": territory, "channel": channel})),
+        16 => ("update", json!({"status": "won", "closed_at": near, "amount": money})),
+        17 if pick % 4 == 0 => ("update", json!({"created_at": null, "closed_at": null})),
+        17 => ("create", json!({"owner": null, "channel": channel})),
+        _ => ("update", json!({})),
+    }
+}
+
+/// The same history as if each event had first been told wrong and put right at once: every
+/// value that is dated by its event is stated falsely, then corrected by a patch behind it.
+pub fn amended(events: &[Value], lies: u64) -> Vec<Value> {
+    let mut out = Vec::new();
+    for (i, event) in events.iter().enumerate() {
+        // What the first event says holds from the entity's creation on, a correction from its own
+        // time on: between the two lie days on which the pipeline was what it was said to be.
+        let first = event["id"].as_str().is_some_and(|id| id.ends_with("-0"));
+        let (wrong, right) = wronged(&event["set"], i, first);
+        if lies >> (i % 64) & 1 == 0 || right.is_empty() {
+            out.push(event.clone());
+            continue;
+        }
+        let mut first = event.clone();
+        first["set"] = wrong;
+        let mut second = event.clone();
+        second["op"] = json!("update");
+        second["id"] = json!(format!("{}-again", event["id"]));
+        second["order"] = json!([event["order"][0], 1]);
+        second["set"] = Value::Object(right);
+        out.extend([first, second]);
+    }
+    out
+}
+
+fn wronged(set: &Value, i: usize, first: bool) -> (Value, Map<String, Value>) {
+    let (mut wrong, mut right) = (set.clone(), Map::new());
+    for (field, lie) in [
+        ("amount", json!({"value": 777_777 + i, "currency": "GBP"})),
+        ("created_at", json!("2026-02-02T02:02:02Z")),
+        ("closed_at", json!("2026-02-03T03:03:03Z")),
+    ] {
+        if let Some(truth) = set.get(field).filter(|_| !(first && field == "amount")) {
+            wrong[field] = lie;
+            right.insert(field.to_owned(), truth.clone());
+        }
+    }
+    (wrong, right)
+}
+
+/// Events with an order of their own each, so that what follows an event is beyond doubt.
+pub fn in_line(stories: &[Story], start: Timestamp) -> Vec<Value> {
+    let mut events = events(stories, start);
+    for (place, event) in events.iter_mut().enumerate() {
+        event["order"] = json!([place, 0]);
+    }
+    events
+}
