@@ -22,7 +22,9 @@ impl Ledger {
             let before = cell.measures.entries().len();
             cell.measures.retain_stock();
             if cell.measures.is_zero() {
-                expired.push((*segment, *slice));
+                if cell.sent {
+                    expired.push((*segment, *slice));
+                }
                 return false;
             }
             if cell.measures.entries().len() != before && !cell.dirty {
@@ -78,7 +80,14 @@ impl Ledger {
         }
         self.held_at = None;
         let mut keys = std::mem::take(&mut self.dirty);
-        keys.retain(|key| self.cells.get_mut(key).is_some_and(|c| std::mem::take(&mut c.dirty)));
+        keys.retain(|key| {
+            let cell = self.cells.get_mut(key).filter(|c| c.dirty);
+            cell.is_some_and(|c| {
+                c.dirty = false;
+                c.sent = true;
+                true
+            })
+        });
         let mut cells: Vec<Partial> = keys
             .iter()
             .map(|key| Partial {

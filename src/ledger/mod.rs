@@ -104,6 +104,8 @@ fn fixed_slot(kind: Kind, name: &FieldName<'_>, stages: bool) -> Option<Slot> {
 struct Cell {
     measures: Measures,
     dirty: bool,
+    /// It was published, by this owner or (as far as an image tells) by another one.
+    sent: bool,
 }
 
 /// The state of one shard.

@@ -17,6 +17,7 @@ use crate::model::partial::{Partial, PartialMessage, ShardBeat, parse_cell_key};
 use crate::model::record::{Offset, Partition};
 use crate::model::row::{Pane, Row};
 use crate::model::segment::Segment;
+use crate::model::slice::{Slice, Tier};
 use crate::model::time::{Day, Timestamp};
 use crate::model::watermark::Frontier;
 use crate::model::window::{Period, WindowKind};
@@ -185,6 +186,10 @@ impl Rollup {
     fn merge_cell(&mut self, offset: Offset, partial: Partial) -> Merged {
         let Partial { shard, version, segment, slice, measures } = partial;
         self.newest = self.newest.max(offset);
+        // Windows follow `now`: while a backlog is read, its fine cells come too late for them.
+        if self.is_past(slice) {
+            return Merged::Stale;
+        }
         let i = self.state(&segment);
         let today = self.today();
         let state = &mut self.segments[i];
@@ -193,6 +198,16 @@ impl Rollup {
         } else {
             Merged::Stale
         }
+    }
+
+    /// Whether the key is of a fine cell that no window will ever hold again.
+    pub fn is_expired(&self, key: &str) -> bool {
+        parse_cell_key(key).is_some_and(|(_, slice, _)| self.is_past(slice))
+    }
+
+    fn is_past(&self, slice: Slice) -> bool {
+        let (calendar, keep) = (&self.definition.calendar, &self.definition.retention);
+        slice.tier == Tier::Fine && slice.index < keep.floors(calendar, self.now).0
     }
 
     /// Takes a deletion: the slice of that key is out of retention.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::images::{self, Manifest};
-use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, POLL};
+use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, POLL, Pace};
 use crate::clock::{monotonic, since};
 use crate::intake::{Stored, read_stored};
 use crate::ledger::{Applied, Ledger, Verdict};
@@ -19,6 +19,9 @@ use crate::telemetry::{Ignored, Stage};
 
 /// Time between two looks at sizes and lag, for metrics and monitors.
 const MEASURE: Duration = Duration::from_secs(5);
+
+/// Time between publications while more events are waiting.
+const BEHIND: Duration = Duration::from_secs(2);
 
 struct Shard {
     ledger: Ledger,
@@ -61,17 +64,17 @@ pub fn run(context: &Context) -> Result<(), Fault> {
         events: context.topics.events.as_str().into(),
         partials: context.topics.partials.as_str().into(),
     };
-    let mut publish = Every::new(config.publish.publish_interval);
+    let mut publish = Pace::new(config.publish.publish_interval, BEHIND);
     let (mut beat, mut measure) = (Every::new(BEAT), Every::new(MEASURE));
     let mut batch = Vec::with_capacity(BATCH);
     while !context.stop.is_requested() {
         worker.rebalance()?;
         batch.clear();
-        worker.reader.poll(BATCH, POLL, &mut batch)?;
+        let took = worker.reader.poll(BATCH, POLL, &mut batch)?;
         for record in &batch {
             worker.fold(record)?;
         }
-        if publish.due() {
+        if publish.due(took) {
             worker.publish(beat.due())?;
             worker.take_images()?;
         }

@@ -200,6 +200,33 @@ impl Every {
     }
 }
 
+/// A publication at an interval; at longer ones while the worker is behind. What changes again
+/// before it is published is published once, so catching up costs less the longer it waits.
+struct Pace {
+    every: Every,
+    last: Instant,
+    behind: Duration,
+}
+
+impl Pace {
+    fn new(interval: Duration, behind: Duration) -> Pace {
+        Pace { every: Every::new(interval), last: monotonic(), behind: behind.max(interval) }
+    }
+
+    /// Whether it is due. `took` is how many records the last poll gave: a full batch means that
+    /// more are waiting.
+    fn due(&mut self, took: usize) -> bool {
+        if took >= BATCH && crate::clock::since(self.last) < self.behind {
+            return false;
+        }
+        let due = self.every.due();
+        if due {
+            self.last = monotonic();
+        }
+        due
+    }
+}
+
 /// Reads a partition from its start to where it ends now; `each` takes the records in order.
 fn read_through(
     context: &Context,

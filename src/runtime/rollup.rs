@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BATCH, Context, Every, FLUSH, Fault, POLL, read_through};
+use super::{BATCH, Context, Every, FLUSH, Fault, POLL, Pace, read_through};
 use crate::clock::{monotonic, since};
 use crate::http::{Caps, KpiSnapshot};
 use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
@@ -16,6 +16,8 @@ use crate::telemetry::Stage;
 
 /// Shortest time between two metric pages of a partition: a scrape sees no more.
 const PAGE: Duration = Duration::from_secs(2);
+/// Time between emissions while more partials are waiting.
+const BEHIND: Duration = Duration::from_secs(5);
 /// Time between two looks at sizes and lag.
 const MEASURE: Duration = Duration::from_secs(5);
 
@@ -61,19 +63,19 @@ pub fn run(context: &Context) -> Result<(), Fault> {
         partials: context.topics.partials.as_str().into(),
         kpis: context.topics.kpis.as_str().into(),
     };
-    let mut emit = Every::new(config.publish.emit_interval);
+    let mut emit = Pace::new(config.publish.emit_interval, BEHIND);
     let mut measure = Every::new(MEASURE);
     let mut batch = Vec::with_capacity(BATCH);
     while !context.stop.is_requested() {
         worker.rebalance()?;
         batch.clear();
-        worker.reader.poll(BATCH, POLL, &mut batch)?;
+        let took = worker.reader.poll(BATCH, POLL, &mut batch)?;
         for record in batch.drain(..) {
             if let Some(part) = worker.parts.get_mut(&record.partition.0) {
                 merge(context, part, &record)?;
             }
         }
-        if emit.due() {
+        if emit.due(took) {
             worker.emit()?;
         }
         if measure.due() {
@@ -169,9 +171,26 @@ impl Worker<'_> {
         let page = Every::new(PAGE);
         let mut part = Part { rollup, next: Offset(0), repair, page, changed: true };
         let partials = TopicPartition { topic: self.partials.clone(), partition };
+        let mut swept = Vec::new();
         let end = read_through(context, &mut *reader, &partials, |record| {
+            // A shard deletes what it lets go of, unless it died in between: nobody else would.
+            let cell = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
+            if record.value.is_some() && cell.is_some_and(|key| part.rollup.is_expired(key)) {
+                swept.extend(record.key);
+                return Ok(());
+            }
             merge(context, &mut part, &record)
         })?;
+        for key in swept {
+            let (topic, key) = (self.partials.clone(), Some(key));
+            self.writer.send(Outgoing {
+                topic,
+                partition,
+                key,
+                value: None,
+                headers: Vec::new(),
+            })?;
+        }
         part.next = end;
         part.rollup.re_emit();
         context.telemetry.restored(Stage::Rollup, since(started));
