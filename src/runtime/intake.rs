@@ -21,6 +21,9 @@ use crate::telemetry::{Ignored, Stage};
 /// Longest time between an acknowledged event and the commit of its source offset.
 const COMMIT: Duration = Duration::from_millis(500);
 
+/// Time between two looks at the lag, for metrics.
+const MEASURE: Duration = Duration::from_secs(5);
+
 /// A source partition that this worker owns.
 struct Part {
     next: Offset,
@@ -47,6 +50,7 @@ struct Worker<'c> {
 pub fn run(context: &Context) -> Result<(), Fault> {
     let mut worker = Worker::new(context)?;
     let (mut commit, mut beat) = (Every::new(COMMIT), Every::new(BEAT));
+    let mut measure = Every::new(MEASURE);
     let mut batch = Vec::with_capacity(BATCH);
     while !context.stop.is_requested() {
         worker.rebalance()?;
@@ -56,7 +60,7 @@ pub fn run(context: &Context) -> Result<(), Fault> {
             worker.take(record)?;
         }
         if beat.due() {
-            worker.beat()?;
+            worker.beat(measure.due())?;
         }
         if worker.uncommitted && commit.due() {
             worker.commit()?;
@@ -230,16 +234,20 @@ impl<'c> Worker<'c> {
 
     /// Tells every shard how far each owned source partition is complete. Sent behind the events
     /// that it covers, by the same writer, so no shard sees it before them.
-    fn beat(&mut self) -> Result<(), Fault> {
+    fn beat(&mut self, measure: bool) -> Result<(), Fault> {
         let now = (self.context.clock)();
         let rules = &self.context.config.time;
         for (partition, part) in &mut self.parts {
             let quiet = since(part.quiet_since) >= rules.idle_after;
-            let end = if quiet || part.sent.is_none() {
+            let end = if quiet || measure || part.sent.is_none() {
                 Some(self.reader.bounds(partition)?.end)
             } else {
                 None
             };
+            if let Some(end) = end {
+                let lag = end.0.saturating_sub(part.next.0);
+                self.context.telemetry.lag(Stage::Intake, &partition.to_string(), lag);
+            }
             // Idle is a fact about the partition, not about a timer: read to its end, and quiet.
             let idle = quiet && end.is_some_and(|end| part.next >= end);
             let reached =
@@ -247,10 +255,6 @@ impl<'c> Worker<'c> {
             let Some(watermark) = reached.map(|t| t - rules.out_of_orderness) else {
                 continue;
             };
-            if let Some(end) = end {
-                let lag = end.0.saturating_sub(part.next.0);
-                self.context.telemetry.lag(Stage::Intake, &partition.to_string(), lag);
-            }
             if part.sent.is_some_and(|sent| sent >= watermark) {
                 continue;
             }

@@ -70,11 +70,11 @@ pub fn run(context: &Context) -> Result<(), Fault> {
     while !context.stop.is_requested() {
         worker.rebalance()?;
         batch.clear();
-        let took = worker.reader.poll(BATCH, POLL, &mut batch)?;
+        worker.reader.poll(BATCH, POLL, &mut batch)?;
         for record in &batch {
             worker.fold(record)?;
         }
-        if publish.due(took) {
+        if publish.due(worker.caught_up()) {
             worker.publish(beat.due())?;
             worker.take_images()?;
         }
@@ -88,6 +88,11 @@ pub fn run(context: &Context) -> Result<(), Fault> {
 }
 
 impl Worker<'_> {
+    /// Whether every owned partition was read to its end.
+    fn caught_up(&self) -> bool {
+        self.shards.keys().all(|p| self.reader.ended(&self.partition(*p)))
+    }
+
     fn rebalance(&mut self) -> Result<(), Fault> {
         let Some(owned) = self.member.poll(Duration::ZERO)? else {
             return Ok(());

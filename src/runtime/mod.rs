@@ -213,10 +213,9 @@ impl Pace {
         Pace { every: Every::new(interval), last: monotonic(), behind: behind.max(interval) }
     }
 
-    /// Whether it is due. `took` is how many records the last poll gave: a full batch means that
-    /// more are waiting.
-    fn due(&mut self, took: usize) -> bool {
-        if took >= BATCH && crate::clock::since(self.last) < self.behind {
+    /// Whether it is due, to a worker that has `caught_up` with its partitions or not.
+    fn due(&mut self, caught_up: bool) -> bool {
+        if !caught_up && crate::clock::since(self.last) < self.behind {
             return false;
         }
         let due = self.every.due();

@@ -69,13 +69,13 @@ pub fn run(context: &Context) -> Result<(), Fault> {
     while !context.stop.is_requested() {
         worker.rebalance()?;
         batch.clear();
-        let took = worker.reader.poll(BATCH, POLL, &mut batch)?;
+        worker.reader.poll(BATCH, POLL, &mut batch)?;
         for record in batch.drain(..) {
             if let Some(part) = worker.parts.get_mut(&record.partition.0) {
                 merge(context, part, &record)?;
             }
         }
-        if emit.due(took) {
+        if emit.due(worker.caught_up()) {
             worker.emit()?;
         }
         if measure.due() {
@@ -117,6 +117,15 @@ fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Faul
 }
 
 impl Worker<'_> {
+    /// Whether every owned partition was read to its end.
+    fn caught_up(&self) -> bool {
+        self.parts.keys().all(|p| self.reader.ended(&self.partition(*p)))
+    }
+
+    fn partition(&self, partition: u32) -> TopicPartition {
+        TopicPartition { topic: self.partials.clone(), partition: Partition(partition) }
+    }
+
     fn rebalance(&mut self) -> Result<(), Fault> {
         let Some(owned) = self.member.poll(Duration::ZERO)? else {
             return Ok(());
@@ -134,11 +143,8 @@ impl Worker<'_> {
                 self.parts.insert(partition, part);
             }
         }
-        let at: Vec<_> = self
-            .parts
-            .iter()
-            .map(|(p, part)| (TopicPartition::new(self.partials.clone(), *p), part.next))
-            .collect();
+        let at: Vec<_> =
+            self.parts.iter().map(|(p, part)| (self.partition(*p), part.next)).collect();
         self.reader.assign(&at)?;
         tracing::info!(stage = "rollup", partitions = at.len(), "assigned");
         self.context.health.set("rollup", Ok(()));
@@ -235,7 +241,7 @@ impl Worker<'_> {
             if let Some(watermark) = part.rollup.watermark() {
                 telemetry.watermark(Stage::Rollup, &label, watermark);
             }
-            let at = TopicPartition::new(self.partials.clone(), *partition);
+            let at = self.partition(*partition);
             let end = self.reader.bounds(&at)?.end;
             telemetry.lag(Stage::Rollup, &label, end.0.saturating_sub(part.next.0));
             next.push((at, part.next));
