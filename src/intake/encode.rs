@@ -75,7 +75,7 @@ impl Writer {
 
     fn money(&mut self, money: &Money) {
         self.raw("{\"value\":\"");
-        self.raw(&money.amount.exact().to_string());
+        self.raw(&money.amount.to_string());
         self.raw("\",\"currency\":\"");
         self.raw(&money.currency.to_string());
         self.raw("\"}");
@@ -98,7 +98,7 @@ impl Writer {
             Value::Text(text) => self.text(text),
             Value::Status(status) => self.text(status.as_str()),
             Value::Money(money) => self.money(money),
-            Value::Number(n) => self.raw(&n.exact().to_string()),
+            Value::Number(n) => self.raw(&n.to_string()),
             Value::Time(at) => {
                 self.raw("\"");
                 self.time(*at);

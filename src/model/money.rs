@@ -91,6 +91,22 @@ impl Amount {
     }
 }
 
+/// Shown without trailing zeros, as [`Exact`].
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let one = 10u64.pow(u32::from(self.scale));
+        let magnitude = self.mantissa.unsigned_abs();
+        if self.mantissa < 0 {
+            f.write_str("-")?;
+        }
+        write!(f, "{}", magnitude / one)?;
+        match magnitude % one {
+            0 => Ok(()),
+            part => write!(f, ".{part:0width$}", width = usize::from(self.scale)),
+        }
+    }
+}
+
 impl FromStr for Amount {
     type Err = AmountError;
 
@@ -183,7 +199,9 @@ mod tests {
     use super::*;
 
     fn exact(text: &str) -> String {
-        text.parse::<Amount>().unwrap().exact().to_string()
+        let amount = text.parse::<Amount>().unwrap();
+        assert_eq!(amount.to_string(), amount.exact().to_string());
+        amount.exact().to_string()
     }
 
     #[test]
@@ -191,6 +209,7 @@ mod tests {
         assert_eq!(exact("1234.50"), "1234.5");
         assert_eq!(exact("-0.000000000001"), "-0.000000000001");
         assert_eq!(exact("1e3"), "1000");
+        assert_eq!(exact("-7.05"), "-7.05");
         assert_eq!(exact("1000000000000000"), "1000000000000000");
         assert_eq!("1.50".parse::<Amount>(), "1.5".parse::<Amount>());
     }
