@@ -28,7 +28,7 @@ bench: ## Benchmarks of the folds, and end to end on a real Kafka
 	$(CARGO) bench --locked
 	scripts/kafka run -- $(CARGO) run --release --locked --example bench_kafka
 
-fuzz: ## Fuzz the parsers of outside bytes for SECONDS each (default 60); needs nightly and cargo-fuzz
+fuzz: ## Fuzz the parsers of outside bytes for SECONDS_EACH (default 60); needs cargo-fuzz
 	scripts/fuzz
 
 kafka: ## Start a real broker in the foreground (BROKERS=1 or 3); Ctrl-C stops it
