@@ -15,11 +15,11 @@ mod windows;
 mod world;
 
 use course::{
-    Course, DAY_MINUTES, HOUR, SETS, START, WINDOWS, careless, courses, days_sum_to_months, plain,
+    DAY_MINUTES, HOUR, SETS, START, WINDOWS, careless, courses, days_sum_to_months, plain,
     published_is_current, sums_hold,
 };
 use flow::{Compacted, Flow, merge};
-use oracle::{Random, Rows, at, definition, deliver, record};
+use oracle::{Random, Rows, at, definition, deliver};
 use proptest::prelude::*;
 use recount::Question;
 use serde_json::{Value, json};
@@ -27,7 +27,6 @@ use tidemark::ledger::Ledger;
 use tidemark::model::definition::Definition;
 use tidemark::model::record::Partition;
 use tidemark::model::time::Timestamp;
-use tidemark::rollup::Rollup;
 use windows::check;
 use world::{Story, amended, events, in_line, stories};
 

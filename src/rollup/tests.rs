@@ -1,1 +1,372 @@
+//! The rules of firing: when a row goes out, as what, and what it holds.
 
+use super::*;
+use crate::model::calendar::Calendar;
+use crate::model::definition::{Attribution, Definition, Directory, DirectoryEntry, StageTable};
+use crate::model::measure::{Measure, MeasureKey, Measures};
+use crate::model::money::{Currency, EXACT_ONE};
+use crate::model::partial::cell_key;
+use crate::model::slice::Retention;
+use crate::model::time::Span;
+
+const HOUR: i64 = 3_600_000_000;
+const MONTH: WindowKind = WindowKind::Calendar(Period::Month);
+const DAY: WindowKind = WindowKind::Calendar(Period::Day);
+
+fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
+    let set = |dimensions: &[&str]| dimensions.iter().map(|d| (*d).to_owned()).collect();
+    let reps = reps.iter().map(|r| ((*r).to_owned(), DirectoryEntry::default())).collect();
+    Definition {
+        shards: 2,
+        partitions: 1,
+        calendar: Calendar::of("UTC").unwrap(),
+        retention: Retention { fine: Span::days(8), days: Some(400) },
+        windows: windows.to_vec(),
+        segments: vec![set(&[]), set(&["rep"])],
+        currency: Currency::parse("EUR").unwrap(),
+        attribution: Attribution::AtEvent,
+        settle: Span::minutes(5),
+        stages: StageTable::default(),
+        directory: Directory { reps, ..Directory::default() },
+    }
+}
+
+/// A rollup under test; offsets count by themselves.
+struct Part {
+    rollup: Rollup,
+    offset: u64,
+}
+
+/// A day of 2026 (`3-31`) and an hour.
+fn at(day: &str, hour: i64) -> Timestamp {
+    let (month, day) = day.split_once('-').unwrap();
+    let start = Timestamp::parse_rfc3339(&format!("2026-{month:0>2}-{day:0>2}T00:00:00Z")).unwrap();
+    Timestamp(start.0 + hour * HOUR)
+}
+
+fn day(text: &str) -> Slice {
+    Slice::day(&Calendar::of("UTC").unwrap(), at(text, 0))
+}
+
+fn won(deals: i128, euros: i128) -> Measures {
+    let eur = Currency::parse("EUR").unwrap();
+    [
+        (MeasureKey::plain(Measure::DealsWon), deals),
+        (MeasureKey::currency(Measure::WonAmount, eur), euros * EXACT_ONE),
+        (MeasureKey::currency(Measure::WonPriced, eur), deals),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn open(deals: i128) -> Measures {
+    [(MeasureKey::plain(Measure::OpenDeals), deals)].into_iter().collect()
+}
+
+impl Part {
+    fn new(windows: &[WindowKind], reps: &[&str], now: Timestamp) -> Part {
+        let definition = Arc::new(definition(windows, reps));
+        Part { rollup: Rollup::new(definition, Partition(0), now), offset: 0 }
+    }
+
+    fn merge(&mut self, segment: &Segment, slice: Slice, version: (u32, u64), value: Measures) {
+        self.offset += 1;
+        let (shard, version) = version;
+        let segment = segment.clone();
+        let partial = Partial { shard, version, segment, slice, measures: value };
+        self.rollup.merge(Offset(self.offset), PartialMessage::Cell(partial));
+    }
+
+    /// Shard 0 states the whole business of a slice.
+    fn state(&mut self, slice: Slice, version: u64, value: Measures) {
+        self.merge(&Segment::overall(), slice, (0, version), value);
+    }
+
+    fn beat(&mut self, watermark: Timestamp) {
+        for shard in 0..2 {
+            let beat = ShardBeat {
+                shard,
+                shards: 2,
+                version: 0,
+                watermark: Some(watermark),
+                definition: self.rollup.definition_hash,
+            };
+            self.rollup.merge(Offset(0), PartialMessage::Beat(beat));
+        }
+    }
+
+    /// The rows that are due, in short: key, firing, revision.
+    fn tick(&mut self, now: Timestamp) -> Vec<String> {
+        let short = |row: DueRow| {
+            let json: serde_json::Value = serde_json::from_str(&row.json).unwrap();
+            assert_eq!(json["status"], row.pane.as_str());
+            format!(
+                "{} {}#{}",
+                row.key.replace("T00:00:00Z", ""),
+                row.pane.as_str(),
+                json["revision"]
+            )
+        };
+        self.rollup.tick(now).into_iter().map(short).collect()
+    }
+
+    fn kpi(&self, window: &str, kpi: &str) -> serde_json::Value {
+        let first = Day::parse("2026-01-01").unwrap();
+        let rows = self.rollup.pane_rows(false).into_iter().chain(self.rollup.calendar_rows(first));
+        let mut rows = rows.filter(|r| r.key().replace("T00:00:00Z", "") == window);
+        let kpis: serde_json::Value =
+            serde_json::from_str(&rows.next().unwrap().kpis_json()).unwrap();
+        kpis[kpi].clone()
+    }
+}
+
+#[test]
+fn a_window_fires_early_then_on_time_then_corrected() {
+    let mut part = Part::new(&[DAY], &[], at("3-2", 10));
+    part.state(day("3-2"), 1, won(1, 5));
+    assert_eq!(part.tick(at("3-2", 10)), ["day:2026-03-02|overall early#0"]);
+    assert_eq!(part.tick(at("3-2", 11)), Vec::<String>::new(), "nothing changed");
+    part.state(day("3-2"), 2, won(2, 9));
+    assert_eq!(part.tick(at("3-2", 12)), ["day:2026-03-02|overall early#0"]);
+    // The clock passes midnight: another day begins, but the watermark has not closed the old one.
+    assert_eq!(part.tick(at("3-3", 1)), ["day:2026-03-03|overall early#0"]);
+    part.beat(at("3-3", 0));
+    assert_eq!(part.tick(at("3-3", 2)), ["day:2026-03-02|overall on_time#0"]);
+    part.state(day("3-2"), 3, won(1, 4));
+    // The next day's growth is relative to the corrected one.
+    let both = ["day:2026-03-02|overall corrected#1", "day:2026-03-03|overall early#0"];
+    assert_eq!(part.tick(at("3-3", 3)), both);
+    part.state(day("3-2"), 4, won(1, 4));
+    assert_eq!(part.tick(at("3-3", 4)), Vec::<String>::new(), "the same numbers again");
+    part.state(day("3-2"), 5, won(2, 9));
+    assert_eq!(part.tick(at("3-3", 5)), ["day:2026-03-02|overall corrected#2", both[1]]);
+}
+
+#[test]
+fn a_window_first_heard_of_behind_the_watermark_is_on_time() {
+    let mut part = Part::new(&[DAY], &[], at("3-3", 10));
+    part.beat(at("3-3", 9));
+    part.tick(at("3-3", 10));
+    part.state(day("3-1"), 1, won(1, 5));
+    assert_eq!(part.tick(at("3-3", 11)), ["day:2026-03-01|overall on_time#0"]);
+}
+
+#[test]
+fn stale_and_repeated_versions_change_nothing() {
+    let mut part = Part::new(&[DAY], &[], at("3-2", 10));
+    part.state(day("3-2"), 7, won(3, 3));
+    part.tick(at("3-2", 10));
+    for version in [7, 6, 1] {
+        part.state(day("3-2"), version, won(9, 9));
+    }
+    assert_eq!(part.tick(at("3-2", 11)), Vec::<String>::new());
+    part.merge(&Segment::overall(), day("3-2"), (1, 2), won(1, 1));
+    assert_eq!(part.kpi("day:2026-03-02|overall", "deals_won")["value"], 4, "shards are added");
+}
+
+#[test]
+fn progress_of_another_definition_is_refused() {
+    let mut part = Part::new(&[DAY], &[], at("3-2", 10));
+    let own = part.rollup.definition_hash;
+    let beat = ShardBeat {
+        shard: 0,
+        shards: 2,
+        version: 1,
+        watermark: Some(at("3-2", 9)),
+        definition: own ^ 1,
+    };
+    let merged = part.rollup.merge(Offset(0), PartialMessage::Beat(beat));
+    assert_eq!(merged, Merged::Foreign { found: own ^ 1, own });
+    assert_eq!(part.rollup.watermark(), None);
+}
+
+#[test]
+fn the_slowest_shard_holds_the_watermark() {
+    let mut part = Part::new(&[DAY], &[], at("3-2", 10));
+    let beat = |shard, hour| ShardBeat {
+        shard,
+        shards: 2,
+        version: 1,
+        watermark: Some(at("3-2", hour)),
+        definition: part.rollup.definition_hash,
+    };
+    let (one, two) = (beat(0, 9), beat(1, 4));
+    assert_eq!(part.rollup.merge(Offset(0), PartialMessage::Beat(one)), Merged::Progress);
+    assert_eq!(part.rollup.watermark(), None);
+    part.rollup.merge(Offset(0), PartialMessage::Beat(two));
+    assert_eq!(part.rollup.watermark(), Some(at("3-2", 4)));
+    let holder = part.rollup.watermark_holder();
+    assert_eq!(holder, Some(("shard".to_owned(), 1, Some(at("3-2", 4)))));
+}
+
+#[test]
+fn members_known_in_advance_have_zero_rows() {
+    let mut part = Part::new(&[DAY], &["r1", "r2"], at("3-2", 10));
+    let rows = ["overall", "rep=r1", "rep=r2"].map(|s| format!("day:2026-03-02|{s} early#0"));
+    assert_eq!(part.tick(at("3-2", 10)), rows);
+    part.beat(at("3-3", 0));
+    let closed = rows.map(|r| r.replace("early", "on_time"));
+    assert_eq!(part.tick(at("3-3", 0)), closed, "quiet days close too");
+}
+
+#[test]
+fn a_cohort_is_shown_when_it_is_of_age() {
+    let mut part = Part::new(&[MONTH], &[], at("1-31", 10));
+    let created = [
+        (MeasureKey::plain(Measure::DealsCreated), 4),
+        (MeasureKey::days(Measure::CohortWon, 90), 1),
+        (MeasureKey::days(Measure::CohortWon, 91), 1),
+    ];
+    part.state(day("1-10"), 1, created.into_iter().collect());
+    part.beat(at("5-1", 23));
+    part.tick(at("5-2", 10));
+    let window = "month:2026-01-01|overall";
+    assert_eq!(part.kpi(window, "cohort_conversion")["value"], 0.5);
+    assert_eq!(part.kpi(window, "cohort_conversion_90d")["value"], serde_json::Value::Null);
+    part.beat(at("5-2", 0));
+    assert_eq!(part.tick(at("5-2", 11)), [format!("{window} corrected#1")]);
+    assert_eq!(part.kpi(window, "cohort_conversion_90d")["value"], 0.25);
+    part.beat(at("5-3", 0));
+    part.tick(at("5-3", 1));
+    assert_eq!(part.tick(at("5-3", 2)), Vec::<String>::new(), "it ripens once");
+}
+
+#[test]
+fn stocks_stand_at_the_end_of_every_later_window() {
+    let rolling = WindowKind::RollingDays(28);
+    let mut part = Part::new(&[DAY, rolling], &[], at("3-4", 10));
+    part.state(day("3-2"), 1, open(3));
+    part.tick(at("3-4", 10));
+    part.state(day("3-4"), 2, open(-1));
+    part.state(day("3-6"), 2, open(-1));
+    for (window, n) in [
+        ("day:2026-03-02|overall", 3),
+        ("day:2026-03-03|overall", 3),
+        ("day:2026-03-04|overall", 2),
+        ("rolling_28d|overall", 2),
+    ] {
+        assert_eq!(part.kpi(window, "open_deals")["value"], n, "{window}");
+    }
+    part.tick(at("3-6", 10));
+    assert_eq!(part.kpi("rolling_28d|overall", "open_deals")["value"], 1);
+}
+
+#[test]
+fn a_running_window_grows_against_as_many_days() {
+    let mut part = Part::new(&[MONTH], &[], at("3-1", 0));
+    part.state(day("3-1"), 1, won(1, 10));
+    part.state(day("3-20"), 1, won(1, 30));
+    part.state(day("4-1"), 1, won(1, 20));
+    part.tick(at("4-1", 10));
+    let window = "month:2026-04-01|overall";
+    assert_eq!(part.kpi(window, "revenue_growth")["value"], 1.0, "one day against one");
+    // Days pass in which nothing happens: the growth is another one, so the row goes out again.
+    assert!(!part.tick(at("4-19", 10)).contains(&format!("{window} early#0")));
+    assert_eq!(part.tick(at("4-20", 10)), [format!("{window} early#0")]);
+    assert_eq!(part.kpi(window, "revenue_growth")["value"], -0.5);
+}
+
+#[test]
+fn a_moving_window_is_due_when_what_it_is_compared_with_changed() {
+    let rolling = WindowKind::RollingDays(28);
+    let mut part = Part::new(&[rolling], &[], at("3-30", 10));
+    part.state(day("3-20"), 1, won(1, 10));
+    part.tick(at("3-30", 10));
+    part.state(day("2-20"), 1, won(1, 5));
+    assert_eq!(part.tick(at("3-30", 11)), ["rolling_28d|overall early#0"]);
+    assert_eq!(part.kpi("rolling_28d|overall", "revenue_growth")["value"], 1.0);
+}
+
+#[test]
+fn a_window_ahead_of_all_others_keeps_its_flow() {
+    let mut part = Part::new(&[MONTH], &[], at("1-10", 0));
+    part.tick(at("1-10", 0));
+    part.state(day("4-5"), 1, won(1, 10));
+    part.tick(at("1-10", 1));
+    part.tick(at("4-6", 0));
+    assert_eq!(part.kpi("month:2026-04-01|overall", "revenue")["value"], 10);
+    assert_eq!(part.kpi("month:2026-03-01|overall", "revenue")["value"], 0);
+}
+
+#[test]
+fn windows_no_longer_whole_are_not_shown_again() {
+    let mut job = definition(&[DAY, MONTH], &[]);
+    job.retention.days = Some(40);
+    let rollup = Rollup::new(Arc::new(job), Partition(0), at("1-28", 10));
+    let mut part = Part { rollup, offset: 0 };
+    part.state(day("1-10"), 1, won(1, 10));
+    part.state(day("1-28"), 1, won(1, 20));
+    part.tick(at("1-28", 10));
+    // Kept from 24 January on: the day of the 28th is whole, its month is not.
+    part.tick(at("3-5", 10));
+    part.state(day("1-28"), 2, Measures::new());
+    part.state(day("1-10"), 2, Measures::new());
+    assert_eq!(part.tick(at("3-5", 11)), ["day:2026-01-28|overall early#0"]);
+    part.state(day("1-10"), 3, open(1));
+    let rows = part.tick(at("3-5", 12));
+    assert!(
+        rows.iter().all(|r| !r.contains("2026-01-10") && !r.contains("month:2026-01")),
+        "{rows:?}"
+    );
+}
+
+#[test]
+fn a_cell_out_of_retention_leaves_moving_windows_whole() {
+    let kind = WindowKind::rolling(60).unwrap();
+    let mut part = Part::new(&[kind], &[], at("3-2", 10));
+    let slice = Slice::fine(Timestamp(at("3-2", 10).0 - 1));
+    part.state(slice, 1, won(1, 10));
+    part.tick(at("3-2", 10));
+    assert_eq!(part.kpi("rolling_1h|overall", "deals_won")["value"], 1);
+    part.rollup.forget(&cell_key(0, &Segment::overall(), slice));
+    part.rollup.forget("no key of ours");
+    part.tick(at("3-2", 10));
+    assert_eq!(part.kpi("rolling_1h|overall", "deals_won")["value"], 0);
+    part.tick(at("3-2", 12));
+    assert_eq!(part.kpi("rolling_1h|overall", "deals_won")["value"], 0, "not below zero");
+}
+
+#[test]
+fn after_a_restart_firings_go_on_where_they_were() {
+    let mut part = Part::new(&[DAY], &["r1"], at("3-2", 10));
+    part.state(day("3-2"), 1, won(1, 5));
+    let key = "day:2026-03-02T00:00:00Z|overall";
+    let kpis = |part: &mut Part| {
+        let row = part.rollup.tick(at("3-3", 2)).into_iter().find(|r| r.key == key).unwrap();
+        row.json[row.json.find("\"kpis\":").unwrap() + 7..row.json.len() - 1].to_owned()
+    };
+    let shown = kpis(&mut part);
+    let mut next = Part::new(&[DAY], &["r1"], at("3-3", 2));
+    next.rollup.seen(key, &shown, Pane::Corrected, 4);
+    next.rollup.seen("day:2026-03-02T00:00:00Z|rep=r1", "{}", Pane::Early, 0);
+    next.rollup.seen("rolling_28d|overall", "{}", Pane::Early, 0);
+    next.state(day("3-2"), 1, won(1, 5));
+    // The watermark is not known again yet: what was closed stays closed.
+    let early = next.tick(at("3-3", 2));
+    assert!(!early.iter().any(|r| r.contains("2026-03-02|overall")), "{early:?}");
+    next.beat(at("3-3", 1));
+    // The quiet day was shown early before the restart, and is closed now.
+    assert_eq!(next.tick(at("3-3", 3)), ["day:2026-03-02|rep=r1 on_time#0"]);
+    next.state(day("3-2"), 2, won(2, 6));
+    assert!(next.tick(at("3-3", 4)).contains(&"day:2026-03-02|overall corrected#5".to_owned()));
+}
+
+#[test]
+fn a_repair_repeats_rows_as_they_are() {
+    let mut part = Part::new(&[DAY], &[], at("3-2", 10));
+    part.state(day("3-2"), 1, won(1, 5));
+    part.beat(at("3-3", 1));
+    let first = part.tick(at("3-3", 1));
+    part.rollup.re_emit();
+    assert_eq!(part.tick(at("3-3", 2)), first);
+    assert_eq!(part.tick(at("3-3", 3)), Vec::<String>::new());
+}
+
+#[test]
+fn now_never_runs_back() {
+    let mut part = Part::new(&[DAY], &[], at("3-2", 10));
+    part.tick(at("3-5", 1));
+    assert_eq!(part.tick(at("3-2", 1)), Vec::<String>::new());
+    part.state(day("3-5"), 1, won(1, 5));
+    assert_eq!(part.tick(at("3-1", 1)), ["day:2026-03-05|overall early#0"]);
+}

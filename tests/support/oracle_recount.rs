@@ -28,6 +28,9 @@ pub type Credit = BTreeMap<&'static str, String>;
 /// Minor units of a hundredth, and currency.
 pub type Money = (i128, String);
 
+/// Whom an open deal belongs to, and how much it is.
+pub type Holding = (Credit, Option<Money>);
+
 /// What one entity adds.
 #[derive(Default)]
 pub struct Facts {
@@ -36,7 +39,7 @@ pub struct Facts {
     pub created: Vec<(i64, Credit, Option<i64>)>,
     pub closed: Vec<Closing>,
     /// By day: what holds from then on. Empty where it is not open.
-    pub open: Vec<(Date, Option<(Credit, Option<Money>)>)>,
+    pub open: Vec<(Date, Option<Holding>)>,
 }
 
 pub struct Closing {

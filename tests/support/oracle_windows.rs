@@ -27,6 +27,9 @@ struct Window {
     before: Option<Stretch>,
 }
 
+/// The first day of the period that holds a day, and the first one behind it.
+type Period = fn(Date) -> (Date, Date);
+
 /// A KPI as counted: value and how many things are behind it.
 type Counted = (Option<f64>, i128);
 
@@ -55,7 +58,7 @@ fn windows(question: &Question<'_>, first: Date) -> Vec<Window> {
     let clock = Clock::of(question.zone);
     let today = clock.day(question.now - 1);
     let mut out = Vec::new();
-    let periods: [(&str, fn(Date) -> (Date, Date)); 3] =
+    let periods: [(&str, Period); 3] =
         [("day", |d| (d, back(d, -1))), ("week", week_of), ("month", month_of)];
     for (kind, of) in periods {
         let mut start = of(first).0;

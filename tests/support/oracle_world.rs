@@ -73,7 +73,7 @@ fn said(what: u8, pick: u16, near: &str) -> (&'static str, Value) {
     let whole =
         json!({"owner": owner, "territory": territory, "channel": channel, "amount": money});
     match what {
-        0 | 1 if pick % 3 == 0 => ("create", json!({"owner": owner})),
+        0 | 1 if pick.is_multiple_of(3) => ("create", json!({"owner": owner})),
         0 | 1 => ("create", whole),
         2 => ("update", json!({"amount": money, "status": "won"})),
         3 => ("update", json!({"owner": owner})),
@@ -83,14 +83,14 @@ fn said(what: u8, pick: u16, near: &str) -> (&'static str, Value) {
         7 => ("update", json!({"status": "open"})),
         8 => ("delete", json!({})),
         9 => ("restore", json!({})),
-        10 if pick % 2 == 0 => ("merge", json!({})),
+        10 if pick.is_multiple_of(2) => ("merge", json!({})),
         11 => ("snapshot", whole),
         12 => ("update", json!({"owner": null, "territory": null, "status": null})),
         13 => ("update", json!({"created_at": near})),
         14 => ("update", json!({"closed_at": near})),
         15 => ("update", json!({"territory": territory, "channel": channel})),
         16 => ("update", json!({"status": "won", "closed_at": near, "amount": money})),
-        17 if pick % 4 == 0 => ("update", json!({"created_at": null, "closed_at": null})),
+        17 if pick.is_multiple_of(4) => ("update", json!({"created_at": null, "closed_at": null})),
         17 => ("create", json!({"owner": null, "channel": channel})),
         _ => ("update", json!({})),
     }
