@@ -279,6 +279,7 @@ async fn promtool_finds_nothing_to_say() {
     t.taken("sales", 1);
     t.events("crm", EntityKind::ALL[0].0, 1);
     t.unknown_stage("crm", 1);
+    t.unknown_fields("sales", 1);
     t.watermark(Stage::Rollup, "0", at("2026-03-20T11:59:30Z"));
     t.lag(Stage::Intake, "sales-0", 1);
     t.entities("0", 1);
