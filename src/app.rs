@@ -159,6 +159,8 @@ pub fn open(
         pages: MetricsPages::new(telemetry.clone()),
         telemetry,
         clock,
+        timer: Arc::new(monotonic),
+        wait: runtime::POLL,
         stop: Stop::default(),
         config: Arc::new(config),
     };

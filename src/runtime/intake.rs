@@ -8,8 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, POLL};
-use crate::clock::{monotonic, since};
+use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Worker};
 use crate::intake::{self, Decoder, Intake, Limits};
 use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
 use crate::model::deadletter::{Code, DeadLetter, Reason};
@@ -32,8 +31,8 @@ struct Part {
     quiet_since: Instant,
 }
 
-struct Worker<'c> {
-    context: &'c Context,
+struct Intaker {
+    context: Context,
     decoders: BTreeMap<Arc<str>, Decoder>,
     reader: Box<dyn Reader>,
     writer: Box<dyn Writer>,
@@ -44,35 +43,47 @@ struct Worker<'c> {
     dlq_partitions: u32,
     uncommitted: bool,
     topology: Vec<(String, u32)>,
+    batch: Vec<Record>,
+    committing: Every,
+    beating: Every,
+    measuring: Every,
 }
 
-/// Runs the worker until the stop.
-pub fn run(context: &Context) -> Result<(), Fault> {
-    let mut worker = Worker::new(context)?;
-    let (mut commit, mut beat) = (Every::new(COMMIT), Every::new(BEAT));
-    let mut measure = Every::new(MEASURE);
-    let mut batch = Vec::with_capacity(BATCH);
-    while !context.stop.is_requested() {
-        worker.rebalance()?;
+/// Opens the stage.
+pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
+    Ok(Box::new(Intaker::new(context)?))
+}
+
+impl Worker for Intaker {
+    fn step(&mut self) -> Result<(), Fault> {
+        self.rebalance()?;
+        let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
-        worker.reader.poll(BATCH, POLL, &mut batch)?;
+        self.reader.poll(BATCH, self.context.wait, &mut batch)?;
         for record in &batch {
-            worker.take(record)?;
+            self.take(record)?;
         }
-        if beat.due() {
-            worker.beat(measure.due())?;
+        self.batch = batch;
+        let now = (self.context.timer)();
+        if self.beating.due(now) {
+            let measure = self.measuring.due(now);
+            self.beat(measure)?;
         }
-        if worker.uncommitted && commit.due() {
-            worker.commit()?;
+        if self.uncommitted && self.committing.due(now) {
+            self.commit()?;
         }
+        Ok(())
     }
-    worker.commit()?;
-    worker.member.leave();
-    Ok(())
+
+    fn finish(mut self: Box<Self>) -> Result<(), Fault> {
+        self.commit()?;
+        self.member.leave();
+        Ok(())
+    }
 }
 
-impl<'c> Worker<'c> {
-    fn new(context: &'c Context) -> Result<Worker<'c>, Fault> {
+impl Intaker {
+    fn new(context: &Context) -> Result<Intaker, Fault> {
         let config = &context.config;
         let mut decoders = BTreeMap::new();
         for source in &config.sources {
@@ -94,18 +105,23 @@ impl<'c> Worker<'c> {
         // Named by the topic that it fills: another events topic starts from the sources' start.
         let group = format!("{}.intake", context.topics.events);
         let dlq: Arc<str> = context.topics.dlq.as_str().into();
-        Ok(Worker {
+        let now = (context.timer)();
+        Ok(Intaker {
             reader: context.log.reader()?,
             writer: context.log.writer()?,
             member: context.log.join(&group, &topics)?,
             dlq_partitions: context.log.describe(&dlq)?.map_or(1, |t| t.partitions),
-            context,
+            context: context.clone(),
             decoders,
             parts: BTreeMap::new(),
             events: context.topics.events.as_str().into(),
             dlq,
             uncommitted: false,
             topology: Vec::new(),
+            batch: Vec::with_capacity(BATCH),
+            committing: Every::new(COMMIT, now),
+            beating: Every::new(BEAT, now),
+            measuring: Every::new(MEASURE, now),
         })
     }
 
@@ -134,7 +150,7 @@ impl<'c> Worker<'c> {
                     bounds.start, bounds.end, self.context.topics.events
                 )));
             }
-            let quiet_since = monotonic();
+            let quiet_since = (self.context.timer)();
             let part = Part { next, latest: None, sent: None, quiet_since };
             self.parts.insert(partition.clone(), part);
         }
@@ -151,7 +167,7 @@ impl<'c> Worker<'c> {
     }
 
     fn take(&mut self, record: &Record) -> Result<(), Fault> {
-        let context = self.context;
+        let context = self.context.clone();
         let Some(decoder) = self.decoders.get(&record.topic) else {
             return Ok(());
         };
@@ -182,7 +198,7 @@ impl<'c> Worker<'c> {
         if let Some(part) = part {
             part.next = part.next.max(record.offset.next());
             part.latest = part.latest.max(latest);
-            part.quiet_since = monotonic();
+            part.quiet_since = (self.context.timer)();
         }
         self.uncommitted = true;
         Ok(())
@@ -235,10 +251,10 @@ impl<'c> Worker<'c> {
     /// Tells every shard how far each owned source partition is complete. Sent behind the events
     /// that it covers, by the same writer, so no shard sees it before them.
     fn beat(&mut self, measure: bool) -> Result<(), Fault> {
-        let now = (self.context.clock)();
+        let (now, timer) = ((self.context.clock)(), (self.context.timer)());
         let rules = &self.context.config.time;
         for (partition, part) in &mut self.parts {
-            let quiet = since(part.quiet_since) >= rules.idle_after;
+            let quiet = timer.saturating_duration_since(part.quiet_since) >= rules.idle_after;
             let end = if quiet || measure || part.sent.is_none() {
                 Some(self.reader.bounds(partition)?.end)
             } else {

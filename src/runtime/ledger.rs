@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::images::{self, Manifest};
-use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, POLL, Pace};
+use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Pace, Worker};
 use crate::clock::{monotonic, since};
 use crate::intake::{Stored, read_stored};
 use crate::ledger::{Applied, Ledger, Verdict};
@@ -33,8 +33,8 @@ struct Shard {
     beat: Option<ShardBeat>,
 }
 
-struct Worker<'c> {
-    context: &'c Context,
+struct Bookkeeper {
+    context: Context,
     definition: Arc<Definition>,
     reader: Box<dyn Reader>,
     writer: Box<dyn Writer>,
@@ -44,18 +44,22 @@ struct Worker<'c> {
     partials: Arc<str>,
     /// Partitions of the late and of the dead-letter topic.
     aside: (u32, u32),
+    batch: Vec<Record>,
+    publishing: Pace,
+    beating: Every,
+    measuring: Every,
 }
 
-/// Runs the worker until the stop.
-pub fn run(context: &Context) -> Result<(), Fault> {
+/// Opens the stage.
+pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
     let config = &context.config;
     let group = format!("{}.g{}.ledger", config.app, config.generation);
     let partitions = |topic: &str| -> Result<u32, Fault> {
         Ok(context.log.describe(topic)?.map_or(1, |t| t.partitions.max(1)))
     };
-    let mut worker = Worker {
+    let now = (context.timer)();
+    Ok(Box::new(Bookkeeper {
         aside: (partitions(&context.topics.late)?, partitions(&context.topics.dlq)?),
-        context,
         definition: Arc::new(config.definition.clone()),
         reader: context.log.reader()?,
         writer: context.log.writer()?,
@@ -63,31 +67,44 @@ pub fn run(context: &Context) -> Result<(), Fault> {
         shards: BTreeMap::new(),
         events: context.topics.events.as_str().into(),
         partials: context.topics.partials.as_str().into(),
-    };
-    let mut publish = Pace::new(config.publish.publish_interval, BEHIND);
-    let (mut beat, mut measure) = (Every::new(BEAT), Every::new(MEASURE));
-    let mut batch = Vec::with_capacity(BATCH);
-    while !context.stop.is_requested() {
-        worker.rebalance()?;
-        batch.clear();
-        worker.reader.poll(BATCH, POLL, &mut batch)?;
-        for record in &batch {
-            worker.fold(record)?;
-        }
-        if publish.due(worker.caught_up()) {
-            worker.publish(beat.due())?;
-            worker.take_images()?;
-        }
-        if measure.due() {
-            worker.measure()?;
-        }
-    }
-    worker.publish(true)?;
-    worker.member.leave();
-    Ok(())
+        batch: Vec::with_capacity(BATCH),
+        publishing: Pace::new(config.publish.publish_interval, BEHIND, now),
+        beating: Every::new(BEAT, now),
+        measuring: Every::new(MEASURE, now),
+        context: context.clone(),
+    }))
 }
 
-impl Worker<'_> {
+impl Worker for Bookkeeper {
+    fn step(&mut self) -> Result<(), Fault> {
+        self.rebalance()?;
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.clear();
+        self.reader.poll(BATCH, self.context.wait, &mut batch)?;
+        for record in &batch {
+            self.fold(record)?;
+        }
+        self.batch = batch;
+        let now = (self.context.timer)();
+        if self.publishing.due(now, self.caught_up()) {
+            let beat = self.beating.due(now);
+            self.publish(beat)?;
+            self.take_images()?;
+        }
+        if self.measuring.due(now) {
+            self.measure()?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), Fault> {
+        self.publish(true)?;
+        self.member.leave();
+        Ok(())
+    }
+}
+
+impl Bookkeeper {
     /// Whether every owned partition was read to its end.
     fn caught_up(&self) -> bool {
         self.shards.keys().all(|p| self.reader.ended(&self.partition(*p)))
@@ -129,7 +146,7 @@ impl Worker<'_> {
         self.context.telemetry.restoring(Stage::Ledger);
         self.context.health.set("ledger", Err(format!("restoring shard {shard}")));
         let mut reader = self.context.log.reader()?;
-        let restored = images::restore(self.context, &mut *reader, &self.definition, shard)?;
+        let restored = images::restore(&self.context, &mut *reader, &self.definition, shard)?;
         let next = restored.ledger.next();
         let bounds = reader.bounds(&self.partition(shard.0))?;
         if next > bounds.end {
@@ -152,14 +169,14 @@ impl Worker<'_> {
         // are superseded by repeating all of them.
         ledger.re_emit();
         let publish = &self.context.config.publish;
-        let mut image = Every::new(publish.image_interval);
-        let mut repair = Every::new(publish.repair_interval);
+        let now = (self.context.timer)();
         // A shard without an image gets its first one soon: it also fixes which directory and
         // stage table its partials were made with.
-        if restored.manifest.is_some() {
-            image.restart();
-        }
-        repair.restart();
+        let image = match restored.manifest {
+            Some(_) => Every::later(publish.image_interval, now),
+            None => Every::new(publish.image_interval, now),
+        };
+        let repair = Every::later(publish.repair_interval, now);
         self.context.telemetry.restored(Stage::Ledger, since(started));
         tracing::info!(stage = "ledger", %shard, %next, took = ?since(started), "restored");
         Ok(Shard { ledger, manifest: restored.manifest, read: 0, image, repair, beat: None })
@@ -233,8 +250,9 @@ impl Worker<'_> {
     fn publish(&mut self, beat: bool) -> Result<(), Fault> {
         let started = monotonic();
         let mut sent = 0;
+        let now = (self.context.timer)();
         for (shard, state) in &mut self.shards {
-            if state.repair.due() {
+            if state.repair.due(now) {
                 state.ledger.re_emit();
             }
             let out = state.ledger.publish();
@@ -275,13 +293,14 @@ impl Worker<'_> {
     /// Takes an image when as much was read as a restore should read at most, or after a while if
     /// anything changed: bounded writing, bounded restore.
     fn take_images(&mut self) -> Result<(), Fault> {
+        let now = (self.context.timer)();
         for (shard, state) in &mut self.shards {
             let size = state.manifest.as_ref().map_or(0, |m| m.bytes as u64);
             let grown = state.read > self.context.config.publish.image_bytes.max(size);
-            if grown || (state.read > 0 && state.image.due()) {
+            if grown || (state.read > 0 && state.image.due(now)) {
                 let before = state.manifest.as_ref();
                 let manifest = images::write(
-                    self.context,
+                    &self.context,
                     &mut *self.writer,
                     &state.ledger,
                     Partition(*shard),
@@ -290,7 +309,7 @@ impl Worker<'_> {
                 self.context.telemetry.image_bytes(&shard.to_string(), manifest.bytes);
                 state.manifest = Some(manifest);
                 state.read = 0;
-                state.image.restart();
+                state.image = Every::later(self.context.config.publish.image_interval, now);
             }
         }
         Ok(())

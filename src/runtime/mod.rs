@@ -14,20 +14,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::clock::monotonic;
 use crate::config::{Config, Topics};
 use crate::http::{Board, Health, MetricsPages};
 use crate::log::{Log, LogError, Offset, Reader, TopicPartition};
 use crate::model::time::Timestamp;
 use crate::telemetry::Telemetry;
 
+/// Reads the monotonic clock, for intervals: a seam of its own, so that a simulation can step it.
+pub type Timer = Arc<dyn Fn() -> Instant + Send + Sync>;
+
 /// Reads the time. The wall clock in production; the demo runs on a faster one.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Most records taken from the log at once.
 const BATCH: usize = 2_000;
-/// Longest wait for records.
-const POLL: Duration = Duration::from_millis(50);
+/// Longest wait for records in a step of a worker thread.
+pub const POLL: Duration = Duration::from_millis(50);
 /// Longest wait for acknowledgements before the worker starts again.
 const FLUSH: Duration = Duration::from_secs(30);
 /// Shortest time between two progress records of one part.
@@ -52,6 +54,10 @@ pub struct Context {
     pub pages: Arc<MetricsPages>,
     /// Clock.
     pub clock: Clock,
+    /// Timer.
+    pub timer: Timer,
+    /// Longest wait for records in one step; nothing in a simulation.
+    pub wait: Duration,
     /// Ends everything.
     pub stop: Stop,
 }
@@ -109,36 +115,52 @@ pub enum Fault {
     Refused(String),
 }
 
-/// Runs a stage until the stop.
-pub type Run = fn(&Context) -> Result<(), Fault>;
+/// A stage at work. One step takes what there is, for at most [`Context::wait`], and does what is
+/// due; a worker whose step failed is thrown away and opened again.
+pub trait Worker: Send {
+    /// One round.
+    fn step(&mut self) -> Result<(), Fault>;
+    /// Gives up in order: writes what is due and leaves the group.
+    fn finish(self: Box<Self>) -> Result<(), Fault>;
+}
+
+/// Opens a stage.
+pub type Open = fn(&Context) -> Result<Box<dyn Worker>, Fault>;
 
 /// The stages that a process can run.
-pub const STAGES: [(&str, Run); 4] = [
-    ("intake", intake::run),
-    ("ledger", ledger::run),
-    ("rollup", rollup::run),
-    ("board", board::run),
+pub const STAGES: [(&str, Open); 4] = [
+    ("intake", intake::open),
+    ("ledger", ledger::open),
+    ("rollup", rollup::open),
+    ("board", board::open),
 ];
 
 /// Starts a thread a stage. Each runs until the stop is requested.
 pub fn start(context: &Context) -> Vec<std::thread::JoinHandle<()>> {
     STAGES
         .iter()
-        .map(|(name, run)| {
+        .map(|(name, open)| {
             let context = context.clone();
             std::thread::Builder::new()
                 .name((*name).to_owned())
-                .spawn(move || supervise(&context, name, *run))
+                .spawn(move || supervise(&context, name, *open))
                 .expect("the system starts four threads")
         })
         .collect()
 }
 
 /// Runs a worker again and again until the stop. Says each trouble once, not at every attempt.
-fn supervise(context: &Context, name: &str, run: Run) {
+fn supervise(context: &Context, name: &str, open: Open) {
+    let run = || {
+        let mut worker = open(context)?;
+        while !context.stop.is_requested() {
+            worker.step()?;
+        }
+        worker.finish()
+    };
     let mut said = String::new();
     while !context.stop.is_requested() {
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(context)));
+        let outcome = catch_unwind(AssertUnwindSafe(run));
         let fault = match outcome {
             Ok(Ok(())) => return,
             Ok(Err(Fault::Refused(why))) => {
@@ -180,23 +202,23 @@ struct Every {
 }
 
 impl Every {
-    fn new(interval: Duration) -> Every {
-        Every { interval, next: monotonic() }
+    /// Due at once, and then every `interval`.
+    fn new(interval: Duration, now: Instant) -> Every {
+        Every { interval, next: now }
+    }
+
+    /// Due only after a whole interval from now.
+    fn later(interval: Duration, now: Instant) -> Every {
+        Every { interval, next: now + interval }
     }
 
     /// Whether it is due; if so it is due again an interval later.
-    fn due(&mut self) -> bool {
-        let now = monotonic();
+    fn due(&mut self, now: Instant) -> bool {
         let due = now >= self.next;
         if due {
             self.next = now + self.interval;
         }
         due
-    }
-
-    /// Due only after a whole interval from now.
-    fn restart(&mut self) {
-        self.next = monotonic() + self.interval;
     }
 }
 
@@ -209,18 +231,18 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(interval: Duration, behind: Duration) -> Pace {
-        Pace { every: Every::new(interval), last: monotonic(), behind: behind.max(interval) }
+    fn new(interval: Duration, behind: Duration, now: Instant) -> Pace {
+        Pace { every: Every::new(interval, now), last: now, behind: behind.max(interval) }
     }
 
     /// Whether it is due, to a worker that has `caught_up` with its partitions or not.
-    fn due(&mut self, caught_up: bool) -> bool {
-        if !caught_up && crate::clock::since(self.last) < self.behind {
+    fn due(&mut self, now: Instant, caught_up: bool) -> bool {
+        if !caught_up && now.saturating_duration_since(self.last) < self.behind {
             return false;
         }
-        let due = self.every.due();
+        let due = self.every.due(now);
         if due {
-            self.last = monotonic();
+            self.last = now;
         }
         due
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BATCH, Context, Every, FLUSH, Fault, POLL, Pace, read_through};
+use super::{BATCH, Context, Every, FLUSH, Fault, Pace, Worker, read_through};
 use crate::clock::{monotonic, since};
 use crate::http::{Caps, KpiSnapshot};
 use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
@@ -38,8 +38,8 @@ struct Part {
     changed: bool,
 }
 
-struct Worker<'c> {
-    context: &'c Context,
+struct Merger {
+    context: Context,
     definition: Arc<Definition>,
     reader: Box<dyn Reader>,
     writer: Box<dyn Writer>,
@@ -47,14 +47,17 @@ struct Worker<'c> {
     parts: BTreeMap<u32, Part>,
     partials: Arc<str>,
     kpis: Arc<str>,
+    batch: Vec<Record>,
+    emitting: Pace,
+    measuring: Every,
 }
 
-/// Runs the worker until the stop.
-pub fn run(context: &Context) -> Result<(), Fault> {
+/// Opens the stage.
+pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
     let config = &context.config;
     let group = format!("{}.g{}.rollup", config.app, config.generation);
-    let mut worker = Worker {
-        context,
+    let now = (context.timer)();
+    Ok(Box::new(Merger {
         definition: Arc::new(config.definition.clone()),
         reader: context.log.reader()?,
         writer: context.log.writer()?,
@@ -62,29 +65,39 @@ pub fn run(context: &Context) -> Result<(), Fault> {
         parts: BTreeMap::new(),
         partials: context.topics.partials.as_str().into(),
         kpis: context.topics.kpis.as_str().into(),
-    };
-    let mut emit = Pace::new(config.publish.emit_interval, BEHIND);
-    let mut measure = Every::new(MEASURE);
-    let mut batch = Vec::with_capacity(BATCH);
-    while !context.stop.is_requested() {
-        worker.rebalance()?;
-        batch.clear();
-        worker.reader.poll(BATCH, POLL, &mut batch)?;
+        batch: Vec::with_capacity(BATCH),
+        emitting: Pace::new(config.publish.emit_interval, BEHIND, now),
+        measuring: Every::new(MEASURE, now),
+        context: context.clone(),
+    }))
+}
+
+impl Worker for Merger {
+    fn step(&mut self) -> Result<(), Fault> {
+        self.rebalance()?;
+        let mut batch = std::mem::take(&mut self.batch);
+        self.reader.poll(BATCH, self.context.wait, &mut batch)?;
         for record in batch.drain(..) {
-            if let Some(part) = worker.parts.get_mut(&record.partition.0) {
-                merge(context, part, &record)?;
+            if let Some(part) = self.parts.get_mut(&record.partition.0) {
+                merge(&self.context, part, &record)?;
             }
         }
-        if emit.due(worker.caught_up()) {
-            worker.emit()?;
+        self.batch = batch;
+        let now = (self.context.timer)();
+        if self.emitting.due(now, self.caught_up()) {
+            self.emit()?;
         }
-        if measure.due() {
-            worker.measure()?;
+        if self.measuring.due(now) {
+            self.measure()?;
         }
+        Ok(())
     }
-    worker.emit()?;
-    worker.member.leave();
-    Ok(())
+
+    fn finish(mut self: Box<Self>) -> Result<(), Fault> {
+        self.emit()?;
+        self.member.leave();
+        Ok(())
+    }
 }
 
 fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Fault> {
@@ -116,7 +129,7 @@ fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Faul
     }
 }
 
-impl Worker<'_> {
+impl Merger {
     /// Whether every owned partition was read to its end.
     fn caught_up(&self) -> bool {
         self.parts.keys().all(|p| self.reader.ended(&self.partition(*p)))
@@ -154,7 +167,7 @@ impl Worker<'_> {
     /// The state is a view of the compacted partials; revisions go on from the rows published.
     fn restore(&mut self, partition: Partition) -> Result<Part, Fault> {
         let started = monotonic();
-        let context = self.context;
+        let context = &self.context;
         context.telemetry.restoring(Stage::Rollup);
         context.health.set("rollup", Err(format!("restoring partition {partition}")));
         let mut reader = context.log.reader()?;
@@ -172,9 +185,9 @@ impl Worker<'_> {
             Ok(())
         })?;
         let publish = &context.config.publish;
-        let mut repair = Every::new(publish.repair_interval);
-        repair.restart();
-        let page = Every::new(PAGE);
+        let timer = (context.timer)();
+        let repair = Every::later(publish.repair_interval, timer);
+        let page = Every::new(PAGE, timer);
         let mut part = Part { rollup, next: Offset(0), repair, page, changed: true };
         let partials = TopicPartition { topic: self.partials.clone(), partition };
         let mut swept = Vec::new();
@@ -205,10 +218,10 @@ impl Worker<'_> {
     }
 
     fn emit(&mut self) -> Result<(), Fault> {
-        let now = (self.context.clock)();
+        let (now, timer) = ((self.context.clock)(), (self.context.timer)());
         let caps = Caps { per_family: self.context.config.limits.max_series_per_family };
         for (partition, part) in &mut self.parts {
-            if part.repair.due() {
+            if part.repair.due(timer) {
                 part.rollup.re_emit();
             }
             for row in part.rollup.tick(now) {
@@ -222,7 +235,7 @@ impl Worker<'_> {
                     headers: Vec::new(),
                 })?;
             }
-            if part.changed && part.page.due() {
+            if part.changed && part.page.due(timer) {
                 part.changed = false;
                 let rows = part.rollup.current_rows();
                 let page = KpiSnapshot::render(&rows.iter().collect::<Vec<_>>(), caps);
