@@ -34,9 +34,8 @@ impl Worker for Tailer {
             self.context.board.apply(&key, record.value.as_deref());
             self.at[record.partition.0 as usize].1 = record.offset.next();
         }
-        let read = |(p, next, end): &(TopicPartition, Offset, Offset)| {
-            next >= end || self.reader.ended(p)
-        };
+        let read =
+            |(p, next, end): &(TopicPartition, Offset, Offset)| next >= end || self.reader.ended(p);
         if !self.ready && self.at.iter().all(read) {
             self.ready = true;
             self.context.health.set("board", Ok(()));

@@ -1,4 +1,5 @@
 //! The rows that an instance shows, against the replay's over the same records.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,8 +16,17 @@ use tidemark::world::{World, WorldSettings};
 use crate::process::{Process, pause};
 use crate::support::await_some;
 
-/// The calendar rows that must come out: KPIs by key.
+/// The calendar rows that must come out now: KPIs by key.
 pub fn expected(config: &Config, records: &[String]) -> BTreeMap<String, String> {
+    expected_at(config, records, Timestamp::from_millis(tidemark::clock::wall_ms()))
+}
+
+/// The calendar rows that must come out at a moment: KPIs by key.
+pub fn expected_at(
+    config: &Config,
+    records: &[String],
+    now: Timestamp,
+) -> BTreeMap<String, String> {
     let decoder = Decoder {
         source: "crm".into(),
         system: "canonical".into(),
@@ -27,7 +37,6 @@ pub fn expected(config: &Config, records: &[String]) -> BTreeMap<String, String>
             future_limit: config.time.future_limit,
         },
     };
-    let now = Timestamp::from_millis(tidemark::clock::wall_ms());
     let mut replay = Replay::new(config.definition.clone(), decoder, Some(now));
     for (i, value) in records.iter().enumerate() {
         let record = Record {

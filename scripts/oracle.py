@@ -1,0 +1,338 @@
+#!/usr/bin/env python3
+"""The truth in SQL: recounts canonical events with DuckDB and compares the months of a replay.
+
+    tidemark generate events --days 90 --output events.jsonl
+    tidemark replay --config tidemark.toml --input events.jsonl --output rows.jsonl
+    scripts/oracle.py events.jsonl rows.jsonl [--directory directory.toml] [--settle 5s]
+
+Every month of every segment of at most one dimension (overall, rep, territory, channel, product, ...)
+that the rows hold is counted from the events themselves: last writer wins by (order, operation,
+time) in window functions, credit by as-of joins. It shares nothing with the pipeline but the
+definitions in docs/kpis.md. Exit code 0: equal; 1: the first differences are printed; 2: usage.
+Zone and currency are those of the rows. Stages are not read: a status must be stated.
+"""
+
+import argparse
+import json
+import sys
+import tomllib
+
+import duckdb
+
+SPANS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+
+# Events: one row each; the place of an event among those of its entity; and per field its writes.
+EVENTS = """
+create table parts as
+  select unnest(case when json_type(json) = 'ARRAY' then from_json(json, '["JSON"]') else [json] end) as e
+  from read_ndjson_objects($path, maximum_object_size = 67108864);
+
+create macro instant(text) as epoch_us(case when length(text) = 10
+  then timezone($zone, text::timestamp) else text::timestamptz end);
+create macro civil(us) as timezone($zone, make_timestamptz(us::bigint))::date;
+create macro midnight(day) as epoch_us(timezone($zone, day::timestamp));
+
+create table events as
+  with typed as (
+    select coalesce(e->>'$.tenant', 'default') || '/' || (e->>'$.entity.type') || '/' || (e->>'$.entity.id') as entity,
+      e->>'$.entity.type' as type, instant(e->>'$.time') as t, e->'$.set' as fields, e->'$.order' as o,
+      coalesce(e->>'$.op', if(e->>'$.kind' = 'fact', 'snapshot', 'update')) as op,
+      coalesce(e->>'$.kind', 'patch') as kind, coalesce(e->'$.flags', '[]'::json) as flags
+    from parts)
+  select entity, type, t, fields, op,
+    coalesce((o->>0)::bigint, t // 1000) as o1, coalesce((o->>1)::bigint, 0) as o2,
+    list_position(['create', 'snapshot', 'update', 'restore', 'merge', 'delete'], op) as rank
+  from typed
+  where kind <> 'gap' and type in ('lead', 'deal') and not json_contains(flags, '"test"') and t <= $until;
+
+create table places as
+  select distinct entity, type, op, o1, o2, rank, t,
+    dense_rank() over (partition by entity order by o1, o2) as ord,
+    dense_rank() over (partition by entity order by o1, o2, rank, t) as st
+  from events;
+
+create table writes as
+  with stated as (
+    select entity, o1, o2, rank, t, unnest(json_keys(fields)) as name, fields from events
+    union all
+    select entity, o1, o2, rank, t, 'exists', if(op in ('delete', 'merge'), '{"exists":"no"}', '{"exists":"yes"}')::json
+    from events where op <> 'update'),
+  plain as (
+    select * exclude (name, fields), if(name = 'owner', 'rep', name) as field,
+      fields->>('$."' || name || '"') as v, fields->('$."' || name || '"') as j from stated),
+  ranked as (
+    select *, if(field = 'amount', (j->>'$.value')::decimal(38, 12), null) as amount,
+      if(field = 'amount', upper(j->>'$.currency'), null) as currency,
+      list_position(['open', 'won', 'lost'], v) as status
+    from plain)
+  select entity, field, ord, st, t, v, amount, if(amount is null, null, currency) as currency
+  from ranked join places using (entity, o1, o2, rank, t)
+  -- Two writes that claim the same place: the greater one holds, whatever came first.
+  qualify row_number() over (partition by entity, field, st
+    order by v is not null desc, amount desc nulls last, currency desc, status desc nulls last, v desc) = 1;
+
+create table newest as select * from writes
+  qualify row_number() over (partition by entity, field order by st desc) = 1;
+-- What held as of an order: the last write that is not behind it.
+create table steps as select * from writes
+  qualify row_number() over (partition by entity, field, ord order by st desc) = 1;
+create table oldest as select * from writes
+  qualify row_number() over (partition by entity, field order by st) = 1;
+"""
+
+# Entities: when created, how and when closed; facts; and the moments at which an open deal moved.
+FACTS = """
+create table entities as
+  with firsts as (
+    select entity, any_value(type) as type, min(st) as first_st, arg_min(ord, st) as first_ord, arg_min(t, st) as first_t,
+      min(t) filter (op = 'create') as birth
+    from places group by entity),
+  births as (
+    select entity, arg_min(ord, st) as ord, arg_min(t, st) as t
+    from places join firsts using (entity) where op = 'create' and t = birth group by entity),
+  stated as (select entity, instant(v) as at from newest where field = 'created_at' and v is not null)
+  select f.entity, f.type, coalesce(s.at, f.birth) as created, f.first_st, f.first_t,
+    coalesce(b.ord, f.first_ord) as born_ord, coalesce(b.t, f.first_t) as born_t
+  from firsts f left join births b using (entity) left join stated s using (entity)
+  where f.entity not in (select entity from newest where field = 'exists' and v = 'no');
+
+create table statuses as
+  select entity, st, ord, t, coalesce(v, 'open') as status from writes
+  where field = 'status' and entity in (select entity from entities where type = 'deal');
+
+create table closings as
+  with final as (select entity, arg_max(status, st) as status from statuses group by entity),
+  run as (
+    select s.entity, f.status, min(s.st) as st, arg_min(s.ord, s.st) as ord, arg_min(s.t, s.st) as t
+    from statuses s join final f using (entity)
+    where s.status = f.status and f.status <> 'open' and s.st > coalesce(
+      (select max(o.st) from statuses o where o.entity = s.entity and o.status <> f.status), 0)
+    group by all),
+  stated as (select entity, ord, instant(v) as at from newest where field = 'closed_at' and v is not null)
+  select r.*, if(s.ord >= r.ord, s.at, r.t) as at, a.amount, a.currency
+  from run r left join stated s using (entity)
+  left join newest a on a.entity = r.entity and a.field = 'amount';
+
+create table facts as
+  select e.entity, if(type = 'lead', 'lead', 'created') as what, created as at, born_ord as ord, born_t + $settle as until,
+    if(c.status = 'won', civil(c.at) - civil(created), null) as age, null::decimal(38, 12) as amount, null as currency
+  from entities e left join closings c using (entity) where created is not null
+  union all
+  select entity, status, c.at, ord, c.t + $settle, if(status = 'won', civil(c.at) - civil(created), null),
+    amount, currency
+  from closings c join entities using (entity);
+
+-- A moment never lies before the one that precedes it in the order of the events.
+create table moments as
+  with points as (
+    select distinct entity, ord, st, t from writes
+    where field in ('amount', 'status') or field in (select field from fields)
+    union
+    select entity, ord, st, t from places join entities using (entity) where st = first_st),
+  dated as (
+    select p.*, case when p.st = c.st then c.at when p.st = e.first_st then coalesce(e.created, e.first_t) else p.t end as at,
+      coalesce(e.created, e.first_t) as start
+    from points p join entities e on e.entity = p.entity and e.type = 'deal'
+    left join closings c on c.entity = p.entity)
+  select d.entity, d.ord, d.st, coalesce(s.status, 'open') as status,
+    greatest(start, max(d.at) over (partition by d.entity order by d.st)) as at
+  from dated d asof left join statuses s on s.entity = d.entity and s.st <= d.st;
+
+create table wanted as
+  select entity, ord, until from facts union select entity, ord, null from moments;
+"""
+
+# Whom each fact and moment is credited to, a row a dimension.
+CREDITS = """
+create table credits as
+  with asked as (select w.*, f.field from wanted w cross join fields f),
+  held as (
+    select a.entity, a.ord, a.until, a.field, s.st is not null as known, s.v
+    from asked a asof left join steps s on s.entity = a.entity and s.field = a.field and s.ord <= a.ord),
+  settled as (
+    select h.entity, h.ord, h.until, h.field,
+      if(h.known, h.v, if(o.t <= h.until, o.v, null)) as v
+    from held h left join oldest o on o.entity = h.entity and o.field = h.field)
+  select s.entity, s.ord, s.until, s.field, coalesce(s.v, d.value, 'unknown') as value
+  from settled s
+  left join settled rep on rep.entity = s.entity and rep.ord = s.ord
+    and rep.until is not distinct from s.until and rep.field = 'rep'
+  left join directory d on d.rep = rep.v and d.field = s.field
+  union all
+  select entity, ord, until, 'overall', 'overall' from wanted;
+"""
+
+TRUTH = """
+create table flows as
+  select c.field, c.value, date_trunc('month', civil(f.at))::date as month, civil(f.at) as day, f.*
+  from facts f join credits c on c.entity = f.entity and c.ord = f.ord and c.until = f.until;
+
+create table sums as
+  select field, value, month,
+    count(*) filter (what = 'lead') as leads_created,
+    count(*) filter (what = 'created') as deals_created,
+    count(*) filter (what = 'won') as deals_won,
+    count(*) filter (what = 'lost') as deals_lost,
+    sum(amount) filter (what = 'won' and currency = $currency) as won_amount,
+    count(amount) filter (what = 'won' and currency = $currency) as won_priced,
+    sum(amount) filter (what = 'lost' and currency = $currency) as lost_amount,
+    count(*) filter (what = 'created' and age is not null) as cohort,
+    count(*) filter (what = 'created' and age <= 90) as cohort_90d,
+    avg(age) filter (what = 'won') as mean,
+    quantile_cont(age, 0.5) filter (what = 'won') as p50,
+    quantile_cont(age, 0.9) filter (what = 'won') as p90,
+    sum(amount) filter (what = 'won' and currency = $currency and day - month <= $today - $running) as won_elapsed
+  from flows group by field, value, month;
+
+create table stocks as
+  with ends as (select distinct month, midnight(month + interval 1 month) as until from months),
+  last as (
+    select m.entity, m.ord, m.status, e.month from moments m join ends e on m.at < e.until
+    qualify row_number() over (partition by m.entity, e.month order by m.st desc) = 1),
+  open as (
+    select l.entity, l.ord, l.month, s.amount, s.currency
+    from last l asof left join (select * from steps where field = 'amount') s
+      on s.entity = l.entity and s.ord <= l.ord
+    where l.status = 'open')
+  select c.field, c.value, o.month, count(*) as open_deals,
+    sum(o.amount) filter (o.currency = $currency) as open_pipeline
+  from open o join credits c on c.entity = o.entity and c.ord = o.ord and c.until is null
+  group by c.field, c.value, o.month;
+
+create table truth as
+  with cells as (select m.*, s.field, s.value from months m cross join segments s),
+  full_ as (
+    select c.*, s.* exclude (field, value, month),
+      if(c.month = $running, b.won_elapsed, b.won_amount) as before, o.open_deals, o.open_pipeline
+    from cells c left join sums s using (field, value, month)
+    left join sums b on b.field = c.field and b.value = c.value and b.month = c.month - interval 1 month
+    left join stocks o on o.field = c.field and o.value = c.value and o.month = c.month),
+  n as (select * replace (coalesce(won_amount, 0) as won_amount, coalesce(lost_amount, 0) as lost_amount,
+    coalesce(deals_won, 0) as deals_won, coalesce(deals_lost, 0) as deals_lost, coalesce(deals_created, 0) as deals_created)
+    from full_)
+  unpivot (select field, value, month,
+    coalesce(leads_created, 0)::double as leads_created, deals_created::double as deals_created,
+    deals_won::double as deals_won, deals_lost::double as deals_lost, won_amount::double as revenue,
+    won_amount::double / nullif(won_priced, 0) as average_deal_size,
+    deals_won / nullif(deals_won + deals_lost, 0) as win_rate,
+    won_amount::double / nullif((won_amount + lost_amount)::double, 0) as win_rate_amount,
+    cohort / nullif(deals_created, 0) as cohort_conversion,
+    case when old then cohort_90d / nullif(deals_created, 0) end as cohort_conversion_90d,
+    mean::double as cycle_length_mean, p50::double as cycle_length_p50, p90::double as cycle_length_p90,
+    coalesce(open_deals, 0)::double as open_deals, coalesce(open_pipeline, 0)::double as open_pipeline,
+    (won_amount - before)::double / nullif(before, 0)::double as revenue_growth
+  from n) on columns(* exclude (field, value, month)) into name kpi value truth;
+"""
+
+
+def span(text):
+    """`5s` in microseconds."""
+    return int(text[:-1]) * SPANS[text[-1]]
+
+
+def months(path):
+    """The rows of months, by segment; and what all of them share."""
+    out, shared = [], None
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            if row["window"]["kind"] != "month" or len(row["segment"]) > 1:
+                continue
+            shared = shared or (row["window"]["zone"], row["currency"], row["as_of"])
+            out.append(row)
+    if not out:
+        sys.exit(f"{path} holds no row of a month")
+    return out, shared
+
+
+def load(db, rows, directory):
+    """The rows and the directory as tables."""
+    db.execute("create table raw (field varchar, value varchar, start timestamptz, stop timestamptz, kpi varchar, got double)")
+    cells = []
+    for row in rows:
+        (field, value), = row["segment"].items() or [("overall", "overall")]
+        for kpi, found in row["kpis"].items():
+            number = None if found["value"] is None else float(found["value"])
+            cells.append((field, value, row["window"]["start"], row["window"]["end"], kpi, number))
+    db.executemany("insert into raw values (?, ?, ?, ?, ?, ?)", cells)
+    db.execute("create table directory (rep varchar, field varchar, value varchar)")
+    if directory:
+        with open(directory, "rb") as file:
+            typed = tomllib.load(file)
+        reps = typed.get("directory", typed).get("rep", [])
+        known = [(rep["id"], k, v) for rep in reps for k, v in rep.items() if isinstance(v, str)]
+        db.executemany("insert into directory values (?, ?, ?)", known)
+    db.execute("create table fields as select distinct field from raw where field <> 'overall' union select 'rep'")
+    db.execute("create table segments as select distinct field, value from raw")
+
+
+def run(db, script, values):
+    """Runs the statements of a script with the values they name."""
+    for name, value in values.items():
+        script = script.replace(f"${name}", value)
+    db.execute(script)
+
+
+def compare(db):
+    """The cells compared, and those that differ."""
+    db.execute("""create table pairs as
+      select coalesce(r.field, t.field) as field, coalesce(r.value, t.value) as value,
+        coalesce(r.month, t.month) as month, coalesce(r.kpi, t.kpi) as kpi, t.truth, r.got,
+        r.kpi is null as no_row, t.kpi is null as no_truth
+      from raw_months r
+      full join (select * from truth) t using (field, value, month, kpi)""")
+    cells = db.execute("select count(*) from pairs where not no_truth and not no_row").fetchone()[0]
+    wrong = db.execute("""select field, value, month, kpi, truth, got, no_row from pairs
+      where no_row or (truth is null) <> (got is null) or abs(truth - got) > 1e-9 * greatest(1, abs(truth))
+      order by all""").fetchall()
+    # Nothing that was counted may be of a segment or month that the rows leave out.
+    missing = db.execute("""select field, value, month, count(*) from flows
+      where (field, value) not in (select (field, value) from segments)
+        or month not in (select month from months) group by all order by all""").fetchall()
+    return cells, wrong, missing
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("events")
+    parser.add_argument("rows")
+    parser.add_argument("--directory", help="reps as TOML, as `tidemark generate directory` writes them")
+    parser.add_argument("--settle", default="5s", help="`settle` of the definition (default 5s)")
+    parser.add_argument("--as-of", help="the moment given to `tidemark replay --as-of`")
+    parser.add_argument("--at-least", type=int, default=100, help="fewer compared cells are a fault")
+    arguments = parser.parse_args()
+    rows, (zone, currency, as_of) = months(arguments.rows)
+    db = duckdb.connect()
+    load(db, rows, arguments.directory)
+    # A replay without --as-of stands one microsecond behind the newest event.
+    given = arguments.as_of is not None
+    until = db.execute("select epoch_us(?::timestamptz)", [as_of]).fetchone()[0]
+    now = until - 1 if given else until
+    today = f"timezone('{zone}', make_timestamptz({now}::bigint))::date"
+    today, running, behind = db.execute(
+        f"select {today}::varchar, date_trunc('month', {today})::date::varchar,"
+        f" timezone('{zone}', make_timestamptz({until}::bigint))::date::varchar").fetchone()
+    db.execute(f"create view raw_months as select *, timezone('{zone}', start)::date as month from raw")
+    db.execute(f"""create table months as
+      select distinct timezone('{zone}', start)::date as month,
+        date '{behind}' - timezone('{zone}', stop)::date >= 90 as old from raw""")
+    quoted = {name: "'" + text.replace("'", "''") + "'" for name, text in
+              {"path": arguments.events, "zone": zone, "currency": currency}.items()}
+    values = quoted | {"until": str(until), "settle": str(span(arguments.settle)),
+                       "today": f"date '{today}'", "running": f"date '{running}'"}
+    for script in (EVENTS, FACTS, CREDITS, TRUTH):
+        run(db, script, values)
+    cells, wrong, missing = compare(db)
+    events = db.execute("select count(*) from events").fetchone()[0]
+    print(f"oracle: {cells} cells of {events} events compared, {len(wrong)} differ, {len(missing)} missing")
+    for field, value, month, kpi, truth, got, no_row in wrong[:10]:
+        print(f"  {month} {field}={value} {kpi}: {truth} expected, {'no row' if no_row else got} found")
+    for field, value, month, n in missing[:10]:
+        print(f"  {month} {field}={value}: {n} facts, no row")
+    if cells < arguments.at_least:
+        print(f"oracle: fewer than {arguments.at_least} cells were compared")
+    return 1 if wrong or missing or cells < arguments.at_least else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
