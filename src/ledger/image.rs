@@ -163,20 +163,20 @@ fn decode(bytes: &[u8]) -> Result<State, ImageError> {
     let (length, packed) = body.split_at(8);
     let length = u64::from_le_bytes(length.try_into().expect("split at 8 gives 8 bytes"));
     let length = usize::try_from(length).map_err(|_| broken("length does not fit memory"))?;
-    let plain = unpack(packed, length).map_err(|e| broken(&e.to_string()))?;
+    let plain = unpack(packed, length)?;
     postcard::from_bytes(&plain).map_err(|e| broken(&e.to_string()))
 }
 
-/// Decompresses to exactly `length` bytes. The length is not believed in advance: memory grows with
-/// what is really there.
-fn unpack(packed: &[u8], length: usize) -> std::io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    let mut plain = Vec::new();
-    let mut decoder = zstd::stream::read::Decoder::new(packed)?;
-    decoder.by_ref().take((length as u64).saturating_add(1)).read_to_end(&mut plain)?;
-    if plain.len() == length {
-        Ok(plain)
-    } else {
-        Err(std::io::Error::other("its length is not the one it states"))
+/// Largest factor by which an image may be compressed. Real ones reach about ten; without a bound a
+/// few forged bytes could ask for all memory.
+const MAX_RATIO: usize = 1 << 12;
+
+/// Decompresses to exactly `length` bytes.
+fn unpack(packed: &[u8], length: usize) -> Result<Vec<u8>, ImageError> {
+    let broken = |why: &str| ImageError::Broken(why.to_owned());
+    if length > packed.len().saturating_mul(MAX_RATIO) {
+        return Err(broken("it states a length that it cannot hold"));
     }
+    let plain = zstd::bulk::decompress(packed, length).map_err(|e| broken(&e.to_string()))?;
+    if plain.len() == length { Ok(plain) } else { Err(broken("its length is not as stated")) }
 }
