@@ -76,7 +76,13 @@ pub fn main() -> ExitCode {
         Err(Failure::Config(error)) => (2, error),
         Err(Failure::Environment(error)) => (3, error),
     };
-    eprintln!("error: {error:#}");
+    let text = format!("{error:#}");
+    // The faults of a configuration each say that they are errors.
+    if text.starts_with("error: ") {
+        eprintln!("{text}")
+    } else {
+        eprintln!("error: {text}")
+    }
     ExitCode::from(code)
 }
 

@@ -14,9 +14,12 @@ use super::shape::Shape;
 const PREFIX: &str = "TIDEMARK_";
 
 /// Names that scripts and the logger read; they are no keys.
-const EXEMPT: [&str; 8] = [
+const EXEMPT: [&str; 11] = [
     "TIDEMARK_CACHE",
     "TIDEMARK_SKIP_BROWSER",
+    "TIDEMARK_SKIP_ORACLE",
+    "TIDEMARK_SHARED",
+    "TIDEMARK_SEED",
     "TIDEMARK_SKIP_KAFKA",
     "TIDEMARK_LOG",
     "TIDEMARK_KAFKA_DIR",
