@@ -39,12 +39,15 @@ fn small() -> impl Strategy<Value = Vec<Story>> {
     prop_oneof![3 => stories(12, 50 * DAY_MINUTES), 1 => stories(40, 125 * DAY_MINUTES)]
 }
 
-fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+/// 64 cases, or as many as `PROPTEST_CASES` asks for; `PROPTEST_RNG_SEED` repeats a run.
+fn config() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 64 };
+    ProptestConfig { cases, failure_persistence: None, ..asked }
 }
 
 proptest! {
-    #![proptest_config(config(64))]
+    #![proptest_config(config())]
 
     #[test]
     fn any_delivery_gives_the_rows_of_the_recount(stories in small(), course in courses()) {
@@ -75,7 +78,7 @@ fn same(a: Rows, b: Rows) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(config(64))]
+    #![proptest_config(config())]
 
     /// Images are taken at any record; a shard is lost at any later one, restored from the newest
     /// or an older image, or from nothing, and reads on.
@@ -270,7 +273,7 @@ const CHANGES: [(&str, &str, &str, i64); 4] = [
 ];
 
 proptest! {
-    #![proptest_config(config(64))]
+    #![proptest_config(config())]
 
     #[test]
     fn days_of_a_clock_change_are_whole(

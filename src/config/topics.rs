@@ -29,12 +29,17 @@ impl Topics {
         let name = |own: &Option<super::leaf::Given<super::words::TopicName>>, usual: String| {
             own.as_ref().map_or(usual, |given| given.0.0.clone())
         };
+        // Rows of two generations must not mix; the first one has the plain name.
+        let kpis = match generation {
+            0 | 1 => format!("{app}.kpis"),
+            later => format!("{app}.g{later}.kpis"),
+        };
         Topics {
             events: name(&typed.events, format!("{app}.events")),
             dlq: name(&typed.dlq, format!("{app}.dlq")),
             late: name(&typed.late, format!("{app}.late")),
             gaps: name(&typed.gaps, format!("{app}.gaps")),
-            kpis: name(&typed.kpis, format!("{app}.kpis")),
+            kpis: name(&typed.kpis, kpis),
             partials: name(&typed.partials, format!("{app}.g{generation}.partials")),
             images: name(&typed.images, format!("{app}.g{generation}.images")),
         }

@@ -344,11 +344,13 @@ fn after_a_restart_firings_go_on_where_they_were() {
     // The watermark is not known again yet: what was closed stays closed.
     let early = next.tick(at("3-3", 2));
     assert!(!early.iter().any(|r| r.contains("2026-03-02|overall")), "{early:?}");
+    next.state(day("3-2"), 2, won(2, 6));
+    assert!(next.tick(at("3-3", 2)).contains(&"day:2026-03-02|overall corrected#5".to_owned()));
     next.beat(at("3-3", 1));
     // The quiet day was shown early before the restart, and is closed now.
     assert_eq!(next.tick(at("3-3", 3)), ["day:2026-03-02|rep=r1 on_time#0"]);
-    next.state(day("3-2"), 2, won(2, 6));
-    assert!(next.tick(at("3-3", 4)).contains(&"day:2026-03-02|overall corrected#5".to_owned()));
+    next.state(day("3-2"), 3, won(3, 7));
+    assert!(next.tick(at("3-3", 4)).contains(&"day:2026-03-02|overall corrected#6".to_owned()));
 }
 
 #[test]
