@@ -43,6 +43,8 @@ pub struct Replay {
     definition: Arc<Definition>,
     decoder: Decoder,
     as_of: Option<Timestamp>,
+    /// Against which the far future is refused, as a running pipeline does.
+    now: Option<Timestamp>,
     ledgers: Vec<Ledger>,
     /// Next offset a shard.
     offsets: Vec<u64>,
@@ -63,14 +65,21 @@ impl Replay {
             definition,
             decoder,
             as_of,
+            now: None,
             latest: None,
             counts: Counts::default(),
         }
     }
 
+    /// Refuses events further ahead of `now` than the limit of the decoder.
+    pub fn at(mut self, now: Timestamp) -> Replay {
+        self.now = Some(now);
+        self
+    }
+
     /// Folds one record; returns its dead letters.
     pub fn feed(&mut self, record: &Record) -> Vec<DeadLetter> {
-        let Intake { events, dead_letters, test, .. } = self.decoder.take(record, None);
+        let Intake { events, dead_letters, test, .. } = self.decoder.take(record, self.now);
         self.counts.records += 1;
         self.counts.test += u64::from(test);
         self.counts.dead_letters += dead_letters.len() as u64;

@@ -14,7 +14,7 @@ use tidemark::config::Config;
 
 const CONFIG: &str = "[[sources]]\nname = \"crm\"\ntopics = [\"sales.events\"]\n\
     [topology]\nshards = 3\npartitions = 2\n[time]\nidle_after = \"1s\"\n\
-    [windows]\nrolling = [\"28d\"]\ncalendar = [\"week\", \"month\", \"quarter\", \"year\"]\n\
+    [windows]\nrolling = [\"28d\"]\ncalendar = [\"day\", \"week\", \"month\", \"quarter\", \"year\"]\n\
     [publish]\nemit_interval = \"200ms\"\nimage_interval = \"1s\"\n\
     [http]\nlisten = \"127.0.0.1:0\"\n";
 

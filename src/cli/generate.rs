@@ -48,10 +48,10 @@ pub struct Arguments {
     #[arg(long)]
     rate: Option<f64>,
     /// Reps.
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
     reps: u32,
     /// Territories.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     territories: u32,
     /// Deals created a day, on average.
     #[arg(long, default_value_t = 40.0)]
@@ -103,6 +103,9 @@ fn settings(arguments: &Arguments) -> Result<WorldSettings, Failure> {
         }
         None => base.start,
     };
+    if !(arguments.deals_per_day > 0.0 && arguments.deals_per_day.is_finite()) {
+        return Err(Failure::Config(anyhow!("--deals-per-day must be above 0")));
+    }
     if arguments.rate.is_some_and(|r| !(r > 0.0 && r.is_finite())) {
         return Err(Failure::Config(anyhow!("--rate must be above 0")));
     }

@@ -38,7 +38,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         })?),
         None => None,
     };
-    let mut replay = Replay::new(config.definition.clone(), decoder(&config), as_of);
+    let now = Timestamp::from_millis(crate::clock::wall_ms());
+    let mut replay = Replay::new(config.definition.clone(), decoder(&config), as_of)
+        .at(as_of.map_or(now, |t| t.max(now)));
     feed(&arguments.input, &mut replay).map_err(Failure::Runtime)?;
     let mut out = output(&arguments.output).map_err(Failure::Runtime)?;
     let mut failed = None;

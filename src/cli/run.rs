@@ -42,6 +42,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         None => Config::from_toml(EMBEDDED, "embedded defaults", environment())
             .map_err(|e| Failure::Config(e.into()))?,
     };
+    if let Some(input) = arguments.input.as_deref().filter(|i| i.as_os_str() != "-") {
+        std::fs::File::open(input)
+            .with_context(|| format!("cannot open {}", input.display()))
+            .map_err(Failure::Config)?;
+    }
     let stop_signals = signals()?;
     let (log, mode): (Arc<dyn Log>, _) = match &arguments.embedded {
         Some(dir) => (Arc::new(open_embedded(dir)?), Mode::Embedded),

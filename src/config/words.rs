@@ -11,7 +11,7 @@ use crate::model::money::Currency;
 use crate::model::window::{Period, WindowKind};
 
 /// Dimensions that a segment may have, besides the user's own (`x.<name>`).
-pub const DIMENSIONS: [&str; 12] = [
+pub const DIMENSIONS: [&str; 11] = [
     "rep",
     "team",
     "territory",
@@ -23,7 +23,6 @@ pub const DIMENSIONS: [&str; 12] = [
     "product",
     "type",
     "pipeline",
-    "system",
 ];
 
 /// The days of a zone of the bundled tz database.

@@ -3,7 +3,8 @@
 use super::project::Projector;
 use super::{Ledger, Publication};
 use crate::model::measure::Measures;
-use crate::model::partial::{Partial, ShardBeat};
+use crate::model::partial::{Partial, ShardBeat, version};
+use crate::model::record::Offset;
 use crate::model::slice::Tier;
 
 impl Ledger {
@@ -69,16 +70,14 @@ impl Ledger {
         }
         self.entities = entities;
         self.scratch = scratch;
-        // The same offset was published with the former values: wait for the next one.
-        self.held_at = Some(self.next);
+        self.epoch += 1;
     }
 
     /// Takes what changed since the last call.
     pub fn publish(&mut self) -> Publication {
-        if self.held_at == Some(self.next) {
+        if self.is_held() {
             return Publication::default();
         }
-        self.held_at = None;
         let mut keys = std::mem::take(&mut self.dirty);
         keys.retain(|key| {
             let cell = self.cells.get_mut(key).filter(|c| c.dirty);
@@ -92,7 +91,7 @@ impl Ledger {
             .iter()
             .map(|key| Partial {
                 shard: self.shard.0,
-                version: self.next.0,
+                version: version(self.epoch, self.next),
                 segment: self.credits.resolve(key.0).clone(),
                 slice: key.1,
                 measures: self.cells[key].measures.clone(),
@@ -108,12 +107,37 @@ impl Ledger {
         Publication { cells, expired }
     }
 
+    /// Holds publications back until the fold has reached `end`, if an epoch began: the former owner
+    /// may have published cells of events up to there, and the beat of a new epoch says that all of
+    /// its cells are out.
+    pub fn hold_until(&mut self, end: Offset) {
+        if self.begins_epoch() {
+            self.held_until = end;
+        }
+    }
+
+    /// Whether an epoch began that no image holds yet. It must be in one before it is published:
+    /// a later owner that knew nothing of it would be taken for a stale one.
+    pub fn begins_epoch(&self) -> bool {
+        self.epoch > self.restored_epoch
+    }
+
+    /// An image holds the epoch.
+    pub fn epoch_kept(&mut self) {
+        self.restored_epoch = self.epoch;
+    }
+
+    /// Whether publications are held back.
+    pub fn is_held(&self) -> bool {
+        self.next < self.held_until
+    }
+
     /// The shard's progress, for the rollups.
     pub fn progress(&self) -> ShardBeat {
         ShardBeat {
             shard: self.shard.0,
             shards: self.definition.shards,
-            version: self.next.0,
+            version: version(self.epoch, self.next),
             watermark: self.watermark(),
             definition: self.definition_hash,
         }

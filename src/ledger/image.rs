@@ -56,6 +56,7 @@ pub enum ImageError {
 struct State {
     definition: u64,
     reference: u64,
+    epoch: u64,
     shard: u32,
     next: u64,
     floors: (i32, i32),
@@ -87,6 +88,7 @@ impl Ledger {
         let state = State {
             definition: self.definition_hash,
             reference: self.definition.reference_hash(),
+            epoch: self.epoch,
             shard: self.shard.0,
             next: self.next.0,
             floors: self.floors,
@@ -139,6 +141,7 @@ impl Ledger {
         out.next = Offset(state.next);
         out.floors = state.floors;
         out.frontier = state.frontier;
+        (out.epoch, out.restored_epoch) = (state.epoch, state.epoch);
         if state.reference != out.definition.reference_hash() {
             out.rebuild();
         }

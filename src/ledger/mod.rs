@@ -125,8 +125,12 @@ pub struct Ledger {
     frontier: Frontier,
     /// First fine and first day slice still kept.
     floors: (i32, i32),
-    /// Cells were computed anew at this offset: a version below was published with other values.
-    held_at: Option<Offset>,
+    /// The epoch of the image that it came from.
+    restored_epoch: u64,
+    /// Counts how often the cells were computed anew by other reference data.
+    epoch: u64,
+    /// Nothing is published before this offset is reached: a new epoch must be complete.
+    held_until: Offset,
     scratch: Scratch,
 }
 
@@ -156,7 +160,9 @@ impl Ledger {
             expired: Vec::new(),
             frontier: Frontier::default(),
             floors: (i32::MIN, i32::MIN),
-            held_at: None,
+            restored_epoch: 0,
+            epoch: 0,
+            held_until: Offset(0),
             scratch: Scratch::default(),
         }
     }

@@ -89,6 +89,8 @@ pub struct DeadLetter {
     pub origin: (String, u32, u64),
     /// Timestamp of the record, milliseconds since 1970.
     pub timestamp_ms: Option<i64>,
+    /// Size and xxh3 hash of the value before it was cut.
+    pub cut: Option<(usize, u64)>,
 }
 
 impl DeadLetter {
@@ -102,6 +104,7 @@ impl DeadLetter {
             headers: record.headers.clone(),
             origin: (record.topic.to_string(), record.partition.0, record.offset.0),
             timestamp_ms: record.timestamp_ms,
+            cut: None,
         }
     }
 
@@ -113,6 +116,29 @@ impl DeadLetter {
             None => format!("{topic}/{partition}/{offset}"),
         }
     }
+
+    /// Cuts what the dead-letter topic could not take: the value to `limit` bytes, and the original
+    /// headers where they alone are larger. Says so in headers of ours.
+    pub fn cut(&mut self, limit: usize) {
+        let size = self.value.as_ref().map_or(0, Vec::len);
+        let key = self.key.as_ref().map_or(0, Vec::len);
+        if size + key > limit {
+            let hash = xxhash_rust::xxh3::xxh3_64(self.value.as_deref().unwrap_or_default());
+            self.key.take_if(|k| k.len() > limit / 2);
+            if let Some(value) = &mut self.value {
+                value.truncate(limit / 2);
+            }
+            self.cut = Some((size, hash));
+        }
+        let headers: usize = self.headers.iter().map(|h| h.name.len() + h.value.len() + 16).sum();
+        if headers > Self::HEADER_LIMIT {
+            self.headers.clear();
+            self.cut.get_or_insert((size, 0));
+        }
+    }
+
+    /// Most bytes of original headers that are kept.
+    pub const HEADER_LIMIT: usize = 32 * 1024;
 
     /// The original headers, then ours: `tidemark.error.*`.
     pub fn headers(&self, stage: &str) -> Vec<Header> {
@@ -130,6 +156,10 @@ impl DeadLetter {
         put("offset", offset.to_string());
         if let Some(i) = self.index {
             put("index", i.to_string());
+        }
+        if let Some((size, hash)) = self.cut {
+            put("size", size.to_string());
+            put("xxh3", format!("{hash:016x}"));
         }
         if let Some(ms) = self.timestamp_ms {
             put("timestamp", ms.to_string());

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::measure::Measures;
+use super::record::Offset;
 use super::segment::Segment;
 use super::slice::Slice;
 use super::time::Timestamp;
@@ -14,12 +15,32 @@ use super::time::Timestamp;
 /// First byte of every value on the partials topic; raised when the layout changes.
 const FORMAT: u8 = 1;
 
+/// Bits of a version that hold the offset; the epoch stands above them.
+const OFFSET_BITS: u32 = 44;
+
+/// The version of what a shard publishes: the events offset that it is the fold of, below the epoch
+/// of its reference data. A shard that counts by another directory or stage table begins an epoch,
+/// because the same offset then has other values.
+pub fn version(epoch: u64, next: Offset) -> u64 {
+    (epoch << OFFSET_BITS) | next.0.min((1 << OFFSET_BITS) - 1)
+}
+
+/// The epoch of a version.
+pub fn epoch_of(version: u64) -> u64 {
+    version >> OFFSET_BITS
+}
+
+/// The lowest version of an epoch.
+pub fn first_of(epoch: u64) -> u64 {
+    epoch << OFFSET_BITS
+}
+
 /// The value of one cell in one shard, absolute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partial {
     /// Shard that it is of.
     pub shard: u32,
-    /// Events offset behind which it was computed: a higher one supersedes.
+    /// Epoch and events offset behind which it was computed ([`version`]): a higher one supersedes.
     pub version: u64,
     /// Segment of the cell.
     pub segment: Segment,
@@ -36,7 +57,7 @@ pub struct ShardBeat {
     pub shard: u32,
     /// Number of shards of the topology.
     pub shards: u32,
-    /// Events offset at which it held.
+    /// Epoch and events offset at which it held ([`version`]).
     pub version: u64,
     /// Watermark of the shard; `None` while a source partition has never reported.
     pub watermark: Option<Timestamp>,

@@ -47,6 +47,11 @@ impl Cell {
         held
     }
 
+    /// The version of a shard's value.
+    pub fn version(&self, shard: u32) -> Option<u64> {
+        self.shards.iter().find(|(s, ..)| *s == shard).map(|(_, version, _)| *version)
+    }
+
     /// Whether no shard has a value here.
     pub fn is_empty(&self) -> bool {
         self.shards.is_empty()

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use crate::model::definition::Definition;
-use crate::model::partial::{Partial, PartialMessage, ShardBeat, parse_cell_key};
+use crate::model::partial::{
+    Partial, PartialMessage, ShardBeat, epoch_of, first_of, parse_cell_key,
+};
 use crate::model::record::{Offset, Partition};
 use crate::model::row::{Pane, Row};
 use crate::model::segment::Segment;
@@ -73,6 +75,8 @@ pub struct Rollup {
     by_text: Map<String, usize>,
     segments: Vec<SegmentState>,
     restored: Map<String, Published>,
+    /// The newest epoch of each shard.
+    epochs: Map<u32, u64>,
     newest: Offset,
     now: Timestamp,
     /// The day up to which windows were closed.
@@ -106,6 +110,7 @@ impl Rollup {
             by_text: Map::default(),
             segments: Vec::new(),
             restored: Map::default(),
+            epochs: Map::default(),
             newest: Offset(0),
             now,
             closed_before: None,
@@ -177,15 +182,34 @@ impl Rollup {
         if beat.definition != self.definition_hash {
             return Merged::Foreign { found: beat.definition, own: self.definition_hash };
         }
+        self.supersede(beat.shard, beat.version);
         if let Some(watermark) = beat.watermark {
             self.frontier.report("shard", beat.shard, watermark);
         }
         Merged::Progress
     }
 
+    /// A shard that counts by another directory or stage table has published all its cells anew:
+    /// what it published before, and does not have any more, counts no longer.
+    fn supersede(&mut self, shard: u32, version: u64) {
+        let epoch = epoch_of(version);
+        let known = self.epochs.entry(shard).or_default();
+        if epoch <= *known {
+            return;
+        }
+        *known = epoch;
+        let (first, today) = (first_of(epoch), self.today());
+        for state in &mut self.segments {
+            state.supersede(shard, first, &self.moving, today);
+        }
+    }
+
     fn merge_cell(&mut self, offset: Offset, partial: Partial) -> Merged {
         let Partial { shard, version, segment, slice, measures } = partial;
         self.newest = self.newest.max(offset);
+        if epoch_of(version) < self.epochs.get(&shard).copied().unwrap_or(0) {
+            return Merged::Stale;
+        }
         // Windows follow `now`: while a backlog is read, its fine cells come too late for them.
         if self.is_past(slice) {
             return Merged::Stale;
@@ -227,18 +251,17 @@ impl Rollup {
         self.restored.insert(key.to_owned(), Published { hash, pane, revision });
     }
 
-    /// A quiet window has no cell that would bring it back after a restart: its row does.
+    /// A quiet window has no cell that would bring it back after a restart: its row does. A later
+    /// correction of a stock, or of the window before, must find it.
     fn open_restored(&mut self) {
-        for (key, row) in &self.restored {
+        for key in self.restored.keys() {
             let Some((window, segment)) = key.split_once('|') else {
                 continue;
             };
             let calendar = window.split_once(':').and_then(|(period, start)| {
                 Some((Period::parse(period)?, Timestamp::parse_rfc3339(start)?))
             });
-            if let (Some((period, start)), Some(i)) = (calendar, self.by_text.get(segment))
-                && row.pane == Pane::Early
-            {
+            if let (Some((period, start)), Some(i)) = (calendar, self.by_text.get(segment)) {
                 let day = self.definition.calendar.day_of(start);
                 self.segments[*i].open(period, day);
             }
@@ -315,10 +338,14 @@ impl Rollup {
 
     fn collect_due(&mut self, i: usize, due: &mut Vec<DueRow>) {
         let mut windows: Vec<(WindowKind, Day)> = Vec::new();
+        let floor = self.floor();
         for (period, totals) in &mut self.segments[i].calendar {
             for (start, total) in totals.iter_mut().filter(|(_, t)| t.dirty) {
                 total.dirty = false;
-                windows.push((WindowKind::Calendar(*period), Day(*start)));
+                // What it is compared with is let go of: its row stays as it was.
+                if period.previous(Day(*start)).0 >= floor {
+                    windows.push((WindowKind::Calendar(*period), Day(*start)));
+                }
             }
         }
         for (kind, start) in windows {

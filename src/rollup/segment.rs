@@ -233,6 +233,19 @@ impl SegmentState {
         }
     }
 
+    /// Takes back what a shard published below a version, as if it had published nothing instead.
+    pub fn supersede(&mut self, shard: u32, first: u64, moving: &[Moving], today: Day) {
+        let old: Vec<Slice> = self
+            .cells
+            .iter()
+            .filter(|(_, cell)| cell.version(shard).is_some_and(|v| v < first))
+            .map(|(slice, _)| *slice)
+            .collect();
+        for slice in old {
+            self.merge(slice, (shard, first), Measures::new(), moving, today);
+        }
+    }
+
     /// Forgets a shard's value of a slice that fell out of retention. Calendar windows keep what
     /// they hold; a moving window that still reaches there follows its cells.
     pub fn forget(&mut self, shard: u32, slice: Slice, moving: &[Moving]) {

@@ -186,7 +186,7 @@ impl Intaker {
         if taken.unknown_fields > 0 {
             context.telemetry.unknown_fields(&record.topic, u64::from(taken.unknown_fields));
         }
-        for dead in &taken.dead_letters {
+        for dead in taken.dead_letters.clone() {
             self.bury(dead)?;
         }
         let mut latest = None;
@@ -221,7 +221,8 @@ impl Intaker {
         Ok(self.writer.send(out)?)
     }
 
-    fn bury(&mut self, dead: &DeadLetter) -> Result<(), Fault> {
+    fn bury(&mut self, mut dead: DeadLetter) -> Result<(), Fault> {
+        dead.cut(self.context.config.intake.max_record_bytes);
         self.context.telemetry.dead_letter(dead.reason.code);
         let out = Outgoing {
             topic: self.dlq.clone(),

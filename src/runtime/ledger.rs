@@ -40,6 +40,8 @@ struct Bookkeeper {
     writer: Box<dyn Writer>,
     member: Box<dyn Member>,
     shards: BTreeMap<u32, Shard>,
+    /// What the group has given to this member.
+    wanted: Vec<u32>,
     events: Arc<str>,
     partials: Arc<str>,
     /// Partitions of the late and of the dead-letter topic.
@@ -65,6 +67,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         writer: context.log.writer()?,
         member: context.log.join(&group, &[&context.topics.events])?,
         shards: BTreeMap::new(),
+        wanted: Vec::new(),
         events: context.topics.events.as_str().into(),
         partials: context.topics.partials.as_str().into(),
         batch: Vec::with_capacity(BATCH),
@@ -88,8 +91,8 @@ impl Worker for Bookkeeper {
         let now = (self.context.timer)();
         if self.publishing.due(now, self.caught_up()) {
             let beat = self.beating.due(now);
-            self.publish(beat)?;
             self.take_images()?;
+            self.publish(beat)?;
         }
         if self.measuring.due(now) {
             self.measure()?;
@@ -110,30 +113,39 @@ impl Bookkeeper {
         self.shards.keys().all(|p| self.reader.ended(&self.partition(*p)))
     }
 
+    /// Takes what the group gives and takes away. At most one part is restored in a step, so that
+    /// the group hears from this member in between.
     fn rebalance(&mut self) -> Result<(), Fault> {
-        let Some(owned) = self.member.poll(Duration::ZERO)? else {
+        let owned = self.member.poll(Duration::ZERO)?;
+        let mut changed = owned.is_some();
+        if let Some(owned) = owned {
+            let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
+            let telemetry = &self.context.telemetry;
+            self.shards.retain(|shard, _| {
+                let keep = owned.contains(shard);
+                if !keep {
+                    telemetry.forget(Stage::Ledger, &shard.to_string());
+                }
+                keep
+            });
+            self.wanted = owned;
+        }
+        let missing = self.wanted.iter().find(|p| !self.shards.contains_key(p)).copied();
+        if let Some(shard) = missing {
+            let restored = self.restore(Partition(shard))?;
+            self.shards.insert(shard, restored);
+            changed = true;
+        }
+        if !changed {
             return Ok(());
-        };
-        let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
-        let telemetry = &self.context.telemetry;
-        self.shards.retain(|shard, _| {
-            let keep = owned.contains(shard);
-            if !keep {
-                telemetry.forget(Stage::Ledger, &shard.to_string());
-            }
-            keep
-        });
-        for shard in owned {
-            if !self.shards.contains_key(&shard) && !self.context.stop.is_requested() {
-                let restored = self.restore(Partition(shard))?;
-                self.shards.insert(shard, restored);
-            }
         }
         let at = |(shard, s): (&u32, &Shard)| (self.partition(*shard), s.ledger.next());
         let at: Vec<_> = self.shards.iter().map(at).collect();
         self.reader.assign(&at)?;
-        tracing::info!(stage = "ledger", shards = at.len(), "assigned");
-        self.context.health.set("ledger", Ok(()));
+        if at.len() == self.wanted.len() {
+            tracing::info!(stage = "ledger", parts = at.len(), "assigned");
+            self.context.health.set("ledger", Ok(()));
+        }
         Ok(())
     }
 
@@ -168,6 +180,7 @@ impl Bookkeeper {
         // Partials that the owner before did not get out, and any stale one that it may yet write,
         // are superseded by repeating all of them.
         ledger.re_emit();
+        ledger.hold_until(bounds.end);
         let publish = &self.context.config.publish;
         let now = (self.context.timer)();
         // A shard without an image gets its first one soon: it also fixes which directory and
@@ -272,6 +285,7 @@ impl Bookkeeper {
                 send(&mut *self.writer, &self.partials, partition, key, None)?;
             }
             let progress = state.ledger.progress();
+            let beat = beat && !state.ledger.is_held();
             let news = state.beat.as_ref().is_none_or(|b| b.watermark != progress.watermark);
             if beat && news {
                 state.beat = Some(progress.clone());
@@ -297,7 +311,9 @@ impl Bookkeeper {
         for (shard, state) in &mut self.shards {
             let size = state.manifest.as_ref().map_or(0, |m| m.bytes as u64);
             let grown = state.read > self.context.config.publish.image_bytes.max(size);
-            if grown || (state.read > 0 && state.image.due(now)) {
+            // An image of an epoch that is not out yet would make the next owner think that it is.
+            let due = grown || state.ledger.begins_epoch();
+            if !state.ledger.is_held() && (due || (state.read > 0 && state.image.due(now))) {
                 let before = state.manifest.as_ref();
                 let manifest = images::write(
                     &self.context,
@@ -307,6 +323,7 @@ impl Bookkeeper {
                     before,
                 )?;
                 self.context.telemetry.image_bytes(&shard.to_string(), manifest.bytes);
+                state.ledger.epoch_kept();
                 state.manifest = Some(manifest);
                 state.read = 0;
                 state.image = Every::later(self.context.config.publish.image_interval, now);

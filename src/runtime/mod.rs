@@ -113,6 +113,9 @@ pub enum Fault {
     /// Going on would publish wrong numbers.
     #[error("{0}")]
     Refused(String),
+    /// The stop came in the middle of a restore: what was read so far must not be shown.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// A stage at work. One step takes what there is, for at most [`Context::wait`], and does what is
@@ -151,10 +154,13 @@ pub fn start(context: &Context) -> Vec<std::thread::JoinHandle<()>> {
 
 /// Runs a worker again and again until the stop. Says each trouble once, not at every attempt.
 fn supervise(context: &Context, name: &str, open: Open) {
+    // Whether the worker did something since it last failed: the next trouble is a new one.
+    let worked = std::cell::Cell::new(false);
     let run = || {
         let mut worker = open(context)?;
         while !context.stop.is_requested() {
             worker.step()?;
+            worked.set(true);
         }
         worker.finish()
     };
@@ -162,7 +168,7 @@ fn supervise(context: &Context, name: &str, open: Open) {
     while !context.stop.is_requested() {
         let outcome = catch_unwind(AssertUnwindSafe(run));
         let fault = match outcome {
-            Ok(Ok(())) => return,
+            Ok(Ok(()) | Err(Fault::Stopped)) => return,
             Ok(Err(Fault::Refused(why))) => {
                 tracing::error!(stage = name, why, "stopped");
                 context.health.set(name, Err(why.clone()));
@@ -175,9 +181,9 @@ fn supervise(context: &Context, name: &str, open: Open) {
             }
             Err(_) => "the worker panicked; its state is restored from the log".to_owned(),
         };
-        if fault != said {
+        context.health.set(name, Err(fault.clone()));
+        if fault != said || worked.replace(false) {
             tracing::warn!(stage = name, fault, "worker starts again");
-            context.health.set(name, Err(fault.clone()));
             said = fault;
         }
         context.stop.wait(Duration::from_secs(1));
@@ -259,7 +265,10 @@ fn read_through(
     let mut next = bounds.start;
     reader.assign(&[(partition.clone(), next)])?;
     let mut batch = Vec::new();
-    while next < bounds.end && !context.stop.is_requested() {
+    while next < bounds.end {
+        if context.stop.is_requested() {
+            return Err(Fault::Stopped);
+        }
         batch.clear();
         reader.poll(BATCH, Duration::from_millis(200), &mut batch)?;
         for record in batch.drain(..) {

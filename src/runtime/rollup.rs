@@ -45,6 +45,8 @@ struct Merger {
     writer: Box<dyn Writer>,
     member: Box<dyn Member>,
     parts: BTreeMap<u32, Part>,
+    /// What the group has given to this member.
+    wanted: Vec<u32>,
     partials: Arc<str>,
     kpis: Arc<str>,
     batch: Vec<Record>,
@@ -63,6 +65,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         writer: context.log.writer()?,
         member: context.log.join(&group, &[&context.topics.partials])?,
         parts: BTreeMap::new(),
+        wanted: Vec::new(),
         partials: context.topics.partials.as_str().into(),
         kpis: context.topics.kpis.as_str().into(),
         batch: Vec::with_capacity(BATCH),
@@ -139,28 +142,38 @@ impl Merger {
         TopicPartition { topic: self.partials.clone(), partition: Partition(partition) }
     }
 
+    /// Takes what the group gives and takes away. At most one part is restored in a step, so that
+    /// the group hears from this member in between.
     fn rebalance(&mut self) -> Result<(), Fault> {
-        let Some(owned) = self.member.poll(Duration::ZERO)? else {
-            return Ok(());
-        };
-        let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
-        let lost: Vec<u32> = self.parts.keys().filter(|p| !owned.contains(p)).copied().collect();
-        for partition in lost {
-            self.parts.remove(&partition);
-            self.context.pages.remove(partition);
-            self.context.telemetry.forget(Stage::Rollup, &partition.to_string());
-        }
-        for partition in owned {
-            if !self.parts.contains_key(&partition) && !self.context.stop.is_requested() {
-                let part = self.restore(Partition(partition))?;
-                self.parts.insert(partition, part);
+        let owned = self.member.poll(Duration::ZERO)?;
+        let mut changed = owned.is_some();
+        if let Some(owned) = owned {
+            let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
+            let lost: Vec<u32> =
+                self.parts.keys().filter(|p| !owned.contains(p)).copied().collect();
+            for partition in lost {
+                self.parts.remove(&partition);
+                self.context.pages.remove(partition);
+                self.context.telemetry.forget(Stage::Rollup, &partition.to_string());
             }
+            self.wanted = owned;
+        }
+        let missing = self.wanted.iter().find(|p| !self.parts.contains_key(p)).copied();
+        if let Some(partition) = missing {
+            let part = self.restore(Partition(partition))?;
+            self.parts.insert(partition, part);
+            changed = true;
+        }
+        if !changed {
+            return Ok(());
         }
         let at: Vec<_> =
             self.parts.iter().map(|(p, part)| (self.partition(*p), part.next)).collect();
         self.reader.assign(&at)?;
-        tracing::info!(stage = "rollup", partitions = at.len(), "assigned");
-        self.context.health.set("rollup", Ok(()));
+        if at.len() == self.wanted.len() {
+            tracing::info!(stage = "rollup", parts = at.len(), "assigned");
+            self.context.health.set("rollup", Ok(()));
+        }
         Ok(())
     }
 

@@ -1,6 +1,5 @@
 //! A job of a test: fresh topics, a config, records to feed, and the rows that must come out.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +34,7 @@ impl Job {
              [topology]\nshards = 6\npartitions = 3\n\
              [[sources]]\nname = \"crm\"\ntopics = [\"{source}\"]\n\
              [time]\nzone = \"UTC\"\nidle_after = \"1s\"\n\
-             [windows]\nrolling = [\"28d\"]\ncalendar = [\"week\", \"month\", \"quarter\", \"year\"]\n\
+             [windows]\nrolling = [\"28d\"]\ncalendar = [\"day\", \"week\", \"month\", \"quarter\", \"year\"]\n\
              [publish]\nemit_interval = \"200ms\"\nimage_interval = \"2s\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n{extra}"
         );
@@ -78,7 +77,7 @@ impl Job {
     }
 
     /// The calendar rows that must come out: KPIs by key.
-    pub fn expected(&self, records: &[String]) -> BTreeMap<String, String> {
+    pub fn expected(&self, records: &[String]) -> rows::Expected {
         rows::expected(&self.config, records)
     }
 }

@@ -71,7 +71,7 @@ fn the_maven_data_through_two_instances() {
     await_rows(&mut a, &expected);
     await_rows(&mut b, &expected);
     // The same month that truth.csv has: win rate of July 2017, closed basis.
-    let july = &expected["month:2017-07-01T00:00:00Z|overall"];
+    let july = &expected.rows["month:2017-07-01T00:00:00Z|overall"];
     assert!(july.contains("\"win_rate\":{\"value\":0.49"), "{july}");
 }
 

@@ -53,7 +53,7 @@ pub(super) fn group_shares_and_takes_over(f: &Fixture) {
     let left = tidemark::clock::monotonic();
     settle(&mut [&mut first], &mut held[..1], "the first takes over", |h| h[0] == everything);
     // Well below the session timeout: it was told, it did not wait.
-    assert!(left.elapsed() < Duration::from_secs(10), "took {:?}", left.elapsed());
+    assert!(left.elapsed() < Duration::from_secs(60), "took {:?}", left.elapsed());
     first.leave();
 }
 

@@ -101,7 +101,7 @@ impl Process {
     /// Asks it to end, as an operator does, and waits for it.
     pub fn terminate(&mut self) -> ExitStatus {
         self.signal("-TERM");
-        self.wait(Duration::from_secs(20))
+        self.wait(Duration::from_secs(60))
     }
 
     /// Waits for its end.

@@ -16,17 +16,46 @@ use tidemark::world::{World, WorldSettings};
 use crate::process::{Process, pause};
 use crate::support::await_some;
 
+/// The calendar rows of a replay: KPIs by key, and which of them say something. A row that says
+/// nothing may be missing, since live rows begin when a segment is first seen; none may differ.
+#[derive(Debug, Default)]
+pub struct Expected {
+    pub rows: BTreeMap<String, String>,
+    pub telling: std::collections::BTreeSet<String>,
+}
+
+impl Expected {
+    /// How the rows shown differ.
+    pub fn compare(&self, shown: &BTreeMap<String, String>) -> Result<(), String> {
+        let missing = self.telling.iter().filter(|key| !shown.contains_key(*key));
+        let mut wrong: Vec<String> = missing.map(|key| format!("{key} is missing")).collect();
+        for (key, kpis) in shown {
+            match self.rows.get(key) {
+                Some(expected) if expected == kpis => {}
+                Some(expected) => {
+                    wrong.push(format!("{key}\n  shown    {kpis}\n  expected {expected}"));
+                }
+                None => {
+                    wrong.push(format!("{key} is shown, and the replay has no such row: {kpis}"))
+                }
+            }
+        }
+        match wrong.first() {
+            None => Ok(()),
+            Some(first) => {
+                Err(format!("{} of {} rows differ, first: {first}", wrong.len(), shown.len()))
+            }
+        }
+    }
+}
+
 /// The calendar rows that must come out now: KPIs by key.
-pub fn expected(config: &Config, records: &[String]) -> BTreeMap<String, String> {
+pub fn expected(config: &Config, records: &[String]) -> Expected {
     expected_at(config, records, Timestamp::from_millis(tidemark::clock::wall_ms()))
 }
 
 /// The calendar rows that must come out at a moment: KPIs by key.
-pub fn expected_at(
-    config: &Config,
-    records: &[String],
-    now: Timestamp,
-) -> BTreeMap<String, String> {
+pub fn expected_at(config: &Config, records: &[String], now: Timestamp) -> Expected {
     let decoder = Decoder {
         source: "crm".into(),
         system: "canonical".into(),
@@ -50,26 +79,29 @@ pub fn expected_at(
         };
         assert_eq!(replay.feed(&record), [], "{value}");
     }
-    let mut out = BTreeMap::new();
+    let mut out = Expected::default();
     replay.finish(|row: Row| {
-        if !row.is_rolling() && says_something(&row) {
-            out.insert(row.key(), row.kpis_json());
+        if !row.is_rolling() {
+            if says_something(&row) {
+                out.telling.insert(row.key());
+            }
+            out.rows.insert(row.key(), row.kpis_json());
         }
     });
     out
 }
 
 /// Waits until the rows that an instance shows are the expected ones.
-pub fn await_rows(instance: &mut Process, expected: &BTreeMap<String, String>) {
+pub fn await_rows(instance: &mut Process, expected: &Expected) {
     assert!(
-        expected.len() > 100,
+        expected.telling.len() > 100,
         "only {} rows are expected: too few to prove anything",
-        expected.len()
+        expected.telling.len()
     );
     let mut last = String::new();
     let deadline = tidemark::clock::monotonic() + Duration::from_secs(120);
     await_some("the rows are the replay's", Duration::from_secs(150), || {
-        match compare(&shown(instance), expected) {
+        match expected.compare(&shown(instance)) {
             Ok(()) => return Some(()),
             Err(difference) => last = difference,
         }
@@ -113,7 +145,7 @@ struct Page<'a> {
 /// The calendar rows that an instance shows: KPIs by key.
 pub fn shown(instance: &mut Process) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
-    for kind in ["week", "month", "quarter", "year"] {
+    for kind in ["day", "week", "month", "quarter", "year"] {
         let mut offset = 0;
         loop {
             let path = format!("/api/v1/rows?window={kind}&limit=1000&offset={offset}");
@@ -136,25 +168,6 @@ pub fn shown(instance: &mut Process) -> BTreeMap<String, String> {
         }
     }
     out
-}
-
-fn compare(
-    shown: &BTreeMap<String, String>,
-    expected: &BTreeMap<String, String>,
-) -> Result<(), String> {
-    let mut wrong = Vec::new();
-    for (key, kpis) in expected {
-        match shown.get(key) {
-            Some(held) if held == kpis => {}
-            Some(held) => wrong.push(format!("{key}\n  shown    {held}\n  expected {kpis}")),
-            None => wrong.push(format!("{key} is missing")),
-        }
-    }
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    let n = wrong.len();
-    Err(format!("{n} of {} rows differ, first: {}", expected.len(), wrong[0]))
 }
 
 /// Events of a made-up company that ended some months ago, duplicates and late ones included.

@@ -1,0 +1,53 @@
+//! The two things that a newcomer does first: `tidemark demo`, and the config of the README.
+
+mod support;
+
+#[path = "support/process.rs"]
+mod process;
+
+use std::time::Duration;
+
+use process::{Process, get, pause};
+use support::await_some;
+use tidemark::config::Config;
+
+#[test]
+fn the_demo_shows_numbers_and_ends_clean() {
+    let dir = tempfile::tempdir().unwrap();
+    // A port that is taken: the demo takes another one.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut demo = Process::start(dir.path(), "demo", &["demo", "--days", "60", "--port", &port]);
+    let address = await_some("the address", Duration::from_secs(60), || {
+        let said = demo.said();
+        let found =
+            said.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
+        if found.is_none() {
+            pause();
+        }
+        found
+    });
+    await_some("revenue on the page's own query", Duration::from_secs(120), || {
+        let (_, body) = get(address, "/api/v1/rows?window=rolling_28d&grain=overall")?;
+        let rows: serde_json::Value = serde_json::from_str(&body).ok()?;
+        let revenue = rows["rows"][0]["kpis"]["revenue"]["value"].as_f64().unwrap_or(0.0);
+        if revenue <= 0.0 {
+            pause();
+        }
+        (revenue > 0.0).then_some(())
+    });
+    let (status, page) = get(address, "/").unwrap();
+    assert!(status == 200 && page.contains("Tidemark"), "{page}");
+    let (_, metrics) = get(address, "/metrics").unwrap();
+    assert!(metrics.contains("tidemark_territory_won_amount{territory="), "{metrics}");
+    assert!(demo.terminate().success(), "{}", demo.said());
+}
+
+#[test]
+fn the_config_of_the_readme_is_valid() {
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let block = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(block.lines().count() <= 12, "the README promises twelve lines");
+    Config::from_toml(block, "README.md", std::iter::empty()).unwrap();
+}
