@@ -203,8 +203,8 @@ fn cloud_events_lend_id_and_time() {
     // However deep a chain of envelopes is, it is refused at the second one.
     let chain = (0..60).fold(INNER.to_owned(), |data, _| format!("{{{head},\"data\":{data}}}"));
     assert_eq!(code(&chain), "BAD_CLOUDEVENT");
-    let coded = base64::engine::general_purpose::STANDARD.encode(&plain);
-    assert_eq!(code(&format!("{{{head},\"data_base64\":\"{coded}\"}}")), "BAD_CLOUDEVENT");
+    let enveloped = base64::engine::general_purpose::STANDARD.encode(&plain);
+    assert_eq!(code(&format!("{{{head},\"data_base64\":\"{enveloped}\"}}")), "BAD_CLOUDEVENT");
     assert_eq!(code(&base64.replace(&coded, "*")), "BAD_CLOUDEVENT");
 }
 

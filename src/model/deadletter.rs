@@ -168,3 +168,42 @@ impl DeadLetter {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::{Offset, Partition};
+
+    #[test]
+    fn a_dead_letter_never_exceeds_what_its_topic_takes() {
+        let record = Record {
+            topic: "t".into(),
+            partition: Partition(0),
+            offset: Offset(7),
+            timestamp_ms: None,
+            key: Some(vec![b'k'; 900]),
+            value: Some(vec![b'v'; 5000]),
+            headers: vec![Header::new("big", vec![0; DeadLetter::HEADER_LIMIT])],
+        };
+        let reason = Reason::new(Code::TooLarge, "5000 bytes");
+        let mut dead = DeadLetter::new(&record, reason.clone(), None);
+        dead.cut(1000);
+        let size = dead.key.as_ref().map_or(0, Vec::len) + dead.value.as_ref().map_or(0, Vec::len);
+        assert!(size <= 1000 && dead.value.as_ref().is_some_and(|v| v.len() == 500));
+        let headers = dead.headers("intake");
+        let get = |n: &str| headers.iter().find(|h| h.name == n).map(|h| h.value.clone());
+        assert_eq!(get("big"), None);
+        assert_eq!(get("tidemark.error.size"), Some(b"5000".to_vec()));
+        // What fits stays whole, and says nothing of a size.
+        let mut small = DeadLetter::new(&Record { headers: Vec::new(), ..record }, reason, None);
+        small.cut(6000);
+        assert_eq!((small.value.as_ref().map(Vec::len), small.cut), (Some(5000), None));
+    }
+
+    #[test]
+    fn messages_are_cut_and_escaped() {
+        let reason = Reason::new(Code::DecodeJson, format!("a\u{1b}[31m{}", "x".repeat(5000)));
+        assert!(reason.message.starts_with("a\\u{1b}[31m"));
+        assert!(reason.message.len() <= Reason::LIMIT);
+    }
+}

@@ -1,0 +1,123 @@
+//! A changed directory on a running job: what the former owner published behind its last image must
+//! not count beside what the new one publishes.
+
+use std::sync::Arc;
+
+use tidemark::config::Config;
+use tidemark::intake::{Decoder, Limits};
+use tidemark::ledger::Ledger;
+use tidemark::model::definition::{Definition, DirectoryEntry};
+use tidemark::model::partial::{PartialMessage, ShardBeat};
+use tidemark::model::record::{Offset, Partition, Record};
+use tidemark::model::time::{Span, Timestamp};
+use tidemark::model::watermark::Heartbeat;
+use tidemark::rollup::Rollup;
+
+const DEALS: u64 = 20;
+
+fn definition(territory: &str) -> Arc<Definition> {
+    let text =
+        "[topology]\nshards = 1\npartitions = 1\n[segments]\nsets = [\"overall\", \"territory\"]\n";
+    let config = Config::from_toml(text, "test", std::iter::empty()).unwrap();
+    let mut definition = config.definition;
+    let values = [("territory".to_owned(), territory.to_owned())].into();
+    definition.directory.reps.insert("r1".to_owned(), DirectoryEntry { name: None, values });
+    Arc::new(definition)
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse_rfc3339("2026-03-20T00:00:00Z").unwrap()
+}
+
+fn fold(ledger: &mut Ledger, from: u64, to: u64) {
+    let decoder = Decoder {
+        source: "s".into(),
+        system: "s".into(),
+        calendar: definition("x").calendar.clone(),
+        limits: Limits { max_record_bytes: 10_000, max_array: 1, future_limit: Span::days(1) },
+    };
+    for i in from..to {
+        let day = 1 + i % 15;
+        let text = format!(
+            r#"{{"id":"{i}","entity":{{"type":"deal","id":"{i}"}},"op":"create","time":"2026-03-{day:02}T10:00:00Z","set":{{"owner":"r1","status":"won"}}}}"#
+        );
+        let record = Record {
+            topic: "t".into(),
+            partition: Partition(0),
+            offset: Offset(i),
+            timestamp_ms: None,
+            key: None,
+            value: Some(text.into_bytes()),
+            headers: Vec::new(),
+        };
+        ledger.apply(Offset(i), &decoder.take(&record, None).events[0]);
+    }
+}
+
+fn beat(ledger: &mut Ledger, offset: u64) -> ShardBeat {
+    let (topic, topology) = ("t".to_owned(), vec![("t".to_owned(), 1)]);
+    ledger.beat(
+        Offset(offset),
+        &Heartbeat { topic, partition: 0, topology, watermark: now(), idle: false },
+    );
+    ledger.progress()
+}
+
+/// Deals won in March, by segment.
+fn won(rollup: &mut Rollup) -> Vec<(String, i128)> {
+    rollup.tick(now());
+    let march = rollup.current_rows().into_iter().filter(|r| r.kind.name() == "month");
+    let mut out: Vec<_> = march
+        .map(|r| {
+            let won = r.kpis.iter().find(|(name, ..)| *name == "deals_won").unwrap().2.n;
+            (r.segment.to_string(), won)
+        })
+        .filter(|(_, won)| *won != 0)
+        .collect();
+    out.sort();
+    out
+}
+
+#[test]
+fn cells_published_behind_the_image_count_no_more() {
+    let total = i128::from(DEALS);
+    let mut log: Vec<PartialMessage> = Vec::new();
+    // The former owner: an image in the middle, publications up to the end.
+    let mut west = Ledger::new(definition("West"), Partition(0));
+    fold(&mut west, 0, DEALS / 2);
+    let image = west.image();
+    fold(&mut west, DEALS / 2, DEALS);
+    log.extend(west.publish().cells.into_iter().map(PartialMessage::Cell));
+    log.push(PartialMessage::Beat(beat(&mut west, DEALS)));
+    let mut rollup = Rollup::new(definition("West"), Partition(0), now());
+    for (i, message) in log.iter().enumerate() {
+        rollup.merge(Offset(i as u64), message.clone());
+    }
+    assert_eq!(won(&mut rollup), [("overall".into(), total), ("territory=West".into(), total)]);
+
+    // The next owner: another directory, from the image, folded to the log's end.
+    let mut east = Ledger::restore(definition("East"), Partition(0), &image).unwrap();
+    east.re_emit();
+    east.hold_until(Offset(DEALS + 1));
+    fold(&mut east, DEALS / 2, DEALS - 1);
+    assert!(east.publish().cells.is_empty(), "an epoch that is not complete must not show");
+    fold(&mut east, DEALS - 1, DEALS);
+    let progress = beat(&mut east, DEALS);
+    log.extend(east.publish().cells.into_iter().map(PartialMessage::Cell));
+    log.push(PartialMessage::Beat(progress));
+
+    // For a rollup that saw it all, for one that starts afterwards, and for one that reads the
+    // former owner's partials last, as a zombie writes them.
+    let expected = [("overall".to_owned(), total), ("territory=East".to_owned(), total)];
+    let zombie: Vec<PartialMessage> = log.iter().cloned().chain(log[..3].iter().cloned()).collect();
+    for messages in [&log, &zombie] {
+        let mut rollup = Rollup::new(definition("East"), Partition(0), now());
+        for (i, message) in messages.iter().enumerate() {
+            rollup.merge(Offset(i as u64), message.clone());
+            if i % 7 == 0 {
+                rollup.tick(now());
+            }
+        }
+        assert_eq!(won(&mut rollup), expected);
+    }
+}
