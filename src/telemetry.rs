@@ -1,7 +1,7 @@
 //! Metrics of the pipeline itself, and the log: what operators watch. The sales numbers are not
 //! here, they are in [`crate::http::metrics`].
 //!
-//! Every metric is declared once, in [`declare!`] below: the registry, `docs/metrics.md` and the
+//! Every metric is declared once, in `declare!` below: the registry, `docs/metrics.md` and the
 //! tests come from that list. Labels are bounded: either from a type of ours, or admitted up to a
 //! fixed number of values, so that nothing a sender writes can mint series.
 

@@ -31,7 +31,7 @@ fn data_outlives_a_kill_and_a_restart() {
     let start = |name: &str, input: Option<&str>| {
         let (config, store) = (path("t.toml"), path("store"));
         let mut arguments = vec!["run", "--config", &config, "--embedded", &store];
-        let input = input.map(|i| path(i));
+        let input = input.map(&path);
         if let Some(input) = &input {
             arguments.extend(["--input", input]);
         }
