@@ -22,7 +22,7 @@ pub struct Arguments {
     /// What to make.
     #[arg(value_enum, default_value_t = Kind::Events)]
     kind: Kind,
-    /// Events to this file, one a line; `-` is standard output.
+    /// To this file (events: one a line); `-` is standard output.
     #[arg(long, conflicts_with = "topic", default_value = "-")]
     output: PathBuf,
     /// Events to this Kafka topic; needs --config.
@@ -62,7 +62,7 @@ pub struct Arguments {
 enum Kind {
     /// Canonical events.
     Events,
-    /// The directory of the reps behind the events, as TOML for the config.
+    /// The directory of the reps behind the events, as TOML to append to a config.
     Directory,
     /// JSON Schema of the canonical event.
     Schema,
@@ -78,16 +78,17 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = settings(&arguments)?;
     match arguments.kind {
         Kind::Events => events(&arguments, settings),
-        Kind::Directory => print(&reference::directory_toml(&directory(&settings))),
-        Kind::Schema => print(&reference::event_schema()),
-        Kind::Kpis => print(&reference::kpis()),
-        Kind::Metrics => print(&reference::metrics()),
-        Kind::EventsPage => print(&reference::events()),
+        Kind::Directory => print(&arguments, &reference::directory_toml(&directory(&settings))),
+        Kind::Schema => print(&arguments, &reference::event_schema()),
+        Kind::Kpis => print(&arguments, &reference::kpis()),
+        Kind::Metrics => print(&arguments, &reference::metrics()),
+        Kind::EventsPage => print(&arguments, &reference::events()),
     }
 }
 
-fn print(text: &str) -> Result<(), Failure> {
-    let done = std::io::stdout().lock().write_all(text.as_bytes());
+fn print(arguments: &Arguments, text: &str) -> Result<(), Failure> {
+    let mut out = file(&arguments.output).map_err(Failure::Runtime)?;
+    let done = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     done.context("cannot write").map_err(Failure::Runtime)
 }
 

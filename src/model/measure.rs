@@ -210,8 +210,11 @@ impl Measures {
     }
 
     /// The parts that are summed over a window, and those that are stocks.
-    pub fn split_stock(&self) -> (Measures, Measures) {
-        let (stock, flow) = self.0.iter().copied().partition(|(k, _)| k.measure.is_stock());
+    pub fn split_stock(self) -> (Measures, Measures) {
+        if !self.0.iter().any(|(k, _)| k.measure.is_stock()) {
+            return (self, Measures::new());
+        }
+        let (stock, flow) = self.0.into_iter().partition(|(k, _)| k.measure.is_stock());
         (Measures(flow), Measures(stock))
     }
 
@@ -264,7 +267,7 @@ mod tests {
             s.plus(&b);
             prop_assert!(s.entries().windows(2).all(|w| w[0].0 < w[1].0));
             prop_assert!(s.entries().iter().all(|(_, n)| *n != 0));
-            let (flow, stock) = s.split_stock();
+            let (flow, stock) = s.clone().split_stock();
             let mut both = flow;
             both.plus(&stock);
             prop_assert_eq!(both, s);

@@ -24,7 +24,7 @@ use crate::model::time::{Day, Timestamp};
 use crate::model::watermark::Frontier;
 use crate::model::window::{Period, WindowKind};
 use moving::Moving;
-use segment::{Published, SegmentState};
+use segment::{DayWindows, Published, SegmentState};
 
 type Map<K, V> = HashMap<K, V, FixedState>;
 
@@ -75,6 +75,8 @@ pub struct Rollup {
     by_text: Map<String, usize>,
     segments: Vec<SegmentState>,
     restored: Map<String, Published>,
+    /// The calendar windows of the day merged last.
+    windows: DayWindows,
     /// The newest epoch of each shard.
     epochs: Map<u32, u64>,
     newest: Offset,
@@ -110,6 +112,7 @@ impl Rollup {
             by_text: Map::default(),
             segments: Vec::new(),
             restored: Map::default(),
+            windows: DayWindows::default(),
             epochs: Map::default(),
             newest: Offset(0),
             now,
@@ -200,7 +203,7 @@ impl Rollup {
         *known = epoch;
         let (first, today) = (first_of(epoch), self.today());
         for state in &mut self.segments {
-            state.supersede(shard, first, &self.moving, today);
+            state.supersede(shard, first, (&self.moving, &self.periods), today);
         }
     }
 
@@ -216,8 +219,12 @@ impl Rollup {
         }
         let i = self.state(&segment);
         let today = self.today();
+        if slice.tier == Tier::Day {
+            self.windows.turn_to(slice.index, &self.periods);
+        }
         let state = &mut self.segments[i];
-        if state.merge(slice, (shard, version), measures, &self.moving, today) {
+        let windows = (&self.moving[..], &self.windows);
+        if state.merge(slice, (shard, version), measures, windows, today) {
             Merged::New
         } else {
             Merged::Stale

@@ -47,6 +47,31 @@ pub struct MovingTotal {
     pub dirty: bool,
 }
 
+/// The calendar windows that hold one day, in the order of the periods: first day, and first day of
+/// the next. Partials come sorted by slice, so it serves many in a row.
+#[derive(Debug, Default)]
+pub struct DayWindows {
+    day: Option<i32>,
+    spans: Vec<(Day, Day)>,
+}
+
+impl DayWindows {
+    /// Makes it the windows of a day.
+    pub fn turn_to(&mut self, day: i32, periods: &[Period]) {
+        if self.day.replace(day) == Some(day) {
+            return;
+        }
+        self.spans.clear();
+        let mut sorted = periods.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        self.spans.extend(sorted.into_iter().map(|period| {
+            let start = period.start(Day(day));
+            (start, period.next(start))
+        }));
+    }
+}
+
 /// A segment's state.
 #[derive(Debug)]
 pub struct SegmentState {
@@ -87,7 +112,7 @@ impl SegmentState {
         slice: Slice,
         (shard, version): (u32, u64),
         value: Measures,
-        moving: &[Moving],
+        (moving, windows): (&[Moving], &DayWindows),
         today: Day,
     ) -> bool {
         let Some(change) = self.cells.entry(slice).or_default().merge(shard, version, value) else {
@@ -104,7 +129,7 @@ impl SegmentState {
             return true;
         }
         if slice.tier == Tier::Day {
-            self.add_calendar(Day(slice.index), &flow, today);
+            self.add_calendar(windows, &flow, today);
         }
         for (total, window) in self.moving.iter_mut().zip(moving) {
             if window.range.contains(slice) {
@@ -116,9 +141,9 @@ impl SegmentState {
         true
     }
 
-    fn add_calendar(&mut self, day: Day, flow: &Measures, today: Day) {
-        for (period, totals) in &mut self.calendar {
-            let start = period.start(day);
+    fn add_calendar(&mut self, windows: &DayWindows, flow: &Measures, today: Day) {
+        for ((period, totals), (start, after)) in self.calendar.iter_mut().zip(&windows.spans) {
+            let start = *start;
             if start.0 < self.floor {
                 continue;
             }
@@ -132,7 +157,7 @@ impl SegmentState {
                 total.dirty = true;
             }
             if let Some((at, next)) = windows.next() {
-                next.dirty |= *at == period.next(start).0;
+                next.dirty |= *at == after.0;
             }
         }
     }
@@ -234,15 +259,23 @@ impl SegmentState {
     }
 
     /// Takes back what a shard published below a version, as if it had published nothing instead.
-    pub fn supersede(&mut self, shard: u32, first: u64, moving: &[Moving], today: Day) {
+    pub fn supersede(
+        &mut self,
+        shard: u32,
+        first: u64,
+        (moving, periods): (&[Moving], &[Period]),
+        today: Day,
+    ) {
         let old: Vec<Slice> = self
             .cells
             .iter()
             .filter(|(_, cell)| cell.version(shard).is_some_and(|v| v < first))
             .map(|(slice, _)| *slice)
             .collect();
+        let mut windows = DayWindows::default();
         for slice in old {
-            self.merge(slice, (shard, first), Measures::new(), moving, today);
+            windows.turn_to(slice.index, periods);
+            self.merge(slice, (shard, first), Measures::new(), (moving, &windows), today);
         }
     }
 
