@@ -101,6 +101,8 @@ impl Worker for Bookkeeper {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), Fault> {
+        // An epoch that no image holds must not be published, here as in a step.
+        self.take_images()?;
         self.publish(true)?;
         self.member.leave();
         Ok(())
