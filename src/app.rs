@@ -6,12 +6,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::clock::{monotonic, wall_ms};
-use crate::config::{Cleanup, Config};
+use crate::config::Config;
 use crate::http::{self, Board, Health, HttpState, MetricsPages, Mode, ServerInfo};
-use crate::log::{self, Log, LogError};
+use crate::log::{Log, LogError};
 use crate::model::calendar::tzdb_version;
 use crate::runtime::{self, Clock, Context, Stop, StopReason};
 use crate::telemetry::Telemetry;
+
+mod topics;
+
+pub use topics::{check_settings, check_topics, create_sources, create_topics};
 
 /// Most rows that the board of one process holds.
 const BOARD_ROWS: usize = 500_000;
@@ -53,93 +57,6 @@ pub struct Running {
     server: JoinHandle<()>,
 }
 
-/// Creates our topics where they are missing. Returns those created.
-pub fn create_topics(config: &Config, log: &dyn Log) -> Result<Vec<String>, AppError> {
-    let mut created = Vec::new();
-    for spec in config.specs() {
-        let cleanup = match spec.cleanup {
-            Cleanup::Delete { retention } => log::Cleanup::Delete { retention },
-            Cleanup::Compact { min_lag } => log::Cleanup::Compact { min_lag },
-        };
-        let wanted = log::TopicSpec {
-            name: spec.name.clone(),
-            partitions: spec.partitions,
-            replication: config.kafka.replication,
-            cleanup,
-            max_record_bytes: spec.max_record_bytes,
-        };
-        if log.create(&wanted)? {
-            created.push(spec.name);
-        }
-    }
-    Ok(created)
-}
-
-/// Creates missing source topics too. They are the user's on Kafka, so only on demand there.
-pub fn create_sources(
-    config: &Config,
-    log: &dyn Log,
-    partitions: u32,
-) -> Result<Vec<String>, AppError> {
-    let mut created = Vec::new();
-    for topic in config.sources.iter().flat_map(|s| &s.topics) {
-        let wanted = log::TopicSpec {
-            name: topic.clone(),
-            partitions,
-            replication: config.kafka.replication,
-            cleanup: log::Cleanup::Delete { retention: None },
-            max_record_bytes: config.intake.max_record_bytes,
-        };
-        if log.create(&wanted)? {
-            created.push(topic.clone());
-        }
-    }
-    Ok(created)
-}
-
-/// Compares the topics with what they must be. Returns what is wrong, each with its mend.
-pub fn check_topics(config: &Config, log: &dyn Log) -> Result<Vec<String>, LogError> {
-    let mut wrong = Vec::new();
-    for spec in config.specs() {
-        let Some(info) = log.describe(&spec.name)? else {
-            wrong.push(format!(
-                "topic \"{}\" is missing: run `tidemark topics create --config FILE`",
-                spec.name
-            ));
-            continue;
-        };
-        if info.partitions != spec.partitions {
-            wrong.push(format!(
-                "topic \"{}\" has {} partitions, the config asks for {} (topology): set the config \
-                 back, or raise app.generation (and topics.events for another number of shards) \
-                 and run `tidemark topics create --config FILE`",
-                spec.name, info.partitions, spec.partitions
-            ));
-        }
-        let compact = matches!(spec.cleanup, Cleanup::Compact { .. });
-        if info.compacted.is_some_and(|c| c != compact) {
-            let policy = if compact { "compact" } else { "delete" };
-            wrong.push(format!(
-                "topic \"{}\" must have cleanup.policy={policy}: run kafka-configs --alter \
-                 --entity-type topics --entity-name {} --add-config cleanup.policy={policy}",
-                spec.name, spec.name
-            ));
-        }
-    }
-    for source in &config.sources {
-        for topic in &source.topics {
-            if log.describe(topic)?.is_none() {
-                wrong.push(format!(
-                    "source topic \"{topic}\" (sources.{}) is missing: create it, or correct \
-                     sources.topics",
-                    source.name
-                ));
-            }
-        }
-    }
-    Ok(wrong)
-}
-
 /// Opens the server: alive, and not ready until the stages run.
 pub fn open(
     config: Config,
@@ -161,6 +78,8 @@ pub fn open(
         clock,
         timer: Arc::new(monotonic),
         wait: runtime::POLL,
+        probe: Arc::new(|_| ()),
+        poison: Arc::default(),
         stop: Stop::default(),
         config: Arc::new(config),
     };

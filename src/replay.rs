@@ -109,6 +109,7 @@ impl Replay {
             topology: vec![("replay".into(), 1)],
             watermark,
             idle: false,
+            next: 0,
         };
         for (ledger, offset) in self.ledgers.iter_mut().zip(&mut self.offsets) {
             ledger.beat(Offset(*offset), &beat);

@@ -68,12 +68,19 @@ pub enum Ignored {
     Gap,
     /// Of a kind of entity that no KPI counts.
     EntityNotCounted,
+    /// It states nothing that a number depends on.
+    NothingCounted,
 }
 
 impl Ignored {
     /// All reasons.
-    pub const ALL: [Ignored; 4] =
-        [Ignored::DuplicateOrOlder, Ignored::Test, Ignored::Gap, Ignored::EntityNotCounted];
+    pub const ALL: [Ignored; 5] = [
+        Ignored::DuplicateOrOlder,
+        Ignored::Test,
+        Ignored::Gap,
+        Ignored::EntityNotCounted,
+        Ignored::NothingCounted,
+    ];
 
     /// The label value.
     pub fn as_str(self) -> &'static str {
@@ -82,6 +89,7 @@ impl Ignored {
             Ignored::Test => "test",
             Ignored::Gap => "gap",
             Ignored::EntityNotCounted => "entity_not_counted",
+            Ignored::NothingCounted => "nothing_counted",
         }
     }
 }
@@ -181,6 +189,31 @@ impl Telemetry {
         self.metrics.dead_letters.with_label_values(&[code.as_str()]).inc();
     }
 
+    /// Events that the ledger read.
+    pub fn folded(&self, n: u64) {
+        self.metrics.events_folded.inc_by(n);
+    }
+
+    /// Events that changed the state of an entity.
+    pub fn counted(&self, n: u64) {
+        self.metrics.events_counted.inc_by(n);
+    }
+
+    /// Records that were gone before they were read.
+    pub fn skipped(&self, topic: &str, n: u64) {
+        self.metrics.records_skipped.with_label_values(&[self.topics.admit(topic)]).inc_by(n);
+    }
+
+    /// A part stands still.
+    pub fn stopped(&self, stage: Stage, part: &str) {
+        self.metrics.stopped.with_label_values(&[stage.as_str(), clip(part)]).set(1.0);
+    }
+
+    /// A stage broke an invariant of its own.
+    pub fn panicked(&self, stage: &str) {
+        self.metrics.panics.with_label_values(&[stage]).inc();
+    }
+
     /// Events older than the retention.
     pub fn too_late(&self, n: u64) {
         self.metrics.too_late.inc_by(n);
@@ -237,6 +270,7 @@ impl Telemetry {
         // Absent is fine: not every part has every gauge.
         let _ = self.metrics.watermark.remove_label_values(&labels);
         let _ = self.metrics.lag.remove_label_values(&labels);
+        let _ = self.metrics.stopped.remove_label_values(&labels);
         if stage == Stage::Ledger {
             for gauge in [&self.metrics.entities, &self.metrics.image_bytes] {
                 let _ = gauge.remove_label_values(&labels[1..]);

@@ -29,14 +29,18 @@ fn create_is_idempotent(f: &Fixture) {
     assert!(!f.log.create(&TopicSpec { partitions: 5, ..spec.clone() }).unwrap());
     let info = f.log.describe(&spec.name).unwrap().unwrap();
     assert_eq!(info.partitions, 3, "an existing topic is left as it is");
-    assert_eq!(info.compacted, Some(false));
+    assert_eq!(info.cleanup, Some(vec![Cleanup::Delete { retention: None }]));
 }
 
 fn describe_tells_compacted_and_missing(f: &Fixture) {
     assert_eq!(f.log.describe(&fresh_name("missing")).unwrap(), None);
-    let topic = f.topic(2, Cleanup::Compact { min_lag: Duration::from_secs(60) });
+    let compact = Cleanup::Compact { min_lag: Duration::from_secs(60) };
+    let topic = f.topic(2, compact);
     let info = f.log.describe(&topic).unwrap().unwrap();
-    assert_eq!((info.partitions, info.compacted), (2, Some(true)));
+    assert_eq!((info.partitions, info.cleanup), (2, Some(vec![compact])));
+    let delete = Cleanup::Delete { retention: Some(Duration::from_secs(3600)) };
+    let info = f.log.describe(&f.topic(1, delete)).unwrap().unwrap();
+    assert_eq!(info.cleanup, Some(vec![delete]));
 }
 
 fn cluster_id_is_stable(f: &Fixture) {
@@ -299,10 +303,11 @@ fn commit_of_a_strange_partition_is_refused(f: &Fixture) {
     let mut held = [Vec::new(), Vec::new()];
     settle(&mut [&mut first, &mut second], &mut held, "two share", |h| disjoint_cover(h, &all));
     let strange = held[1][0].clone();
-    let e = first.commit(&[(held[0][0].clone(), Offset(0)), (strange.clone(), Offset(0))]);
+    let e = first
+        .commit(&[(held[0][0].clone(), Offset(0).into()), (strange.clone(), Offset(0).into())]);
     assert!(matches!(e, Err(LogError::NotOwner(tp)) if tp == strange));
     assert_eq!(first.committed(&held[0]).unwrap(), [None], "all or nothing");
-    second.commit(&[(strange, Offset(0))]).unwrap();
+    second.commit(&[(strange, Offset(0).into())]).unwrap();
     second.leave();
     first.leave();
 }

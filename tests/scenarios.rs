@@ -7,6 +7,7 @@
 //! @2026-03-02T10:00:00Z p0 deal D1 won 100.00 EUR owner r1
 //! !beat                              every partition reports how far its event time is complete
 //! !idle p1 2026-03-02T12:00:00Z      a partition is quiet: its watermark follows the clock
+//! !lose p0 2026-03-02T12:00:00Z      records were gone before they were read, as seen at that time
 //! !tick 2026-03-02T12:00:00Z         everything is published, and the windows move to now
 //! !image                             the ledgers take images
 //! !crash                             ledgers and rollups are lost, and start again

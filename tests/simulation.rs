@@ -3,6 +3,8 @@
 //! the end the rows are the replay's, exactly. A failing schedule is had again by its seed:
 //! `TIDEMARK_SEED=n cargo test --test simulation`.
 
+#[path = "support/instance.rs"]
+mod instance;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/rows.rs"]

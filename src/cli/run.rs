@@ -60,7 +60,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let source = config.sources.first().and_then(|s| s.topics.first()).cloned();
     let mut running = app::open(config, log.clone(), mode, wall_clock(), listener)?;
     tracing::info!(address = %running.address, "serving the board, /metrics and the API");
-    if !await_topics(&running, &stop_signals)? {
+    if !await_topics(&running, mode, &stop_signals)? {
         return Ok(());
     }
     running.start();
@@ -78,12 +78,12 @@ pub fn open_embedded(dir: &std::path::Path) -> Result<EmbeddedLog, Failure> {
 }
 
 /// Waits for the broker, saying so once, then checks the topics. `false` where a signal came first.
-fn await_topics(running: &Running, signals: &Signals) -> Result<bool, Failure> {
+fn await_topics(running: &Running, mode: Mode, signals: &Signals) -> Result<bool, Failure> {
     let brokers = &running.config().kafka.brokers;
     let mut said = false;
     running.health.set("log", Err(format!("waiting for {brokers}")));
     loop {
-        match app::check_topics(running.config(), running.log()) {
+        match check(running, mode) {
             Ok(wrong) if wrong.is_empty() => break,
             Ok(wrong) => return Err(app::AppError::Topics(wrong).into()),
             Err(error) if error.is_retriable() => {
@@ -100,6 +100,16 @@ fn await_topics(running: &Running, signals: &Signals) -> Result<bool, Failure> {
     }
     running.health.set("log", Ok(()));
     Ok(true)
+}
+
+/// What is wrong with the topics. The embedded log keeps topics as they were first created, and its
+/// directory is one process's own.
+fn check(running: &Running, mode: Mode) -> Result<Vec<String>, LogError> {
+    let mut wrong = app::check_topics(running.config(), running.log())?;
+    if mode == Mode::Kafka {
+        wrong.extend(app::check_settings(running.config(), running.log())?);
+    }
+    Ok(wrong)
 }
 
 /// SIGTERM and SIGINT, as a stop that can be waited for.

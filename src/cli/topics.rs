@@ -39,7 +39,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             println!("created {topic}");
         }
     }
-    let wrong = app::check_topics(&config, &*log).map_err(AppError::Log)?;
+    let mut wrong = app::check_topics(&config, &*log).map_err(AppError::Log)?;
+    wrong.extend(app::check_settings(&config, &*log).map_err(AppError::Log)?);
     if wrong.is_empty() {
         println!("all topics are as they must be");
         Ok(())

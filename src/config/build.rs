@@ -64,6 +64,10 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     let intake = IntakeLimits {
         max_record_bytes: usize_of(typed.intake.max_record_bytes.0.0),
         max_array: usize_of(typed.intake.max_array.0.0),
+        on_gap: typed.intake.on_gap.0,
+        breaker_in_a_row: small(typed.intake.breaker_in_a_row.0.0),
+        breaker_percent: small(typed.intake.breaker_percent.0.0),
+        breaker_window: small(typed.intake.breaker_window.0.0),
     };
     let limits = Limits {
         max_series: usize_of(typed.limits.max_series.0.0),

@@ -155,6 +155,24 @@ pub struct IntakeLimits {
     pub max_record_bytes: usize,
     /// Most events in one record.
     pub max_array: usize,
+    /// What to do where a source topic no longer holds what was to be read next.
+    pub on_gap: OnGap,
+    /// So many records in a row that are no events stop their partition; 0 is never.
+    pub breaker_in_a_row: u32,
+    /// More than so many hundredths of the last [`IntakeLimits::breaker_window`] records stop it;
+    /// 100 is never.
+    pub breaker_percent: u32,
+    /// How many records the share is of.
+    pub breaker_window: u32,
+}
+
+/// What to do where a source topic no longer holds what was to be read next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnGap {
+    /// Stop the partition and say so.
+    Stop,
+    /// Go on with what is there, and mark the rows that may lack something.
+    Skip,
 }
 
 /// The HTTP server.

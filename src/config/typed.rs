@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use super::OnGap;
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
 use super::properties::{self, PropertyText};
@@ -122,6 +123,10 @@ table! {
     Intake {
         max_record_bytes: Given<Bytes<{ 1 << 10 }, { 256 << 20 }>>,
         max_array: Given<Whole<1, 1_000_000>>,
+        on_gap: Given<OnGap>,
+        breaker_in_a_row: Given<Whole<0, 1_000_000>>,
+        breaker_percent: Given<Whole<1, 100>>,
+        breaker_window: Given<Whole<1, 1_000_000>>,
     }
     Http {
         listen: Given<SocketAddr>,

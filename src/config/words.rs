@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::OnGap;
 use super::leaf::{Leaf, Problem, Raw, clip, text};
 use super::near::{did_you_mean, nearest};
 use crate::model::calendar::Calendar;
@@ -130,6 +131,16 @@ impl Leaf for Period {
 impl Leaf for Status {
     fn read(raw: Raw<'_>) -> Result<Status, Problem> {
         one_of(raw, "an outcome", &Status::ALL.map(|(_, name)| name), Status::parse)
+    }
+}
+
+impl Leaf for OnGap {
+    fn read(raw: Raw<'_>) -> Result<OnGap, Problem> {
+        one_of(raw, "what to do", &["stop", "skip"], |name| match name {
+            "stop" => Some(OnGap::Stop),
+            "skip" => Some(OnGap::Skip),
+            _ => None,
+        })
     }
 }
 

@@ -32,6 +32,7 @@ fn row(segment: Segment, won: i128, lost: i128) -> Row {
         version: 1,
         as_of: None,
         complete_ratio: 0.5,
+        incomplete: false,
         kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
         currency: eur,
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::model::event::{EntityRef, Event, FieldName, Flags, Origin, Value};
 use crate::model::money::Money;
 use crate::model::time::Timestamp;
-use crate::model::watermark::Heartbeat;
+use crate::model::watermark::{Heartbeat, Lost};
 
 /// Keys of progress records start so; no entity key does, since those hold a slash first.
 pub const BEAT_PREFIX: &str = "beat|";
@@ -144,6 +144,24 @@ pub fn encode_heartbeat(beat: &Heartbeat) -> Vec<u8> {
 
 /// Reads a progress record.
 pub fn decode_heartbeat(text: &str) -> serde_json::Result<Heartbeat> {
+    serde_json::from_str(text)
+}
+
+/// Keys of records that tell of a loss start so.
+pub const LOST_PREFIX: &str = "lost|";
+
+/// The key of a record that tells of a loss.
+pub fn lost_key(lost: &Lost) -> String {
+    format!("{LOST_PREFIX}{}|{}", lost.topic, lost.partition)
+}
+
+/// Writes a loss.
+pub fn encode_lost(lost: &Lost) -> Vec<u8> {
+    serde_json::to_vec(lost).expect("plain data serializes into memory")
+}
+
+/// Reads a loss.
+pub fn decode_lost(text: &str) -> serde_json::Result<Lost> {
     serde_json::from_str(text)
 }
 

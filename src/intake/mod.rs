@@ -3,13 +3,15 @@
 //! Never fails and keeps no state. A record may hold one event, an array of events, or CloudEvents
 //! (structured, batch, or binary by headers); one bad element does not touch its neighbors.
 
+mod breaker;
 mod canonical;
 mod draft;
 mod encode;
 mod envelope;
 mod schema;
 
-pub use encode::{beat_key, encode_event, encode_heartbeat};
+pub use breaker::{Breaker, BreakerLimits};
+pub use encode::{beat_key, encode_event, encode_heartbeat, encode_lost, lost_key};
 pub use schema::event_schema;
 
 use std::borrow::Cow;
@@ -21,7 +23,7 @@ use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::event::{Event, Flags, Origin};
 use crate::model::record::Record;
 use crate::model::time::{Span, Timestamp};
-use crate::model::watermark::Heartbeat;
+use crate::model::watermark::{Heartbeat, Lost};
 use canonical::{Defaults, Envelope};
 use draft::Draft;
 
@@ -246,6 +248,8 @@ pub enum Stored<'a> {
     Event(Event<'a>),
     /// Progress of a source partition.
     Beat(Heartbeat),
+    /// Records of a source partition that nobody can read any more.
+    Lost(Lost),
 }
 
 /// Reads a record of the events topic. It was checked when it was written; what cannot be read now
@@ -254,8 +258,13 @@ pub fn read_stored<'a>(record: &'a Record, calendar: &Calendar) -> Result<Stored
     let value = record.value.as_deref().unwrap_or_default();
     let text =
         simdutf8::basic::from_utf8(value).map_err(|_| Reason::new(Code::NotUtf8, "not UTF-8"))?;
-    if record.key.as_deref().is_some_and(|k| k.starts_with(encode::BEAT_PREFIX.as_bytes())) {
+    let keyed =
+        |prefix: &str| record.key.as_deref().is_some_and(|k| k.starts_with(prefix.as_bytes()));
+    if keyed(encode::BEAT_PREFIX) {
         return encode::decode_heartbeat(text).map(Stored::Beat).map_err(json_reason);
+    }
+    if keyed(encode::LOST_PREFIX) {
+        return encode::decode_lost(text).map(Stored::Lost).map_err(json_reason);
     }
     let draft: Draft<'a> = serde_json::from_str(text).map_err(json_reason)?;
     let defaults = Defaults { source: "", system: "", calendar, latest: None };

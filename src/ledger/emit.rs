@@ -139,6 +139,8 @@ impl Ledger {
             shards: self.definition.shards,
             version: version(self.epoch, self.next),
             watermark: self.watermark(),
+            holder: self.frontier.holder(),
+            doubts: self.doubts.clone(),
             definition: self.definition_hash,
         }
     }

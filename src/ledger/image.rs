@@ -15,7 +15,7 @@ use crate::model::measure::Measures;
 use crate::model::record::{Offset, Partition};
 use crate::model::segment::Segment;
 use crate::model::slice::Slice;
-use crate::model::watermark::Frontier;
+use crate::model::watermark::{Doubt, Frontier};
 
 const MAGIC: &[u8; 4] = b"TMIM";
 const FORMAT: u8 = 1;
@@ -61,6 +61,7 @@ struct State {
     next: u64,
     floors: (i32, i32),
     frontier: Frontier,
+    doubts: Vec<Doubt>,
     texts: Vec<Arc<str>>,
     entities: Vec<(Box<str>, Entity)>,
     segments: Vec<Segment>,
@@ -93,6 +94,7 @@ impl Ledger {
             next: self.next.0,
             floors: self.floors,
             frontier: self.frontier.clone(),
+            doubts: self.doubts.clone(),
             texts: self.symbols.texts().to_vec(),
             entities,
             segments,
@@ -141,6 +143,7 @@ impl Ledger {
         out.next = Offset(state.next);
         out.floors = state.floors;
         out.frontier = state.frontier;
+        out.doubts = state.doubts;
         (out.epoch, out.restored_epoch) = (state.epoch, state.epoch);
         if state.reference != out.definition.reference_hash() {
             out.rebuild();

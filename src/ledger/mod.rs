@@ -29,7 +29,7 @@ use crate::model::record::{Offset, Partition};
 use crate::model::segment::Segment;
 use crate::model::slice::Slice;
 use crate::model::time::Timestamp;
-use crate::model::watermark::{Frontier, Heartbeat};
+use crate::model::watermark::{Doubt, Frontier, Heartbeat, Holder, Lost, Report};
 
 /// What an event did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -123,6 +123,8 @@ pub struct Ledger {
     dirty: Vec<(SegmentId, Slice)>,
     expired: Vec<(SegmentId, Slice)>,
     frontier: Frontier,
+    /// Times of which not all events are known, in order.
+    doubts: Vec<Doubt>,
     /// First fine and first day slice still kept.
     floors: (i32, i32),
     /// The epoch of the image that it came from.
@@ -159,6 +161,7 @@ impl Ledger {
             dirty: Vec::new(),
             expired: Vec::new(),
             frontier: Frontier::default(),
+            doubts: Vec::new(),
             floors: (i32::MIN, i32::MIN),
             restored_epoch: 0,
             epoch: 0,
@@ -178,7 +181,7 @@ impl Ledger {
     }
 
     /// Which source partition holds the watermark.
-    pub fn watermark_holder(&self) -> Option<(String, u32, Option<Timestamp>)> {
+    pub fn watermark_holder(&self) -> Option<Holder> {
         self.frontier.holder()
     }
 
@@ -365,7 +368,8 @@ impl Ledger {
         }
         self.next = offset.next();
         self.frontier.declare_all(&beat.topology);
-        self.frontier.report(&beat.topic, beat.partition, beat.watermark);
+        let Heartbeat { watermark, idle, next, .. } = *beat;
+        self.frontier.report(&beat.topic, beat.partition, Report { watermark, idle, next });
         let Some(watermark) = self.watermark() else {
             return;
         };
@@ -374,6 +378,19 @@ impl Ledger {
             self.floors = floors;
             self.expire();
         }
+    }
+
+    /// Folds a loss: what happened between the watermark that its source partition had reached and
+    /// the moment when the loss was seen is in doubt.
+    pub fn lose(&mut self, offset: Offset, lost: &Lost) {
+        if offset < self.next {
+            return;
+        }
+        self.next = offset.next();
+        let since = self.frontier.reported(&lost.topic, lost.partition).map(|r| r.watermark);
+        // A watermark may be ahead of the clock; the moment itself is in doubt at least.
+        let since = since.map(|s| s.min(Timestamp(lost.until.0 - 1)));
+        Doubt { since, until: lost.until }.add(&mut self.doubts);
     }
 
     /// Skips a record that could not be read.

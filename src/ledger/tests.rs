@@ -80,8 +80,14 @@ impl Shard {
 
     fn beat(&mut self, watermark: Timestamp) {
         let topology = vec![("sales".to_owned(), 1)];
-        let beat =
-            Heartbeat { topic: "sales".to_owned(), partition: 0, topology, watermark, idle: false };
+        let beat = Heartbeat {
+            topic: "sales".to_owned(),
+            partition: 0,
+            topology,
+            watermark,
+            idle: false,
+            next: 0,
+        };
         self.0.beat(self.0.next(), &beat);
     }
 

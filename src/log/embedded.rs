@@ -23,8 +23,8 @@ use self::store::Store;
 use super::group::{Coordinator, GroupHost};
 use super::local::{Growth, LocalReader, Room, Shelf, check_record, check_spec, partition_of};
 use super::{
-    Bounds, Cleanup, Log, LogError, Member, Offset, Outgoing, Reader, Record, Result, TopicInfo,
-    TopicPartition, TopicSpec, Writer,
+    Bounds, Cleanup, Log, LogError, Member, Offset, Outgoing, Position, Reader, Record, Result,
+    TopicInfo, TopicPartition, TopicSpec, Writer,
 };
 
 /// Longest key of a record on a compacted topic, bytes: the store's limit, less our prefix.
@@ -207,11 +207,11 @@ impl GroupHost for Inner {
         self.topic(topic).map_or(0, |t| t.spec.partitions)
     }
 
-    fn store(&self, group: &str, next: &[(TopicPartition, Offset)]) -> Result<()> {
-        self.store.put_committed(group, next)
+    fn store(&self, group: &str, at: &[(TopicPartition, Position)]) -> Result<()> {
+        self.store.put_committed(group, at)
     }
 
-    fn stored(&self, group: &str, of: &TopicPartition) -> Result<Option<Offset>> {
+    fn stored(&self, group: &str, of: &TopicPartition) -> Result<Option<Position>> {
         self.store.committed(group, of)
     }
 }
@@ -224,7 +224,7 @@ impl Log for EmbeddedLog {
     fn describe(&self, topic: &str) -> Result<Option<TopicInfo>> {
         Ok(self.inner.topic(topic).map(|t| TopicInfo {
             partitions: t.spec.partitions,
-            compacted: Some(matches!(t.spec.cleanup, Cleanup::Compact { .. })),
+            cleanup: Some(vec![t.spec.cleanup]),
         }))
     }
 

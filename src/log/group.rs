@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::{LogError, Member, Offset, Result, TopicPartition};
+use super::{LogError, Member, Position, Result, TopicPartition};
 use crate::clock;
 
 /// What the coordinator needs of the log that it serves.
@@ -18,9 +18,9 @@ pub(super) trait GroupHost: Send + Sync {
     /// Number of partitions of a topic; 0 where it does not exist.
     fn partitions(&self, topic: &str) -> u32;
     /// Stores committed positions of a group.
-    fn store(&self, group: &str, next: &[(TopicPartition, Offset)]) -> Result<()>;
+    fn store(&self, group: &str, at: &[(TopicPartition, Position)]) -> Result<()>;
     /// The committed position of a group.
-    fn stored(&self, group: &str, of: &TopicPartition) -> Result<Option<Offset>>;
+    fn stored(&self, group: &str, of: &TopicPartition) -> Result<Option<Position>>;
 }
 
 /// All groups of one log.
@@ -179,20 +179,20 @@ impl Member for LocalMember {
         }
     }
 
-    fn commit(&mut self, next: &[(TopicPartition, Offset)]) -> Result<()> {
+    fn commit(&mut self, at: &[(TopicPartition, Position)]) -> Result<()> {
         // The lock is held over the store, so that no rebalance comes between check and write.
         let groups = self.host.groups().lock();
         let seat = groups.by_name.get(&self.group).and_then(|seats| seats.get(&self.id));
         let owns = |tp: &TopicPartition| {
             seat.is_some_and(|s| s.owned.contains(tp) && !s.lost.contains(tp))
         };
-        match next.iter().find(|(tp, _)| !owns(tp)) {
+        match at.iter().find(|(tp, _)| !owns(tp)) {
             Some((tp, _)) => Err(LogError::NotOwner(tp.clone())),
-            None => self.host.store(&self.group, next),
+            None => self.host.store(&self.group, at),
         }
     }
 
-    fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Offset>>> {
+    fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Position>>> {
         of.iter().map(|tp| self.host.stored(&self.group, tp)).collect()
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::group::{Coordinator, GroupHost};
 use super::local::{Growth, LocalReader, Room, Shelf, check_record, check_spec, partition_of};
 use super::{
-    Bounds, Cleanup, Log, LogError, Member, Offset, Outgoing, Reader, Record, Result, TopicInfo,
+    Bounds, Log, LogError, Member, Offset, Outgoing, Position, Reader, Record, Result, TopicInfo,
     TopicPartition, TopicSpec, Writer,
 };
 
@@ -28,7 +28,7 @@ struct Inner {
 #[derive(Default)]
 struct Content {
     topics: BTreeMap<Arc<str>, Topic>,
-    committed: BTreeMap<(String, TopicPartition), Offset>,
+    committed: BTreeMap<(String, TopicPartition), Position>,
 }
 
 struct Topic {
@@ -116,6 +116,11 @@ impl MemoryLog {
         }
     }
 
+    /// Deletes the topic, as an operator would; it can be created anew, from offset 0.
+    pub fn delete(&self, topic: &str) {
+        self.inner.lock().topics.remove(topic);
+    }
+
     /// Drops everything below `start`, as retention would. Fails on an unknown partition.
     pub fn truncate(&self, partition: &TopicPartition, start: Offset) -> Result<()> {
         let mut content = self.inner.lock();
@@ -166,13 +171,13 @@ impl GroupHost for Inner {
         self.lock().topics.get(topic).map_or(0, |t| t.spec.partitions)
     }
 
-    fn store(&self, group: &str, next: &[(TopicPartition, Offset)]) -> Result<()> {
+    fn store(&self, group: &str, at: &[(TopicPartition, Position)]) -> Result<()> {
         let committed = &mut self.lock().committed;
-        committed.extend(next.iter().map(|(tp, offset)| ((group.to_owned(), tp.clone()), *offset)));
+        committed.extend(at.iter().map(|(tp, at)| ((group.to_owned(), tp.clone()), *at)));
         Ok(())
     }
 
-    fn stored(&self, group: &str, of: &TopicPartition) -> Result<Option<Offset>> {
+    fn stored(&self, group: &str, of: &TopicPartition) -> Result<Option<Position>> {
         Ok(self.lock().committed.get(&(group.to_owned(), of.clone())).copied())
     }
 }
@@ -186,7 +191,7 @@ impl Log for MemoryLog {
         let content = self.inner.lock();
         Ok(content.topics.get(topic).map(|t| TopicInfo {
             partitions: t.spec.partitions,
-            compacted: Some(matches!(t.spec.cleanup, Cleanup::Compact { .. })),
+            cleanup: Some(vec![t.spec.cleanup]),
         }))
     }
 

@@ -116,8 +116,8 @@ pub struct TopicSpec {
 pub struct TopicInfo {
     /// Number of partitions.
     pub partitions: u32,
-    /// Whether it is compacted; `None` where the log does not let us see.
-    pub compacted: Option<bool>,
+    /// How it forgets: one way, or both; `None` where the log does not let us see.
+    pub cleanup: Option<Vec<Cleanup>>,
 }
 
 /// First and end offset of a partition: records `start..end` can be read.
@@ -127,6 +127,22 @@ pub struct Bounds {
     pub start: Offset,
     /// One past the last record.
     pub end: Offset,
+}
+
+/// Where a group stands in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Next offset to read.
+    pub next: Offset,
+    /// Fingerprint of the record before it ([`Record::mark`]), where one was read: a topic that was
+    /// deleted and created anew has another record there, or none.
+    pub mark: Option<u64>,
+}
+
+impl From<Offset> for Position {
+    fn from(next: Offset) -> Position {
+        Position { next, mark: None }
+    }
 }
 
 /// A log: topics of partitions of records.
@@ -178,10 +194,10 @@ pub trait Member: Send {
     /// as lost, since another owner may have had it. An error that [`LogError::is_retriable`] does
     /// not end the membership: go on polling.
     fn poll(&mut self, wait: Duration) -> Result<Option<Vec<TopicPartition>>>;
-    /// Commits next-to-read positions for the group. Refused for partitions of another owner.
-    fn commit(&mut self, next: &[(TopicPartition, Offset)]) -> Result<()>;
+    /// Commits positions for the group. Refused for partitions of another owner.
+    fn commit(&mut self, at: &[(TopicPartition, Position)]) -> Result<()>;
     /// Committed positions of the group.
-    fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Offset>>>;
+    fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Position>>>;
     /// Leaves the group at once, so that others take over without waiting for a timeout.
     fn leave(self: Box<Self>);
 }

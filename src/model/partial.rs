@@ -11,6 +11,7 @@ use super::record::Offset;
 use super::segment::Segment;
 use super::slice::Slice;
 use super::time::Timestamp;
+use super::watermark::{Doubt, Holder};
 
 /// First byte of every value on the partials topic; raised when the layout changes.
 const FORMAT: u8 = 1;
@@ -28,6 +29,11 @@ pub fn version(epoch: u64, next: Offset) -> u64 {
 /// The epoch of a version.
 pub fn epoch_of(version: u64) -> u64 {
     version >> OFFSET_BITS
+}
+
+/// The events offset of a version.
+pub fn offset_of(version: u64) -> u64 {
+    version & ((1 << OFFSET_BITS) - 1)
 }
 
 /// The lowest version of an epoch.
@@ -61,8 +67,19 @@ pub struct ShardBeat {
     pub version: u64,
     /// Watermark of the shard; `None` while a source partition has never reported.
     pub watermark: Option<Timestamp>,
+    /// The source partition that holds it there.
+    pub holder: Option<Holder>,
+    /// Times of which not all events are known, in order.
+    pub doubts: Vec<Doubt>,
     /// Hash of the definition that the shard runs.
     pub definition: u64,
+}
+
+impl ShardBeat {
+    /// Whether it says the same of a later offset.
+    pub fn repeats(&self, before: &ShardBeat) -> bool {
+        *self == ShardBeat { version: self.version, ..before.clone() }
+    }
 }
 
 /// A value on the partials topic.

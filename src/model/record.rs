@@ -96,6 +96,15 @@ impl Record {
         self.headers.iter().rev().find(|h| h.name == name).map(|h| h.value.as_slice())
     }
 
+    /// Fingerprint of the record: tells whether an offset still holds what it held. Of offset,
+    /// timestamp, key and value; the headers may be huge and are left out.
+    pub fn mark(&self) -> u64 {
+        use xxhash_rust::xxh3::xxh3_64_with_seed;
+        let stamp = self.timestamp_ms.map_or(1, |ms| (ms as u64) << 1);
+        let key = xxh3_64_with_seed(self.key.as_deref().unwrap_or_default(), self.offset.0);
+        xxh3_64_with_seed(self.value.as_deref().unwrap_or_default(), key ^ stamp)
+    }
+
     /// The partition this record was read from.
     pub fn topic_partition(&self) -> TopicPartition {
         TopicPartition { topic: self.topic.clone(), partition: self.partition }

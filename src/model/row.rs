@@ -59,6 +59,8 @@ pub struct Row {
     pub as_of: Option<Timestamp>,
     /// Share of the window that the watermark has passed, 0 to 1.
     pub complete_ratio: f64,
+    /// Records of a source were gone before they were read, and what they told may lie in here.
+    pub incomplete: bool,
     /// The KPIs, in catalogue order.
     pub kpis: Vec<(&'static str, Unit, KpiValue)>,
     /// Reporting currency.
@@ -116,11 +118,12 @@ impl Row {
         );
         let _ = write!(
             out,
-            "\"status\":\"{}\",\"revision\":{},\"version\":{},\"as_of\":{as_of},\"complete_ratio\":{},\"currency\":\"{}\",\"kpis\":{kpis}}}",
+            "\"status\":\"{}\",\"revision\":{},\"version\":{},\"as_of\":{as_of},\"complete_ratio\":{}{},\"currency\":\"{}\",\"kpis\":{kpis}}}",
             self.pane.as_str(),
             self.revision,
             self.version,
             json_float(self.complete_ratio),
+            if self.incomplete { ",\"incomplete\":true" } else { "" },
             self.currency,
         );
         out
@@ -214,6 +217,7 @@ mod tests {
             version: 41,
             as_of: None,
             complete_ratio: 0.5,
+            incomplete: false,
             kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
             currency: eur,
         }
@@ -228,6 +232,9 @@ mod tests {
         assert_eq!(json["kpis"]["win_rate"]["den"], 3);
         assert_eq!(json["kpis"]["cohort_conversion"]["value"], serde_json::Value::Null);
         assert_eq!(json["segment"]["rep"], "O\"Brien | x");
+        let doubtful: serde_json::Value =
+            serde_json::from_str(&Row { incomplete: true, ..row.clone() }.to_json()).unwrap();
+        assert_eq!((&doubtful["incomplete"], json.get("incomplete")), (&true.into(), None));
         assert_eq!(row.key(), "month:2026-02-28T23:00:00Z|rep=O\"Brien %7C x");
         insta::assert_snapshot!(row.to_json());
     }

@@ -7,21 +7,21 @@ mod moving;
 mod rows;
 mod segment;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
 use crate::model::definition::Definition;
 use crate::model::partial::{
-    Partial, PartialMessage, ShardBeat, epoch_of, first_of, parse_cell_key,
+    Partial, PartialMessage, ShardBeat, epoch_of, first_of, offset_of, parse_cell_key,
 };
 use crate::model::record::{Offset, Partition};
 use crate::model::row::{Pane, Row};
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
 use crate::model::time::{Day, Timestamp};
-use crate::model::watermark::Frontier;
+use crate::model::watermark::{Doubt, Frontier, Holder, Report};
 use crate::model::window::{Period, WindowKind};
 use moving::Moving;
 use segment::{DayWindows, Published, SegmentState};
@@ -71,6 +71,10 @@ pub struct Rollup {
     periods: Vec<Period>,
     moving: Vec<Moving>,
     frontier: Frontier,
+    /// The newest progress of each shard.
+    beats: BTreeMap<u32, ShardBeat>,
+    /// Times of which not all events are known, over all shards, in order.
+    doubts: Vec<Doubt>,
     by_segment: Map<Segment, usize>,
     by_text: Map<String, usize>,
     segments: Vec<SegmentState>,
@@ -108,6 +112,8 @@ impl Rollup {
             partition,
             periods,
             frontier,
+            beats: BTreeMap::new(),
+            doubts: Vec::new(),
             by_segment: Map::default(),
             by_text: Map::default(),
             segments: Vec::new(),
@@ -164,8 +170,13 @@ impl Rollup {
     }
 
     /// Which shard holds the watermark.
-    pub fn watermark_holder(&self) -> Option<(String, u32, Option<Timestamp>)> {
+    pub fn watermark_holder(&self) -> Option<Holder> {
         self.frontier.holder()
+    }
+
+    /// What a shard said last of its progress.
+    pub fn shard_progress(&self, shard: u32) -> Option<&ShardBeat> {
+        self.beats.get(&shard)
     }
 
     /// Segments and cells held.
@@ -177,19 +188,37 @@ impl Rollup {
     pub fn merge(&mut self, offset: Offset, message: PartialMessage) -> Merged {
         match message {
             PartialMessage::Cell(partial) => self.merge_cell(offset, partial),
-            PartialMessage::Beat(beat) => self.merge_beat(&beat),
+            PartialMessage::Beat(beat) => self.merge_beat(offset, beat),
         }
     }
 
-    fn merge_beat(&mut self, beat: &ShardBeat) -> Merged {
+    fn merge_beat(&mut self, offset: Offset, beat: ShardBeat) -> Merged {
         if beat.definition != self.definition_hash {
             return Merged::Foreign { found: beat.definition, own: self.definition_hash };
         }
         self.supersede(beat.shard, beat.version);
         if let Some(watermark) = beat.watermark {
-            self.frontier.report("shard", beat.shard, watermark);
+            let next = offset_of(beat.version);
+            self.frontier.report("shard", beat.shard, Report { watermark, idle: false, next });
+        }
+        self.doubt(offset, &beat.doubts);
+        let known = self.beats.entry(beat.shard).or_insert_with(|| beat.clone());
+        if beat.version >= known.version {
+            *known = beat;
         }
         Merged::Progress
+    }
+
+    /// A shard tells of times of which not all events are known. The rows that say so are newer
+    /// ones, though no number in them changed.
+    fn doubt(&mut self, offset: Offset, doubts: &[Doubt]) {
+        let mut all = self.doubts.clone();
+        doubts.iter().for_each(|doubt| doubt.add(&mut all));
+        if all != self.doubts {
+            self.doubts = all;
+            self.newest = self.newest.max(offset);
+            self.touch();
+        }
     }
 
     /// A shard that counts by another directory or stage table has published all its cells anew:
@@ -253,8 +282,15 @@ impl Rollup {
 
     /// Takes a row as it stands on the results topic, so that revisions go on where they were, and
     /// that the first tick closes windows that were shown early.
-    pub fn seen(&mut self, key: &str, kpis_json: &str, pane: Pane, revision: u64) {
-        let hash = xxhash_rust::xxh3::xxh3_64(kpis_json.as_bytes());
+    pub fn seen(
+        &mut self,
+        key: &str,
+        kpis_json: &str,
+        incomplete: bool,
+        pane: Pane,
+        revision: u64,
+    ) {
+        let hash = content_hash(kpis_json, incomplete);
         self.restored.insert(key.to_owned(), Published { hash, pane, revision });
     }
 
@@ -390,7 +426,7 @@ impl Rollup {
         let key = row.key();
         let known = known.or_else(|| self.restored.remove(&key));
         let kpis = row.kpis_json();
-        let hash = xxhash_rust::xxh3::xxh3_64(kpis.as_bytes());
+        let hash = content_hash(&kpis, row.incomplete);
         let moving = !matches!(row.kind, WindowKind::Calendar(_));
         let (pane, revision) = match known {
             // A moving window never ends: its row always describes the current one.
@@ -412,6 +448,11 @@ impl Rollup {
     /// The next tick repeats every row as it is: after a takeover, and now and then as a repair.
     pub fn re_emit(&mut self) {
         self.repair = true;
+        self.touch();
+    }
+
+    /// The next tick looks at every row.
+    fn touch(&mut self) {
         for state in &mut self.segments {
             let calendar = state.calendar.values_mut().flat_map(|t| t.values_mut());
             calendar.for_each(|total| total.dirty = true);
@@ -431,6 +472,11 @@ impl Rollup {
     pub fn first_day(&self) -> Option<Day> {
         self.segments.iter().filter_map(SegmentState::first_day).min().map(Day)
     }
+}
+
+/// What a row says besides where it stands: equal hashes are no news.
+fn content_hash(kpis_json: &str, incomplete: bool) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(kpis_json.as_bytes(), u64::from(incomplete))
 }
 
 #[cfg(test)]

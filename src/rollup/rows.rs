@@ -69,6 +69,7 @@ impl Rollup {
             version: self.newest.0,
             as_of,
             complete_ratio: complete(start, end, as_of),
+            incomplete: self.doubts.iter().any(|doubt| doubt.touches(start, end)),
             kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
             currency: self.definition.currency,
         }

@@ -89,6 +89,8 @@ impl Part {
                 shards: 2,
                 version: 0,
                 watermark: Some(watermark),
+                holder: None,
+                doubts: Vec::new(),
                 definition: self.rollup.definition_hash,
             };
             self.rollup.merge(Offset(0), PartialMessage::Beat(beat));
@@ -173,6 +175,8 @@ fn progress_of_another_definition_is_refused() {
         shards: 2,
         version: 1,
         watermark: Some(at("3-2", 9)),
+        holder: None,
+        doubts: Vec::new(),
         definition: own ^ 1,
     };
     let merged = part.rollup.merge(Offset(0), PartialMessage::Beat(beat));
@@ -188,6 +192,8 @@ fn the_slowest_shard_holds_the_watermark() {
         shards: 2,
         version: 1,
         watermark: Some(at("3-2", hour)),
+        holder: None,
+        doubts: Vec::new(),
         definition: part.rollup.definition_hash,
     };
     let (one, two) = (beat(0, 9), beat(1, 4));
@@ -196,7 +202,8 @@ fn the_slowest_shard_holds_the_watermark() {
     part.rollup.merge(Offset(0), PartialMessage::Beat(two));
     assert_eq!(part.rollup.watermark(), Some(at("3-2", 4)));
     let holder = part.rollup.watermark_holder();
-    assert_eq!(holder, Some(("shard".to_owned(), 1, Some(at("3-2", 4)))));
+    let report = Report { watermark: at("3-2", 4), idle: false, next: 1 };
+    assert_eq!(holder, Some(Holder { group: "shard".to_owned(), part: 1, report: Some(report) }));
 }
 
 #[test]
@@ -337,9 +344,9 @@ fn after_a_restart_firings_go_on_where_they_were() {
     };
     let shown = kpis(&mut part);
     let mut next = Part::new(&[DAY], &["r1"], at("3-3", 2));
-    next.rollup.seen(key, &shown, Pane::Corrected, 4);
-    next.rollup.seen("day:2026-03-02T00:00:00Z|rep=r1", "{}", Pane::Early, 0);
-    next.rollup.seen("rolling_28d|overall", "{}", Pane::Early, 0);
+    next.rollup.seen(key, &shown, false, Pane::Corrected, 4);
+    next.rollup.seen("day:2026-03-02T00:00:00Z|rep=r1", "{}", false, Pane::Early, 0);
+    next.rollup.seen("rolling_28d|overall", "{}", false, Pane::Early, 0);
     next.state(day("3-2"), 1, won(1, 5));
     // The watermark is not known again yet: what was closed stays closed.
     let early = next.tick(at("3-3", 2));

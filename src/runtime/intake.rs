@@ -3,14 +3,18 @@
 //! At least once: offsets are committed behind the acknowledgement of what was made of them. A
 //! repetition is harmless, since the ledger joins an event twice to the same state.
 
+mod resume;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Worker};
-use crate::intake::{self, Decoder, Intake, Limits};
-use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
+use crate::intake::{self, Breaker, Decoder, Intake, Limits};
+use crate::log::{
+    Member, Offset, Outgoing, Partition, Position, Reader, Record, TopicPartition, Writer,
+};
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::event::{Event, EventKind, shard_of};
 use crate::model::time::Timestamp;
@@ -26,9 +30,14 @@ const MEASURE: Duration = Duration::from_secs(5);
 /// A source partition that this worker owns.
 struct Part {
     next: Offset,
+    /// Fingerprint of the record before `next`.
+    mark: Option<u64>,
     latest: Option<Timestamp>,
     sent: Option<Timestamp>,
     quiet_since: Instant,
+    breaker: Breaker,
+    /// Why it stands still, where it does.
+    stopped: Option<String>,
 }
 
 struct Intaker {
@@ -60,10 +69,14 @@ impl Worker for Intaker {
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
         self.reader.poll(BATCH, self.context.wait, &mut batch)?;
+        let mut halted = false;
         for record in &batch {
-            self.take(record)?;
+            halted |= self.take(record)?;
         }
         self.batch = batch;
+        if halted {
+            self.read_on()?;
+        }
         let now = (self.context.timer)();
         if self.beating.due(now) {
             let measure = self.measuring.due(now);
@@ -140,18 +153,7 @@ impl Intaker {
             keep
         });
         for (partition, committed) in new.iter().zip(self.member.committed(&new)?) {
-            let bounds = self.reader.bounds(partition)?;
-            let next = committed.unwrap_or(bounds.start);
-            if next < bounds.start || next > bounds.end {
-                return Err(Fault::Refused(format!(
-                    "the committed offset {next} of {partition} is outside what the topic holds \
-                     ({}..{}): its retention passed us or it was re-created; reset group \
-                     \"{}.intake\" on purpose (kafka-consumer-groups --reset-offsets) to go on",
-                    bounds.start, bounds.end, self.context.topics.events
-                )));
-            }
-            let quiet_since = (self.context.timer)();
-            let part = Part { next, latest: None, sent: None, quiet_since };
+            let part = self.resume(partition, committed)?;
             self.parts.insert(partition.clone(), part);
         }
         self.topology.clear();
@@ -159,26 +161,59 @@ impl Intaker {
             let partitions = self.context.log.describe(topic)?.map_or(1, |t| t.partitions);
             self.topology.push((topic.to_string(), partitions));
         }
-        let at: Vec<_> = self.parts.iter().map(|(p, part)| (p.clone(), part.next)).collect();
-        self.reader.assign(&at)?;
-        tracing::info!(stage = "intake", partitions = at.len(), "assigned");
-        self.context.health.set("intake", Ok(()));
+        self.read_on()?;
+        tracing::info!(stage = "intake", partitions = self.parts.len(), "assigned");
         Ok(())
     }
 
-    fn take(&mut self, record: &Record) -> Result<(), Fault> {
+    /// Reads every partition that does not stand still.
+    fn read_on(&mut self) -> Result<(), Fault> {
+        let moving = self.parts.iter().filter(|(_, part)| part.stopped.is_none());
+        let at: Vec<_> = moving.map(|(p, part)| (p.clone(), part.next)).collect();
+        self.reader.assign(&at)?;
+        let stopped: Vec<_> = self.parts.values().filter_map(|p| p.stopped.as_deref()).collect();
+        let state = if stopped.is_empty() { Ok(()) } else { Err(stopped.join("; ")) };
+        self.context.health.set("intake", state);
+        Ok(())
+    }
+
+    /// Takes a record; true where its partition comes to stand still instead.
+    fn take(&mut self, record: &Record) -> Result<bool, Fault> {
         let context = self.context.clone();
-        let Some(decoder) = self.decoders.get(&record.topic) else {
-            return Ok(());
+        let place = record.topic_partition();
+        let (Some(decoder), Some(part)) =
+            (self.decoders.get(&record.topic), self.parts.get_mut(&place))
+        else {
+            return Ok(false);
         };
+        if part.stopped.is_some() {
+            return Ok(false);
+        }
         let now = (context.clock)();
         // The last line of defense: whatever a record does, the next one is read.
-        let taken = catch_unwind(AssertUnwindSafe(|| decoder.take(record, Some(now))));
+        let taken = catch_unwind(AssertUnwindSafe(|| {
+            (context.probe)(record);
+            decoder.take(record, Some(now))
+        }));
         let taken = taken.unwrap_or_else(|_| {
             let reason = Reason::new(Code::Panicked, "decoding it broke an invariant");
             let dead_letters = vec![DeadLetter::new(record, reason, None)];
             Intake { dead_letters, ..Intake::default() }
         });
+        let is_bad = taken.events.is_empty() && !taken.dead_letters.is_empty();
+        if let Some(why) = part.breaker.judge(is_bad) {
+            let mut part = self.parts.remove(&place).expect("it was there a moment ago");
+            self.halt(
+                &place,
+                &mut part,
+                format!(
+                    "{why}; mend the source and restart, or raise intake.breaker_in_a_row and \
+                 breaker_percent to send them to the dead letters"
+                ),
+            );
+            self.parts.insert(place, part);
+            return Ok(true);
+        }
         context.telemetry.taken(&record.topic, 1);
         if taken.test > 0 {
             context.telemetry.ignored(Ignored::Test, u64::from(taken.test));
@@ -194,14 +229,14 @@ impl Intaker {
             latest = latest.max(Some(event.time));
             self.send_event(event)?;
         }
-        let part = self.parts.get_mut(&record.topic_partition());
-        if let Some(part) = part {
+        if let Some(part) = self.parts.get_mut(&place) {
             part.next = part.next.max(record.offset.next());
+            part.mark = Some(record.mark());
             part.latest = part.latest.max(latest);
             part.quiet_since = (self.context.timer)();
         }
         self.uncommitted = true;
-        Ok(())
+        Ok(false)
     }
 
     fn send_event(&mut self, event: &Event<'_>) -> Result<(), Fault> {
@@ -239,7 +274,8 @@ impl Intaker {
             return Ok(());
         }
         self.writer.flush(FLUSH)?;
-        let next: Vec<_> = self.parts.iter().map(|(p, part)| (p.clone(), part.next)).collect();
+        let at = |part: &Part| Position { next: part.next, mark: part.mark };
+        let next: Vec<_> = self.parts.iter().map(|(p, part)| (p.clone(), at(part))).collect();
         if let Err(error) = self.member.commit(&next) {
             // Another member owns some of them by now, or the group is rebalancing: whoever owns
             // them repeats what we did, and nothing is counted twice.
@@ -265,6 +301,9 @@ impl Intaker {
                 let lag = end.0.saturating_sub(part.next.0);
                 self.context.telemetry.lag(Stage::Intake, &partition.to_string(), lag);
             }
+            if part.stopped.is_some() {
+                continue;
+            }
             // Idle is a fact about the partition, not about a timer: read to its end, and quiet.
             let idle = quiet && end.is_some_and(|end| part.next >= end);
             let reached =
@@ -283,6 +322,7 @@ impl Intaker {
                 topology: self.topology.clone(),
                 watermark,
                 idle,
+                next: part.next.0,
             };
             let (key, value) = (intake::beat_key(&beat), intake::encode_heartbeat(&beat));
             for shard in 0..self.context.config.definition.shards {

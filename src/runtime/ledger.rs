@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::guard::guarded;
 use super::images::{self, Manifest};
 use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Pace, Worker};
 use crate::clock::{monotonic, since};
 use crate::intake::{Stored, read_stored};
 use crate::ledger::{Applied, Ledger, Verdict};
 use crate::log::{
-    Header, Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer,
+    Header, Member, Outgoing, Partition, Position, Reader, Record, TopicPartition, Writer,
 };
-use crate::model::deadletter::DeadLetter;
+use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::definition::Definition;
 use crate::model::partial::{PartialMessage, ShardBeat, cell_key};
 use crate::telemetry::{Ignored, Stage};
@@ -203,36 +204,61 @@ impl Bookkeeper {
         };
         let offset = record.offset;
         shard.read += record.value.as_ref().map_or(0, |v| v.len() as u64);
-        match read_stored(record, &self.definition.calendar) {
-            Ok(Stored::Event(event)) => {
-                let applied = shard.ledger.apply(offset, &event);
-                let source = event.source.as_ref();
-                self.count(applied, source);
-                if applied.too_late {
-                    self.forward_too_late(record)?;
-                }
-            }
-            Ok(Stored::Beat(beat)) => shard.ledger.beat(offset, &beat),
+        if self.context.poison.has_failed(record) {
+            // Every owner that meets it comes to the same end, so the state stays one of the log.
+            shard.ledger.skip(offset);
+            return self.bury(record, Reason::new(Code::Panicked, "folding it broke an invariant"));
+        }
+        let stored = match read_stored(record, &self.definition.calendar) {
+            Ok(stored) => stored,
             Err(reason) => {
                 shard.ledger.skip(offset);
-                self.context.telemetry.dead_letter(reason.code);
-                let dead = DeadLetter::new(record, reason, None);
-                self.writer.send(Outgoing {
-                    topic: self.context.topics.dlq.as_str().into(),
-                    partition: Partition(record.partition.0 % self.aside.1),
-                    key: dead.key.clone(),
-                    value: dead.value.clone(),
-                    headers: dead.headers("ledger"),
-                })?;
+                return self.bury(record, reason);
+            }
+        };
+        let ledger = &mut shard.ledger;
+        let applied = guarded(&self.context, record, || match &stored {
+            Stored::Event(event) => Some(ledger.apply(offset, event)),
+            Stored::Beat(beat) => {
+                ledger.beat(offset, beat);
+                None
+            }
+            Stored::Lost(lost) => {
+                ledger.lose(offset, lost);
+                None
+            }
+        })?;
+        if let (Some(applied), Stored::Event(event)) = (applied, &stored) {
+            self.count(applied, event.source.as_ref());
+            if applied.too_late {
+                self.forward_too_late(record)?;
             }
         }
         Ok(())
     }
 
+    fn bury(&mut self, record: &Record, reason: Reason) -> Result<(), Fault> {
+        self.context.telemetry.dead_letter(reason.code);
+        let dead = DeadLetter::new(record, reason, None);
+        Ok(self.writer.send(Outgoing {
+            topic: self.context.topics.dlq.as_str().into(),
+            partition: Partition(record.partition.0 % self.aside.1),
+            key: dead.key.clone(),
+            value: dead.value.clone(),
+            headers: dead.headers("ledger"),
+        })?)
+    }
+
     fn count(&self, applied: Applied, source: &str) {
         let telemetry = &self.context.telemetry;
+        if applied.verdict != Verdict::Folded {
+            telemetry.folded(1);
+        }
         match applied.verdict {
-            Verdict::Counted | Verdict::Irrelevant | Verdict::Folded => {}
+            Verdict::Folded => {}
+            Verdict::Counted if applied.too_late => {}
+            Verdict::Counted => telemetry.counted(1),
+            Verdict::Irrelevant => telemetry.ignored(Ignored::NothingCounted, 1),
             Verdict::Repeated => telemetry.ignored(Ignored::DuplicateOrOlder, 1),
             Verdict::NotKept => telemetry.ignored(Ignored::EntityNotCounted, 1),
             Verdict::Gap => telemetry.ignored(Ignored::Gap, 1),
@@ -288,7 +314,7 @@ impl Bookkeeper {
             }
             let progress = state.ledger.progress();
             let beat = beat && !state.ledger.is_held();
-            let news = state.beat.as_ref().is_none_or(|b| b.watermark != progress.watermark);
+            let news = state.beat.as_ref().is_none_or(|b| !progress.repeats(b));
             if beat && news {
                 state.beat = Some(progress.clone());
                 let message = PartialMessage::Beat(progress);
@@ -335,7 +361,7 @@ impl Bookkeeper {
     }
 
     fn measure(&mut self) -> Result<(), Fault> {
-        let mut next: Vec<(TopicPartition, Offset)> = Vec::new();
+        let mut next: Vec<(TopicPartition, Position)> = Vec::new();
         for (shard, state) in &self.shards {
             let (label, sizes) = (shard.to_string(), state.ledger.sizes());
             let telemetry = &self.context.telemetry;
@@ -348,7 +374,7 @@ impl Bookkeeper {
             let end = self.reader.bounds(&partition)?.end;
             let at = state.ledger.next();
             telemetry.lag(Stage::Ledger, &label, end.0.saturating_sub(at.0));
-            next.push((partition, at));
+            next.push((partition, at.into()));
         }
         // For lag monitors only: the image's offset decides where a shard resumes.
         if let Err(error) = self.member.commit(&next) {

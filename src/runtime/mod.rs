@@ -5,10 +5,13 @@
 //! them fails: it starts again from the log, which costs a restore and never a number.
 
 mod board;
+mod guard;
 mod images;
 mod intake;
 mod ledger;
 mod rollup;
+
+pub use guard::{Poison, Probe};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -58,6 +61,10 @@ pub struct Context {
     pub timer: Timer,
     /// Longest wait for records in one step; nothing in a simulation.
     pub wait: Duration,
+    /// Sees every record before it is folded: a seam for simulations.
+    pub probe: Probe,
+    /// Records that broke a fold.
+    pub poison: Arc<Poison>,
     /// Ends everything.
     pub stop: Stop,
 }
@@ -113,6 +120,9 @@ pub enum Fault {
     /// Going on would publish wrong numbers.
     #[error("{0}")]
     Refused(String),
+    /// A fold broke an invariant of its own: the state has to be restored from the log.
+    #[error("{0}")]
+    Panicked(String),
     /// The stop came in the middle of a restore: what was read so far must not be shown.
     #[error("stopped")]
     Stopped,
@@ -179,7 +189,14 @@ fn supervise(context: &Context, name: &str, open: Open) {
                 context.telemetry.log_error(kind(&error));
                 error.to_string()
             }
-            Err(_) => "the worker panicked; its state is restored from the log".to_owned(),
+            Ok(Err(Fault::Panicked(what))) => {
+                context.telemetry.panicked(name);
+                format!("{what}; its state is restored from the log")
+            }
+            Err(_) => {
+                context.telemetry.panicked(name);
+                "the worker panicked; its state is restored from the log".to_owned()
+            }
         };
         context.health.set(name, Err(fault.clone()));
         if fault != said || worked.replace(false) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::guard::guarded;
 use super::{BATCH, Context, Every, FLUSH, Fault, Pace, Worker, read_through};
 use crate::clock::{monotonic, since};
 use crate::http::{Caps, KpiSnapshot};
@@ -26,6 +27,8 @@ const MEASURE: Duration = Duration::from_secs(5);
 struct Seen<'a> {
     status: String,
     revision: u64,
+    #[serde(default)]
+    incomplete: bool,
     #[serde(borrow)]
     kpis: &'a serde_json::value::RawValue,
 }
@@ -112,23 +115,25 @@ fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Faul
     let refused = |why: String| Err(Fault::Refused(why));
     match PartialMessage::decode(value) {
         Err(error) => refused(format!("{} at offset {}: {error}", record.topic, record.offset)),
-        Ok(message) => match part.rollup.merge(record.offset, message) {
-            Merged::Foreign { found, own } => refused(format!(
-                "{} holds progress of definition {found:016x}, this process runs {own:016x}: \
+        Ok(message) => {
+            match guarded(context, record, || part.rollup.merge(record.offset, message))? {
+                Merged::Foreign { found, own } => refused(format!(
+                    "{} holds progress of definition {found:016x}, this process runs {own:016x}: \
                  give the changed job a new app.generation",
-                record.topic
-            )),
-            Merged::Stale => {
-                context.telemetry.partials_merged(0, 1);
-                Ok(())
+                    record.topic
+                )),
+                Merged::Stale => {
+                    context.telemetry.partials_merged(0, 1);
+                    Ok(())
+                }
+                Merged::New => {
+                    part.changed = true;
+                    context.telemetry.partials_merged(1, 0);
+                    Ok(())
+                }
+                Merged::Progress => Ok(()),
             }
-            Merged::New => {
-                part.changed = true;
-                context.telemetry.partials_merged(1, 0);
-                Ok(())
-            }
-            Merged::Progress => Ok(()),
-        },
+        }
     }
 }
 
@@ -193,7 +198,7 @@ impl Merger {
             let key = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
             if let (Some(row), Some(key)) = (row, key) {
                 let pane = Pane::parse(&row.status).unwrap_or(Pane::Early);
-                rollup.seen(key, row.kpis.get(), pane, row.revision);
+                rollup.seen(key, row.kpis.get(), row.incomplete, pane, row.revision);
             }
             Ok(())
         })?;
@@ -270,7 +275,7 @@ impl Merger {
             let at = self.partition(*partition);
             let end = self.reader.bounds(&at)?.end;
             telemetry.lag(Stage::Rollup, &label, end.0.saturating_sub(part.next.0));
-            next.push((at, part.next));
+            next.push((at, part.next.into()));
         }
         if let Err(error) = self.member.commit(&next) {
             tracing::debug!(stage = "rollup", %error, "commit refused");

@@ -67,6 +67,16 @@ declare! {
         "Events that changed nothing, by reason.";
     dead_letters counters "tidemark_dead_letters_total" ["code"]
         "Records or elements of records that are no event, by code.";
+    events_folded counter "tidemark_events_folded_total" []
+        "Events that the ledger read from the events topic: each of them is counted, too late or ignored.";
+    events_counted counter "tidemark_events_counted_total" []
+        "Events that changed the state of an entity, and all that follows from it.";
+    records_skipped counters "tidemark_records_skipped_total" ["topic"]
+        "Records of a source topic that were gone before they were read, and that intake.on_gap says to skip.";
+    stopped gauges "tidemark_stopped" ["stage" "part"]
+        "1 while a part of a stage stands still because going on would lose records or show wrong numbers; the log and /readyz say why.";
+    panics counters "tidemark_panics_total" ["stage"]
+        "Times that a stage broke an invariant of its own; it restored its state and went on.";
     too_late counter "tidemark_too_late_total" []
         "Events older than the retention of their slice: they change no KPI.";
     late counter "tidemark_late_total" []

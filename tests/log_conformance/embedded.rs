@@ -50,7 +50,7 @@ fn reopening_keeps_everything_and_continues_offsets() {
     let before = all(&log, &tp);
     let mut member = log.join("g", &["t"]).unwrap();
     assert_eq!(member.poll(Duration::ZERO).unwrap().unwrap().len(), 2);
-    member.commit(&[(tp.clone(), Offset(4))]).unwrap();
+    member.commit(&[(tp.clone(), Offset(4).into())]).unwrap();
     drop((writer, member, log));
 
     let log = EmbeddedLog::open(dir.path(), wall_ms).unwrap();
@@ -58,7 +58,7 @@ fn reopening_keeps_everything_and_continues_offsets() {
     assert_eq!(log.describe("t").unwrap().unwrap().partitions, 2);
     assert_eq!(all(&log, &tp), before, "timestamps too");
     let mut member = log.join("g", &["t"]).unwrap();
-    assert_eq!(member.committed(std::slice::from_ref(&tp)).unwrap(), [Some(Offset(4))]);
+    assert_eq!(member.committed(std::slice::from_ref(&tp)).unwrap(), [Some(Offset(4).into())]);
     // The whole partition is removed; its offsets are not given out again.
     log.truncate(&tp, Offset(10)).unwrap();
     drop((member, log));

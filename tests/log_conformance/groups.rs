@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tidemark::log::{Member, Offset, TopicPartition};
+use tidemark::log::{Member, Offset, Position, TopicPartition};
 
 use super::support::{await_some, fresh_name};
 use super::{Fixture, PATIENCE, fill};
@@ -66,13 +66,15 @@ pub(super) fn commits_outlive_the_members(f: &Fixture) {
     let mut held = [Vec::new()];
     settle(&mut [&mut member], &mut held, "one gets all", |h| h[0] == tps);
     assert_eq!(member.committed(&tps).unwrap(), [None, None]);
-    member.commit(&[(tps[0].clone(), Offset(7))]).unwrap();
-    assert_eq!(member.committed(&tps).unwrap(), [Some(Offset(7)), None]);
-    member.commit(&[(tps[0].clone(), Offset(9)), (tps[1].clone(), Offset(0))]).unwrap();
+    member.commit(&[(tps[0].clone(), Offset(7).into())]).unwrap();
+    assert_eq!(member.committed(&tps).unwrap(), [Some(Offset(7).into()), None]);
+    // What the record before the position was is kept with it.
+    let marked = Position { next: Offset(9), mark: Some(0xfedc_ba98_7654_3210) };
+    member.commit(&[(tps[0].clone(), marked), (tps[1].clone(), Offset(0).into())]).unwrap();
     member.leave();
     let mut again = f.log.join(&group, &[&topic]).unwrap();
     settle(&mut [&mut again], &mut held, "the next gets all", |h| h[0] == tps);
-    assert_eq!(again.committed(&tps).unwrap(), [Some(Offset(9)), Some(Offset(0))]);
+    assert_eq!(again.committed(&tps).unwrap(), [Some(marked), Some(Offset(0).into())]);
     let mut stranger = f.log.join(&fresh_name("group"), &[&topic]).unwrap();
     assert_eq!(stranger.committed(&tps).unwrap(), [None, None]);
     stranger.leave();

@@ -197,7 +197,7 @@ fn all_clients_outlive_a_broker_crash() {
     assert_eq!(got[0].offset, Offset(100));
     await_some("a commit", PATIENCE, || {
         assert!(member.poll(SHORT).err().is_none_or(|e| e.is_retriable()));
-        member.commit(&[(tp.clone(), Offset(200))]).ok()
+        member.commit(&[(tp.clone(), Offset(200).into())]).ok()
     });
     member.leave();
 }

@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tidemark::app;
 use tidemark::config::Config;
-use tidemark::http::{Board, Health, MetricsPages};
 use tidemark::log::memory::MemoryLog;
 use tidemark::log::{Log, Outgoing, Partition, Record, TopicPartition};
 use tidemark::model::time::{Span, Timestamp};
-use tidemark::runtime::{Context, STAGES, Stop, Worker};
-use tidemark::telemetry::Telemetry;
+use tidemark::runtime::{Context, STAGES, Worker};
 use tidemark::world::{World, WorldSettings};
 
+use crate::instance::{Clocks, context};
 use crate::rows;
 
 const CONFIG: &str = "[app]\nname = \"sim\"\n[[sources]]\nname = \"crm\"\ntopics = [\"source\"]\n\
@@ -92,8 +90,7 @@ pub struct Schedule {
     dice: Dice,
     log: MemoryLog,
     config: Arc<Config>,
-    elapsed: Arc<AtomicU64>,
-    base: (Timestamp, Instant),
+    clocks: Clocks,
     instances: Vec<Instance>,
     pending: Vec<String>,
     fed: Vec<String>,
@@ -128,8 +125,7 @@ impl Schedule {
             dice,
             log,
             config: Arc::new(config),
-            elapsed: Arc::default(),
-            base: (now, tidemark::clock::monotonic()),
+            clocks: Clocks::new(now),
             instances: Vec::new(),
             pending,
             fed: Vec::new(),
@@ -148,25 +144,17 @@ impl Schedule {
             self.join();
         }
         for _ in 0..25 {
-            self.pass(400);
+            self.clocks.pass(400);
             for i in 0..self.instances.len() {
                 for stage in 0..STAGES.len() {
                     self.step(i, stage);
                 }
             }
         }
-        let now = self.now();
+        let now = self.clocks.now();
         let expected = rows::expected_at(&self.config, &self.fed, now);
         self.compare(&expected)?;
         Ok(self.faults)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.base.0 + Span(self.elapsed.load(Ordering::Relaxed) as i64 * 1000)
-    }
-
-    fn pass(&mut self, millis: u64) {
-        self.elapsed.fetch_add(millis, Ordering::Relaxed);
     }
 
     fn happen(&mut self) {
@@ -178,7 +166,7 @@ impl Schedule {
             60..78 => self.feed(),
             78..90 => {
                 let millis = self.dice.roll(700);
-                self.pass(millis);
+                self.clocks.pass(millis);
             }
             90..92 => self.crash(),
             92..94 => {
@@ -215,22 +203,7 @@ impl Schedule {
     }
 
     fn join(&mut self) {
-        let (clock, timer) = (self.elapsed.clone(), self.elapsed.clone());
-        let (now, start) = self.base;
-        let telemetry = Telemetry::new("sim", "sim", "EUR");
-        let context = Context {
-            config: self.config.clone(),
-            topics: Arc::new(self.config.topics()),
-            log: Arc::new(self.log.clone()),
-            health: Arc::new(Health::default()),
-            board: Board::new(1, 10_000),
-            pages: MetricsPages::new(telemetry.clone()),
-            telemetry,
-            clock: Arc::new(move || now + Span(clock.load(Ordering::Relaxed) as i64 * 1000)),
-            timer: Arc::new(move || start + Duration::from_millis(timer.load(Ordering::Relaxed))),
-            wait: Duration::ZERO,
-            stop: Stop::default(),
-        };
+        let context = context(&self.config, Arc::new(self.log.clone()), &self.clocks);
         self.instances.push(Instance { context, stages: STAGES.iter().map(|_| None).collect() });
         self.faults.joins += 1;
     }

@@ -81,6 +81,7 @@ impl Course {
             topology: vec![("sales".to_owned(), 1)],
             watermark,
             idle: false,
+            next: 0,
         }
     }
 

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidemark::intake::{Decoder, Stored, beat_key, encode_event, encode_heartbeat, read_stored};
+use tidemark::intake::{
+    Decoder, Stored, beat_key, encode_event, encode_heartbeat, encode_lost, lost_key, read_stored,
+};
 use tidemark::ledger::{Applied, Ledger};
 use tidemark::model::definition::Definition;
 use tidemark::model::event::shard_of;
@@ -13,7 +15,7 @@ use tidemark::model::partial::{PartialMessage, cell_key};
 use tidemark::model::record::{Offset, Partition, Record};
 use tidemark::model::row::Pane;
 use tidemark::model::time::Timestamp;
-use tidemark::model::watermark::Heartbeat;
+use tidemark::model::watermark::{Heartbeat, Lost};
 use tidemark::rollup::{Merged, Rollup};
 
 use crate::oracle::{Rows, decoder, kpis_of, record};
@@ -75,6 +77,13 @@ impl Flow {
         }
     }
 
+    /// Intake: a loss goes to every shard.
+    pub fn lose(&mut self, lost: &Lost) {
+        for shard in 0..self.logs.len() {
+            self.append(shard, lost_key(lost), encode_lost(lost));
+        }
+    }
+
     fn append(&mut self, shard: usize, key: String, value: Vec<u8>) {
         let text = String::from_utf8(value).expect("JSON is UTF-8");
         let log = &mut self.logs[shard];
@@ -90,6 +99,7 @@ impl Flow {
             match read_stored(record, &self.definition.calendar).expect("written by intake") {
                 Stored::Event(event) => out.push(ledger.apply(record.offset, &event)),
                 Stored::Beat(beat) => ledger.beat(record.offset, &beat),
+                Stored::Lost(lost) => ledger.lose(record.offset, &lost),
             }
         }
         out
@@ -176,7 +186,8 @@ impl Flow {
             let mut rollup = Rollup::new(self.definition.clone(), partition, self.now);
             for (key, json) in &self.results {
                 let pane = Pane::parse(status_of(json)).expect("one of three");
-                rollup.seen(key, kpis_of(json), pane, revision_of(json));
+                let incomplete = is_incomplete(json);
+                rollup.seen(key, kpis_of(json), incomplete, pane, revision_of(json));
             }
             let newest = compact(&self.partials[p]);
             for i in newest {
@@ -233,6 +244,11 @@ fn field<'a>(json: &'a str, name: &str) -> &'a str {
     let from = head.rfind(name).expect("a row has it") + name.len();
     let rest = &head[from..];
     rest[..rest.find(',').expect("more follows")].trim_matches('"')
+}
+
+/// Whether a row says that it may lack something.
+pub fn is_incomplete(json: &str) -> bool {
+    json.contains(",\"incomplete\":true,")
 }
 
 pub fn status_of(json: &str) -> &str {

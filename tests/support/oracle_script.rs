@@ -8,10 +8,10 @@ use tidemark::ledger::{Applied, Verdict};
 use tidemark::model::definition::{Attribution, Definition, DirectoryEntry};
 use tidemark::model::event::Status;
 use tidemark::model::time::{Day, Span, Timestamp};
-use tidemark::model::watermark::Heartbeat;
+use tidemark::model::watermark::{Heartbeat, Lost};
 use tidemark::model::window::{Period, WindowKind};
 
-use crate::flow::{Flow, revision_of, status_of};
+use crate::flow::{Flow, is_incomplete, revision_of, status_of};
 use crate::oracle::{at, currency, definition, kpis_of, record};
 
 const TOPIC: &str = "sales";
@@ -89,6 +89,13 @@ impl Script {
                 }
             }
             ["!idle", partition, time] => self.beat(number(partition), at(time), true),
+            ["!lose", partition, time] => self.flow.lose(&Lost {
+                topic: TOPIC.to_owned(),
+                partition: number(partition),
+                from: 3,
+                to: 5,
+                until: at(time),
+            }),
             ["!tick", time] => _ = self.flow.settle(at(time)),
             ["!repair"] => {
                 self.flow.ledgers.iter_mut().for_each(|l| l.re_emit());
@@ -138,6 +145,7 @@ impl Script {
             topology: vec![(TOPIC.to_owned(), self.partitions)],
             watermark,
             idle,
+            next: 0,
         });
     }
 
@@ -165,7 +173,8 @@ impl Script {
         let beside = found.get("unconverted").map_or(String::new(), |u| format!(" beside {u}"));
         let (status, revision) = (status_of(json), revision_of(json));
         let (value, n) = (&found["value"], &found["n"]);
-        format!("{status}#{revision} {value}{quotient} n={n}{beside}")
+        let doubt = if is_incomplete(json) { " incomplete" } else { "" };
+        format!("{status}#{revision} {value}{quotient} n={n}{beside}{doubt}")
     }
 
     fn last(&self) -> String {
@@ -201,8 +210,8 @@ impl Script {
     fn watermark(&self) -> String {
         let at = self.flow.watermark().map_or("unknown".to_owned(), |w| w.to_string());
         match self.flow.ledgers[0].watermark_holder() {
-            Some((topic, part, _)) if self.partitions > 1 => {
-                format!("{at} held by {topic}[{part}]")
+            Some(holder) if self.partitions > 1 => {
+                format!("{at} held by {}[{}]", holder.group, holder.part)
             }
             _ => at,
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::log::{
-    Cleanup, Header, LogError, Offset, Outgoing, Partition, Record, Result, TopicPartition,
-    TopicSpec,
+    Cleanup, Header, LogError, Offset, Outgoing, Partition, Position, Record, Result,
+    TopicPartition, TopicSpec,
 };
 
 /// Changes when any encoding in this file does.
@@ -93,6 +93,19 @@ pub(super) fn parse_bounds(value: &[u8]) -> Result<(u64, u64)> {
 /// Reads one offset.
 pub(super) fn parse_offset(value: &[u8]) -> Result<u64> {
     u64_at(value, 0)
+}
+
+/// A committed position as a value: the offset, and the mark where there is one.
+pub(super) fn position(at: Position) -> Vec<u8> {
+    let mut value = at.next.0.to_be_bytes().to_vec();
+    value.extend(at.mark.into_iter().flat_map(u64::to_be_bytes));
+    value
+}
+
+/// Reads what [`position`] wrote.
+pub(super) fn parse_position(value: &[u8]) -> Result<Position> {
+    let mark = if value.len() > 8 { Some(u64_at(value, 8)?) } else { None };
+    Ok(Position { next: Offset(u64_at(value, 0)?), mark })
 }
 
 /// Key of a committed position. The lengths keep names apart, whatever they contain.

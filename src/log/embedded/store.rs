@@ -17,7 +17,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 
 use super::codec::{self, FORMAT, Identity, KeptTopic, Place};
 use crate::log::local::Room;
-use crate::log::{Bounds, LogError, Offset, Outgoing, Record, Result, TopicPartition};
+use crate::log::{Bounds, LogError, Offset, Outgoing, Position, Record, Result, TopicPartition};
 
 /// Least time a tombstone stays, so that a reader that follows the topic sees it.
 const TOMBSTONE_LAG: Duration = Duration::from_secs(60);
@@ -142,20 +142,20 @@ impl Store {
     pub(super) fn put_committed(
         &self,
         group: &str,
-        next: &[(TopicPartition, Offset)],
+        at: &[(TopicPartition, Position)],
     ) -> Result<()> {
         let mut batch = self.db.batch();
-        for (tp, offset) in next {
+        for (tp, at) in at {
             let key = codec::committed(group, tp);
-            batch.insert(&self.committed, key, offset.0.to_be_bytes().to_vec());
+            batch.insert(&self.committed, key, codec::position(*at));
         }
         batch.commit().map_err(broken)
     }
 
     /// A committed position.
-    pub(super) fn committed(&self, group: &str, of: &TopicPartition) -> Result<Option<Offset>> {
+    pub(super) fn committed(&self, group: &str, of: &TopicPartition) -> Result<Option<Position>> {
         let kept = self.committed.get(codec::committed(group, of)).map_err(broken)?;
-        kept.map(|value| codec::parse_offset(&value).map(Offset)).transpose()
+        kept.map(|value| codec::parse_position(&value)).transpose()
     }
 
     /// Makes everything committed so far survive a power cut.

@@ -6,7 +6,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
@@ -27,17 +29,32 @@ pub(super) fn describe(cluster: &Cluster, topic: &str) -> Result<Option<TopicInf
     };
     let (client, options) = admin(cluster)?;
     let asked = [ResourceSpecifier::Topic(topic)];
-    let compacted = match block_on(client.describe_configs(&asked, &options)) {
-        Ok(answers) => answers.iter().flatten().find_map(|resource| {
-            let policy = resource.get("cleanup.policy")?.value.as_deref()?;
-            Some(policy.contains("compact"))
-        }),
+    let cleanup = match block_on(client.describe_configs(&asked, &options)) {
+        Ok(answers) => answers.iter().flatten().find_map(cleanup_of),
         Err(e) => match client::meaning_of(&e, &format!("describing topic \"{topic}\"")) {
             LogError::Denied(_) => None,
             e => return Err(e),
         },
     };
-    Ok(Some(TopicInfo { partitions: seen.partitions, compacted }))
+    Ok(Some(TopicInfo { partitions: seen.partitions, cleanup }))
+}
+
+/// How a topic forgets, by its settings.
+fn cleanup_of(resource: &ConfigResource) -> Option<Vec<Cleanup>> {
+    let setting = |name: &str| resource.get(name)?.value.as_deref();
+    let millis = |name: &str| -> Option<Duration> {
+        // -1 means for ever.
+        Some(Duration::from_millis(setting(name)?.parse().ok()?))
+    };
+    let one = |policy: &str| match policy.trim() {
+        "compact" => {
+            let min_lag = millis("min.compaction.lag.ms").unwrap_or_default();
+            Some(Cleanup::Compact { min_lag })
+        }
+        "delete" => Some(Cleanup::Delete { retention: millis("retention.ms") }),
+        _ => None,
+    };
+    Some(setting("cleanup.policy")?.split(',').filter_map(one).collect())
 }
 
 /// Creates the topic and waits until it can be used; false where it existed.

@@ -11,13 +11,21 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Offset as Position, TopicPartitionList};
+use rdkafka::{ClientContext, Offset as Place, TopicPartitionList};
 
 use super::client::{self, Reason};
 use super::cluster::Cluster;
 use super::not_created;
 use crate::clock;
-use crate::log::{LogError, Member, Offset, Result, TopicPartition};
+use crate::log::{LogError, Member, Offset, Position, Result, TopicPartition};
+
+/// What stands before a mark in the metadata of a committed offset.
+const MARK: &str = "tidemark:";
+
+/// The mark in the metadata of a committed offset; an operator's reset leaves none.
+fn mark_in(metadata: &str) -> Option<u64> {
+    u64::from_str_radix(metadata.strip_prefix(MARK)?, 16).ok()
+}
 
 /// How long leaving may take.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -65,7 +73,7 @@ impl Seat {
     ) -> KafkaResult<()> {
         // A position at the end keeps the client from asking for committed ones, and from having
         // anything to read before the pause takes hold.
-        list.set_all_offsets(Position::End)?;
+        list.set_all_offsets(Place::End)?;
         match self.is_cooperative(consumer) {
             true => consumer.incremental_assign(list)?,
             false => consumer.assign(list)?,
@@ -213,20 +221,23 @@ impl Member for KafkaMember {
         }
     }
 
-    fn commit(&mut self, next: &[(TopicPartition, Offset)]) -> Result<()> {
+    fn commit(&mut self, at: &[(TopicPartition, Position)]) -> Result<()> {
         let held = self.consumer().context().lock().partitions.clone().unwrap_or_default();
-        if let Some((tp, _)) = next.iter().find(|(tp, _)| !held.contains(tp)) {
+        if let Some((tp, _)) = at.iter().find(|(tp, _)| !held.contains(tp)) {
             return Err(LogError::NotOwner(tp.clone()));
         }
-        let Some((first, _)) = next.first() else {
+        let Some((first, _)) = at.first() else {
             return Ok(());
         };
         let doing = format!("committing for group \"{}\"", self.group);
-        let mut list = TopicPartitionList::with_capacity(next.len());
-        for (tp, offset) in next {
-            let position = Position::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX));
-            let added = list.add_partition_offset(&tp.topic, tp.partition.0 as i32, position);
-            added.map_err(|e| client::meaning_of(&e, &doing))?;
+        let mut list = TopicPartitionList::with_capacity(at.len());
+        for (tp, at) in at {
+            let offset = Place::Offset(i64::try_from(at.next.0).unwrap_or(i64::MAX));
+            let mut added = list.add_partition(&tp.topic, tp.partition.0 as i32);
+            added.set_offset(offset).map_err(|e| client::meaning_of(&e, &doing))?;
+            if let Some(mark) = at.mark {
+                added.set_metadata(format!("{MARK}{mark:016x}"));
+            }
         }
         // The client sends its generation along, and the broker compares it.
         self.consumer().commit(&list, CommitMode::Sync).map_err(|e| match e.rdkafka_error_code() {
@@ -242,7 +253,7 @@ impl Member for KafkaMember {
         })
     }
 
-    fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Offset>>> {
+    fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Position>>> {
         let doing = format!("asking for the positions of group \"{}\"", self.group);
         let mut list = TopicPartitionList::with_capacity(of.len());
         for tp in of {
@@ -263,8 +274,9 @@ impl Member for KafkaMember {
                         Err(LogError::NoSuchPartition(tp.clone()))
                     }
                     (Err(e), _) => Err(client::meaning_of(&e, &doing)),
-                    (Ok(()), Position::Offset(offset)) => {
-                        Ok(u64::try_from(offset).ok().map(Offset))
+                    (Ok(()), Place::Offset(offset)) => {
+                        let next = u64::try_from(offset).ok().map(Offset);
+                        Ok(next.map(|next| Position { next, mark: mark_in(found.metadata()) }))
                     }
                     (Ok(()), _) => Ok(None),
                 }

@@ -1,0 +1,171 @@
+//! Where intake goes on in a partition, and what it does where it cannot.
+
+use std::time::Duration;
+
+use super::{Intaker, Part};
+use crate::clock::monotonic;
+use crate::config::OnGap;
+use crate::intake::{Breaker, BreakerLimits, encode_lost, lost_key};
+use crate::log::{Bounds, Offset, Outgoing, Partition, Position, Record, TopicPartition};
+use crate::model::watermark::Lost;
+use crate::runtime::Fault;
+use crate::telemetry::Stage;
+
+/// Why the position that the group committed is not where to go on.
+enum Gap {
+    /// Retention took what was to be read next.
+    Trimmed,
+    /// The topic holds other records than those that were read, or fewer.
+    Replaced,
+}
+
+impl Intaker {
+    /// A partition from where the group left it; one that stands still where that is gone and the
+    /// config does not say to skip.
+    pub(super) fn resume(
+        &mut self,
+        partition: &TopicPartition,
+        committed: Option<Position>,
+    ) -> Result<Part, Fault> {
+        let bounds = self.reader.bounds(partition)?;
+        let Some(at) = committed else {
+            return Ok(self.part(Position::from(bounds.start)));
+        };
+        let Some(gap) = self.gap(partition, at, bounds)? else {
+            return Ok(self.part(at));
+        };
+        let what = match gap {
+            Gap::Trimmed => format!(
+                "the topic's retention passed us: offsets {} to {} were deleted before they were read",
+                at.next,
+                bounds.start.0.saturating_sub(1)
+            ),
+            Gap::Replaced => format!(
+                "the topic was deleted and created anew, or lost acknowledged records: what stands \
+                 before offset {} is not what was read there, and it holds {}..{}",
+                at.next, bounds.start, bounds.end
+            ),
+        };
+        match self.context.config.intake.on_gap {
+            OnGap::Stop => {
+                let mut part = self.part(at);
+                self.halt(partition, &mut part, format!(
+                    "{what}; bring the records back, or set intake.on_gap = \"skip\" and restart to \
+                     go on with what is there"
+                ));
+                Ok(part)
+            }
+            OnGap::Skip => {
+                tracing::error!(stage = "intake", %partition, from = at.next.0, to = bounds.start.0,
+                    "skipped as intake.on_gap asks: {what}");
+                self.tell_of_loss(partition, at.next, bounds.start)?;
+                Ok(self.part(Position::from(bounds.start)))
+            }
+        }
+    }
+
+    fn part(&self, at: Position) -> Part {
+        let limits = &self.context.config.intake;
+        Part {
+            next: at.next,
+            mark: at.mark,
+            latest: None,
+            sent: None,
+            quiet_since: (self.context.timer)(),
+            breaker: Breaker::new(BreakerLimits {
+                in_a_row: limits.breaker_in_a_row,
+                percent: limits.breaker_percent,
+                window: limits.breaker_window,
+            }),
+            stopped: None,
+        }
+    }
+
+    /// Stops a partition: nothing of it is read, committed or said to be complete any more, and the
+    /// others go on.
+    pub(super) fn halt(&self, partition: &TopicPartition, part: &mut Part, why: String) {
+        tracing::error!(stage = "intake", %partition, at = part.next.0, "stands still: {why}");
+        self.context.telemetry.stopped(Stage::Intake, &partition.to_string());
+        part.stopped = Some(format!("{partition} stands still at offset {}: {why}", part.next));
+    }
+
+    fn gap(
+        &mut self,
+        partition: &TopicPartition,
+        at: Position,
+        bounds: Bounds,
+    ) -> Result<Option<Gap>, Fault> {
+        if at.next < bounds.start {
+            return Ok(Some(Gap::Trimmed));
+        }
+        if at.next > bounds.end {
+            return Ok(Some(Gap::Replaced));
+        }
+        let Some(mark) = at.mark.filter(|_| at.next > bounds.start) else {
+            return Ok(None);
+        };
+        let before = self.record_before(partition, at.next)?;
+        // Where it is gone by compaction there is nothing to compare.
+        Ok(before.filter(|record| record.mark() != mark).map(|_| Gap::Replaced))
+    }
+
+    /// The record right before a position, unless compaction took it.
+    fn record_before(
+        &mut self,
+        partition: &TopicPartition,
+        next: Offset,
+    ) -> Result<Option<Record>, Fault> {
+        self.reader.assign(&[(partition.clone(), Offset(next.0 - 1))])?;
+        let deadline = monotonic() + self.context.config.kafka.request_timeout;
+        let mut found = Vec::new();
+        loop {
+            self.reader.poll(1, Duration::from_millis(200), &mut found)?;
+            if let Some(record) = found.pop() {
+                return Ok((record.offset.next() == next).then_some(record));
+            }
+            if self.reader.ended(partition) {
+                return Ok(None);
+            }
+            if self.context.stop.is_requested() {
+                return Err(Fault::Stopped);
+            }
+            if monotonic() >= deadline {
+                return Err(Fault::Log(crate::log::LogError::Unavailable(format!(
+                    "reading {partition} at offset {}: no answer in time",
+                    next.0 - 1
+                ))));
+            }
+        }
+    }
+
+    /// Tells every shard that records were lost, so that rows say so, and the gaps topic.
+    fn tell_of_loss(
+        &mut self,
+        partition: &TopicPartition,
+        from: Offset,
+        to: Offset,
+    ) -> Result<(), Fault> {
+        let lost = Lost {
+            topic: partition.topic.to_string(),
+            partition: partition.partition.0,
+            from: from.0,
+            to: to.0,
+            until: (self.context.clock)(),
+        };
+        self.context.telemetry.skipped(&lost.topic, to.0.saturating_sub(from.0));
+        let gaps = (self.context.topics.gaps.as_str().into(), Partition(0));
+        let shards = self.context.config.definition.shards;
+        let shards = (0..shards).map(|shard| (self.events.clone(), Partition(shard)));
+        for (topic, partition) in shards.chain([gaps]) {
+            self.writer.send(Outgoing {
+                topic,
+                partition,
+                key: Some(lost_key(&lost).into_bytes()),
+                value: Some(encode_lost(&lost)),
+                headers: Vec::new(),
+            })?;
+        }
+        self.uncommitted = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! The intake worker at the edges of its source topics: what was to be read next is gone, a topic
+//! was created anew, nothing that comes is an event, a record breaks a fold.
+
+#[path = "support/instance.rs"]
+mod instance;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use instance::{Clocks, context};
+use tidemark::app;
+use tidemark::config::Config;
+use tidemark::log::memory::MemoryLog;
+use tidemark::log::{Log, Offset, Outgoing, Partition, Record, TopicPartition};
+use tidemark::model::time::Timestamp;
+use tidemark::runtime::{Context, Fault, STAGES, Worker};
+
+/// Two partitions, one shard; `extra` is more of the `[intake]` section.
+fn job(extra: &str) -> (Arc<Config>, MemoryLog, Clocks) {
+    let text = format!(
+        "[app]\nname = \"t\"\n[[sources]]\nname = \"crm\"\ntopics = [\"source\"]\n\
+         [topology]\nshards = 1\npartitions = 1\n[windows]\nrolling = []\ncalendar = [\"day\"]\n\
+         [segments]\nsets = [\"overall\"]\n[time]\nidle_after = \"1s\"\n[intake]\n{extra}"
+    );
+    let config = Arc::new(Config::from_toml(&text, "t.toml", std::iter::empty()).unwrap());
+    let log = MemoryLog::default();
+    app::create_sources(&config, &log, 2).unwrap();
+    app::create_topics(&config, &log).unwrap();
+    // 2026-03-02T12:00:00Z
+    (config, log, Clocks::new(Timestamp(1_772_452_800_000_000)))
+}
+
+fn open(stage: &str, context: &Context) -> Box<dyn Worker> {
+    let (_, open) = STAGES.iter().find(|(name, _)| *name == stage).unwrap();
+    open(context).unwrap()
+}
+
+/// Steps the worker while time passes.
+fn work(worker: &mut Box<dyn Worker>, clocks: &Clocks) {
+    for _ in 0..20 {
+        clocks.pass(300);
+        worker.step().unwrap();
+    }
+}
+
+fn won(id: u32) -> String {
+    format!(
+        "{{\"id\":\"e{id}\",\"entity\":{{\"type\":\"deal\",\"id\":\"{id}\"}},\
+         \"time\":\"2026-03-02T10:00:00Z\",\"set\":{{\"status\":\"won\"}}}}"
+    )
+}
+
+fn feed(log: &MemoryLog, partition: u32, values: impl IntoIterator<Item = String>) {
+    for value in values {
+        let out = Outgoing {
+            topic: "source".into(),
+            partition: Partition(partition),
+            key: None,
+            value: Some(value.into_bytes()),
+            headers: Vec::new(),
+        };
+        log.append(out, None).unwrap();
+    }
+}
+
+fn read(log: &MemoryLog, topic: &str, partitions: u32) -> Vec<Record> {
+    let mut reader = log.reader().unwrap();
+    let at: Vec<_> = (0..partitions).map(|p| (TopicPartition::new(topic, p), Offset(0))).collect();
+    reader.assign(&at).unwrap();
+    let mut out = Vec::new();
+    while reader.poll(1000, Duration::ZERO, &mut out).unwrap() > 0 {}
+    out
+}
+
+/// The deals of the events topic, each once.
+fn deals(log: &MemoryLog) -> Vec<String> {
+    let keys =
+        read(log, "t.events", 1).into_iter().map(|r| String::from_utf8(r.key.unwrap()).unwrap());
+    let mut out: Vec<String> =
+        keys.filter_map(|k| Some(k.strip_prefix("default/deal/")?.to_owned())).collect();
+    out.sort();
+    out.dedup();
+    out
+}
+
+fn readiness(context: &Context) -> String {
+    let states = context.health.checks();
+    states.into_iter().find_map(|(_, state)| state.err()).unwrap_or_default()
+}
+
+fn metric(context: &Context, name: &str) -> f64 {
+    let families = context.telemetry.registry().gather();
+    let family = families.iter().find(|f| f.name() == name);
+    family.map_or(0.0, |f| {
+        let value =
+            |m: &prometheus::proto::Metric| m.get_counter().get_value() + m.get_gauge().get_value();
+        f.get_metric().iter().map(value).sum()
+    })
+}
+
+/// Takes the first four records, ends, and loses what came since in partition 0.
+fn trimmed(extra: &str) -> (Arc<Config>, MemoryLog, Clocks) {
+    let (config, log, clocks) = job(extra);
+    feed(&log, 0, (0..2).map(won));
+    feed(&log, 1, (2..4).map(won));
+    let mut first = open("intake", &context(&config, Arc::new(log.clone()), &clocks));
+    work(&mut first, &clocks);
+    first.finish().unwrap();
+    feed(&log, 0, (10..15).map(won));
+    feed(&log, 1, (20..22).map(won));
+    log.truncate(&TopicPartition::new("source", 0), Offset(5)).unwrap();
+    (config, log, clocks)
+}
+
+#[test]
+fn a_partition_trimmed_before_it_was_read_stands_still_and_the_others_go_on() {
+    let (config, log, clocks) = trimmed("");
+    let context = context(&config, Arc::new(log.clone()), &clocks);
+    let mut worker = open("intake", &context);
+    work(&mut worker, &clocks);
+    assert_eq!(deals(&log), ["0", "1", "2", "20", "21", "3"]);
+    let said = readiness(&context);
+    assert!(said.contains("source[0] stands still at offset 2"), "{said}");
+    assert!(said.contains("offsets 2 to 4 were deleted before they were read"), "{said}");
+    assert!(said.contains("intake.on_gap = \"skip\""), "{said}");
+    assert_eq!(metric(&context, "tidemark_stopped"), 1.0);
+    assert_eq!(metric(&context, "tidemark_records_skipped_total"), 0.0);
+    // It stays where it was, for whoever comes next.
+    worker.finish().unwrap();
+    let mut member = log.join("t.events.intake", &["source"]).unwrap();
+    let at = member.committed(&[TopicPartition::new("source", 0)]).unwrap();
+    assert_eq!(at[0].map(|p| p.next), Some(Offset(2)));
+}
+
+#[test]
+fn a_gap_that_is_to_be_skipped_is_named_to_the_offset() {
+    let (config, log, clocks) = trimmed("on_gap = \"skip\"\n");
+    let context = context(&config, Arc::new(log.clone()), &clocks);
+    let mut worker = open("intake", &context);
+    work(&mut worker, &clocks);
+    assert_eq!(deals(&log), ["0", "1", "13", "14", "2", "20", "21", "3"]);
+    assert_eq!(readiness(&context), "");
+    assert_eq!(metric(&context, "tidemark_records_skipped_total"), 3.0);
+    let told: Vec<_> = ["t.events", "t.gaps"]
+        .iter()
+        .flat_map(|topic| read(&log, topic, 1))
+        .filter(|r| r.key.as_deref() == Some(b"lost|source|0"))
+        .map(|r| serde_json::from_slice::<serde_json::Value>(&r.value.unwrap()).unwrap())
+        .collect();
+    assert_eq!(told.len(), 2);
+    assert!(told.iter().all(|t| t["from"] == 2 && t["to"] == 5), "{told:?}");
+    // The next one finds nothing to skip.
+    worker.finish().unwrap();
+    let mut next = open("intake", &context);
+    work(&mut next, &clocks);
+    assert_eq!(metric(&context, "tidemark_records_skipped_total"), 3.0);
+}
+
+#[test]
+fn a_topic_created_anew_is_noticed_though_it_is_as_long_as_before() {
+    let (config, log, clocks) = job("");
+    feed(&log, 0, (0..4).map(won));
+    let context = context(&config, Arc::new(log.clone()), &clocks);
+    let mut worker = open("intake", &context);
+    work(&mut worker, &clocks);
+    worker.finish().unwrap();
+    // The same topic goes on.
+    let mut worker = open("intake", &context);
+    work(&mut worker, &clocks);
+    assert_eq!(readiness(&context), "");
+    worker.finish().unwrap();
+    log.delete("source");
+    app::create_sources(&config, &log, 2).unwrap();
+    feed(&log, 0, (30..40).map(won));
+    let mut worker = open("intake", &context);
+    work(&mut worker, &clocks);
+    let said = readiness(&context);
+    assert!(said.contains("deleted and created anew"), "{said}");
+    assert_eq!(deals(&log), ["0", "1", "2", "3"], "nothing is read from a wrong place");
+}
+
+#[test]
+fn a_source_of_nothing_but_bad_records_stops_before_it_floods_the_dead_letters() {
+    let (config, log, clocks) = job("breaker_in_a_row = 5\n");
+    feed(&log, 0, [won(1)]);
+    feed(&log, 0, (0..50).map(|_| "no event".to_owned()));
+    feed(&log, 1, (2..4).map(won));
+    let context = context(&config, Arc::new(log.clone()), &clocks);
+    let mut worker = open("intake", &context);
+    work(&mut worker, &clocks);
+    assert_eq!(read(&log, "t.dlq", 4).len(), 4);
+    let said = readiness(&context);
+    assert!(
+        said.contains("source[0] stands still at offset 5: 5 records in a row are no"),
+        "{said}"
+    );
+    assert_eq!(metric(&context, "tidemark_stopped"), 1.0);
+    // The other partition goes on, and the watermark waits for the one that stands still.
+    feed(&log, 1, (4..6).map(won));
+    work(&mut worker, &clocks);
+    assert_eq!(deals(&log), ["1", "2", "3", "4", "5"]);
+    worker.finish().unwrap();
+    // With the limit raised, the rest goes to the dead letters and nothing is lost.
+    let (config, ..) = job("breaker_in_a_row = 0\nbreaker_percent = 100\n");
+    let context = instance::context(&config, Arc::new(log.clone()), &clocks);
+    let mut worker = open("intake", &context);
+    work(&mut worker, &clocks);
+    assert_eq!(read(&log, "t.dlq", 4).len(), 50);
+    assert_eq!(readiness(&context), "");
+}
+
+#[test]
+fn a_record_that_breaks_the_fold_twice_is_a_dead_letter_and_its_neighbors_count() {
+    let (config, log, clocks) = job("");
+    feed(&log, 0, (0..6).map(won));
+    let mut context = context(&config, Arc::new(log.clone()), &clocks);
+    let mut intake = open("intake", &context);
+    work(&mut intake, &clocks);
+    let broken = Arc::new(AtomicU32::new(0));
+    let count = broken.clone();
+    context.probe = Arc::new(move |record| {
+        if record.key.as_deref() == Some(b"default/deal/3") {
+            count.fetch_add(1, Ordering::Relaxed);
+            panic!("an invariant is broken, as this test wants");
+        }
+    });
+    let mut panics = 0;
+    let mut ledger = open("ledger", &context);
+    for _ in 0..40 {
+        clocks.pass(300);
+        match ledger.step() {
+            Ok(()) => {}
+            // What a supervisor does.
+            Err(Fault::Panicked(what)) => {
+                assert!(what.contains("t.events[0] at offset"), "{what}");
+                panics += 1;
+                ledger = open("ledger", &context);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!((panics, broken.load(Ordering::Relaxed)), (2, 2), "the loop ends");
+    let dead = read(&log, "t.dlq", 4);
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].header("tidemark.error.code"), Some(&b"PANICKED"[..]));
+    assert_eq!(dead[0].key.as_deref(), Some(&b"default/deal/3"[..]));
+    assert_eq!(metric(&context, "tidemark_entities"), 5.0);
+    // The same in intake: there the first panic is enough, since it keeps no state.
+    context.probe = Arc::new(|_| panic!("an invariant is broken, as this test wants"));
+    drop(intake);
+    feed(&log, 0, [won(9)]);
+    let mut intake = open("intake", &context);
+    work(&mut intake, &clocks);
+    assert_eq!(read(&log, "t.dlq", 4).len(), 2);
+}

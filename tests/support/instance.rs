@@ -1,0 +1,59 @@
+//! An instance put together by hand, over any log, with clocks that the test moves.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tidemark::config::Config;
+use tidemark::http::{Board, Health, MetricsPages};
+use tidemark::log::Log;
+use tidemark::model::time::{Span, Timestamp};
+use tidemark::runtime::{Context, Stop};
+use tidemark::telemetry::Telemetry;
+
+/// A wall clock and a timer, moved together by the test.
+#[derive(Clone)]
+pub struct Clocks {
+    elapsed: Arc<AtomicU64>,
+    base: (Timestamp, Instant),
+}
+
+impl Clocks {
+    pub fn new(now: Timestamp) -> Clocks {
+        Clocks { elapsed: Arc::default(), base: (now, tidemark::clock::monotonic()) }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.base.0 + Span(self.elapsed.load(Ordering::Relaxed) as i64 * 1000)
+    }
+
+    pub fn timer(&self) -> Instant {
+        self.base.1 + Duration::from_millis(self.elapsed.load(Ordering::Relaxed))
+    }
+
+    pub fn pass(&self, millis: u64) {
+        self.elapsed.fetch_add(millis, Ordering::Relaxed);
+    }
+}
+
+/// What the workers of one instance share.
+pub fn context(config: &Arc<Config>, log: Arc<dyn Log>, clocks: &Clocks) -> Context {
+    let telemetry = Telemetry::new("test", "test", "EUR");
+    let (clock, timer) = (clocks.clone(), clocks.clone());
+    Context {
+        config: config.clone(),
+        topics: Arc::new(config.topics()),
+        log,
+        health: Arc::new(Health::default()),
+        board: Board::new(1, 10_000),
+        pages: MetricsPages::new(telemetry.clone()),
+        telemetry,
+        clock: Arc::new(move || clock.now()),
+        timer: Arc::new(move || timer.timer()),
+        wait: Duration::ZERO,
+        probe: Arc::new(|_| ()),
+        poison: Arc::default(),
+        stop: Stop::default(),
+    }
+}
