@@ -2,6 +2,7 @@
 //! configuration or arguments, 3 the environment is not as it must be.
 
 mod demo;
+mod explain;
 mod generate;
 mod replay;
 mod run;
@@ -37,6 +38,8 @@ enum Verb {
     Validate(validate::Arguments),
     /// Check or create the topics.
     Topics(topics::Arguments),
+    /// Say what stands behind a number: what holds the watermark.
+    Explain(explain::Arguments),
     /// Make events of a made-up company, or print schemas and reference pages.
     Generate(generate::Arguments),
     /// Run the same folds over a file and write the final row of every window and segment.
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Validate(arguments) => validate::run(&arguments),
         Verb::Topics(arguments) => topics::run(&arguments),
+        Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Generate(arguments) => generate::run(arguments),
         Verb::Replay(arguments) => replay::run(&arguments),
     };

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Worker};
+use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, TELL, Worker};
 use crate::intake::{self, Breaker, Decoder, Intake, Limits};
 use crate::log::{
     Member, Offset, Outgoing, Partition, Position, Reader, Record, TopicPartition, Writer,
@@ -33,7 +33,8 @@ struct Part {
     /// Fingerprint of the record before `next`.
     mark: Option<u64>,
     latest: Option<Timestamp>,
-    sent: Option<Timestamp>,
+    /// What was last told: watermark, position, and when.
+    sent: Option<(Timestamp, Offset, Instant)>,
     quiet_since: Instant,
     breaker: Breaker,
     /// Why it stands still, where it does.
@@ -311,10 +312,16 @@ impl Intaker {
             let Some(watermark) = reached.map(|t| t - rules.out_of_orderness) else {
                 continue;
             };
-            if part.sent.is_some_and(|sent| sent >= watermark) {
+            let told = part.sent.is_some_and(|(sent, next, when)| {
+                let stale = next != part.next && timer.saturating_duration_since(when) >= TELL;
+                sent >= watermark && !stale
+            });
+            if told {
                 continue;
             }
-            part.sent = Some(watermark);
+            // A watermark never goes back, also where the clock does.
+            let watermark = part.sent.map_or(watermark, |(sent, ..)| sent.max(watermark));
+            part.sent = Some((watermark, part.next, timer));
             self.context.telemetry.watermark(Stage::Intake, &partition.to_string(), watermark);
             let beat = Heartbeat {
                 topic: partition.topic.to_string(),

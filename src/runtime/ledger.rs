@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::guard::guarded;
 use super::images::{self, Manifest};
-use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Pace, Worker};
+use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Pace, TELL, Worker};
 use crate::clock::{monotonic, since};
 use crate::intake::{Stored, read_stored};
 use crate::ledger::{Applied, Ledger, Verdict};
@@ -31,7 +31,8 @@ struct Shard {
     read: u64,
     image: Every,
     repair: Every,
-    beat: Option<ShardBeat>,
+    /// What was last told of its progress, and when.
+    beat: Option<(ShardBeat, Instant)>,
 }
 
 struct Bookkeeper {
@@ -314,9 +315,12 @@ impl Bookkeeper {
             }
             let progress = state.ledger.progress();
             let beat = beat && !state.ledger.is_held();
-            let news = state.beat.as_ref().is_none_or(|b| !progress.repeats(b));
+            let news = state.beat.as_ref().is_none_or(|(told, when)| {
+                let stale = now.saturating_duration_since(*when) >= TELL;
+                !progress.repeats(told) || (stale && told.version != progress.version)
+            });
             if beat && news {
-                state.beat = Some(progress.clone());
+                state.beat = Some((progress.clone(), now));
                 let message = PartialMessage::Beat(progress);
                 for p in 0..self.definition.partitions {
                     let (key, value) = (message.key(), message.encode());

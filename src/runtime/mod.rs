@@ -37,6 +37,9 @@ pub const POLL: Duration = Duration::from_millis(50);
 const FLUSH: Duration = Duration::from_secs(30);
 /// Shortest time between two progress records of one part.
 const BEAT: Duration = Duration::from_secs(1);
+/// After so long, progress is told again though the watermark stands, so that people can see how far
+/// a part has read.
+const TELL: Duration = Duration::from_secs(10);
 
 /// Everything that workers share.
 #[derive(Clone)]
