@@ -110,6 +110,7 @@ impl Replay {
             watermark,
             idle: false,
             next: 0,
+            newest: Some(watermark),
         };
         for (ledger, offset) in self.ledgers.iter_mut().zip(&mut self.offsets) {
             ledger.beat(Offset(*offset), &beat);

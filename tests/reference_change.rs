@@ -58,7 +58,15 @@ fn beat(ledger: &mut Ledger, offset: u64) -> ShardBeat {
     let (topic, topology) = ("t".to_owned(), vec![("t".to_owned(), 1)]);
     ledger.beat(
         Offset(offset),
-        &Heartbeat { topic, partition: 0, topology, watermark: now(), idle: false, next: 0 },
+        &Heartbeat {
+            topic,
+            partition: 0,
+            topology,
+            watermark: now(),
+            idle: false,
+            next: 0,
+            newest: Some(now()),
+        },
     );
     ledger.progress()
 }

@@ -1,7 +1,9 @@
 //! Deterministic simulation: the real workers of several instances over one memory log, stepped in
-//! a seeded order, with crashes, takeovers, repetitions, disorder, stale writes and compaction. At
-//! the end the rows are the replay's, exactly. A failing schedule is had again by its seed:
-//! `TIDEMARK_SEED=n cargo test --test simulation`.
+//! a seeded order, with crashes, takeovers, frozen owners whose writes land late, lost
+//! acknowledgements, failing calls, repetitions, disorder, poison, stale writes, compaction and wrong
+//! clocks. At the end the rows are the replay's, exactly, no version had two values, and every record
+//! is an event or a dead letter. A failing schedule is had again by its seed:
+//! `TIDEMARK_SEED=n cargo test --test simulation`; `TIDEMARK_SCHEDULES=n` runs more or fewer.
 
 #[path = "support/instance.rs"]
 mod instance;
@@ -9,11 +11,17 @@ mod instance;
 mod process;
 #[path = "support/rows.rs"]
 mod rows;
-#[path = "simulation/schedule.rs"]
-mod schedule;
 mod support;
 
-use schedule::{Faults, Schedule};
+mod simulation {
+    pub mod dice;
+    pub mod faulty;
+    pub mod schedule;
+    pub mod witness;
+}
+
+use simulation::dice::Faults;
+use simulation::schedule::Schedule;
 
 /// Schedules of one run.
 const SCHEDULES: u64 = 2_000;
@@ -22,7 +30,8 @@ const SCHEDULES: u64 = 2_000;
 fn any_schedule_of_faults_ends_with_the_exact_rows() {
     let threads = std::thread::available_parallelism().map_or(2, |n| n.get() as u64);
     let only = std::env::var("TIDEMARK_SEED").ok().map(|s| s.parse().unwrap());
-    let seeds: Vec<u64> = only.map_or_else(|| (0..SCHEDULES).collect(), |seed| vec![seed]);
+    let many = std::env::var("TIDEMARK_SCHEDULES").ok().map_or(SCHEDULES, |n| n.parse().unwrap());
+    let seeds: Vec<u64> = only.map_or_else(|| (0..many).collect(), |seed| vec![seed]);
     let alone = seeds.len() == 1;
     let share = |k: u64| seeds.iter().copied().filter(move |s| s % threads == k);
     let totals = std::thread::scope(|scope| {

@@ -293,6 +293,7 @@ mod tests {
                 watermark: at,
                 idle: true,
                 next: i,
+                newest: Some(at),
             };
             put("t.events", 0, beat_key(&beat), encode_heartbeat(&beat));
         }

@@ -368,12 +368,13 @@ impl Ledger {
         }
         self.next = offset.next();
         self.frontier.declare_all(&beat.topology);
-        let Heartbeat { watermark, idle, next, .. } = *beat;
+        let Heartbeat { watermark, idle, next, newest, .. } = *beat;
+        self.frontier.saw(newest);
         self.frontier.report(&beat.topic, beat.partition, Report { watermark, idle, next });
-        let Some(watermark) = self.watermark() else {
+        let Some(sure) = self.frontier.sure() else {
             return;
         };
-        let floors = self.definition.retention.floors(&self.definition.calendar, watermark);
+        let floors = self.definition.retention.floors(&self.definition.calendar, sure);
         if floors != self.floors {
             self.floors = floors;
             self.expire();

@@ -79,6 +79,11 @@ impl Shard {
     }
 
     fn beat(&mut self, watermark: Timestamp) {
+        self.beat_idle(watermark, watermark);
+    }
+
+    /// The watermark follows the clock, the newest event does not.
+    fn beat_idle(&mut self, watermark: Timestamp, newest: Timestamp) {
         let topology = vec![("sales".to_owned(), 1)];
         let beat = Heartbeat {
             topic: "sales".to_owned(),
@@ -87,6 +92,7 @@ impl Shard {
             watermark,
             idle: false,
             next: 0,
+            newest: Some(newest),
         };
         self.0.beat(self.0.next(), &beat);
     }
@@ -260,6 +266,19 @@ fn verdicts_say_what_became_of_an_event() {
     shard.beat(day(52));
     assert!(shard.apply(&event(Op::Update, day(51), &[WON])).late);
     assert!(!shard.apply(&event(Op::Update, day(52), &[LOST])).late);
+}
+
+#[test]
+fn a_clock_that_is_years_ahead_lets_nothing_go() {
+    let mut shard = Shard::new(definition());
+    shard.apply(&event(Op::Create, day(10), &[WON]));
+    shard.beat(day(10));
+    let before = shard.days("overall", Measure::DealsWon);
+    assert_eq!(before.len(), 1);
+    // Nothing comes, and the idle partition follows a clock that is wrong.
+    shard.beat_idle(day(5_000), day(10));
+    assert_eq!(shard.days("overall", Measure::DealsWon), before);
+    assert!(!shard.apply(&event(Op::Update, day(11), &[LOST])).too_late);
 }
 
 #[test]

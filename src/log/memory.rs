@@ -102,6 +102,12 @@ impl MemoryLog {
     /// Drops every record of the topic whose key was written again later, as a compaction that has
     /// reached the end would; offsets stay, so gaps remain. Nothing happens to an unknown topic.
     pub fn compact(&self, topic: &str) {
+        self.compact_before(topic, i64::MAX);
+    }
+
+    /// The same among the records not younger than a moment (milliseconds since 1970), as
+    /// `min.compaction.lag.ms` has it: neither do younger ones go, nor do they make older ones go.
+    pub fn compact_before(&self, topic: &str, moment: i64) {
         let mut content = self.inner.lock();
         let Some(topic) = content.topics.get_mut(topic) else {
             return;
@@ -110,7 +116,8 @@ impl MemoryLog {
             let mut seen = BTreeSet::new();
             let mut kept: Vec<Record> = std::mem::take(&mut shard.records);
             kept.reverse();
-            kept.retain(|r| r.key.as_ref().is_none_or(|key| seen.insert(key.clone())));
+            let old = |r: &Record| r.timestamp_ms.is_none_or(|at| at <= moment);
+            kept.retain(|r| !old(r) || r.key.as_ref().is_none_or(|key| seen.insert(key.clone())));
             kept.reverse();
             shard.records = kept;
         }

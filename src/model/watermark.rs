@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::time::Timestamp;
+use super::time::{Span, Timestamp};
 
 /// The watermark of one source partition, as intake writes it into every shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,10 @@ pub struct Heartbeat {
     /// Next offset that intake reads.
     #[serde(default)]
     pub next: u64,
+    /// Time of the newest event that intake saw since it owned the partition. What is old enough to
+    /// be let go of is judged by events: the clock of an idle machine may be wrong by years.
+    #[serde(default)]
+    pub newest: Option<Timestamp>,
 }
 
 /// Records of a source partition that were gone before intake read them, as it writes them into
@@ -103,9 +107,23 @@ pub struct Frontier {
     parts: BTreeMap<(String, u32), Report>,
     declared: BTreeMap<String, u32>,
     reached: Option<Timestamp>,
+    newest: Option<Timestamp>,
 }
 
+/// How far the watermark may be ahead of the newest event for what it lets go of.
+const AHEAD: Span = Span::days(1);
+
 impl Frontier {
+    /// Takes note of an event time.
+    pub fn saw(&mut self, newest: Option<Timestamp>) {
+        self.newest = self.newest.max(newest);
+    }
+
+    /// Up to where time has surely come: the watermark, as far as events bear it out.
+    pub fn sure(&self) -> Option<Timestamp> {
+        Some(self.watermark()?.min(self.newest? + AHEAD))
+    }
+
     /// Declares that `group` has `count` parts, each of which must report.
     pub fn declare(&mut self, group: &str, count: u32) {
         let known = self.declared.entry(group.to_owned()).or_default();

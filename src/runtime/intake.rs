@@ -330,6 +330,7 @@ impl Intaker {
                 watermark,
                 idle,
                 next: part.next.0,
+                newest: part.latest,
             };
             let (key, value) = (intake::beat_key(&beat), intake::encode_heartbeat(&beat));
             for shard in 0..self.context.config.definition.shards {

@@ -126,6 +126,9 @@ pub enum Fault {
     /// A fold broke an invariant of its own: the state has to be restored from the log.
     #[error("{0}")]
     Panicked(String),
+    /// The wall clock went back: windows never do, so they have to be built anew.
+    #[error("the clock went back by {0:?}")]
+    ClockWentBack(Duration),
     /// The stop came in the middle of a restore: what was read so far must not be shown.
     #[error("stopped")]
     Stopped,
@@ -192,6 +195,7 @@ fn supervise(context: &Context, name: &str, open: Open) {
                 context.telemetry.log_error(kind(&error));
                 error.to_string()
             }
+            Ok(Err(fault @ Fault::ClockWentBack(_))) => fault.to_string(),
             Ok(Err(Fault::Panicked(what))) => {
                 context.telemetry.panicked(name);
                 format!("{what}; its state is restored from the log")

@@ -12,6 +12,7 @@ use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicParti
 use crate::model::definition::Definition;
 use crate::model::partial::PartialMessage;
 use crate::model::row::Pane;
+use crate::model::time::{Span, Timestamp};
 use crate::rollup::{Merged, Rollup};
 use crate::telemetry::Stage;
 
@@ -19,6 +20,9 @@ use crate::telemetry::Stage;
 const PAGE: Duration = Duration::from_secs(2);
 /// Time between emissions while more partials are waiting.
 const BEHIND: Duration = Duration::from_secs(5);
+/// How far the wall clock may go back before the windows are built anew: less is a correction of a
+/// few seconds, which they wait out.
+const STEP_BACK: Span = Span::minutes(1);
 /// Time between two looks at sizes and lag.
 const MEASURE: Duration = Duration::from_secs(5);
 
@@ -54,6 +58,8 @@ struct Merger {
     kpis: Arc<str>,
     batch: Vec<Record>,
     emitting: Pace,
+    /// Latest time that windows were moved to.
+    latest: Timestamp,
     measuring: Every,
 }
 
@@ -73,6 +79,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         kpis: context.topics.kpis.as_str().into(),
         batch: Vec::with_capacity(BATCH),
         emitting: Pace::new(config.publish.emit_interval, BEHIND, now),
+        latest: (context.clock)(),
         measuring: Every::new(MEASURE, now),
         context: context.clone(),
     }))
@@ -237,6 +244,11 @@ impl Merger {
 
     fn emit(&mut self) -> Result<(), Fault> {
         let (now, timer) = ((self.context.clock)(), (self.context.timer)());
+        let back = self.latest.0 - now.0;
+        if back > STEP_BACK.0 {
+            return Err(Fault::ClockWentBack(Duration::from_micros(back.unsigned_abs())));
+        }
+        self.latest = self.latest.max(now);
         let caps = Caps { per_family: self.context.config.limits.max_series_per_family };
         for (partition, part) in &mut self.parts {
             if part.repair.due(timer) {

@@ -83,6 +83,7 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
         version: 1,
         as_of: Some(now),
         complete_ratio: 0.75,
+        incomplete: false,
         kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
         currency: eur,
     }

@@ -5,6 +5,7 @@
 mod broker;
 mod faults;
 mod job;
+mod refusals;
 mod scale;
 
 #[path = "../support/mod.rs"]

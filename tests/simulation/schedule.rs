@@ -1,18 +1,18 @@
 //! One seeded schedule.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::value::RawValue;
 use tidemark::app;
 use tidemark::config::Config;
 use tidemark::log::memory::MemoryLog;
-use tidemark::log::{Log, Outgoing, Partition, Record, TopicPartition};
+use tidemark::log::{Offset, Outgoing, Partition};
 use tidemark::model::time::{Span, Timestamp};
-use tidemark::runtime::{Context, STAGES, Worker};
+use tidemark::runtime::{Context, Fault, STAGES, Worker};
 use tidemark::world::{World, WorldSettings};
 
+use super::dice::{Dice, Faults};
+use super::faulty::{FaultyLog, Mishaps};
+use super::witness::{Witness, records};
 use crate::instance::{Clocks, context};
 use crate::rows;
 
@@ -20,70 +20,18 @@ const CONFIG: &str = "[app]\nname = \"sim\"\n[[sources]]\nname = \"crm\"\ntopics
     [topology]\nshards = 3\npartitions = 2\n[time]\nidle_after = \"2s\"\n\
     [windows]\nrolling = [\"28d\"]\ncalendar = [\"day\", \"week\", \"month\"]\n\
     [segments]\nsets = [\"overall\", \"rep\", \"territory\"]\n[money]\ncurrency = \"EUR\"\n\
-    [publish]\nemit_interval = \"300ms\"\nimage_interval = \"3s\"\nrepair_interval = \"20s\"\n";
+    [publish]\nemit_interval = \"300ms\"\nimage_interval = \"3s\"\nrepair_interval = \"4s\"\n";
 
 const SOURCES: u32 = 3;
 const MOST_INSTANCES: usize = 3;
 
-/// How often each fault happened.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Faults {
-    pub crashes: u64,
-    pub stage_crashes: u64,
-    pub leaves: u64,
-    pub joins: u64,
-    pub repetitions: u64,
-    pub stale_writes: u64,
-    pub compactions: u64,
-}
-
-impl Faults {
-    fn counts(&self) -> [u64; 7] {
-        [
-            self.crashes,
-            self.stage_crashes,
-            self.leaves,
-            self.joins,
-            self.repetitions,
-            self.stale_writes,
-            self.compactions,
-        ]
-    }
-
-    pub fn plus(self, o: Faults) -> Faults {
-        Faults {
-            crashes: self.crashes + o.crashes,
-            stage_crashes: self.stage_crashes + o.stage_crashes,
-            leaves: self.leaves + o.leaves,
-            joins: self.joins + o.joins,
-            repetitions: self.repetitions + o.repetitions,
-            stale_writes: self.stale_writes + o.stale_writes,
-            compactions: self.compactions + o.compactions,
-        }
-    }
-
-    pub fn all_happened(&self) -> bool {
-        self.counts().iter().all(|n| *n > 0)
-    }
-}
-
-/// SplitMix64: small, seeded, the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % below.max(1)
-    }
-}
-
 /// A process: its stages, each of which may be down.
 struct Instance {
     context: Context,
+    log: FaultyLog,
+    clocks: Clocks,
     stages: Vec<Option<Box<dyn Worker>>>,
+    frozen: bool,
 }
 
 pub struct Schedule {
@@ -95,17 +43,18 @@ pub struct Schedule {
     pending: Vec<String>,
     fed: Vec<String>,
     faults: Faults,
+    witness: Witness,
 }
 
 impl Schedule {
     pub fn new(seed: u64) -> Schedule {
-        let mut dice = Dice(seed.wrapping_mul(0x2545_F491_4F6C_DD1D));
+        let mut dice = Dice::new(seed);
         let config = Config::from_toml(CONFIG, "sim.toml", std::iter::empty()).unwrap();
         let log = MemoryLog::default();
         app::create_sources(&config, &log, SOURCES).unwrap();
         app::create_topics(&config, &log).unwrap();
-        // 2026-01-01: the schedule must not depend on the day on which it runs.
-        let now = Timestamp(1_767_225_600_000_000);
+        // Noon of 2026-01-01: the schedule must not depend on the day on which it runs.
+        let now = Timestamp(1_767_268_800_000_000);
         let mut world = World::new(WorldSettings {
             seed,
             start: now - Span::days(150),
@@ -130,10 +79,11 @@ impl Schedule {
             pending,
             fed: Vec::new(),
             faults: Faults::default(),
+            witness: Witness::default(),
         }
     }
 
-    /// Runs the schedule; an error says how the rows differ.
+    /// Runs the schedule; an error says what is wrong.
     pub fn run(mut self) -> Result<Faults, String> {
         self.join();
         while !self.pending.is_empty() {
@@ -143,41 +93,79 @@ impl Schedule {
         if self.instances.is_empty() {
             self.join();
         }
-        for _ in 0..25 {
-            self.clocks.pass(400);
-            for i in 0..self.instances.len() {
-                for stage in 0..STAGES.len() {
-                    self.step(i, stage);
-                }
-            }
+        for i in 0..self.instances.len() {
+            self.thaw(i);
+            self.instances[i].log.calm();
+            self.instances[i].clocks.jump_to(0);
         }
+        self.settle(25);
         let now = self.clocks.now();
         let expected = rows::expected_at(&self.config, &self.fed, now);
-        self.compare(&expected)?;
+        self.witness.look(&self.log, &self.config)?;
+        self.witness.compare(&expected, now).map_err(|why| format!("at rest: {why}"))?;
+        self.witness.covers(&self.log, &self.config)?;
+        // It costs as much as all before it.
+        if self.dice.roll(4) == 0 {
+            self.after_compaction()?;
+        }
+        for instance in &self.instances {
+            note(&mut self.faults, &instance.log);
+        }
         Ok(self.faults)
     }
 
+    fn settle(&mut self, rounds: u32) {
+        for _ in 0..rounds {
+            self.clocks.pass(400);
+            for i in 0..self.instances.len() {
+                (0..STAGES.len()).for_each(|stage| self.step(i, stage));
+            }
+        }
+    }
+
+    /// What is left once the log has forgotten all that it may forget tells a newcomer the same.
+    fn after_compaction(&mut self) -> Result<(), String> {
+        self.settle(40);
+        self.compact();
+        self.instances.clear();
+        self.join();
+        self.instances[0].log.calm();
+        self.settle(25);
+        let mut newcomer = Witness::default();
+        newcomer.look(&self.log, &self.config)?;
+        let now = self.clocks.now();
+        let expected = rows::expected_at(&self.config, &self.fed, now);
+        newcomer.compare(&expected, now).map_err(|why| format!("after compaction: {why}"))
+    }
+
     fn happen(&mut self) {
-        match self.dice.roll(100) {
-            0..60 => {
+        match self.dice.roll(1000) {
+            0..590 => {
                 let (i, stage) = self.any_stage();
                 self.step(i, stage);
             }
-            60..78 => self.feed(),
-            78..90 => {
+            590..770 => self.feed(),
+            770..880 => {
                 let millis = self.dice.roll(700);
                 self.clocks.pass(millis);
             }
-            90..92 => self.crash(),
-            92..94 => {
+            880..895 => self.crash(),
+            895..910 => {
                 let (i, stage) = self.any_stage();
                 self.instances[i].stages[stage] = None;
-                self.faults.stage_crashes += 1;
+                self.faults.note("stage crashes", 1);
             }
-            94 => self.leave(),
-            95..97 if self.instances.len() < MOST_INSTANCES => self.join(),
-            97 => self.compact(),
+            910..920 => self.leave(),
+            920..940 if self.instances.len() < MOST_INSTANCES => self.join(),
+            940..955 => self.compact(),
+            955..970 => self.freeze(),
+            970..978 => self.jump(),
+            978..982 => self.poison(),
             _ => self.repeat(),
+        }
+        for instance in self.instances.iter().filter(|i| i.frozen) {
+            let most = self.dice.roll(4);
+            instance.log.land(most);
         }
     }
 
@@ -191,36 +179,98 @@ impl Schedule {
 
     /// One round of a stage; one that is down comes up first, one that fails goes down.
     fn step(&mut self, i: usize, stage: usize) {
-        let Instance { context, stages } = &mut self.instances[i];
-        let worker = match &mut stages[stage] {
-            Some(worker) => worker,
-            down => down.insert((STAGES[stage].1)(context).unwrap()),
+        if self.instances[i].frozen {
+            if self.dice.roll(6) == 0 {
+                self.thaw(i);
+            }
+            return;
+        }
+        let Instance { context, stages, .. } = &mut self.instances[i];
+        let name = STAGES[stage].0;
+        let slot = &mut stages[stage];
+        let done = match slot {
+            Some(worker) => worker.step(),
+            None => (STAGES[stage].1)(context).and_then(|worker| slot.insert(worker).step()),
         };
-        if let Err(fault) = worker.step() {
-            // In this world nothing is ever out of reach or refused.
-            panic!("{}: {fault}", STAGES[stage].0);
+        match done {
+            Ok(()) => {}
+            // What a supervisor does: it starts again from the log.
+            Err(Fault::Log(_) | Fault::ClockWentBack(_)) => *slot = None,
+            // In this world nothing is ever refused.
+            Err(fault) => panic!("{name}: {fault}"),
         }
     }
 
     fn join(&mut self) {
-        let context = context(&self.config, Arc::new(self.log.clone()), &self.clocks);
-        self.instances.push(Instance { context, stages: STAGES.iter().map(|_| None).collect() });
-        self.faults.joins += 1;
+        let clocks = self.clocks.of_another_machine();
+        let log = FaultyLog::new(&self.log, &self.clocks, self.dice.roll(u64::MAX));
+        let context = context(&self.config, Arc::new(log.clone()), &clocks);
+        let stages = STAGES.iter().map(|_| None).collect();
+        self.instances.push(Instance { context, log, clocks, stages, frozen: false });
+        self.faults.note("joins", 1);
     }
 
     /// All stages are gone in the middle of whatever they did.
     fn crash(&mut self) {
         let (i, _) = self.any_stage();
-        self.instances.swap_remove(i);
-        self.faults.crashes += 1;
+        let instance = self.instances.swap_remove(i);
+        let log = instance.log.clone();
+        drop(instance);
+        // What a frozen one had sent may be on its way still.
+        log.land(self.dice.roll(50));
+        note(&mut self.faults, &log);
+        self.faults.note("crashes", 1);
     }
 
     fn leave(&mut self) {
         let (i, _) = self.any_stage();
-        for stage in self.instances.swap_remove(i).stages.into_iter().flatten() {
-            stage.finish().unwrap();
+        self.thaw(i);
+        let instance = self.instances.swap_remove(i);
+        let log = instance.log.clone();
+        for stage in instance.stages.into_iter().flatten() {
+            // One that cannot finish is a crash.
+            let _ = stage.finish();
         }
-        self.faults.leaves += 1;
+        note(&mut self.faults, &log);
+        self.faults.note("leaves", 1);
+    }
+
+    /// An instance loses its sessions in the middle of a round of all its stages: what it writes in
+    /// it lands when others have taken over.
+    fn freeze(&mut self) {
+        let (i, _) = self.any_stage();
+        if self.instances[i].frozen {
+            return;
+        }
+        self.instances[i].log.freeze();
+        for _ in 0..=self.dice.roll(2) {
+            (0..STAGES.len()).for_each(|stage| self.step(i, stage));
+        }
+        self.instances[i].frozen = true;
+        self.faults.note("freezes", 1);
+    }
+
+    fn thaw(&mut self, i: usize) {
+        self.instances[i].frozen = false;
+        self.instances[i].log.thaw();
+    }
+
+    /// The wall clock of one machine is wrong from now on.
+    fn jump(&mut self) {
+        let (i, _) = self.any_stage();
+        // Ahead by days, which ages what is kept; behind by an hour at most: a day behind shows
+        // windows that a right clock never would.
+        let ahead = [1_000, 3_600_000, 86_400_000 * 20][self.dice.roll(3) as usize];
+        let skew = self.dice.roll(ahead + 3_600_000) as i64 - 3_600_000;
+        self.instances[i].clocks.jump_to(skew);
+        self.faults.note("clock jumps", 1);
+    }
+
+    /// A record that is no event.
+    fn poison(&mut self) {
+        let partition = self.dice.roll(u64::from(SOURCES)) as u32;
+        self.append("source", partition, None, Some(b"{\"id\":1,".to_vec()));
+        self.faults.note("poison records", 1);
     }
 
     fn feed(&mut self) {
@@ -240,17 +290,7 @@ impl Schedule {
             value,
             headers: Vec::new(),
         };
-        self.log.append(out, None).unwrap();
-    }
-
-    fn records(&self, topic: &str, partition: u32) -> Vec<Record> {
-        let mut reader = self.log.reader().unwrap();
-        let at = TopicPartition::new(topic, partition);
-        let start = reader.bounds(&at).unwrap().start;
-        reader.assign(&[(at, start)]).unwrap();
-        let mut out = Vec::new();
-        while reader.poll(10_000, Duration::ZERO, &mut out).unwrap() > 0 {}
-        out
+        self.log.append(out, Some(self.clocks.now().0 / 1000)).unwrap();
     }
 
     /// An old record appears again at the end of its partition: a repetition of an event or of
@@ -264,7 +304,7 @@ impl Schedule {
             _ => (topics.kpis, 2),
         };
         let partition = self.dice.roll(u64::from(partitions)) as u32;
-        let records = self.records(&topic, partition);
+        let records = records(&self.log, &topic, partition, Offset(0));
         if records.is_empty() {
             return;
         }
@@ -275,42 +315,28 @@ impl Schedule {
             return;
         }
         self.append(&topic, partition, record.key.clone(), record.value.clone());
-        if stale { self.faults.stale_writes += 1 } else { self.faults.repetitions += 1 }
+        self.faults.note(if stale { "stale writes" } else { "repetitions" }, 1);
     }
 
-    /// The log forgets superseded records, as far as the compaction lag would let it: a stale
-    /// partial or row that was written last is repaired before it is alone, which the lag promises,
-    /// so here only images are compacted.
+    /// The log forgets superseded records, as far as the compaction lag lets it; images at once.
     fn compact(&mut self) {
-        self.log.compact(&self.config.topics().images);
-        self.faults.compactions += 1;
+        // What goes is looked at first.
+        self.witness.look(&self.log, &self.config).unwrap_or_else(|why| panic!("{why}"));
+        let topics = self.config.topics();
+        let lag = 2 * self.config.publish.repair_interval.as_millis() as i64;
+        let moment = self.clocks.now().0 / 1000 - lag;
+        for topic in [&topics.partials, &topics.kpis] {
+            self.log.compact_before(topic, moment);
+        }
+        self.log.compact(&topics.images);
+        self.faults.note("compactions", 1);
     }
+}
 
-    /// The rows on the results topic, highest version a key, against the expected ones.
-    fn compare(&self, expected: &rows::Expected) -> Result<(), String> {
-        #[derive(serde::Deserialize)]
-        struct Seen<'a> {
-            version: u64,
-            as_of: Option<&'a str>,
-            #[serde(borrow)]
-            kpis: &'a RawValue,
-        }
-        let mut held: BTreeMap<String, (u64, Option<Timestamp>, String)> = BTreeMap::new();
-        for record in (0..2).flat_map(|p| self.records(&self.config.topics().kpis, p)) {
-            let (Some(key), Some(value)) = (record.key, record.value) else { continue };
-            let row: Seen<'_> = serde_json::from_slice(&value).unwrap();
-            let as_of = row.as_of.and_then(Timestamp::parse_rfc3339);
-            let entry = held.entry(String::from_utf8(key).unwrap()).or_default();
-            if (row.version, as_of) >= (entry.0, entry.1) {
-                *entry = (row.version, as_of, row.kpis.get().to_owned());
-            }
-        }
-        if expected.telling.is_empty() {
-            return Err("nothing is expected: the schedule proves nothing".to_owned());
-        }
-        let calendar = held
-            .into_iter()
-            .filter(|(key, _)| key.split('|').next().is_some_and(|w| w.contains(':')));
-        expected.compare(&calendar.map(|(key, (.., kpis))| (key, kpis)).collect())
-    }
+fn note(faults: &mut Faults, log: &FaultyLog) {
+    let Mishaps { failures, lost_acks, torn_writes, landed_late } = log.mishaps();
+    faults.note("failed calls", failures);
+    faults.note("lost acknowledgements", lost_acks);
+    faults.note("torn writes", torn_writes);
+    faults.note("late landings", landed_late);
 }

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tidemark::config::Config;
@@ -17,15 +17,28 @@ use tidemark::telemetry::Telemetry;
 pub struct Clocks {
     elapsed: Arc<AtomicU64>,
     base: (Timestamp, Instant),
+    /// By how much the wall clock is wrong, milliseconds.
+    skew: Arc<AtomicI64>,
 }
 
 impl Clocks {
     pub fn new(now: Timestamp) -> Clocks {
-        Clocks { elapsed: Arc::default(), base: (now, tidemark::clock::monotonic()) }
+        let base = (now, tidemark::clock::monotonic());
+        Clocks { elapsed: Arc::default(), base, skew: Arc::default() }
     }
 
     pub fn now(&self) -> Timestamp {
-        self.base.0 + Span(self.elapsed.load(Ordering::Relaxed) as i64 * 1000)
+        let elapsed = self.elapsed.load(Ordering::Relaxed) as i64;
+        self.base.0 + Span((elapsed + self.skew.load(Ordering::Relaxed)) * 1000)
+    }
+
+    /// The same time on another machine, whose wall clock can be wrong on its own.
+    pub fn of_another_machine(&self) -> Clocks {
+        Clocks { skew: Arc::default(), ..self.clone() }
+    }
+
+    pub fn jump_to(&self, skew_millis: i64) {
+        self.skew.store(skew_millis, Ordering::Relaxed);
     }
 
     pub fn timer(&self) -> Instant {

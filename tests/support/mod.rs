@@ -76,3 +76,38 @@ pub fn delete_records(
     let done = runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
     done.elements()[0].error().unwrap();
 }
+
+/// An admin client, and a runtime to wait for its answers on.
+#[cfg(feature = "kafka")]
+fn admin(
+    bootstrap: &str,
+) -> (rdkafka::admin::AdminClient<rdkafka::client::DefaultClientContext>, tokio::runtime::Runtime) {
+    let client = rdkafka::ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
+    (client, tokio::runtime::Builder::new_current_thread().build().unwrap())
+}
+
+/// Deletes a topic, and waits until the brokers do not know it any more.
+#[cfg(feature = "kafka")]
+pub fn delete_topic(bootstrap: &str, topic: &str) {
+    use tidemark::log::Log;
+
+    let (admin, runtime) = admin(bootstrap);
+    let done =
+        runtime.block_on(admin.delete_topics(&[topic], &rdkafka::admin::AdminOptions::new()));
+    done.unwrap().pop().unwrap().unwrap();
+    await_some("the topic is gone", Duration::from_secs(60), || {
+        kafka_log(bootstrap).describe(topic).unwrap().is_none().then_some(())
+    });
+}
+
+/// Sets a topic's settings; those not named fall back to the brokers' defaults.
+#[cfg(feature = "kafka")]
+pub fn alter_topic(bootstrap: &str, topic: &str, settings: &[(&str, &str)]) {
+    use rdkafka::admin::{AdminOptions, AlterConfig, ResourceSpecifier};
+
+    let (admin, runtime) = admin(bootstrap);
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+    let change = settings.iter().fold(change, |change, (name, value)| change.set(name, value));
+    let done = runtime.block_on(admin.alter_configs([&change], &AdminOptions::new()));
+    done.unwrap().pop().unwrap().unwrap();
+}

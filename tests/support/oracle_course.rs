@@ -82,6 +82,7 @@ impl Course {
             watermark,
             idle: false,
             next: 0,
+            newest: Some(watermark),
         }
     }
 

@@ -146,6 +146,7 @@ impl Script {
             watermark,
             idle,
             next: 0,
+            newest: Some(watermark),
         });
     }
 
