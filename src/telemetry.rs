@@ -280,6 +280,11 @@ impl Telemetry {
         self.metrics.restore_bytes.with_label_values(&label).set(bytes as f64);
     }
 
+    /// A restore was dropped, because its part belongs to another process: what is left is there.
+    pub fn restore_dropped(&self, stage: Stage) {
+        self.metrics.restored.with_label_values(&[stage.as_str()]).set(1.0);
+    }
+
     /// A publish, from first row computed to last row acknowledged.
     pub fn published(&self, took: Duration) {
         self.metrics.publish.observe(took.as_secs_f64());

@@ -135,6 +135,7 @@ impl Ledger {
         }
         out.entities = state.entities.into_iter().collect();
         let ids: Vec<_> = state.segments.into_iter().map(|s| out.credits.segment(s)).collect();
+        out.cells.reserve(state.cells.len());
         for (place, slice, measures) in state.cells {
             let segment = ids.get(place as usize).ok_or_else(|| {
                 ImageError::Broken("a cell names a segment that is not there".to_owned())

@@ -170,6 +170,7 @@ impl Bookkeeper {
         let (context, definition) = (&self.context, &self.definition);
         let restored = images::restore(context, &mut *reader, definition, shard, &mut keep)?;
         let Some(restored) = restored else {
+            context.telemetry.restore_dropped(Stage::Ledger);
             tracing::info!(stage = "ledger", %shard, "taken away in the middle of its restore");
             return Ok(None);
         };

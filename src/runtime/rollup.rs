@@ -194,6 +194,11 @@ impl Merger {
         let mut rollup = Rollup::new(self.definition.clone(), partition, now);
         let rows = TopicPartition { topic: self.kpis.clone(), partition };
         let mut keep = || Ok(self.news.keeps(&mut *self.member, partition.0)?);
+        let dropped = || {
+            context.telemetry.restore_dropped(Stage::Rollup);
+            tracing::info!(stage = "rollup", %partition, "taken away in the middle of its restore");
+            Ok(None)
+        };
         let seen = read_through(context, &mut *reader, &rows, None, &mut keep, |record| {
             let row: Option<Seen> =
                 record.value.as_deref().and_then(|v| serde_json::from_slice(v).ok());
@@ -205,7 +210,7 @@ impl Merger {
             Ok(())
         })?;
         let Some(seen) = seen else {
-            return Ok(None);
+            return dropped();
         };
         let publish = &context.config.publish;
         let timer = (context.timer)();
@@ -224,7 +229,7 @@ impl Merger {
             merge(context, &mut part, &record)
         })?;
         let Some(read) = read else {
-            return Ok(None);
+            return dropped();
         };
         for key in swept {
             let (topic, key) = (self.partials.clone(), Some(key));

@@ -64,7 +64,7 @@ fn join(job: &Job, stage: &str, topic: &str) -> Box<dyn Member> {
     job.log.inner.join(&format!("job.g1.{stage}"), &[topic]).unwrap()
 }
 
-/// Which partitions of a topic a step reads.
+/// Whether a stage says that all of it is there.
 fn restored(owner: &Owner, stage: &str) -> bool {
     owner.check(stage).is_ok()
 }
@@ -103,6 +103,7 @@ fn a_restore_of_what_the_group_took_away_is_dropped() {
             }
             assert_eq!(*polls.lock().unwrap(), 1, "{stage} reads {topic} no further");
             assert!(restored(&owner, stage), "it has all that is left to it");
+            assert_eq!(owner.metric("tidemark_restored"), 1.0);
             // Given back, it is restored from the start.
             job.log.unhook();
             drop(other.lock().unwrap().take());
