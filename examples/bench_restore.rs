@@ -46,18 +46,42 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Longest and sum of some times.
+/// How long something took, shard by shard: the longest and the sum, and CPU seconds, which
+/// neighbors on the machine change less.
 #[derive(Default)]
-struct Times(Duration, Duration);
+struct Times {
+    longest: Duration,
+    sum: Duration,
+    cpu: f64,
+}
 
 impl Times {
-    fn add(&mut self, took: Duration) {
-        *self = Times(self.0.max(took), self.1 + took);
+    fn of<T>(&mut self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let (started, cpu) = (monotonic(), cpu_seconds()?);
+        let done = work()?;
+        let took = since(started);
+        (self.longest, self.sum) = (self.longest.max(took), self.sum + took);
+        self.cpu += cpu_seconds()? - cpu;
+        Ok(done)
     }
 
     fn tell(&self, what: &str) {
-        println!("  {what}: {:.2?} in all, {:.2?} the longest shard", self.1, self.0);
+        let Times { longest, sum, cpu } = self;
+        println!(
+            "  {what}: {sum:.2?} ({cpu:.2} CPU-seconds) in all, {longest:.2?} the longest shard"
+        );
     }
+}
+
+/// User and system time of this process so far; 0 where the system does not say.
+fn cpu_seconds() -> anyhow::Result<f64> {
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else {
+        return Ok(0.0);
+    };
+    let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11);
+    let mut ticks = || anyhow::Ok(fields.next().unwrap_or("0").parse::<f64>()?);
+    // Clock ticks are 100 a second on every Linux that we know of.
+    Ok((ticks()? + ticks()?) / 100.0)
 }
 
 fn measure(name: &str, deals: u64, shards: u32, log: Arc<dyn Log>) -> anyhow::Result<()> {
@@ -71,23 +95,20 @@ fn measure(name: &str, deals: u64, shards: u32, log: Arc<dyn Log>) -> anyhow::Re
         let ledger = build(&definition, shard, deals / u64::from(shards))?;
         let sizes = ledger.sizes();
         (cells, memory) = (cells + sizes.cells, memory + sizes.entity_bytes);
-        let started = monotonic();
-        std::hint::black_box(ledger.image());
-        imaging.add(since(started));
-        let started = monotonic();
+        imaging.of(|| Ok(std::hint::black_box(ledger.image())))?;
         let mut images = Images::none(&context, shard);
-        bytes += images.write(&context, &mut *writer, &mut *reader, &ledger)?.bytes;
-        writing.add(since(started));
+        bytes += writing
+            .of(|| Ok(images.write(&context, &mut *writer, &mut *reader, &ledger)?.bytes))?;
     }
     println!("  images: {bytes} bytes; {cells} cells, {memory} bytes of entities");
     imaging.tell("image()");
     writing.tell("image() and writing it");
     let (mut restoring, mut kept, mut read) = (Times::default(), Vec::new(), 0);
     for shard in (0..shards).map(Partition) {
-        let started = monotonic();
-        let mut reader = context.log.reader()?;
-        let restored = restore(&context, &mut *reader, &definition, shard, &mut || Ok(true))?;
-        restoring.add(since(started));
+        let restored = restoring.of(|| {
+            let mut reader = context.log.reader()?;
+            Ok(restore(&context, &mut *reader, &definition, shard, &mut || Ok(true))?)
+        })?;
         let restored = restored.ok_or_else(|| anyhow::anyhow!("nothing restored"))?;
         read += restored.bytes;
         kept.push(restored.ledger);

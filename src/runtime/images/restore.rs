@@ -1,5 +1,6 @@
 //! From the images partition, or the cache and what came behind it, to a shard.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -157,7 +158,7 @@ fn best(
             None => unusable(key, &"its manifest cannot be read"),
         }
     }
-    manifests.sort_by(|a, b| b.rank().cmp(&a.rank()));
+    manifests.sort_by_key(|manifest| Reverse(manifest.rank()));
     // The highest epoch that may have been published under, and is not restored.
     let mut passed_over = 0;
     let (mut cached, any) = (cached, !found.manifests.is_empty());
