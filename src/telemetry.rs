@@ -289,9 +289,16 @@ impl Telemetry {
         self.metrics.cells.with_label_values(&[stage.as_str(), clip(part)]).set(n as f64);
     }
 
-    /// Size of a shard's newest image as written.
-    pub fn image_bytes(&self, shard: &str, bytes: usize) {
+    /// An image of a shard is complete on the log.
+    pub fn image_written(&self, shard: &str, bytes: usize) {
         self.metrics.image_bytes.with_label_values(&[clip(shard)]).set(bytes as f64);
+        self.metrics.images_written.inc();
+        self.metrics.image_bytes_written.inc_by(bytes as u64);
+    }
+
+    /// An image is there and cannot be used.
+    pub fn image_unusable(&self) {
+        self.metrics.images_unusable.inc();
     }
 
     /// A stage begins to restore.
@@ -299,10 +306,17 @@ impl Telemetry {
         self.metrics.restored.with_label_values(&[stage.as_str()]).set(0.0);
     }
 
-    /// A stage has restored all its parts, in so long.
-    pub fn restored(&self, stage: Stage, took: Duration) {
+    /// A stage has restored a part, in so long and from so many bytes.
+    pub fn restored(&self, stage: Stage, took: Duration, bytes: u64) {
+        let label = [stage.as_str()];
+        self.metrics.restored.with_label_values(&label).set(1.0);
+        self.metrics.restore.with_label_values(&label).set(took.as_secs_f64());
+        self.metrics.restore_bytes.with_label_values(&label).set(bytes as f64);
+    }
+
+    /// A restore was dropped, because its part belongs to another process: what is left is there.
+    pub fn restore_dropped(&self, stage: Stage) {
         self.metrics.restored.with_label_values(&[stage.as_str()]).set(1.0);
-        self.metrics.restore.with_label_values(&[stage.as_str()]).set(took.as_secs_f64());
     }
 
     /// A publish, from first row computed to last row acknowledged.

@@ -42,6 +42,7 @@ mod taken {
         assert_eq!(config.publish.repair_interval, Duration::from_secs(600));
         assert_eq!(config.publish.image_interval, Duration::from_secs(600));
         assert_eq!(config.publish.image_bytes, 64 << 20);
+        assert_eq!(config.publish.image_cache, None);
         assert_eq!((config.intake.max_record_bytes, config.intake.max_array), (1 << 20, 1000));
         assert_eq!(config.http.listen.to_string(), "127.0.0.1:9464");
         assert!(!config.http.allow_remote);
@@ -324,6 +325,13 @@ mod secret {
         let print = config.print();
         let head: Vec<&str> = print.lines().take(12).map(str::trim_end).collect();
         assert_snapshot!(head.join("\n"));
+    }
+
+    #[test]
+    fn the_cache_of_images_stands_beside_the_configuration() {
+        let text = "[publish]\nimage_cache = \"images\"\n";
+        let config = Config::from_toml(text, "etc/tidemark.toml", std::iter::empty()).unwrap();
+        assert_eq!(config.publish.image_cache, Some("etc/images".into()));
     }
 
     #[test]

@@ -284,8 +284,8 @@ async fn promtool_finds_nothing_to_say() {
     t.lag(Stage::Intake, "sales-0", 1);
     t.entities("0", 1);
     t.cells(Stage::Ledger, "0", 1);
-    t.image_bytes("0", 1);
-    t.restored(Stage::Ledger, Duration::from_millis(1));
+    t.image_written("0", 1);
+    t.restored(Stage::Ledger, Duration::from_millis(1), 1);
     t.published(Duration::from_millis(1));
     t.log_error("transport");
     t.series_dropped("tidemark_rep_win_ratio", 1);

@@ -55,7 +55,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     let sources = sources(reader, typed.sources.unwrap_or_default(), &topics);
     let kafka = kafka(reader, typed.kafka, base, env);
     let http = http(reader, &typed.http);
-    let publish = publish(reader, &typed.publish, &typed.topics);
+    let publish = publish(reader, &typed.publish, &typed.topics, base);
     let time = TimeRules {
         out_of_orderness: Span::from(typed.time.out_of_orderness.0),
         idle_after: typed.time.idle_after.0.0,
@@ -261,13 +261,19 @@ fn http(reader: &mut Reader, typed: &typed::Http) -> Http {
     Http { listen, allow_remote }
 }
 
-fn publish(reader: &mut Reader, typed: &typed::Publish, topics: &typed::Topics) -> Publish {
+fn publish(
+    reader: &mut Reader,
+    typed: &typed::Publish,
+    topics: &typed::Topics,
+    base: &Path,
+) -> Publish {
     let out = Publish {
         publish_interval: typed.publish_interval.0.0,
         emit_interval: typed.emit_interval.0.0,
         repair_interval: typed.repair_interval.0.0,
         image_interval: typed.image_interval.0.0,
         image_bytes: typed.image_bytes.0.0,
+        image_cache: typed.image_cache.as_ref().map(|dir| base.join(&dir.0)),
     };
     let often = [("publish_interval", out.publish_interval), ("emit_interval", out.emit_interval)];
     for (name, interval) in often {

@@ -25,7 +25,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::definition::Definition;
@@ -146,6 +146,8 @@ pub struct Publish {
     pub image_interval: Duration,
     /// How much log may be read before the next image, bytes.
     pub image_bytes: u64,
+    /// Directory that keeps a copy of each owned shard's newest image; none without it.
+    pub image_cache: Option<PathBuf>,
 }
 
 /// Bounds on what is taken in.

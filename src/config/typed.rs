@@ -119,6 +119,7 @@ table! {
         repair_interval: Given<Positive>,
         image_interval: Given<Positive>,
         image_bytes: Given<Bytes<{ 64 << 10 }, { 1 << 40 }>>,
+        image_cache: Option<Given<String>>,
     }
     Intake {
         max_record_bytes: Given<Bytes<{ 1 << 10 }, { 256 << 20 }>>,

@@ -122,6 +122,19 @@ impl Ledger {
         self.epoch > self.restored_epoch
     }
 
+    /// The epoch that it publishes under.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Begins an epoch above one that another owner may have published under, where this state does
+    /// not come from its image, since that cannot be read: what was published under it, perhaps by
+    /// another directory, would outrank this shard for ever.
+    pub fn outrank(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch + 1);
+        self.re_emit();
+    }
+
     /// An image holds the epoch.
     pub fn epoch_kept(&mut self) {
         self.restored_epoch = self.epoch;

@@ -52,8 +52,10 @@ pub enum ImageError {
     },
 }
 
+/// What an image holds: `K`, `E`, `S` and `M` are owned where it is read, and borrowed where it is
+/// written, since a worker that copied its whole state first would stand still for twice as long.
 #[derive(Serialize, Deserialize)]
-struct State {
+struct State<K, E, S, M> {
     definition: u64,
     reference: u64,
     epoch: u64,
@@ -63,27 +65,28 @@ struct State {
     frontier: Frontier,
     doubts: Vec<Doubt>,
     texts: Vec<Arc<str>>,
-    entities: Vec<(Box<str>, Entity)>,
-    segments: Vec<Segment>,
-    cells: Vec<(u32, Slice, Measures)>,
+    entities: Vec<(K, E)>,
+    segments: Vec<S>,
+    cells: Vec<(u32, Slice, M)>,
 }
+
+type Owned = State<Box<str>, Entity, Segment, Measures>;
 
 impl Ledger {
     /// The whole shard as bytes.
     pub fn image(&self) -> Vec<u8> {
-        let mut entities: Vec<_> =
-            self.entities.iter().map(|(k, e)| (k.clone(), e.clone())).collect();
-        entities.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let mut entities: Vec<_> = self.entities.iter().map(|(k, e)| (&**k, e)).collect();
+        entities.sort_unstable_by(|a, b| a.0.cmp(b.0));
         // Numbered by name, since ids and the order of a map depend on how the state came about.
         let ids: BTreeSet<_> = self.cells.keys().map(|(segment, _)| *segment).collect();
         let named: BTreeMap<&Segment, _> =
             ids.into_iter().map(|id| (self.credits.resolve(id), id)).collect();
         let places: BTreeMap<_, _> = named.values().copied().zip(0u32..).collect();
-        let segments = named.into_keys().cloned().collect();
+        let segments: Vec<_> = named.into_keys().collect();
         let mut cells: Vec<_> = self
             .cells
             .iter()
-            .map(|((segment, slice), cell)| (places[segment], *slice, cell.measures.clone()))
+            .map(|((segment, slice), cell)| (places[segment], *slice, &cell.measures))
             .collect();
         cells.sort_unstable_by_key(|(segment, slice, _)| (*slice, *segment));
         let state = State {
@@ -134,6 +137,7 @@ impl Ledger {
         }
         out.entities = state.entities.into_iter().collect();
         let ids: Vec<_> = state.segments.into_iter().map(|s| out.credits.segment(s)).collect();
+        out.cells.reserve(state.cells.len());
         for (place, slice, measures) in state.cells {
             let segment = ids.get(place as usize).ok_or_else(|| {
                 ImageError::Broken("a cell names a segment that is not there".to_owned())
@@ -152,7 +156,7 @@ impl Ledger {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<State, ImageError> {
+fn decode(bytes: &[u8]) -> Result<Owned, ImageError> {
     let broken = |why: &str| ImageError::Broken(why.to_owned());
     if bytes.len() < HEAD + 8 || &bytes[..4] != MAGIC {
         return Err(broken("no image header"));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::guard::guarded;
-use super::images::{self, Manifest};
+use super::images::{self, Images};
+use super::news::News;
 use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Pace, TELL, Worker};
 use crate::clock::{monotonic, since};
 use crate::intake::{Stored, read_stored};
@@ -26,7 +27,7 @@ const BEHIND: Duration = Duration::from_secs(2);
 
 struct Shard {
     ledger: Ledger,
-    manifest: Option<Manifest>,
+    images: Images,
     /// Bytes of events read since the image.
     read: u64,
     image: Every,
@@ -41,6 +42,8 @@ struct Bookkeeper {
     reader: Box<dyn Reader>,
     writer: Box<dyn Writer>,
     member: Box<dyn Member>,
+    /// What the group said and was not acted upon yet.
+    news: News,
     shards: BTreeMap<u32, Shard>,
     /// What the group has given to this member.
     wanted: Vec<u32>,
@@ -68,6 +71,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         reader: context.log.reader()?,
         writer: context.log.writer()?,
         member: context.log.join(&group, &[&context.topics.events])?,
+        news: News::default(),
         shards: BTreeMap::new(),
         wanted: Vec::new(),
         events: context.topics.events.as_str().into(),
@@ -120,10 +124,9 @@ impl Bookkeeper {
     /// Takes what the group gives and takes away. At most one part is restored in a step, so that
     /// the group hears from this member in between.
     fn rebalance(&mut self) -> Result<(), Fault> {
-        let owned = self.member.poll(Duration::ZERO)?;
-        let mut changed = owned.is_some();
-        if let Some(owned) = owned {
-            let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
+        let mut changed = false;
+        while let Some(owned) = self.news.take(&mut *self.member)? {
+            changed = true;
             let telemetry = &self.context.telemetry;
             self.shards.retain(|shard, _| {
                 let keep = owned.contains(shard);
@@ -136,9 +139,11 @@ impl Bookkeeper {
         }
         let missing = self.wanted.iter().find(|p| !self.shards.contains_key(p)).copied();
         if let Some(shard) = missing {
-            let restored = self.restore(Partition(shard))?;
-            self.shards.insert(shard, restored);
-            changed = true;
+            // Where the group took it away meanwhile, the next step hears of that.
+            if let Some(restored) = self.restore(Partition(shard))? {
+                self.shards.insert(shard, restored);
+                changed = true;
+            }
         }
         if !changed {
             return Ok(());
@@ -157,12 +162,20 @@ impl Bookkeeper {
         TopicPartition { topic: self.events.clone(), partition: Partition(shard) }
     }
 
-    fn restore(&mut self, shard: Partition) -> Result<Shard, Fault> {
+    /// `None` where the group took the shard away in between.
+    fn restore(&mut self, shard: Partition) -> Result<Option<Shard>, Fault> {
         let started = monotonic();
         self.context.telemetry.restoring(Stage::Ledger);
         self.context.health.set("ledger", Err(format!("restoring shard {shard}")));
         let mut reader = self.context.log.reader()?;
-        let restored = images::restore(&self.context, &mut *reader, &self.definition, shard)?;
+        let mut keep = || Ok(self.news.keeps(&mut *self.member, shard.0)?);
+        let (context, definition) = (&self.context, &self.definition);
+        let restored = images::restore(context, &mut *reader, definition, shard, &mut keep)?;
+        let Some(restored) = restored else {
+            context.telemetry.restore_dropped(Stage::Ledger);
+            tracing::info!(stage = "ledger", %shard, "taken away in the middle of its restore");
+            return Ok(None);
+        };
         let next = restored.ledger.next();
         let bounds = reader.bounds(&self.partition(shard.0))?;
         if next > bounds.end {
@@ -189,14 +202,15 @@ impl Bookkeeper {
         let now = (self.context.timer)();
         // A shard without an image gets its first one soon: it also fixes which directory and
         // stage table its partials were made with.
-        let image = match restored.manifest {
+        let image = match restored.images.newest() {
             Some(_) => Every::later(publish.image_interval, now),
             None => Every::new(publish.image_interval, now),
         };
         let repair = Every::later(publish.repair_interval, now);
-        self.context.telemetry.restored(Stage::Ledger, since(started));
+        self.context.telemetry.restored(Stage::Ledger, since(started), restored.bytes);
         tracing::info!(stage = "ledger", %shard, %next, took = ?since(started), "restored");
-        Ok(Shard { ledger, manifest: restored.manifest, read: 0, image, repair, beat: None })
+        let images = restored.images;
+        Ok(Some(Shard { ledger, images, read: 0, image, repair, beat: None }))
     }
 
     fn fold(&mut self, record: &Record) -> Result<(), Fault> {
@@ -341,22 +355,15 @@ impl Bookkeeper {
     fn take_images(&mut self) -> Result<(), Fault> {
         let now = (self.context.timer)();
         for (shard, state) in &mut self.shards {
-            let size = state.manifest.as_ref().map_or(0, |m| m.bytes as u64);
+            let size = state.images.newest().map_or(0, |m| m.bytes as u64);
             let grown = state.read > self.context.config.publish.image_bytes.max(size);
             // An image of an epoch that is not out yet would make the next owner think that it is.
             let due = grown || state.ledger.begins_epoch();
             if !state.ledger.is_held() && (due || (state.read > 0 && state.image.due(now))) {
-                let before = state.manifest.as_ref();
-                let manifest = images::write(
-                    &self.context,
-                    &mut *self.writer,
-                    &state.ledger,
-                    Partition(*shard),
-                    before,
-                )?;
-                self.context.telemetry.image_bytes(&shard.to_string(), manifest.bytes);
+                let (writer, reader) = (&mut *self.writer, &mut *self.reader);
+                let manifest = state.images.write(&self.context, writer, reader, &state.ledger)?;
+                tracing::debug!(stage = "ledger", shard, image = manifest.image, "image written");
                 state.ledger.epoch_kept();
-                state.manifest = Some(manifest);
                 state.read = 0;
                 state.image = Every::later(self.context.config.publish.image_interval, now);
             }

@@ -6,9 +6,10 @@
 
 mod board;
 mod guard;
-mod images;
+pub mod images;
 mod intake;
 mod ledger;
+mod news;
 mod rollup;
 
 pub use guard::{Poison, Probe};
@@ -278,25 +279,43 @@ impl Pace {
     }
 }
 
-/// Reads a partition from its start to where it ends now; `each` takes the records in order.
+/// What was read of a partition.
+struct Through {
+    /// Behind the last record.
+    end: Offset,
+    /// Size of all records.
+    bytes: u64,
+}
+
+/// Reads a partition from its start, or from a position, to where it ends now; `each` takes the
+/// records in order. Between batches `keep` says whether to go on: it is where the group is asked,
+/// so that a restore, however long, holds no rebalance up. `None` where it said no.
 fn read_through(
     context: &Context,
     reader: &mut dyn Reader,
     partition: &TopicPartition,
+    from: Option<Offset>,
+    keep: &mut dyn FnMut() -> Result<bool, Fault>,
     mut each: impl FnMut(crate::log::Record) -> Result<(), Fault>,
-) -> Result<Offset, Fault> {
+) -> Result<Option<Through>, Fault> {
     let bounds = reader.bounds(partition)?;
-    let mut next = bounds.start;
+    let mut next = from.unwrap_or(bounds.start);
+    let mut bytes = 0;
     reader.assign(&[(partition.clone(), next)])?;
     let mut batch = Vec::new();
     while next < bounds.end {
         if context.stop.is_requested() {
             return Err(Fault::Stopped);
         }
+        if !keep()? {
+            return Ok(None);
+        }
         batch.clear();
         reader.poll(BATCH, Duration::from_millis(200), &mut batch)?;
         for record in batch.drain(..) {
             next = record.offset.next();
+            let sizes = [&record.key, &record.value].map(|part| part.as_ref().map_or(0, Vec::len));
+            bytes += sizes.iter().sum::<usize>() as u64;
             each(record)?;
         }
         // The newest records may be gone by compaction: their offsets never come.
@@ -304,5 +323,5 @@ fn read_through(
             break;
         }
     }
-    Ok(bounds.end.max(next))
+    Ok(Some(Through { end: bounds.end.max(next), bytes }))
 }

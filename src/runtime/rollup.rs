@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::guard::guarded;
+use super::news::News;
 use super::{BATCH, Context, Every, FLUSH, Fault, Pace, Worker, read_through};
 use crate::clock::{monotonic, since};
 use crate::http::{Caps, KpiSnapshot};
@@ -51,6 +52,8 @@ struct Merger {
     reader: Box<dyn Reader>,
     writer: Box<dyn Writer>,
     member: Box<dyn Member>,
+    /// What the group said and was not acted upon yet.
+    news: News,
     parts: BTreeMap<u32, Part>,
     /// What the group has given to this member.
     wanted: Vec<u32>,
@@ -73,6 +76,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         reader: context.log.reader()?,
         writer: context.log.writer()?,
         member: context.log.join(&group, &[&context.topics.partials])?,
+        news: News::default(),
         parts: BTreeMap::new(),
         wanted: Vec::new(),
         partials: context.topics.partials.as_str().into(),
@@ -157,10 +161,9 @@ impl Merger {
     /// Takes what the group gives and takes away. At most one part is restored in a step, so that
     /// the group hears from this member in between.
     fn rebalance(&mut self) -> Result<(), Fault> {
-        let owned = self.member.poll(Duration::ZERO)?;
-        let mut changed = owned.is_some();
-        if let Some(owned) = owned {
-            let owned: Vec<u32> = owned.iter().map(|p| p.partition.0).collect();
+        let mut changed = false;
+        while let Some(owned) = self.news.take(&mut *self.member)? {
+            changed = true;
             let lost: Vec<u32> =
                 self.parts.keys().filter(|p| !owned.contains(p)).copied().collect();
             for partition in lost {
@@ -172,9 +175,11 @@ impl Merger {
         }
         let missing = self.wanted.iter().find(|p| !self.parts.contains_key(p)).copied();
         if let Some(partition) = missing {
-            let part = self.restore(Partition(partition))?;
-            self.parts.insert(partition, part);
-            changed = true;
+            // Where the group took it away meanwhile, the next step hears of that.
+            if let Some(part) = self.restore(Partition(partition))? {
+                self.parts.insert(partition, part);
+                changed = true;
+            }
         }
         if !changed {
             return Ok(());
@@ -189,8 +194,9 @@ impl Merger {
         Ok(())
     }
 
-    /// The state is a view of the compacted partials; revisions go on from the rows published.
-    fn restore(&mut self, partition: Partition) -> Result<Part, Fault> {
+    /// The state is a view of the compacted partials; revisions go on from the rows published. `None`
+    /// where the group took the partition away in between.
+    fn restore(&mut self, partition: Partition) -> Result<Option<Part>, Fault> {
         let started = monotonic();
         let context = &self.context;
         context.telemetry.restoring(Stage::Rollup);
@@ -199,7 +205,13 @@ impl Merger {
         let now = (context.clock)();
         let mut rollup = Rollup::new(self.definition.clone(), partition, now);
         let rows = TopicPartition { topic: self.kpis.clone(), partition };
-        read_through(context, &mut *reader, &rows, |record| {
+        let mut keep = || Ok(self.news.keeps(&mut *self.member, partition.0)?);
+        let dropped = || {
+            context.telemetry.restore_dropped(Stage::Rollup);
+            tracing::info!(stage = "rollup", %partition, "taken away in the middle of its restore");
+            Ok(None)
+        };
+        let seen = read_through(context, &mut *reader, &rows, None, &mut keep, |record| {
             let row: Option<Seen> =
                 record.value.as_deref().and_then(|v| serde_json::from_slice(v).ok());
             let key = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
@@ -209,6 +221,9 @@ impl Merger {
             }
             Ok(())
         })?;
+        let Some(seen) = seen else {
+            return dropped();
+        };
         let publish = &context.config.publish;
         let timer = (context.timer)();
         let repair = Every::later(publish.repair_interval, timer);
@@ -216,7 +231,7 @@ impl Merger {
         let mut part = Part { rollup, next: Offset(0), repair, page, changed: true };
         let partials = TopicPartition { topic: self.partials.clone(), partition };
         let mut swept = Vec::new();
-        let end = read_through(context, &mut *reader, &partials, |record| {
+        let read = read_through(context, &mut *reader, &partials, None, &mut keep, |record| {
             // A shard deletes what it lets go of, unless it died in between: nobody else would.
             let cell = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
             if record.value.is_some() && cell.is_some_and(|key| part.rollup.is_expired(key)) {
@@ -225,6 +240,9 @@ impl Merger {
             }
             merge(context, &mut part, &record)
         })?;
+        let Some(read) = read else {
+            return dropped();
+        };
         for key in swept {
             let (topic, key) = (self.partials.clone(), Some(key));
             self.writer.send(Outgoing {
@@ -235,11 +253,11 @@ impl Merger {
                 headers: Vec::new(),
             })?;
         }
-        part.next = end;
+        part.next = read.end;
         part.rollup.re_emit();
-        context.telemetry.restored(Stage::Rollup, since(started));
-        tracing::info!(stage = "rollup", %partition, %end, took = ?since(started), "restored");
-        Ok(part)
+        context.telemetry.restored(Stage::Rollup, since(started), seen.bytes + read.bytes);
+        tracing::info!(stage = "rollup", %partition, end = %read.end, took = ?since(started), "restored");
+        Ok(Some(part))
     }
 
     fn emit(&mut self) -> Result<(), Fault> {

@@ -103,10 +103,18 @@ declare! {
         "Cells (segment and slice) in the state of a part.";
     restore gauges "tidemark_restore_seconds" ["stage"]
         "How long the last restore of a stage took.";
+    restore_bytes gauges "tidemark_restore_bytes" ["stage"]
+        "Bytes read in the last restore of a stage: of its log, and of the cache of images.";
     restored gauges "tidemark_restored" ["stage"]
         "1 when a stage has restored its state, 0 while it restores.";
     image_bytes gauges "tidemark_image_bytes" ["shard"]
         "Size of a shard's newest image, compressed.";
+    images_written counter "tidemark_images_written_total" []
+        "Images written to the log.";
+    image_bytes_written counter "tidemark_image_bytes_written_total" []
+        "Size of the images written to the log, compressed.";
+    images_unusable counter "tidemark_images_unusable_total" []
+        "Images found incomplete or broken at a restore; the next best was taken.";
     publish histogram "tidemark_publish_seconds" []
         "Time from the first row computed to the last row acknowledged, one publish.";
     log_errors counters "tidemark_log_errors_total" ["kind"]
