@@ -138,6 +138,8 @@ fn context(shards: u32, log: Arc<dyn Log>) -> anyhow::Result<Context> {
         clock: Arc::new(|| Timestamp::from_millis(wall_ms())),
         timer: Arc::new(monotonic),
         wait: Duration::ZERO,
+        probe: std::sync::Arc::new(|_| ()),
+        poison: std::sync::Arc::default(),
         stop: Stop::default(),
     })
 }
@@ -150,7 +152,15 @@ fn build(definition: &Arc<Definition>, shard: Partition, deals: u64) -> anyhow::
     let mut ledger = Ledger::new(definition.clone(), shard);
     let now = Timestamp::from_millis(1_767_225_600_000);
     let topology = vec![("t".to_owned(), 1)];
-    let beat = Heartbeat { topic: "t".into(), partition: 0, topology, watermark: now, idle: false };
+    let beat = Heartbeat {
+        topic: "t".into(),
+        partition: 0,
+        topology,
+        watermark: now,
+        idle: false,
+        next: 0,
+        newest: Some(now),
+    };
     ledger.beat(Offset(0), &beat);
     let currency = Currency::parse("EUR").ok_or_else(|| anyhow::anyhow!("EUR is a currency"))?;
     for i in 0..deals * EVENTS {

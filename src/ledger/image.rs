@@ -61,6 +61,7 @@ struct State<K, E, S, M> {
     epoch: u64,
     shard: u32,
     next: u64,
+    tail: Option<u64>,
     floors: (i32, i32),
     frontier: Frontier,
     doubts: Vec<Doubt>,
@@ -95,6 +96,7 @@ impl Ledger {
             epoch: self.epoch,
             shard: self.shard.0,
             next: self.next.0,
+            tail: self.tail,
             floors: self.floors,
             frontier: self.frontier.clone(),
             doubts: self.doubts.clone(),
@@ -145,6 +147,7 @@ impl Ledger {
             out.cells.insert((*segment, slice), Cell { measures, dirty: false, sent: true });
         }
         out.next = Offset(state.next);
+        out.tail = state.tail;
         out.floors = state.floors;
         out.frontier = state.frontier;
         out.doubts = state.doubts;

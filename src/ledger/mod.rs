@@ -116,6 +116,8 @@ pub struct Ledger {
     dimensions: Dimensions,
     shard: Partition,
     next: Offset,
+    /// Fingerprint of the record before `next`.
+    tail: Option<u64>,
     symbols: Symbols,
     credits: Credits,
     entities: Map<Box<str>, Entity>,
@@ -154,6 +156,7 @@ impl Ledger {
             definition,
             shard,
             next: Offset(0),
+            tail: None,
             symbols: Symbols::default(),
             credits: Credits::default(),
             entities: Map::default(),
@@ -173,6 +176,17 @@ impl Ledger {
     /// The offset of the next event to fold.
     pub fn next(&self) -> Offset {
         self.next
+    }
+
+    /// Fingerprint of the record before [`Ledger::next`], where it is known: tells whether a log is
+    /// the one that was folded.
+    pub fn tail(&self) -> Option<u64> {
+        self.tail
+    }
+
+    /// Takes note of the fingerprint of the record that is folded now.
+    pub fn note_tail(&mut self, mark: u64) {
+        self.tail = Some(mark);
     }
 
     /// Event time is complete up to here.

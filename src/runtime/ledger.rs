@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::guard::guarded;
+use super::halted::Halted;
 use super::images::{self, Images};
 use super::news::News;
-use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Pace, TELL, Worker};
+use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Pace, TELL, Worker, record_before};
 use crate::clock::{monotonic, since};
 use crate::intake::{Stored, read_stored};
 use crate::ledger::{Applied, Ledger, Verdict};
 use crate::log::{
-    Header, Member, Outgoing, Partition, Position, Reader, Record, TopicPartition, Writer,
+    Bounds, Header, Member, Outgoing, Partition, Position, Reader, Record, TopicPartition, Writer,
 };
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::definition::Definition;
@@ -45,6 +46,8 @@ struct Bookkeeper {
     /// What the group said and was not acted upon yet.
     news: News,
     shards: BTreeMap<u32, Shard>,
+    /// Shards that stand still.
+    halted: Halted,
     /// What the group has given to this member.
     wanted: Vec<u32>,
     events: Arc<str>,
@@ -73,6 +76,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         member: context.log.join(&group, &[&context.topics.events])?,
         news: News::default(),
         shards: BTreeMap::new(),
+        halted: Halted::default(),
         wanted: Vec::new(),
         events: context.topics.events.as_str().into(),
         partials: context.topics.partials.as_str().into(),
@@ -127,6 +131,7 @@ impl Bookkeeper {
         let mut changed = false;
         while let Some(owned) = self.news.take(&mut *self.member)? {
             changed = true;
+            self.halted.retain(&self.context, Stage::Ledger, &owned);
             let telemetry = &self.context.telemetry;
             self.shards.retain(|shard, _| {
                 let keep = owned.contains(shard);
@@ -137,12 +142,21 @@ impl Bookkeeper {
             });
             self.wanted = owned;
         }
-        let missing = self.wanted.iter().find(|p| !self.shards.contains_key(p)).copied();
+        let there = |p: &u32| self.shards.contains_key(p) || self.halted.holds(*p);
+        let missing = self.wanted.iter().find(|p| !there(p)).copied();
         if let Some(shard) = missing {
-            // Where the group took it away meanwhile, the next step hears of that.
-            if let Some(restored) = self.restore(Partition(shard))? {
-                self.shards.insert(shard, restored);
-                changed = true;
+            match self.restore(Partition(shard)) {
+                Ok(Some(restored)) => {
+                    self.shards.insert(shard, restored);
+                    changed = true;
+                }
+                // The group took it away meanwhile: the next step hears of that.
+                Ok(None) => {}
+                Err(Fault::Part(why)) => {
+                    self.halted.halt(&self.context, Stage::Ledger, shard, why);
+                    changed = true;
+                }
+                Err(other) => return Err(other),
             }
         }
         if !changed {
@@ -151,9 +165,9 @@ impl Bookkeeper {
         let at = |(shard, s): (&u32, &Shard)| (self.partition(*shard), s.ledger.next());
         let at: Vec<_> = self.shards.iter().map(at).collect();
         self.reader.assign(&at)?;
-        if at.len() == self.wanted.len() {
+        if at.len() + self.halted.len() == self.wanted.len() {
             tracing::info!(stage = "ledger", parts = at.len(), "assigned");
-            self.context.health.set("ledger", Ok(()));
+            self.context.health.set("ledger", self.halted.state());
         }
         Ok(())
     }
@@ -178,21 +192,7 @@ impl Bookkeeper {
         };
         let next = restored.ledger.next();
         let bounds = reader.bounds(&self.partition(shard.0))?;
-        if next > bounds.end {
-            return Err(Fault::Refused(format!(
-                "the image of shard {shard} stands at offset {next}, but {} ends at {}: the topic \
-                 was re-created; raise app.generation to rebuild the state",
-                self.events, bounds.end
-            )));
-        }
-        if next < bounds.start {
-            return Err(Fault::Refused(format!(
-                "shard {shard} needs {} from offset {next}, but it starts at {}: events were \
-                 trimmed before they were folded; bring them back, or raise app.generation to \
-                 count from what is left",
-                self.events, bounds.start
-            )));
-        }
+        self.agree(shard, &restored.ledger, bounds, &mut *reader)?;
         let mut ledger = restored.ledger;
         // Partials that the owner before did not get out, and any stale one that it may yet write,
         // are superseded by repeating all of them.
@@ -213,12 +213,50 @@ impl Bookkeeper {
         Ok(Some(Shard { ledger, images, read: 0, image, repair, beat: None }))
     }
 
+    /// Whether the state of a shard and its log are of one piece; an error says how they are not.
+    fn agree(
+        &self,
+        shard: Partition,
+        ledger: &Ledger,
+        bounds: Bounds,
+        reader: &mut dyn Reader,
+    ) -> Result<(), Fault> {
+        let (events, next) = (&self.events, ledger.next());
+        let anew = |how: String| {
+            Err(Fault::Part(format!(
+                "the image of shard {shard} stands at offset {next} of {events}, {how}: the topic \
+                 was deleted and created anew, or lost acknowledged events; raise app.generation to \
+                 count from what is there"
+            )))
+        };
+        if next > bounds.end {
+            return anew(format!("which ends at {}", bounds.end));
+        }
+        if next < bounds.start {
+            return Err(Fault::Part(format!(
+                "shard {shard} needs {events} from offset {next}, but it starts at {}: events were \
+                 trimmed before they were folded; bring them back, or raise app.generation to \
+                 count from what is left",
+                bounds.start
+            )));
+        }
+        let Some(mark) = ledger.tail().filter(|_| next > bounds.start) else {
+            return Ok(());
+        };
+        let before = record_before(&self.context, reader, &self.partition(shard.0), next)?;
+        match before.is_some_and(|record| record.mark() != mark) {
+            true => anew("and what stands before it is not what it folded".to_owned()),
+            false => Ok(()),
+        }
+    }
+
     fn fold(&mut self, record: &Record) -> Result<(), Fault> {
         let Some(shard) = self.shards.get_mut(&record.partition.0) else {
             return Ok(());
         };
         let offset = record.offset;
         shard.read += record.value.as_ref().map_or(0, |v| v.len() as u64);
+        shard.ledger.note_tail(record.mark());
         if self.context.poison.has_failed(record) {
             // Every owner that meets it comes to the same end, so the state stays one of the log.
             shard.ledger.skip(offset);

@@ -6,6 +6,7 @@
 
 mod board;
 mod guard;
+mod halted;
 pub mod images;
 mod intake;
 mod ledger;
@@ -18,9 +19,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clock::monotonic;
 use crate::config::{Config, Topics};
 use crate::http::{Board, Health, MetricsPages};
-use crate::log::{Log, LogError, Offset, Reader, TopicPartition};
+use crate::log::{Log, LogError, Offset, Reader, Record, TopicPartition};
 use crate::model::time::Timestamp;
 use crate::telemetry::Telemetry;
 
@@ -124,6 +126,9 @@ pub enum Fault {
     /// Going on would publish wrong numbers.
     #[error("{0}")]
     Refused(String),
+    /// Going on with this part would publish wrong numbers; the others can go on.
+    #[error("{0}")]
+    Part(String),
     /// A fold broke an invariant of its own: the state has to be restored from the log.
     #[error("{0}")]
     Panicked(String),
@@ -186,7 +191,7 @@ fn supervise(context: &Context, name: &str, open: Open) {
         let outcome = catch_unwind(AssertUnwindSafe(run));
         let fault = match outcome {
             Ok(Ok(()) | Err(Fault::Stopped)) => return,
-            Ok(Err(Fault::Refused(why))) => {
+            Ok(Err(Fault::Refused(why) | Fault::Part(why))) => {
                 tracing::error!(stage = name, why, "stopped");
                 context.health.set(name, Err(why.clone()));
                 context.stop.request(StopReason::Refused(why));
@@ -279,6 +284,37 @@ impl Pace {
     }
 }
 
+/// The record right before a position, unless compaction took it. Changes what the reader is
+/// assigned.
+fn record_before(
+    context: &Context,
+    reader: &mut dyn Reader,
+    partition: &TopicPartition,
+    next: Offset,
+) -> Result<Option<Record>, Fault> {
+    reader.assign(&[(partition.clone(), Offset(next.0 - 1))])?;
+    let deadline = monotonic() + context.config.kafka.request_timeout;
+    let mut found = Vec::new();
+    loop {
+        reader.poll(1, Duration::from_millis(200), &mut found)?;
+        if let Some(record) = found.pop() {
+            return Ok((record.offset.next() == next).then_some(record));
+        }
+        if reader.ended(partition) {
+            return Ok(None);
+        }
+        if context.stop.is_requested() {
+            return Err(Fault::Stopped);
+        }
+        if monotonic() >= deadline {
+            return Err(Fault::Log(LogError::Unavailable(format!(
+                "reading {partition} at offset {}: no answer in time",
+                next.0 - 1
+            ))));
+        }
+    }
+}
+
 /// What was read of a partition.
 struct Through {
     /// Behind the last record.
@@ -296,7 +332,7 @@ fn read_through(
     partition: &TopicPartition,
     from: Option<Offset>,
     keep: &mut dyn FnMut() -> Result<bool, Fault>,
-    mut each: impl FnMut(crate::log::Record) -> Result<(), Fault>,
+    mut each: impl FnMut(Record) -> Result<(), Fault>,
 ) -> Result<Option<Through>, Fault> {
     let bounds = reader.bounds(partition)?;
     let mut next = from.unwrap_or(bounds.start);

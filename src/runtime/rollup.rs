@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::guard::guarded;
+use super::halted::Halted;
 use super::news::News;
 use super::{BATCH, Context, Every, FLUSH, Fault, Pace, Worker, read_through};
 use crate::clock::{monotonic, since};
 use crate::http::{Caps, KpiSnapshot};
 use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
 use crate::model::definition::Definition;
-use crate::model::partial::PartialMessage;
+use crate::model::partial::{PartialError, PartialMessage};
 use crate::model::row::Pane;
 use crate::model::time::{Span, Timestamp};
 use crate::rollup::{Merged, Rollup};
@@ -55,6 +56,8 @@ struct Merger {
     /// What the group said and was not acted upon yet.
     news: News,
     parts: BTreeMap<u32, Part>,
+    /// Parts that stand still.
+    halted: Halted,
     /// What the group has given to this member.
     wanted: Vec<u32>,
     partials: Arc<str>,
@@ -78,6 +81,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         member: context.log.join(&group, &[&context.topics.partials])?,
         news: News::default(),
         parts: BTreeMap::new(),
+        halted: Halted::default(),
         wanted: Vec::new(),
         partials: context.topics.partials.as_str().into(),
         kpis: context.topics.kpis.as_str().into(),
@@ -94,12 +98,23 @@ impl Worker for Merger {
         self.rebalance()?;
         let mut batch = std::mem::take(&mut self.batch);
         self.reader.poll(BATCH, self.context.wait, &mut batch)?;
+        let mut halted = false;
         for record in batch.drain(..) {
-            if let Some(part) = self.parts.get_mut(&record.partition.0) {
-                merge(&self.context, part, &record)?;
+            let number = record.partition.0;
+            let Some(part) = self.parts.get_mut(&number) else { continue };
+            match merge(&self.context, part, &record) {
+                Ok(()) => {}
+                Err(Fault::Part(why)) => {
+                    self.halt(number, why);
+                    halted = true;
+                }
+                Err(other) => return Err(other),
             }
         }
         self.batch = batch;
+        if halted {
+            self.read_on()?;
+        }
         let now = (self.context.timer)();
         if self.emitting.due(now, self.caught_up()) {
             self.emit()?;
@@ -124,8 +139,20 @@ fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Faul
         return Ok(());
     };
     let refused = |why: String| Err(Fault::Refused(why));
+    let stops = |why: String| Err(Fault::Part(why));
+    let place = || format!("{} at offset {}", record.topic_partition(), record.offset);
+    if context.poison.has_failed(record) {
+        return stops(format!(
+            "merging {} panicked twice; please report it, and raise app.generation to go on",
+            place()
+        ));
+    }
     match PartialMessage::decode(value) {
-        Err(error) => refused(format!("{} at offset {}: {error}", record.topic, record.offset)),
+        Err(error @ PartialError::Newer(_)) => refused(format!("{}: {error}", place())),
+        Err(error) => stops(format!(
+            "{}: {error}; nobody but Tidemark may write there: raise app.generation to go on",
+            place()
+        )),
         Ok(message) => {
             match guarded(context, record, || part.rollup.merge(record.offset, message))? {
                 Merged::Foreign { found, own } => refused(format!(
@@ -164,6 +191,7 @@ impl Merger {
         let mut changed = false;
         while let Some(owned) = self.news.take(&mut *self.member)? {
             changed = true;
+            self.halted.retain(&self.context, Stage::Rollup, &owned);
             let lost: Vec<u32> =
                 self.parts.keys().filter(|p| !owned.contains(p)).copied().collect();
             for partition in lost {
@@ -173,23 +201,41 @@ impl Merger {
             }
             self.wanted = owned;
         }
-        let missing = self.wanted.iter().find(|p| !self.parts.contains_key(p)).copied();
+        let there = |p: &u32| self.parts.contains_key(p) || self.halted.holds(*p);
+        let missing = self.wanted.iter().find(|p| !there(p)).copied();
         if let Some(partition) = missing {
-            // Where the group took it away meanwhile, the next step hears of that.
-            if let Some(part) = self.restore(Partition(partition))? {
-                self.parts.insert(partition, part);
-                changed = true;
+            match self.restore(Partition(partition)) {
+                Ok(Some(part)) => {
+                    self.parts.insert(partition, part);
+                    changed = true;
+                }
+                // The group took it away meanwhile: the next step hears of that.
+                Ok(None) => {}
+                Err(Fault::Part(why)) => {
+                    self.halt(partition, why);
+                    changed = true;
+                }
+                Err(other) => return Err(other),
             }
         }
-        if !changed {
-            return Ok(());
-        }
+        if changed { self.read_on() } else { Ok(()) }
+    }
+
+    /// Stops a part: its rows stay as they were published, and the others go on.
+    fn halt(&mut self, partition: u32, why: String) {
+        self.parts.remove(&partition);
+        self.context.pages.remove(partition);
+        self.context.telemetry.forget(Stage::Rollup, &partition.to_string());
+        self.halted.halt(&self.context, Stage::Rollup, partition, why);
+    }
+
+    fn read_on(&mut self) -> Result<(), Fault> {
         let at: Vec<_> =
             self.parts.iter().map(|(p, part)| (self.partition(*p), part.next)).collect();
         self.reader.assign(&at)?;
-        if at.len() == self.wanted.len() {
+        if at.len() + self.halted.len() == self.wanted.len() {
             tracing::info!(stage = "rollup", parts = at.len(), "assigned");
-            self.context.health.set("rollup", Ok(()));
+            self.context.health.set("rollup", self.halted.state());
         }
         Ok(())
     }

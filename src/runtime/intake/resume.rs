@@ -1,14 +1,11 @@
 //! Where intake goes on in a partition, and what it does where it cannot.
 
-use std::time::Duration;
-
 use super::{Intaker, Part};
-use crate::clock::monotonic;
 use crate::config::OnGap;
 use crate::intake::{Breaker, BreakerLimits, encode_lost, lost_key};
-use crate::log::{Bounds, Offset, Outgoing, Partition, Position, Record, TopicPartition};
+use crate::log::{Bounds, Offset, Outgoing, Partition, Position, TopicPartition};
 use crate::model::watermark::Lost;
-use crate::runtime::Fault;
+use crate::runtime::{Fault, record_before};
 use crate::telemetry::Stage;
 
 /// Why the position that the group committed is not where to go on.
@@ -104,38 +101,9 @@ impl Intaker {
         let Some(mark) = at.mark.filter(|_| at.next > bounds.start) else {
             return Ok(None);
         };
-        let before = self.record_before(partition, at.next)?;
+        let before = record_before(&self.context, &mut *self.reader, partition, at.next)?;
         // Where it is gone by compaction there is nothing to compare.
         Ok(before.filter(|record| record.mark() != mark).map(|_| Gap::Replaced))
-    }
-
-    /// The record right before a position, unless compaction took it.
-    fn record_before(
-        &mut self,
-        partition: &TopicPartition,
-        next: Offset,
-    ) -> Result<Option<Record>, Fault> {
-        self.reader.assign(&[(partition.clone(), Offset(next.0 - 1))])?;
-        let deadline = monotonic() + self.context.config.kafka.request_timeout;
-        let mut found = Vec::new();
-        loop {
-            self.reader.poll(1, Duration::from_millis(200), &mut found)?;
-            if let Some(record) = found.pop() {
-                return Ok((record.offset.next() == next).then_some(record));
-            }
-            if self.reader.ended(partition) {
-                return Ok(None);
-            }
-            if self.context.stop.is_requested() {
-                return Err(Fault::Stopped);
-            }
-            if monotonic() >= deadline {
-                return Err(Fault::Log(crate::log::LogError::Unavailable(format!(
-                    "reading {partition} at offset {}: no answer in time",
-                    next.0 - 1
-                ))));
-            }
-        }
     }
 
     /// Tells every shard that records were lost, so that rows say so, and the gaps topic.

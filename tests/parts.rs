@@ -1,5 +1,5 @@
-//! The intake worker at the edges of its source topics: what was to be read next is gone, a topic
-//! was created anew, nothing that comes is an event, a record breaks a fold.
+//! Parts that cannot go on, and the others that do: what was to be read next is gone, a topic was
+//! created anew, nothing that comes is an event, a record breaks a fold, foreign bytes on our topics.
 
 #[path = "support/instance.rs"]
 mod instance;
@@ -253,4 +253,49 @@ fn a_record_that_breaks_the_fold_twice_is_a_dead_letter_and_its_neighbors_count(
     let mut intake = open("intake", &context);
     work(&mut intake, &clocks);
     assert_eq!(read(&log, "t.dlq", 4).len(), 2);
+}
+
+#[test]
+fn an_events_topic_created_anew_stops_its_shards() {
+    let (config, log, clocks) = job("");
+    feed(&log, 0, (0..6).map(won));
+    let context = context(&config, Arc::new(log.clone()), &clocks);
+    let mut intake = open("intake", &context);
+    work(&mut intake, &clocks);
+    let mut ledger = open("ledger", &context);
+    work(&mut ledger, &clocks);
+    ledger.finish().unwrap();
+    // The same topic goes on.
+    let mut ledger = open("ledger", &context);
+    work(&mut ledger, &clocks);
+    assert_eq!(readiness(&context), "");
+    ledger.finish().unwrap();
+    log.delete("t.events");
+    app::create_topics(&config, &log).unwrap();
+    feed(&log, 0, (50..90).map(won));
+    work(&mut intake, &clocks);
+    assert!(read(&log, "t.events", 1).len() > 40, "it is longer than it was");
+    let before = read(&log, "t.g1.partials", 1).len();
+    let mut ledger = open("ledger", &context);
+    work(&mut ledger, &clocks);
+    let said = readiness(&context);
+    assert!(said.contains("created anew") && said.contains("raise app.generation"), "{said}");
+    assert_eq!(metric(&context, "tidemark_stopped"), 1.0);
+    assert_eq!(read(&log, "t.g1.partials", 1).len(), before, "it publishes nothing");
+}
+
+#[test]
+fn foreign_bytes_among_the_partials_stop_their_part() {
+    let (config, log, clocks) = job("");
+    let context = context(&config, Arc::new(log.clone()), &clocks);
+    let mut rollup = open("rollup", &context);
+    work(&mut rollup, &clocks);
+    assert_eq!(readiness(&context), "");
+    let (topic, partition) = (config.topics().partials.as_str().into(), Partition(0));
+    let (key, value) = (Some(b"cell".to_vec()), Some(b"{}".to_vec()));
+    log.append(Outgoing { topic, partition, key, value, headers: Vec::new() }, None).unwrap();
+    work(&mut rollup, &clocks);
+    let said = readiness(&context);
+    assert!(said.contains("part 0 stands still: t.g1.partials[0] at offset 0"), "{said}");
+    assert_eq!(metric(&context, "tidemark_stopped"), 1.0);
 }
