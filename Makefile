@@ -27,6 +27,7 @@ bench: ## Benchmarks of the folds, and end to end on a real Kafka
 	@scripts/setup test
 	$(CARGO) bench --locked
 	scripts/kafka run -- $(CARGO) run --release --locked --example bench_kafka
+	scripts/kafka run -- $(CARGO) run --release --locked --example bench_restore
 
 fuzz: ## Fuzz the parsers of outside bytes for SECONDS_EACH (default 60); needs cargo-fuzz
 	scripts/fuzz

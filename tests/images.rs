@@ -84,6 +84,15 @@ fn a_kill_at_any_record_of_an_image_leaves_a_complete_one_and_what_is_left_is_sw
 }
 
 #[test]
+fn no_two_images_have_the_same_id() {
+    let job = Job::with_image(config(""));
+    let ledger = job.folded(&job.config, 10);
+    let ids: std::collections::BTreeSet<String> =
+        (0..100).map(|_| job.write(&ledger).image).collect();
+    assert_eq!(ids.len(), 100);
+}
+
+#[test]
 fn manifests_are_deleted_before_chunks() {
     let job = killed_at(3).unwrap();
     let live = job.live();

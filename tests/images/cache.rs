@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidemark::config::Config;
-use tidemark::log::Log;
+use tidemark::log::{Log, TopicPartition};
 
 use crate::job::{Job, config};
 
@@ -41,6 +41,7 @@ impl Cached {
         self.job.settle(&mut owner).unwrap();
         let (newest, image) = self.job.best();
         assert_eq!(newest.next, next + 1);
+        assert!(self.job.live().keys().all(|key| key.contains(&newest.image)), "all else is swept");
         let mut folded = self.job.folded(&self.job.config, next + 1);
         folded.skip(tidemark::log::Offset(next));
         assert!(image == folded.image());
@@ -96,7 +97,8 @@ fn the_file_of_another_cluster_or_topic_is_ignored() {
     let mut fresh = Job::new(again.job.config.clone());
     fresh.log.name("same");
     std::fs::create_dir_all(again.dir.path().join("same")).unwrap();
-    fresh.feed(3);
+    // Further than what comes after it, so that it would win.
+    fresh.feed(9);
     fresh.settle(&mut fresh.owner()).unwrap();
     let stale = std::fs::read(again.dir.path().join("same").join("job.g1.images-0.image")).unwrap();
     let mut anew = Job::new(again.job.config.clone());
@@ -120,6 +122,14 @@ fn a_position_outside_the_topic_is_ignored() {
     let mut owner = short.owner();
     owner.step().unwrap();
     assert_eq!(short.best().0.next, 2);
+    // The same, where the topic begins behind it.
+    let c = cached();
+    let images = TopicPartition::new(c.job.config.topics().images.as_str(), 0);
+    let end = c.job.log.reader().unwrap().bounds(&images).unwrap().end;
+    c.job.log.inner.truncate(&images, end).unwrap();
+    let mut owner = c.job.owner();
+    c.job.settle(&mut owner).unwrap();
+    assert_eq!(c.job.best().0.next, 10);
 }
 
 #[test]
