@@ -44,6 +44,8 @@ impl Cached {
         assert!(self.job.live().keys().all(|key| key.contains(&newest.image)), "all else is swept");
         let mut folded = self.job.folded(&self.job.config, next + 1);
         folded.skip(tidemark::log::Offset(next));
+        let all = self.job.records(&self.job.config.topics().events, 0);
+        folded.note_tail(all[next as usize].mark());
         assert!(image == folded.image());
         read.iter().any(|key| key.starts_with("chunk|"))
     }

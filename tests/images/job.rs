@@ -179,6 +179,7 @@ impl Job {
         for record in self.records(&config.topics().events, 0) {
             match read_stored(&record, &definition.calendar) {
                 Ok(Stored::Event(event)) if record.offset < Offset(next) => {
+                    ledger.note_tail(record.mark());
                     ledger.apply(record.offset, &event);
                 }
                 _ => {}
