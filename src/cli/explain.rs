@@ -216,6 +216,11 @@ impl Explained {
         if let Some(holder) = &first.holder {
             let _ = writeln!(out, "  which waits for {}", holder.state());
             let _ = writeln!(out, "  rule: {}", holder.rule);
+        } else if first.next.is_some() {
+            let _ = writeln!(
+                out,
+                "  which waits for the first progress of a source: intake reads none yet"
+            );
         }
         for shard in &self.shards[1..] {
             let at = shard.watermark.as_deref().unwrap_or("unknown");
