@@ -61,12 +61,17 @@ impl Job {
     /// Writes records to the source topic, over all its partitions in turn: the order of one
     /// entity's events is lost on purpose.
     pub fn feed(&self, records: &[String]) {
+        self.feed_over(records, SOURCES);
+    }
+
+    /// The same over another number of partitions.
+    pub fn feed_over(&self, records: &[String], partitions: u32) {
         let mut writer = self.log.writer().unwrap();
         for (i, value) in records.iter().enumerate() {
             writer
                 .send(Outgoing {
                     topic: self.source.as_str().into(),
-                    partition: Partition(i as u32 % SOURCES),
+                    partition: Partition(i as u32 % partitions),
                     key: None,
                     value: Some(value.clone().into_bytes()),
                     headers: Vec::new(),

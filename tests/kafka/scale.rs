@@ -1,8 +1,11 @@
 //! Instances join, leave and die while events flow; the rows end as the replay's.
 
-use crate::job::Job;
+use std::time::Duration;
+
+use crate::job::{Job, SOURCES};
+use crate::process::pause;
 use crate::rows::{await_rows, company};
-use crate::support::kafka_bootstrap;
+use crate::support::{add_partitions, await_some, kafka_bootstrap};
 
 /// Two instances, then three; one is killed, one is asked to end; one comes back.
 #[test]
@@ -50,6 +53,32 @@ fn an_instance_killed_again_and_again_loses_and_repeats_nothing() {
     }
     let mut last = job.start("last");
     await_rows(&mut last, &job.expected(&events));
+}
+
+/// A source topic gets more partitions while it is read: they are read from their start, and the
+/// watermark waits for them too.
+#[test]
+fn partitions_added_to_a_source_are_read_from_their_start() {
+    let Some(bootstrap) = kafka_bootstrap() else {
+        return;
+    };
+    let often = "[kafka.properties]\n\"topic.metadata.refresh.interval.ms\" = \"1000\"\n";
+    let job = Job::new(&bootstrap, "grow", often);
+    job.create_topics();
+    let events = company(12, 30);
+    let (first, second) = events.split_at(events.len() / 2);
+    let mut instance = job.start("a");
+    job.feed(first);
+    await_rows(&mut instance, &job.expected(first));
+    add_partitions(&bootstrap, &job.source, SOURCES as usize + 3);
+    job.feed_over(second, SOURCES + 3);
+    await_rows(&mut instance, &job.expected(&events));
+    let newest = format!("tidemark_watermark_timestamp_seconds{{part=\"{}[6]\"", job.source);
+    await_some("the newest partition has a watermark", Duration::from_secs(60), || {
+        let (_, page) = instance.get("/metrics").unwrap();
+        pause();
+        page.contains(&newest).then_some(())
+    });
 }
 
 /// The sales data of the oracle tests, shuffled, over several partitions and two instances.

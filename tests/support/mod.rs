@@ -111,3 +111,14 @@ pub fn alter_topic(bootstrap: &str, topic: &str, settings: &[(&str, &str)]) {
     let done = runtime.block_on(admin.alter_configs([&change], &AdminOptions::new()));
     done.unwrap().pop().unwrap().unwrap();
 }
+
+/// Gives a topic more partitions.
+#[cfg(feature = "kafka")]
+pub fn add_partitions(bootstrap: &str, topic: &str, total: usize) {
+    use rdkafka::admin::{AdminOptions, NewPartitions};
+
+    let (admin, runtime) = admin(bootstrap);
+    let more = NewPartitions::new(topic, total);
+    let done = runtime.block_on(admin.create_partitions([&more], &AdminOptions::new()));
+    done.unwrap().pop().unwrap().unwrap();
+}
