@@ -4,8 +4,13 @@
 
 mod broker;
 mod faults;
-mod job;
 mod scale;
+
+#[path = "../support/cluster.rs"]
+mod cluster;
+
+#[path = "../support/job.rs"]
+mod job;
 
 #[path = "../support/mod.rs"]
 mod support;
