@@ -8,6 +8,8 @@
 mod cluster;
 #[path = "chaos/directed.rs"]
 mod directed;
+#[path = "chaos/fault.rs"]
+mod fault;
 #[path = "support/job.rs"]
 mod job;
 #[path = "support/process.rs"]
@@ -16,6 +18,12 @@ mod process;
 mod proxy;
 #[path = "support/rows.rs"]
 mod rows;
+#[path = "chaos/seeded.rs"]
+mod seeded;
 #[path = "chaos/stage.rs"]
 mod stage;
 mod support;
+#[path = "chaos/verdict.rs"]
+mod verdict;
+#[path = "chaos/verify.rs"]
+mod verify;

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use tidemark::clock;
 
 use crate::cluster::Cluster;
@@ -46,6 +47,21 @@ pub fn ground() -> Option<MutexGuard<'static, Ground>> {
     Some(ground)
 }
 
+/// The broker that coordinates a group: it leads the group's partition of the offsets topic.
+pub fn coordinator(bootstrap: &str, group: &str) -> usize {
+    const OFFSETS: &str = "__consumer_offsets";
+    let hash = group.bytes().fold(0i32, |h, b| h.wrapping_mul(31).wrapping_add(i32::from(b)));
+    let mut config = rdkafka::ClientConfig::new();
+    let client: BaseConsumer = config.set("bootstrap.servers", bootstrap).create().unwrap();
+    await_some("the group has a coordinator", Duration::from_secs(30), || {
+        let seen = client.fetch_metadata(Some(OFFSETS), Duration::from_secs(10)).ok()?;
+        let partitions = seen.topics().first()?.partitions();
+        let mine = (hash & i32::MAX) % i32::try_from(partitions.len()).ok().filter(|n| *n > 0)?;
+        let leader = partitions.iter().find(|p| p.id() == mine)?.leader();
+        usize::try_from(leader).ok().filter(|l| *l > 0)
+    })
+}
+
 /// A job on the ground, fed a slice at a time.
 pub struct Play<'a> {
     pub ground: &'a Ground,
@@ -70,6 +86,13 @@ impl<'a> Play<'a> {
         self.fed = end;
     }
 
+    /// The same, where there is one.
+    pub fn feed_if_any(&mut self, parts: usize) {
+        if self.fed < self.events.len() {
+            self.feed(parts);
+        }
+    }
+
     /// Feeds slices, with a pause between them, until the rules have struck so often.
     pub fn feed_until_struck(&mut self, rules: &[&Arc<Active>], times: u64) {
         let struck = || rules.iter().all(|r| r.struck() >= times);
@@ -77,9 +100,7 @@ impl<'a> Play<'a> {
             if struck() {
                 return Some(());
             }
-            if self.fed < self.events.len() {
-                self.feed(20);
-            }
+            self.feed_if_any(20);
             pause();
             None
         });
