@@ -24,6 +24,8 @@ use crate::verify::{Account, Tail};
 const MOST: usize = 4;
 /// Records a second.
 const RATE: u64 = 100;
+/// Who is asked to end has ended by then.
+const END_WITHIN: Duration = Duration::from_secs(15);
 /// Every so many-th record is none that anybody could read.
 const BAD: usize = 50;
 
@@ -149,6 +151,8 @@ struct Run<'a> {
     began: Instant,
     dice: Dice,
     instances: Vec<Instance>,
+    /// Who was asked to end, and when.
+    leaving: Vec<(Instance, Instant)>,
     started: usize,
     endings: Vec<Ending>,
     down: Option<usize>,
@@ -167,6 +171,7 @@ impl<'a> Run<'a> {
             began: clock::monotonic(),
             dice,
             instances,
+            leaving: Vec::new(),
             started: 0,
             endings,
             down: None,
@@ -203,6 +208,7 @@ impl<'a> Run<'a> {
             }
             self.undo(now, false);
             self.look()?;
+            self.see_off()?;
             pause();
         }
         Ok(())
@@ -246,7 +252,7 @@ impl<'a> Run<'a> {
             }
             (Kind::Joined, _) => {
                 if self.instances.len() >= MOST {
-                    self.take_out(0)?;
+                    self.take_out(0);
                 }
                 self.join();
                 self.struck(kind, 1);
@@ -259,7 +265,7 @@ impl<'a> Run<'a> {
                 self.join();
             }
             (Kind::Terminated, Some(i)) => {
-                self.take_out(i)?;
+                self.take_out(i);
                 self.struck(kind, 1);
                 self.join();
             }
@@ -294,23 +300,32 @@ impl<'a> Run<'a> {
         self.endings.push(Ending { at, kind, undo: Undo::Restart(broker) });
     }
 
-    /// Asks an instance to end, whatever the network is like; it has to, in time and in order.
-    fn take_out(&mut self, i: usize) -> Result<(), String> {
-        let mut instance = self.instances.swap_remove(i);
+    /// Asks an instance to end, whatever the network is like.
+    fn take_out(&mut self, i: usize) {
+        let instance = self.instances.swap_remove(i);
         if instance.frozen {
             instance.process.wake();
         }
-        let asked = clock::monotonic();
-        let status = instance.process.terminate();
-        let took = clock::monotonic() - asked;
-        match status.success() && took < Duration::from_secs(15) {
-            true => Ok(()),
-            false => Err(format!(
-                "instance {} asked to end: {status} after {took:?}\n{}",
-                instance.number,
-                instance.process.said()
-            )),
+        instance.process.ask_to_end();
+        self.leaving.push((instance, clock::monotonic()));
+    }
+
+    /// Looks after those who were asked to end: they have to, in time and in order.
+    fn see_off(&mut self) -> Result<(), String> {
+        for (mut instance, asked) in std::mem::take(&mut self.leaving) {
+            let took = clock::monotonic() - asked;
+            match instance.process.ended() {
+                Some(status) if status.success() => {}
+                None if took < END_WITHIN => self.leaving.push((instance, asked)),
+                ended => {
+                    let (number, said) = (instance.number, instance.process.said());
+                    return Err(format!(
+                        "instance {number}, asked to end {took:?} ago: {ended:?}\n{said}"
+                    ));
+                }
+            }
         }
+        Ok(())
     }
 
     /// Undoes what is due, or all. A rule that has not struck yet gets some more time.
@@ -381,9 +396,13 @@ impl<'a> Run<'a> {
 
     fn end(&mut self, verdict: &mut Verdict) {
         while !self.instances.is_empty() {
-            if let Err(fault) = self.take_out(0) {
+            self.take_out(0);
+        }
+        while !self.leaving.is_empty() {
+            if let Err(fault) = self.see_off() {
                 verdict.fault(fault);
             }
+            pause();
         }
     }
 }
