@@ -74,13 +74,16 @@ fn late_writes_and_a_black_hole_for_reads_change_no_number() {
 fn a_member_that_lost_its_session_and_writes_late_changes_no_number() {
     let Some(ground) = ground() else { return };
     let mut play = Play::new(&ground, "session", 33);
+    // An image would be held as well, and hold up the partials that this is about.
+    play.configure("image_interval = \"2s\"", "image_interval = \"1h\"");
     let mut instances = play.start(["silent", "other"]);
     play.feed(6);
+    play.check(&mut instances[1]);
     const GROUP: &[Api] = &[Api::HEARTBEAT, Api::JOIN_GROUP, Api::SYNC_GROUP];
     let mute = ground.proxy.set(Rule::new(Effect::Swallow).client("silent").requests(GROUP));
     let held = Rule::new(Effect::Hold(60 * SECOND)).client("silent").requests(&[Api::PRODUCE]);
     let held = ground.proxy.set(held);
-    let [_, other] = &mut instances;
+    let [silent, other] = &mut instances;
     // It is given everything only once the session has run out.
     await_some("the other owns every shard", Duration::from_secs(60), || {
         play.feed_if_any(40);
@@ -92,11 +95,15 @@ fn a_member_that_lost_its_session_and_writes_late_changes_no_number() {
     play.check(other);
     const STALE: &str = "tidemark_partials_stale_total";
     let before = series(other, STALE).sum;
-    ground.proxy.heal();
+    // Frozen, it cannot come back and repeat everything, which would mend what it broke.
+    silent.freeze();
+    ground.proxy.lift(&held);
     await_some("stale partials arrive", Duration::from_secs(30), || {
         pause();
         (series(other, STALE).sum > before).then_some(())
     });
+    play.check(other);
+    silent.wake();
     play.heal_and_check(&mut instances);
     play.end(&mut instances);
 }

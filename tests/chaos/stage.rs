@@ -78,6 +78,13 @@ impl<'a> Play<'a> {
         Play { ground, job, events: company(seed, 30), fed: 0 }
     }
 
+    /// Changes the config of the instances that are started from now on.
+    pub fn configure(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.job.file).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&self.job.file, text.replace(from, to)).unwrap();
+    }
+
     /// Feeds the next of `parts` equal slices of the events.
     pub fn feed(&mut self, parts: usize) {
         let end = (self.fed + self.events.len().div_ceil(parts)).min(self.events.len());
