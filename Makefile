@@ -3,7 +3,10 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BROKERS ?= 1
 
-.PHONY: help demo test lint bench fuzz kafka docs check-deploy clean
+SEED ?= 1
+MINUTES ?= 5
+
+.PHONY: help demo test chaos lint bench fuzz kafka docs check-deploy clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,6 +18,11 @@ demo: ## Show it: builds and runs a made-up company, live, without Kafka
 test: ## Everything: unit, law, oracle, Kafka, Prometheus and browser tests
 	@scripts/setup test
 	@scripts/test
+
+chaos: ## Random faults for MINUTES (5) by SEED (1) on three real brokers; prints a verdict
+	@scripts/setup kafka
+	@TIDEMARK_CHAOS_SEED=$(SEED) TIDEMARK_CHAOS_MINUTES=$(MINUTES) $(CARGO) test --locked \
+		--test chaos a_seeded_run -- --nocapture
 
 lint: ## Format, clippy with warnings as errors, docs, deploy files
 	$(CARGO) fmt --check

@@ -8,9 +8,19 @@ mod process;
 #[path = "support/rows.rs"]
 mod rows;
 
-use process::{Process, run_to_end};
+#[path = "support/tmpfs.rs"]
+mod tmpfs;
+
+use std::path::Path;
+use std::time::Duration;
+
+use process::{Process, pause, run_to_end};
 use rows::{await_rows, company, expected};
+use support::await_some;
 use tidemark::config::Config;
+use tidemark::log::embedded::EmbeddedLog;
+use tidemark::log::{Log, Offset, TopicPartition};
+use tmpfs::SmallDisk;
 
 const CONFIG: &str = "[[sources]]\nname = \"crm\"\ntopics = [\"sales.events\"]\n\
     [topology]\nshards = 3\npartitions = 2\n[time]\nidle_after = \"1s\"\n\
@@ -50,9 +60,72 @@ fn data_outlives_a_kill_and_a_restart() {
 
     // One process a directory: a second one is told so.
     let mut other = start("other", None);
-    let ended = other.wait(std::time::Duration::from_secs(30));
+    let ended = other.wait(Duration::from_secs(30));
     assert_eq!(ended.code(), Some(3), "{}", other.said());
     assert!(other.said().contains("store"), "{}", other.said());
+}
+
+/// What the source topic of a store holds.
+fn kept(store: &Path) -> Vec<String> {
+    let log = EmbeddedLog::open(store, tidemark::clock::wall_ms).unwrap();
+    let mut reader = log.reader().unwrap();
+    let source = TopicPartition::new("sales.events", 0);
+    let end = reader.bounds(&source).unwrap().end;
+    reader.assign(&[(source, Offset(0))]).unwrap();
+    let mut batch = Vec::new();
+    while (batch.len() as u64) < end.0 {
+        reader.poll(10_000, Duration::from_secs(1), &mut batch).unwrap();
+    }
+    batch.into_iter().map(|r| String::from_utf8(r.value.unwrap()).unwrap()).collect()
+}
+
+/// The disk is full in the middle of the work: it says so, keeps what it had taken, and goes on
+/// once there is room and it is started again.
+#[test]
+fn a_full_disk_loses_nothing_that_was_taken() {
+    let Some(disk) = SmallDisk::mount(256) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let store = disk.path().join("store");
+    std::fs::write(path("t.toml"), CONFIG).unwrap();
+    let config = Config::from_toml(CONFIG, "test", std::iter::empty()).unwrap();
+    let events = company(3, 60);
+    let (first, second) = events.split_at(events.len() / 2);
+    std::fs::write(path("first.jsonl"), first.join("\n")).unwrap();
+    std::fs::write(path("second.jsonl"), second.join("\n")).unwrap();
+    let start = |name: &str, input: Option<&str>| {
+        let config = path("t.toml");
+        let mut arguments = vec!["run", "--config", &config];
+        arguments.extend(["--embedded", store.to_str().unwrap()]);
+        let input = input.map(path);
+        arguments.extend(input.iter().flat_map(|input| ["--input", input]));
+        Process::start(dir.path(), name, &arguments)
+    };
+    let mut life = start("first", Some("first.jsonl"));
+    await_rows(&mut life, &expected(&config, first));
+    assert!(life.terminate().success(), "{}", life.said());
+
+    disk.fill(300_000);
+    let mut life = start("full", Some("second.jsonl"));
+    await_some("it says that the disk is full", Duration::from_secs(60), || {
+        pause();
+        let said = life.said();
+        (said.contains("No space left") || said.contains("its disk has room")).then_some(())
+    });
+    assert!(life.ended().is_none() && life.get("/livez").unwrap().0 == 200, "{}", life.said());
+    let (status, why) = life.get("/readyz?verbose").unwrap();
+    assert_eq!(status, 503, "{why}");
+    assert!(life.terminate().success(), "{}", life.said());
+
+    disk.free();
+    let taken = kept(&store);
+    assert!(taken.len() >= first.len() && taken[..first.len()] == *first, "{}", taken.len());
+    assert!(events.starts_with(&taken));
+    let mut life = start("again", None);
+    await_rows(&mut life, &expected(&config, &taken));
+    assert!(life.terminate().success(), "{}", life.said());
+    let mut life = start("rest", Some("second.jsonl"));
+    await_rows(&mut life, &expected(&config, &events));
 }
 
 #[test]

@@ -14,8 +14,10 @@ use super::shape::Shape;
 const PREFIX: &str = "TIDEMARK_";
 
 /// Names that scripts and the logger read; they are no keys.
-const EXEMPT: [&str; 11] = [
+const EXEMPT: [&str; 13] = [
     "TIDEMARK_CACHE",
+    "TIDEMARK_CHAOS_MINUTES",
+    "TIDEMARK_CHAOS_SEED",
     "TIDEMARK_SKIP_BROWSER",
     "TIDEMARK_SKIP_ORACLE",
     "TIDEMARK_SHARED",

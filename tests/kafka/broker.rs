@@ -1,46 +1,12 @@
 //! Faults of the broker and of the process's time, on a real Kafka.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
+use crate::cluster::Cluster;
 use crate::job::Job;
 use crate::process::pause;
 use crate::rows::{await_rows, company};
 use crate::support::{await_some, kafka_bootstrap};
-
-/// A cluster of one broker of the test's own, stopped when dropped.
-struct Broker {
-    dir: tempfile::TempDir,
-}
-
-impl Broker {
-    fn start() -> (Broker, String) {
-        let broker = Broker { dir: tempfile::tempdir().unwrap() };
-        let said = broker.script(&["start", "--brokers", "1"]);
-        let line = said.lines().find_map(|l| l.strip_prefix("KAFKA_BOOTSTRAP="));
-        (broker, line.unwrap().to_owned())
-    }
-
-    fn script(&self, arguments: &[&str]) -> String {
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka");
-        let out = Command::new(script)
-            .args(arguments)
-            .args(["--dir", self.dir.path().to_str().unwrap()])
-            // The cluster of the other tests must not be taken for this one, and must not be hurt.
-            .env_remove("KAFKA_BOOTSTRAP")
-            .output()
-            .unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8_lossy(&out.stdout).into_owned()
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.script(&["stop"]);
-    }
-}
 
 /// The only broker is killed while events flow, and comes back with its data.
 #[test]
@@ -48,15 +14,15 @@ fn a_broker_killed_and_restarted_changes_no_number() {
     if kafka_bootstrap().is_none() {
         return;
     }
-    let (broker, bootstrap) = Broker::start();
-    let job = Job::new(&bootstrap, "broker", "");
+    let cluster = Cluster::start(1, &[]);
+    let job = Job::new(&cluster.bootstrap, "broker", "");
     job.create_topics();
     let events = company(21, 30);
     let (first, second) = events.split_at(events.len() / 2);
     let mut instance = job.start("a");
     job.feed(first);
     instance.ready();
-    broker.script(&["stop-broker", "1", "--kill"]);
+    cluster.kill(1);
     await_some("the process notices", Duration::from_secs(60), || {
         let said = instance.said();
         let noticed = said.contains("starts again") || said.contains("Connection refused");
@@ -65,7 +31,7 @@ fn a_broker_killed_and_restarted_changes_no_number() {
         }
         noticed.then_some(())
     });
-    broker.script(&["start-broker", "1"]);
+    cluster.restart(1);
     job.feed(second);
     await_rows(&mut instance, &job.expected(&events));
 }

@@ -4,9 +4,14 @@
 
 mod broker;
 mod faults;
-mod job;
 mod refusals;
 mod scale;
+
+#[path = "../support/cluster.rs"]
+mod cluster;
+
+#[path = "../support/job.rs"]
+mod job;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -37,6 +37,18 @@ impl Process {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// The most memory that it had so far, kB; `None` where the system does not say.
+    pub fn peak_kb(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse().ok()
+    }
+
+    /// How it ended, where it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Where its server listens; waits until it says so.
     pub fn address(&mut self) -> SocketAddr {
         if let Some(address) = self.address {
@@ -100,8 +112,13 @@ impl Process {
 
     /// Asks it to end, as an operator does, and waits for it.
     pub fn terminate(&mut self) -> ExitStatus {
-        self.signal("-TERM");
+        self.ask_to_end();
         self.wait(Duration::from_secs(60))
+    }
+
+    /// Asks it to end, and does not wait.
+    pub fn ask_to_end(&self) {
+        self.signal("-TERM");
     }
 
     /// Waits for its end.

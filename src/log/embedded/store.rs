@@ -36,7 +36,13 @@ pub(super) struct Store {
 
 /// Any failure of the store: it refuses writes from then on, and has to be opened again.
 pub(super) fn broken(e: fjall::Error) -> LogError {
-    LogError::Fatal(format!("embedded log: {e}"))
+    LogError::Fatal(match e {
+        // It does not say why: the reason was met by a thread of its own.
+        fjall::Error::Poisoned => "the embedded log failed to write and takes nothing more: see \
+                                   that its disk has room, then start again"
+            .to_owned(),
+        e => format!("embedded log: {e}"),
+    })
 }
 
 impl Store {

@@ -1,4 +1,5 @@
 //! A job of a test: fresh topics, a config, records to feed, and the rows that must come out.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,13 +25,20 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job with its topics created. `extra` is more TOML.
+    /// A job on fresh topics, which are still to be created. `extra` is more TOML.
     pub fn new(bootstrap: &str, stem: &str, extra: &str) -> Job {
+        Job::behind(bootstrap, bootstrap, stem, 1, extra)
+    }
+
+    /// A job whose processes reach the brokers at `brokers`, through a proxy say, while the test
+    /// itself writes and reads at `direct`.
+    pub fn behind(brokers: &str, direct: &str, stem: &str, replication: u16, extra: &str) -> Job {
         let dir = tempfile::tempdir().unwrap();
         let app = fresh_name(stem);
         let source = format!("{app}.source");
         let text = format!(
-            "[app]\nname = \"{app}\"\n[kafka]\nbrokers = \"{bootstrap}\"\nsession_timeout = \"6s\"\n\
+            "[app]\nname = \"{app}\"\n[kafka]\nbrokers = \"{brokers}\"\nsession_timeout = \"6s\"\n\
+             replication = {replication}\n\
              [topology]\nshards = 6\npartitions = 3\n\
              [[sources]]\nname = \"crm\"\ntopics = [\"{source}\"]\n\
              [time]\nzone = \"UTC\"\nidle_after = \"1s\"\n\
@@ -41,7 +49,7 @@ impl Job {
         let file = dir.path().join("tidemark.toml");
         std::fs::write(&file, &text).unwrap();
         let config = Config::from_toml(&text, "test", std::iter::empty()).unwrap();
-        Job { dir, file, config, source, log: Arc::new(kafka_log(bootstrap)) }
+        Job { dir, file, config, source, log: Arc::new(kafka_log(direct)) }
     }
 
     /// Creates the topics with the binary, as an operator does.
@@ -56,6 +64,15 @@ impl Job {
     /// Starts an instance.
     pub fn start(&self, name: &str) -> Process {
         Process::start(self.dir.path(), name, &["run", "--config", self.file.to_str().unwrap()])
+    }
+
+    /// Starts an instance that calls itself by its name towards the brokers.
+    pub fn start_as(&self, name: &str) -> Process {
+        let file = self.dir.path().join(format!("{name}.toml"));
+        let text = std::fs::read_to_string(&self.file).unwrap();
+        let named = format!("[kafka]\nclient_id = \"{name}\"\n");
+        std::fs::write(&file, text.replace("[kafka]\n", &named)).unwrap();
+        Process::start(self.dir.path(), name, &["run", "--config", file.to_str().unwrap()])
     }
 
     /// Writes records to the source topic, over all its partitions in turn: the order of one
