@@ -66,6 +66,9 @@ pub enum LogError {
     /// The directory of the embedded log is open in another process, or twice in this one.
     #[error("the log in \"{0}\" is in use: only one process may open it at a time")]
     InUse(String),
+    /// The store takes nothing more until its process opens it again.
+    #[error("{0}")]
+    Closed(String),
     /// The client or the store broke in a way that needs a new one.
     #[error("log client failed: {0}")]
     Fatal(String),

@@ -197,6 +197,14 @@ fn supervise(context: &Context, name: &str, open: Open) {
                 context.stop.request(StopReason::Refused(why));
                 return;
             }
+            // No worker of this process can mend it; the next process opens the store anew.
+            Ok(Err(Fault::Log(LogError::Closed(why)))) => {
+                context.telemetry.log_error("closed");
+                tracing::error!(stage = name, why, "stopped");
+                context.health.set(name, Err(why.clone()));
+                context.stop.request(StopReason::Refused(why));
+                return;
+            }
             Ok(Err(Fault::Log(error))) => {
                 context.telemetry.log_error(kind(&error));
                 error.to_string()
@@ -227,6 +235,7 @@ fn kind(error: &LogError) -> &'static str {
         LogError::OutOfRange { .. } => "out_of_range",
         LogError::TooLarge { .. } => "too_large",
         LogError::Denied(_) => "denied",
+        LogError::Closed(_) => "closed",
         _ => "fatal",
     }
 }

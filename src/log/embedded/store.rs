@@ -36,7 +36,7 @@ pub(super) struct Store {
 
 /// Any failure of the store: it refuses writes from then on, and has to be opened again.
 pub(super) fn broken(e: fjall::Error) -> LogError {
-    LogError::Fatal(match e {
+    LogError::Closed(match e {
         // It does not say why: the reason was met by a thread of its own.
         fjall::Error::Poisoned => "the embedded log failed to write and takes nothing more: see \
                                    that its disk has room, then start again"
