@@ -286,6 +286,22 @@ fn the_epoch_of_an_image_that_cannot_be_read_is_outranked() {
 }
 
 #[test]
+fn where_all_images_are_lost_the_epoch_that_was_published_is_outranked() {
+    let mut job = Job::with_image(directory("West"));
+    job.config = directory("East");
+    job.settle(&mut job.owner()).unwrap();
+    assert_eq!(job.best().0.epoch, 1);
+    // The topic is gone, and with it all that says which epoch was reached.
+    job.log.inner.delete(&job.config.topics().images);
+    tidemark::app::create_topics(&job.config, &job.log).unwrap();
+    let before = epochs(&job).len();
+    job.settle(&mut job.owner()).unwrap();
+    assert_eq!((job.best().0.epoch, job.best().0.next), (2, 10));
+    let after = epochs(&job).split_off(before);
+    assert!(!after.is_empty() && after.iter().all(|epoch| *epoch == 2), "{after:?}");
+}
+
+#[test]
 fn images_take_no_more_writing_than_events_took() {
     let mut job =
         Job::new(config("[publish]\nimage_interval = \"10d\"\nimage_bytes = \"64KiB\"\n"));

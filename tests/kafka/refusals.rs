@@ -224,3 +224,28 @@ fn another_definition_and_weaker_topics_end_with_3_and_name_the_mend() {
     let mut instance = job.start("mended");
     await_rows(&mut instance, &job.expected(&events));
 }
+
+/// All that can be made again from the events topic is lost: it is made again.
+#[test]
+fn lost_images_partials_and_results_are_made_again_from_the_events() {
+    let Some(bootstrap) = kafka_bootstrap() else { return };
+    let job = Job::new(&bootstrap, "disaster", "");
+    job.create_topics();
+    let events = company(39, 20);
+    let mut instance = job.start("before");
+    job.feed(&events);
+    await_rows(&mut instance, &job.expected(&events));
+    assert!(instance.terminate().success(), "{}", instance.said());
+    let topics = job.config.topics();
+    for lost in [[&topics.images, &topics.images], [&topics.partials, &topics.kpis]] {
+        for topic in lost {
+            if job.log.describe(topic).unwrap().is_some() {
+                delete_topic(&bootstrap, topic);
+            }
+        }
+        job.create_topics();
+        let mut instance = job.start("after");
+        await_rows(&mut instance, &job.expected(&events));
+        assert!(instance.terminate().success(), "{}", instance.said());
+    }
+}

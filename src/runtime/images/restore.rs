@@ -9,6 +9,7 @@ use super::{Images, MANIFEST, Manifest, PART, partition};
 use crate::ledger::{ImageError, Ledger};
 use crate::log::{Offset, Partition, Reader, TopicPartition};
 use crate::model::definition::Definition;
+use crate::model::partial::{PartialMessage, epoch_of};
 use crate::runtime::{Context, Fault, read_through};
 
 /// What a shard starts from.
@@ -61,7 +62,14 @@ pub fn restore(
     let mut seen: BTreeSet<String> =
         found.chunks.keys().chain(found.manifests.keys()).cloned().collect();
     seen.extend(cached.iter().flat_map(|c| c.manifest.keys()));
-    let (ledger, newest) = best(context, definition, shard, found, cached)?;
+    let (mut ledger, newest) = best(context, definition, shard, found, cached)?;
+    if newest.is_none() {
+        match published(context, reader, shard, keep)? {
+            None => return Ok(None),
+            Some(Some(epoch)) => ledger.outrank(epoch),
+            Some(None) => {}
+        }
+    }
     let images = Images { at, newest, seen };
     Ok(Some(Restored { ledger, images, bytes }))
 }
@@ -188,13 +196,38 @@ fn best(
             }
         }
     }
-    let mut ledger = Ledger::new(definition.clone(), shard);
     if any {
         tracing::warn!(%shard, "no image can be used, folding from the start");
-        // Which directory the partials out there were made with, only those images knew.
+    }
+    let mut ledger = Ledger::new(definition.clone(), shard);
+    // Which directory they were made with, only the lost images knew.
+    if any || passed_over > 0 {
         ledger.outrank(passed_over);
     }
     Ok((ledger, None))
+}
+
+/// The epoch under which a shard has published, by its own progress; `None` where it never has.
+/// Without an image nothing else tells, and what is published under a lower one counts no more.
+fn published(
+    context: &Context,
+    reader: &mut dyn Reader,
+    shard: Partition,
+    keep: &mut dyn FnMut() -> Result<bool, Fault>,
+) -> Result<Option<Option<u64>>, Fault> {
+    // Every partition has the progress of all shards.
+    let at = TopicPartition::new(context.topics.partials.as_str(), 0);
+    let mut epoch = None;
+    let read = read_through(context, reader, &at, None, keep, |record| {
+        let value = record.value.as_deref().unwrap_or_default();
+        if let Ok(PartialMessage::Beat(beat)) = PartialMessage::decode(value)
+            && beat.shard == shard.0
+        {
+            epoch = epoch.max(Some(epoch_of(beat.version)));
+        }
+        Ok(())
+    })?;
+    Ok(read.map(|_| epoch))
 }
 
 fn foreign(shard: Partition, manifest: &Manifest, cluster: &str) -> Fault {
