@@ -2,6 +2,7 @@
 //! configuration or arguments, 3 the environment is not as it must be.
 
 mod demo;
+mod dlq;
 mod explain;
 mod generate;
 mod replay;
@@ -38,6 +39,8 @@ enum Verb {
     Validate(validate::Arguments),
     /// Check or create the topics.
     Topics(topics::Arguments),
+    /// Look at dead letters, and put them back where they came from.
+    Dlq(dlq::Arguments),
     /// Say what stands behind a number: what holds the watermark.
     Explain(explain::Arguments),
     /// Make events of a made-up company, or print schemas and reference pages.
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Validate(arguments) => validate::run(&arguments),
         Verb::Topics(arguments) => topics::run(&arguments),
+        Verb::Dlq(arguments) => dlq::run(arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Generate(arguments) => generate::run(arguments),
         Verb::Replay(arguments) => replay::run(&arguments),

@@ -3,6 +3,7 @@
 #![cfg(feature = "kafka")]
 
 mod broker;
+mod deadletters;
 mod faults;
 mod refusals;
 mod scale;
