@@ -51,7 +51,7 @@ impl Schedule {
         let mut dice = Dice::new(seed);
         // Half of the schedules have no repair, so that what a takeover alone must mend is seen.
         let never = CONFIG.replace("repair_interval = \"4s\"", "repair_interval = \"10h\"");
-        let text = if seed % 2 == 0 { CONFIG } else { never.as_str() };
+        let text = if seed.is_multiple_of(2) { CONFIG } else { never.as_str() };
         let config = Config::from_toml(text, "sim.toml", std::iter::empty()).unwrap();
         let log = MemoryLog::default();
         app::create_sources(&config, &log, SOURCES).unwrap();
