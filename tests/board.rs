@@ -44,7 +44,7 @@ fn rows() -> Vec<Row> {
     february.complete_ratio = 1.0;
     let long = format!("long-{}", "x".repeat(10_000));
     vec![
-        row(rolling, now, &[], all),
+        Row { incomplete: true, ..row(rolling, now, &[], all) },
         row(rolling, now, &[("territory", "West")], some),
         row(rolling, now, &[("channel", "partner")], some),
         row(rolling, now, &[("rep", "r-001")], Sales { won: 20, lost: 5, revenue: 9_000, ..some }),
@@ -174,6 +174,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     ] {
         assert_eq!(text_of(&dom, id), expected, "{id}");
     }
+    assert!(text_of(&dom, "window-state").starts_with("running may lack records"));
     assert!(text_of(&dom, "watermark").contains("Mar 20, 2026, 1:00:00"), "in the zone's time");
     assert!(dom.contains("data-state=\"live\""));
 

@@ -209,6 +209,10 @@ function showWindow(window, row) {
     const part = row.complete_ratio < 1 && isPeriod(window.kind) ? `, ${percent(row.complete_ratio)} complete` : "";
     tags.push(h("span", { class: "tag cool" }, `running${part}`));
   }
+  if (row?.incomplete) {
+    const why = "Records of a source were gone before they were read; what they told may lie in this window";
+    tags.push(h("span", { class: "tag warm", title: why }, "may lack records"));
+  }
   arrange(byId("window-state"), tags);
   const stepper = byId("stepper");
   stepper.hidden = !isPeriod(state.kind);
