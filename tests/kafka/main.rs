@@ -2,6 +2,7 @@
 //! The reference is `replay` over the same records, which the oracle tests hold against the truth.
 #![cfg(feature = "kafka")]
 
+mod bounds;
 mod broker;
 mod faults;
 mod job;
