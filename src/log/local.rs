@@ -46,8 +46,10 @@ impl Room {
 
     /// Counts a record that was taken; the last one may exceed the bytes.
     pub(super) fn take(&mut self, record: &Record) {
-        let size =
-            record.key.as_ref().map_or(0, Vec::len) + record.value.as_ref().map_or(0, Vec::len);
+        let headers = record.headers.iter().map(|h| h.name.len() + h.value.len());
+        let size = record.key.as_ref().map_or(0, Vec::len)
+            + record.value.as_ref().map_or(0, Vec::len)
+            + headers.sum::<usize>();
         self.records = self.records.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(size);
     }
