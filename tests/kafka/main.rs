@@ -4,6 +4,7 @@
 
 mod bounds;
 mod broker;
+mod conserve;
 mod faults;
 mod job;
 mod refusals;
