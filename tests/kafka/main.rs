@@ -7,6 +7,7 @@ mod broker;
 mod conserve;
 mod faults;
 mod job;
+mod order;
 mod refusals;
 mod scale;
 

@@ -31,8 +31,9 @@ const RESERVED: [&str; 16] = [
     "transactional.id",
 ];
 
-/// Longest heartbeat interval of a member.
-const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
+/// Longest heartbeat interval of a member. It is with a heartbeat that a member hears of a rebalance,
+/// and a partition that moves has no owner until all have heard of the second one.
+const HEARTBEAT_MAX: Duration = Duration::from_millis(500);
 
 /// Refuses properties that are not the user's to set.
 pub(super) fn check_properties(settings: &KafkaSettings) -> Result<()> {
