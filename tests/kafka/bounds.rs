@@ -93,3 +93,30 @@ fn can_limit(limits: &[&str]) -> bool {
     let set: Vec<String> = limits.iter().map(|limit| format!("ulimit {limit}")).collect();
     Command::new("sh").args(["-c", &set.join(" && ")]).status().is_ok_and(|s| s.success())
 }
+
+/// With too few files for its clients it ends at once and names the limit, instead of finding no
+/// broker again and again.
+#[test]
+fn too_few_files_end_with_3_and_name_the_limit() {
+    let Some(bootstrap) = kafka_bootstrap() else { return };
+    if !std::path::Path::new("/proc/self/limits").exists() || !can_limit(&["-n 64"]) {
+        println!("skipped: this system does not tell or set how many files may be open");
+        return;
+    }
+    let job = Job::new(&bootstrap, "files", "");
+    job.create_topics();
+    let arguments = ["run", "--config", job.file.to_str().unwrap()];
+    let mut instance = Process::start_limited(job.dir.path(), "few", &["-n 64"], &arguments);
+    let status = instance.wait(Duration::from_secs(30));
+    assert_eq!(status.code(), Some(3), "{}", instance.said());
+    let said = instance.said();
+    assert!(said.contains("may open 64 files") && said.contains("ulimit -n"), "{said}");
+
+    let mut enough = Process::start_limited(job.dir.path(), "enough", &["-n 256"], &arguments);
+    enough.ready();
+    let (_, page) = enough.get("/metrics").unwrap();
+    let open = page.lines().find_map(|l| l.strip_prefix("process_open_fds "));
+    let open: u64 = open.unwrap().parse().unwrap();
+    println!("{open} files are open");
+    assert!(open < 192, "{open} files are open, and there must be some to spare of 256");
+}

@@ -52,13 +52,6 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse().ok()
     }
 
-    /// The time that it ran on a processor so far, in clock ticks, all threads together.
-    pub fn cpu_ticks(&self) -> Option<u64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
-        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
-    }
-
     /// What it said so far.
     pub fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
