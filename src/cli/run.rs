@@ -18,6 +18,9 @@ use crate::runtime::{Stop, StopReason};
 /// What embedded mode runs where no file is named: the defaults, and one source to write to.
 const EMBEDDED: &str = "[[sources]]\nname = \"events\"\ntopics = [\"sales.events\"]\n[topology]\nshards = 4\npartitions = 2\n";
 
+/// Open files that a process on Kafka needs: its clients with a few brokers, and some for the server.
+const FILES: u64 = 256;
+
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Configuration (TOML).
@@ -50,7 +53,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let stop_signals = signals()?;
     let (log, mode): (Arc<dyn Log>, _) = match &arguments.embedded {
         Some(dir) => (Arc::new(open_embedded(dir)?), Mode::Embedded),
-        None => (kafka(&config)?, Mode::Kafka),
+        None => {
+            check_files()?;
+            (kafka(&config)?, Mode::Kafka)
+        }
     };
     let listener = app::bind(config.http.listen)?;
     if mode == Mode::Embedded {
@@ -70,6 +76,21 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         append(input, topic, log, running.stop.clone());
     }
     end(running, &stop_signals)
+}
+
+/// Refuses to start where too few files may be open: the clients would only say, again and again,
+/// that no broker can be reached. Says nothing where the system does not tell.
+fn check_files() -> Result<(), Failure> {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    match soft {
+        Some(soft) if soft < FILES => Err(Failure::Environment(anyhow!(
+            "this process may open {soft} files, and needs {FILES} at least: raise the limit \
+             (ulimit -n, LimitNOFILE= of a systemd unit)"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the embedded log.

@@ -36,7 +36,8 @@ use crate::model::watermark::{Doubt, Frontier, Heartbeat, Holder, Lost, Report};
 pub struct Applied {
     /// What became of it.
     pub verdict: Verdict,
-    /// Its time lies behind the shard's watermark: it amended windows already published.
+    /// It changed the state though its time lies behind the shard's watermark: it amended what was
+    /// complete, or may have been published as complete.
     pub late: bool,
     /// Some of what it changed lies in slices no longer kept.
     pub too_late: bool,
@@ -215,10 +216,7 @@ impl Ledger {
             return Applied { verdict: Verdict::Folded, ..Applied::default() };
         }
         self.next = offset.next();
-        let mut applied = Applied {
-            late: self.watermark().is_some_and(|w| event.time < w),
-            ..Applied::default()
-        };
+        let mut applied = Applied::default();
         let Some(kind) = Kind::of(event.entity.kind) else {
             return Applied { verdict: Verdict::NotKept, ..applied };
         };
@@ -230,6 +228,7 @@ impl Ledger {
         applied.verdict = self.join(kind, event, &mut scratch);
         if applied.verdict == Verdict::Counted {
             applied.too_late = self.settle_difference(&mut scratch.contributions);
+            applied.late = !applied.too_late && self.watermark().is_some_and(|w| event.time < w);
         }
         self.scratch = scratch;
         applied

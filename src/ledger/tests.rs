@@ -264,7 +264,11 @@ fn verdicts_say_what_became_of_an_event() {
     assert_eq!(shard.apply(&call).verdict, Verdict::NotKept);
     assert_eq!(shard.days("overall", Measure::DealsWon), []);
     shard.beat(day(52));
-    assert!(shard.apply(&event(Op::Update, day(51), &[WON])).late);
+    let won = event(Op::Update, day(51), &[WON]);
+    assert!(shard.apply(&won).late);
+    assert!(!shard.apply(&won).late, "a repetition amends nothing");
+    let call = Event { time: day(51), ..call };
+    assert!(!shard.apply(&call).late, "nor does what is not kept");
     assert!(!shard.apply(&event(Op::Update, day(52), &[LOST])).late);
 }
 

@@ -46,8 +46,10 @@ impl Room {
 
     /// Counts a record that was taken; the last one may exceed the bytes.
     pub(super) fn take(&mut self, record: &Record) {
-        let size =
-            record.key.as_ref().map_or(0, Vec::len) + record.value.as_ref().map_or(0, Vec::len);
+        let headers = record.headers.iter().map(|h| h.name.len() + h.value.len());
+        let size = record.key.as_ref().map_or(0, Vec::len)
+            + record.value.as_ref().map_or(0, Vec::len)
+            + headers.sum::<usize>();
         self.records = self.records.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(size);
     }
@@ -224,4 +226,36 @@ pub(super) fn check_record(out: &Outgoing, spec: &TopicSpec, max_key: usize) -> 
 /// The partition that a record goes to.
 pub(super) fn partition_of(out: &Outgoing) -> TopicPartition {
     TopicPartition { topic: out.topic.clone(), partition: out.partition }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Header;
+
+    #[test]
+    fn a_batch_has_room_for_bytes_wherever_a_record_has_them() {
+        let record = |key: usize, value: usize, header: usize| Record {
+            topic: "t".into(),
+            partition: crate::log::Partition(0),
+            offset: Offset(0),
+            timestamp_ms: None,
+            key: Some(vec![0; key]),
+            value: Some(vec![0; value]),
+            headers: vec![Header::new("h", vec![0; header])],
+        };
+        const MIB: usize = 1 << 20;
+        for large in [record(MIB, 0, 0), record(0, MIB, 0), record(0, 0, MIB)] {
+            let mut room = Room::new(2_000);
+            let taken = (0..).find(|_| {
+                let full = room.is_full();
+                room.take(&large);
+                full
+            });
+            assert_eq!(taken, Some(8));
+        }
+        let mut room = Room::new(1);
+        room.take(&record(0, 0, 0));
+        assert!(room.is_full());
+    }
 }

@@ -93,18 +93,26 @@ pub struct DeadLetter {
     pub cut: Option<(usize, u64)>,
 }
 
+fn size_of_headers(headers: &[Header]) -> usize {
+    headers.iter().map(|h| h.name.len() + h.value.len() + 16).sum()
+}
+
 impl DeadLetter {
-    /// A dead letter for a record, or for one element of its array.
+    /// A dead letter for a record, or for one element of its array. An element leaves a large key and
+    /// large headers out: all elements of one record together would hold them a thousand times.
     pub fn new(record: &Record, reason: Reason, element: Option<(u32, &[u8])>) -> DeadLetter {
+        let light = |size: usize| element.is_none() || size <= Self::HEADER_LIMIT;
+        let headers = light(size_of_headers(&record.headers));
+        let size = element.map_or(0, |(_, bytes)| bytes.len());
         DeadLetter {
             reason,
             index: element.map(|(i, _)| i),
-            key: record.key.clone(),
+            key: record.key.as_ref().filter(|key| light(key.len())).cloned(),
             value: element.map(|(_, bytes)| bytes.to_vec()).or_else(|| record.value.clone()),
-            headers: record.headers.clone(),
+            headers: if headers { record.headers.clone() } else { Vec::new() },
             origin: (record.topic.to_string(), record.partition.0, record.offset.0),
             timestamp_ms: record.timestamp_ms,
-            cut: None,
+            cut: (!headers).then_some((size, 0)),
         }
     }
 
@@ -130,8 +138,7 @@ impl DeadLetter {
             }
             self.cut = Some((size, hash));
         }
-        let headers: usize = self.headers.iter().map(|h| h.name.len() + h.value.len() + 16).sum();
-        if headers > Self::HEADER_LIMIT {
+        if size_of_headers(&self.headers) > Self::HEADER_LIMIT {
             self.headers.clear();
             self.cut.get_or_insert((size, 0));
         }
@@ -198,6 +205,23 @@ mod tests {
         let mut small = DeadLetter::new(&Record { headers: Vec::new(), ..record }, reason, None);
         small.cut(6000);
         assert_eq!((small.value.as_ref().map(Vec::len), small.cut), (Some(5000), None));
+    }
+
+    #[test]
+    fn elements_of_one_record_do_not_multiply_its_key_and_headers() {
+        let record = Record {
+            topic: "t".into(),
+            partition: Partition(0),
+            offset: Offset(7),
+            timestamp_ms: None,
+            key: Some(vec![b'k'; DeadLetter::HEADER_LIMIT + 1]),
+            value: Some(b"[1,2]".to_vec()),
+            headers: vec![Header::new("big", vec![0; DeadLetter::HEADER_LIMIT])],
+        };
+        let reason = Reason::new(Code::NotAnEvent, "no object");
+        let dead = DeadLetter::new(&record, reason, Some((1, b"2")));
+        assert_eq!((&dead.key, dead.headers.len(), dead.cut), (&None, 0, Some((1, 0))));
+        assert_eq!(dead.value, Some(b"2".to_vec()));
     }
 
     #[test]

@@ -222,7 +222,7 @@ impl Intaker {
         if taken.unknown_fields > 0 {
             context.telemetry.unknown_fields(&record.topic, u64::from(taken.unknown_fields));
         }
-        for dead in taken.dead_letters.clone() {
+        for dead in taken.dead_letters {
             self.bury(dead)?;
         }
         let mut latest = None;

@@ -80,7 +80,7 @@ declare! {
     too_late counter "tidemark_too_late_total" []
         "Events older than the retention of their slice: they change no KPI.";
     late counter "tidemark_late_total" []
-        "Events behind the watermark that amended their slice.";
+        "Counted events whose time lay behind the watermark of their shard: they amended what was complete. Repetitions, and events too late for their slice, are not among them.";
     unknown_fields counters "tidemark_unknown_fields_total" ["topic"]
         "Fields in events that the contract does not know; they were ignored.";
     unknown_stage counters "tidemark_unknown_stage_total" ["source"]

@@ -2,9 +2,12 @@
 //! The reference is `replay` over the same records, which the oracle tests hold against the truth.
 #![cfg(feature = "kafka")]
 
+mod bounds;
 mod broker;
+mod conserve;
 mod deadletters;
 mod faults;
+mod order;
 mod refusals;
 mod scale;
 

@@ -19,10 +19,22 @@ pub struct Process {
 impl Process {
     /// Starts the binary; what it says goes to a file in `dir`.
     pub fn start(dir: &Path, name: &str, arguments: &[&str]) -> Process {
+        Process::spawn(dir, name, Command::new(env!("CARGO_BIN_EXE_tidemark")).args(arguments))
+    }
+
+    /// Starts the binary under limits, as options of the shell's `ulimit`.
+    pub fn start_limited(dir: &Path, name: &str, limits: &[&str], arguments: &[&str]) -> Process {
+        let limits: String = limits.iter().map(|limit| format!("ulimit {limit} && ")).collect();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{limits}exec \"$0\" \"$@\"")]);
+        shell.arg(env!("CARGO_BIN_EXE_tidemark")).args(arguments);
+        Process::spawn(dir, name, &mut shell)
+    }
+
+    fn spawn(dir: &Path, name: &str, command: &mut Command) -> Process {
         let log = dir.join(format!("{name}.log"));
         let file = std::fs::File::create(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tidemark"))
-            .args(arguments)
+        let child = command
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
@@ -30,6 +42,14 @@ impl Process {
             .spawn()
             .unwrap();
         Process { child, log, address: None }
+    }
+
+    /// A size in its `/proc/PID/status`, in KiB, such as `VmHWM`: the most memory it ever had.
+    pub fn status_kib(&self, name: &str) -> Option<u64> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = std::fs::read_to_string(path).ok()?;
+        let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().trim_end_matches(" kB").parse().ok()
     }
 
     /// What it said so far.
@@ -75,7 +95,11 @@ impl Process {
 
     /// A GET of its server: status and body. `None` where it does not answer.
     pub fn get(&mut self, path: &str) -> Option<(u16, String)> {
-        get(self.address(), path)
+        let answer = get(self.address(), path);
+        if let (None, Ok(Some(status))) = (&answer, self.child.try_wait()) {
+            panic!("the process ended ({status}):\n{}", self.said());
+        }
+        answer
     }
 
     /// Waits until it is ready.

@@ -31,8 +31,9 @@ const RESERVED: [&str; 16] = [
     "transactional.id",
 ];
 
-/// Longest heartbeat interval of a member.
-const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
+/// Longest heartbeat interval of a member. It is with a heartbeat that a member hears of a rebalance,
+/// and a partition that moves has no owner until all have heard of the second one.
+const HEARTBEAT_MAX: Duration = Duration::from_millis(500);
 
 /// Refuses properties that are not the user's to set.
 pub(super) fn check_properties(settings: &KafkaSettings) -> Result<()> {
@@ -117,6 +118,10 @@ const CONSUMER: [(&str, &str); 6] = [
     ("check.crcs", "true"),
 ];
 
+/// Most bytes that a broker puts into one answer to a reader, compressed; beyond it only a single
+/// batch that is larger.
+const FETCH_BYTES: &str = "65536";
+
 /// For readers. librdkafka wants a group for any assignment; nothing ever joins this one.
 pub(super) fn reader(settings: &KafkaSettings) -> ClientConfig {
     let group = format!("{}.reader", settings.client_id);
@@ -124,6 +129,11 @@ pub(super) fn reader(settings: &KafkaSettings) -> ClientConfig {
         ("group.id", group.as_str()),
         ("queued.max.messages.kbytes", "16384"),
         ("queued.min.messages", "2000"),
+        // An answer is decompressed whole, however full the queue is by then.
+        ("fetch.max.bytes", FETCH_BYTES),
+        ("fetch.message.max.bytes", FETCH_BYTES),
+        // The client raises `fetch.max.bytes` to this. A larger record still comes, alone.
+        ("message.max.bytes", FETCH_BYTES),
         ("fetch.queue.backoff.ms", "20"),
         ("fetch.error.backoff.ms", "200"),
         ("fetch.wait.max.ms", "100"),

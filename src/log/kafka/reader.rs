@@ -1,5 +1,6 @@
 //! The reader: a consumer that reads from positions that we name, and belongs to no group.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,9 @@ use super::not_created;
 use crate::clock;
 use crate::log::local::Room;
 use crate::log::{Bounds, Header, LogError, Offset, Reader, Record, Result, TopicPartition};
+
+/// How long to wait for a topic that the client does not know. It asks by itself after a second.
+const LEARN_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long closing may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
@@ -50,6 +54,20 @@ impl KafkaReader {
 
     fn consumer(&self) -> &BaseConsumer<Plain> {
         self.consumer.as_ref().expect("the consumer is there until the reader is dropped")
+    }
+
+    /// Lets the client know the topics of an assignment. It would else find out about a new one with
+    /// its next round, which is once a second: each restore of a shard would take that long.
+    fn learn(&self, at: &[(TopicPartition, Offset)]) {
+        let topics: BTreeSet<&str> = at.iter().map(|(tp, _)| &*tp.topic).collect();
+        for topic in topics {
+            if self.next.iter().all(|(tp, _)| &*tp.topic != topic) {
+                // Where this fails, the client goes on asking.
+                if let Err(error) = self.consumer().fetch_metadata(Some(topic), LEARN_WITHIN) {
+                    tracing::debug!(topic, %error, "not known to the reader yet");
+                }
+            }
+        }
     }
 
     /// Makes the client read on from `next`.
@@ -148,6 +166,7 @@ impl Reader for KafkaReader {
         for (partition, _) in at {
             self.cluster.check(partition)?;
         }
+        self.learn(at);
         self.next = at.to_vec();
         self.next.sort();
         self.in_doubt = false;
