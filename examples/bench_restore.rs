@@ -160,6 +160,7 @@ fn build(definition: &Arc<Definition>, shard: Partition, deals: u64) -> anyhow::
         idle: false,
         next: 0,
         newest: Some(now),
+        mark: None,
     };
     ledger.beat(Offset(0), &beat);
     let currency = Currency::parse("EUR").ok_or_else(|| anyhow::anyhow!("EUR is a currency"))?;

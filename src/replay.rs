@@ -111,6 +111,7 @@ impl Replay {
             idle: false,
             next: 0,
             newest: Some(watermark),
+            mark: None,
         };
         for (ledger, offset) in self.ledgers.iter_mut().zip(&mut self.offsets) {
             ledger.beat(Offset(*offset), &beat);

@@ -209,6 +209,19 @@ impl Telemetry {
         self.metrics.stopped.with_label_values(&[stage.as_str(), clip(part)]).set(1.0);
     }
 
+    /// No part of a stage stands still: it begins.
+    pub fn none_stopped(&self, stage: Stage) {
+        let families = self.metrics.stopped.collect();
+        for metric in families.iter().flat_map(|f| f.get_metric()) {
+            let label = |name: &str| metric.get_label().iter().find(|l| l.name() == name);
+            if let (Some(of), Some(part)) = (label("stage"), label("part"))
+                && of.value() == stage.as_str()
+            {
+                let _ = self.metrics.stopped.remove_label_values(&[of.value(), part.value()]);
+            }
+        }
+    }
+
     /// A stage broke an invariant of its own.
     pub fn panicked(&self, stage: &str) {
         self.metrics.panics.with_label_values(&[stage]).inc();

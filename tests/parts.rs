@@ -13,6 +13,7 @@ use tidemark::app;
 use tidemark::config::Config;
 use tidemark::log::memory::MemoryLog;
 use tidemark::log::{Log, Offset, Outgoing, Partition, Record, TopicPartition};
+use tidemark::model::partial::PartialMessage;
 use tidemark::model::time::Timestamp;
 use tidemark::runtime::{Context, Fault, STAGES, Worker};
 
@@ -101,6 +102,10 @@ fn metric(context: &Context, name: &str) -> f64 {
 
 /// Takes the first four records, ends, and loses what came since in partition 0.
 fn trimmed(extra: &str) -> (Arc<Config>, MemoryLog, Clocks) {
+    trimmed_at(extra, 5)
+}
+
+fn trimmed_at(extra: &str, start: u64) -> (Arc<Config>, MemoryLog, Clocks) {
     let (config, log, clocks) = job(extra);
     feed(&log, 0, (0..2).map(won));
     feed(&log, 1, (2..4).map(won));
@@ -109,7 +114,7 @@ fn trimmed(extra: &str) -> (Arc<Config>, MemoryLog, Clocks) {
     first.finish().unwrap();
     feed(&log, 0, (10..15).map(won));
     feed(&log, 1, (20..22).map(won));
-    log.truncate(&TopicPartition::new("source", 0), Offset(5)).unwrap();
+    log.truncate(&TopicPartition::new("source", 0), Offset(start)).unwrap();
     (config, log, clocks)
 }
 
@@ -155,6 +160,59 @@ fn a_gap_that_is_to_be_skipped_is_named_to_the_offset() {
     let mut next = open("intake", &context);
     work(&mut next, &clocks);
     assert_eq!(metric(&context, "tidemark_records_skipped_total"), 3.0);
+}
+
+/// The brokers forgot the group's offsets; what intake told the shards tells the same.
+#[test]
+fn a_gap_is_noticed_though_the_brokers_forgot_the_group() {
+    for lost in [true, false] {
+        let (config, log, clocks) = trimmed("");
+        log.forget_group("t.events.intake");
+        if !lost {
+            // Nothing is missing: all is taken in again, which changes nothing.
+            let (_, whole, _) = trimmed_at("", 0);
+            whole.forget_group("t.events.intake");
+            let context = context(&config, Arc::new(whole.clone()), &clocks);
+            let mut worker = open("intake", &context);
+            work(&mut worker, &clocks);
+            assert_eq!((readiness(&context).as_str(), deals(&whole).len()), ("", 11));
+            continue;
+        }
+        let context = context(&config, Arc::new(log.clone()), &clocks);
+        let mut worker = open("intake", &context);
+        work(&mut worker, &clocks);
+        let said = readiness(&context);
+        assert!(said.contains("offsets 2 to 4 were deleted before they were read"), "{said}");
+    }
+}
+
+/// An events topic that does not go back to the first event: a new generation counts what is left.
+#[test]
+fn a_new_generation_over_trimmed_events_counts_what_is_left_and_says_so() {
+    let (config, log, clocks) = job("");
+    feed(&log, 0, (0..6).map(won));
+    let context = context(&config, Arc::new(log.clone()), &clocks);
+    let mut intake = open("intake", &context);
+    work(&mut intake, &clocks);
+    log.truncate(&TopicPartition::new("t.events", 0), Offset(2)).unwrap();
+    let mut ledger = open("ledger", &context);
+    work(&mut ledger, &clocks);
+    assert_eq!(readiness(&context), "");
+    assert_eq!(metric(&context, "tidemark_entities"), 4.0);
+    let beat = read(&log, "t.g1.partials", 1).into_iter().rev().find_map(|record| {
+        match PartialMessage::decode(&record.value?) {
+            Ok(PartialMessage::Beat(beat)) => Some(beat),
+            _ => None,
+        }
+    });
+    assert_eq!(beat.unwrap().doubts.len(), 1);
+    // Once something was published, a trimmed topic is a loss again.
+    drop(ledger);
+    log.delete("t.g1.images");
+    app::create_topics(&config, &log).unwrap();
+    let mut ledger = open("ledger", &context);
+    work(&mut ledger, &clocks);
+    assert!(readiness(&context).contains("trimmed before they were folded"));
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn beat(ledger: &mut Ledger, offset: u64) -> ShardBeat {
             idle: false,
             next: 0,
             newest: Some(now()),
+            mark: None,
         },
     );
     ledger.progress()

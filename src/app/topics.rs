@@ -89,7 +89,12 @@ pub fn check_topics(config: &Config, log: &dyn Log) -> Result<Vec<String>, LogEr
 /// mend. What the brokers do not let us see is not judged.
 pub fn check_settings(config: &Config, log: &dyn Log) -> Result<Vec<String>, LogError> {
     let mut wrong = Vec::new();
-    for spec in config.specs() {
+    // No promise rests on how long dead letters, late events and gaps are kept.
+    let events = config.topics().events;
+    let matters = |spec: &&crate::config::TopicSpec| {
+        spec.name == events || matches!(spec.cleanup, Cleanup::Compact { .. })
+    };
+    for spec in config.specs().iter().filter(matters) {
         let Some(actual) = log.describe(&spec.name)?.and_then(|info| info.cleanup) else {
             continue;
         };
@@ -127,12 +132,17 @@ fn compaction(actual: &[log::Cleanup], least: Duration) -> Option<(String, Strin
 /// What is wrong with a topic that must keep its records, and the settings that mend it.
 fn deletion(actual: &[log::Cleanup], asked: Option<Duration>) -> Option<(String, String)> {
     let millis = asked.map_or("-1".to_owned(), |d| d.as_millis().to_string());
-    let settings = format!("cleanup.policy=delete,retention.ms={millis}");
+    let settings = format!("cleanup.policy=delete,retention.ms={millis},retention.bytes=-1");
     match *actual {
         [log::Cleanup::Delete { retention: None }] => None,
         [log::Cleanup::Delete { retention: Some(kept) }] if asked.is_some_and(|a| kept >= a) => {
             None
         }
+        [log::Cleanup::Delete { retention: Some(Duration::ZERO) }] => Some((
+            "has a bound on its bytes (retention.bytes), which may delete what was not folded"
+                .to_owned(),
+            settings,
+        )),
         [log::Cleanup::Delete { retention: Some(kept) }] => {
             let asked = asked.map_or("for ever".to_owned(), |a| format!("for {a:?}"));
             Some((format!("keeps records for {kept:?}, and the config asks {asked}"), settings))

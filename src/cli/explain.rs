@@ -179,7 +179,10 @@ fn holder(
                 "read to its end and quiet: it follows the clock, less time.out_of_orderness ({behind})"
             )
         }
-        Some(_) => format!("its newest event, less time.out_of_orderness ({behind})"),
+        Some(_) => format!(
+            "its newest event, less time.out_of_orderness ({behind}), until more comes; it also holds \
+             while the partition stands still (tidemark_stopped)"
+        ),
     };
     Ok(Some(HolderShown {
         topic: holder.group.clone(),
@@ -234,7 +237,8 @@ impl ShardShown {
     fn state(&self, topic: &str) -> String {
         match (self.next, self.silent_seconds) {
             (None, _) => format!(
-                "it never reported: no ledger owns {topic}[{}], or it is restoring",
+                "it never reported: no ledger owns {topic}[{}], it is restoring, or it stands still (/readyz of \
+                 its owner says why)",
                 self.shard
             ),
             (Some(next), silent) => format!(
@@ -299,6 +303,7 @@ mod tests {
                 idle: true,
                 next: i,
                 newest: Some(at),
+                mark: None,
             };
             put("t.events", 0, beat_key(&beat), encode_heartbeat(&beat));
         }
@@ -314,6 +319,7 @@ mod tests {
                 watermark: Some(Timestamp(at.0 + hours * 3_600_000_000)),
                 holder,
                 doubts: Vec::new(),
+                fine_floor: i32::MIN,
                 definition: 1,
             })
         };
@@ -329,7 +335,8 @@ mod tests {
             [
                 "held by shard 0: t.events[0] folded to 3 of 5 (lag 2)",
                 "  which waits for source[1], read to 2 of 5 (lag 3); watermark 2026-03-02T10:00:00Z",
-                "  rule: its newest event, less time.out_of_orderness (1m)",
+                "  rule: its newest event, less time.out_of_orderness (1m), until more comes; it also \
+                 holds while the partition stands still (tidemark_stopped)",
                 "shard 1: 2026-03-02T12:00:00Z, t.events[1] folded to 3 of 0 (lag 0)",
             ]
         );

@@ -76,6 +76,18 @@ impl<'a> Envelope<'a> {
         Envelope { id: self.id.as_ref().map(|id| Cow::Owned(format!("{id}#{i}"))), ..self.clone() }
     }
 
+    /// The envelope around one event: structured, and of the same id and time.
+    pub fn around(&self, event: &RawValue) -> String {
+        let (source, id) = self.id.as_deref().and_then(|id| id.split_once('#')).unwrap_or_default();
+        let text = |text: &str| serde_json::to_string(text).expect("a string serializes");
+        let time = self.time.map_or(String::new(), |time| format!(",\"time\":{time}"));
+        format!(
+            "{{\"specversion\":\"1.0\",\"type\":\"tidemark.event\",\"source\":{},\"id\":{}{time},\"data\":{event}}}",
+            text(source),
+            text(id),
+        )
+    }
+
     /// The envelope as headers of binary mode, for data that is decoded into a record of its own.
     pub fn to_headers(&self) -> Vec<Header> {
         let mut out = vec![Header::new("ce_specversion", "1.0")];

@@ -201,8 +201,13 @@ impl Decoder {
                 let envelope = inner.envelope.numbered(i);
                 if let Err(reason) = self.element(record, element.get(), index, &envelope, now, out)
                 {
-                    let element = Some((index, element.get().as_bytes()));
-                    out.dead_letters.push(DeadLetter::new(record, reason, element));
+                    // With an envelope of its own, since what it borrowed from the one around all
+                    // of them is part of it.
+                    let wrapped = envelope.around(element);
+                    let element = Some((index, wrapped.as_bytes()));
+                    let mut dead = DeadLetter::new(record, reason, element);
+                    dead.inner = Some(i);
+                    out.dead_letters.push(dead);
                 }
             }
             return Ok(());

@@ -154,6 +154,7 @@ impl Ledger {
             watermark: self.watermark(),
             holder: self.frontier.holder(),
             doubts: self.doubts.clone(),
+            fine_floor: self.floors.0,
             definition: self.definition_hash,
         }
     }

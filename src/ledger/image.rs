@@ -18,7 +18,7 @@ use crate::model::slice::Slice;
 use crate::model::watermark::{Doubt, Frontier};
 
 const MAGIC: &[u8; 4] = b"TMIM";
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const HEAD: usize = 9;
 
 /// Why bytes are no image for this shard.
@@ -30,6 +30,9 @@ pub enum ImageError {
     /// Written by a newer version.
     #[error("image format {0} is newer than this binary knows ({FORMAT}); upgrade it")]
     Newer(u8),
+    /// Written by an older version, in a layout that is not read any more.
+    #[error("image format {0} is of an older release: raise `app.generation` to count anew")]
+    Older(u8),
     /// Of another definition.
     #[error(
         "image was made with definition {found:016x}, this process runs {own:016x}: segments, \
@@ -167,6 +170,7 @@ fn decode(bytes: &[u8]) -> Result<Owned, ImageError> {
     match bytes[4] {
         FORMAT => {}
         newer if newer > FORMAT => return Err(ImageError::Newer(newer)),
+        older if older >= 1 => return Err(ImageError::Older(older)),
         _ => return Err(broken("unknown format")),
     }
     let (head, body) = bytes.split_at(HEAD);

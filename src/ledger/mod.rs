@@ -190,6 +190,18 @@ impl Ledger {
         self.tail = Some(mark);
     }
 
+    /// The shard.
+    pub fn shard(&self) -> Partition {
+        self.shard
+    }
+
+    /// Begins at an offset, since the events before it are gone: what happened before `until` is in
+    /// doubt.
+    pub fn begin(&mut self, at: Offset, until: Timestamp) {
+        self.next = at;
+        Doubt { since: None, until }.add(&mut self.doubts);
+    }
+
     /// Event time is complete up to here.
     pub fn watermark(&self) -> Option<Timestamp> {
         self.frontier.watermark()

@@ -93,6 +93,7 @@ impl Shard {
             idle: false,
             next: 0,
             newest: Some(newest),
+            mark: None,
         };
         self.0.beat(self.0.next(), &beat);
     }

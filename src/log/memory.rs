@@ -128,6 +128,11 @@ impl MemoryLog {
         self.inner.lock().topics.remove(topic);
     }
 
+    /// Forgets where a group stands, as brokers do with one that was away for long.
+    pub fn forget_group(&self, group: &str) {
+        self.inner.lock().committed.retain(|(of, _), _| of != group);
+    }
+
     /// Drops everything below `start`, as retention would. Fails on an unknown partition.
     pub fn truncate(&self, partition: &TopicPartition, start: Offset) -> Result<()> {
         let mut content = self.inner.lock();

@@ -1,5 +1,7 @@
 //! A record, or an element of one, that is no event: why, where from, and its bytes.
 
+use std::fmt::Write as _;
+
 use super::record::{Header, Record};
 
 macro_rules! codes {
@@ -79,6 +81,8 @@ pub struct DeadLetter {
     pub reason: Reason,
     /// Position in the record's array; `None` where the whole record is meant.
     pub index: Option<u32>,
+    /// Position in the array that the envelope at `index` holds.
+    pub inner: Option<u32>,
     /// Original key bytes.
     pub key: Option<Vec<u8>>,
     /// Original bytes: of the record, or of the one element that is bad.
@@ -107,6 +111,7 @@ impl DeadLetter {
         DeadLetter {
             reason,
             index: element.map(|(i, _)| i),
+            inner: None,
             key: record.key.as_ref().filter(|key| light(key.len())).cloned(),
             value: element.map(|(_, bytes)| bytes.to_vec()).or_else(|| record.value.clone()),
             headers: if headers { record.headers.clone() } else { Vec::new() },
@@ -119,10 +124,11 @@ impl DeadLetter {
     /// The same for every delivery of the same record: tools fold repetitions by it.
     pub fn id(&self) -> String {
         let (topic, partition, offset) = &self.origin;
-        match self.index {
-            Some(i) => format!("{topic}/{partition}/{offset}/{i}"),
-            None => format!("{topic}/{partition}/{offset}"),
+        let mut id = format!("{topic}/{partition}/{offset}");
+        for i in self.index.into_iter().chain(self.inner) {
+            let _ = write!(id, "/{i}");
         }
+        id
     }
 
     /// Cuts what the dead-letter topic could not take: the value to `limit` bytes, and the original

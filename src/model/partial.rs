@@ -14,7 +14,7 @@ use super::time::Timestamp;
 use super::watermark::{Doubt, Holder};
 
 /// First byte of every value on the partials topic; raised when the layout changes.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Bits of a version that hold the offset; the epoch stands above them.
 const OFFSET_BITS: u32 = 44;
@@ -71,6 +71,8 @@ pub struct ShardBeat {
     pub holder: Option<Holder>,
     /// Times of which not all events are known, in order.
     pub doubts: Vec<Doubt>,
+    /// The first slice of five minutes that it still keeps.
+    pub fine_floor: i32,
     /// Hash of the definition that the shard runs.
     pub definition: u64,
 }
@@ -97,6 +99,9 @@ pub enum PartialError {
     /// Written by a newer version of Tidemark.
     #[error("partial format {0} is newer than this binary knows ({FORMAT}); upgrade it")]
     Newer(u8),
+    /// Written by an older version, in a layout that is not read any more.
+    #[error("partial format {0} is of an older release: raise app.generation to count anew")]
+    Older(u8),
     /// Not a partial.
     #[error("not a partial: {0}")]
     Broken(String),
@@ -123,7 +128,10 @@ impl PartialMessage {
             Some((&FORMAT, body)) => {
                 postcard::from_bytes(body).map_err(|e| PartialError::Broken(e.to_string()))
             }
-            Some((&format, _)) if format > FORMAT => Err(PartialError::Newer(format)),
+            Some((&format, _)) if format > FORMAT && format < b' ' => {
+                Err(PartialError::Newer(format))
+            }
+            Some((&format, _)) if (1..FORMAT).contains(&format) => Err(PartialError::Older(format)),
             _ => Err(PartialError::Broken("no format byte".to_owned())),
         }
     }
@@ -166,6 +174,7 @@ mod tests {
         assert_eq!(PartialMessage::decode(&message.encode()), Ok(message.clone()));
         assert_eq!(parse_cell_key(&message.key()), Some((3, slice, "rep=a%7Cb")));
         assert_eq!(PartialMessage::decode(&[9, 1]), Err(PartialError::Newer(9)));
+        assert_eq!(PartialMessage::decode(&[1, 1, 0]), Err(PartialError::Older(1)));
         assert!(PartialMessage::decode(&[]).is_err());
         assert!(PartialMessage::decode(b"{}").is_err());
     }

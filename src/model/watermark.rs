@@ -31,6 +31,10 @@ pub struct Heartbeat {
     /// be let go of is judged by events: the clock of an idle machine may be wrong by years.
     #[serde(default)]
     pub newest: Option<Timestamp>,
+    /// Fingerprint of the record before `next`: it says where intake stood, where the brokers have
+    /// forgotten the group's offsets.
+    #[serde(default)]
+    pub mark: Option<u64>,
 }
 
 /// Records of a source partition that were gone before intake read them, as it writes them into
@@ -140,9 +144,11 @@ impl Frontier {
     /// Takes a report; an older one than known is ignored.
     pub fn report(&mut self, group: &str, part: u32, report: Report) {
         let known = self.parts.entry((group.to_owned(), part)).or_insert(report);
+        let next = known.next.max(report.next);
         if report.watermark >= known.watermark {
             *known = report;
         }
+        known.next = next;
         if let Some(now) = self.minimum() {
             self.reached = Some(self.reached.map_or(now, |r| r.max(now)));
         }

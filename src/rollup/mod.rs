@@ -166,7 +166,8 @@ impl Rollup {
 
     /// Event time is complete up to here, over all shards.
     pub fn watermark(&self) -> Option<Timestamp> {
-        self.frontier.watermark()
+        // An idle source follows the clock of its machine, which may be years ahead of ours.
+        self.frontier.watermark().map(|watermark| watermark.min(self.now))
     }
 
     /// Which shard holds the watermark.
@@ -193,6 +194,8 @@ impl Rollup {
     }
 
     fn merge_beat(&mut self, offset: Offset, beat: ShardBeat) -> Merged {
+        // What a row says follows from progress too, so its version counts it.
+        self.newest = self.newest.max(offset);
         if beat.definition != self.definition_hash {
             return Merged::Foreign { found: beat.definition, own: self.definition_hash };
         }
@@ -201,7 +204,7 @@ impl Rollup {
             let next = offset_of(beat.version);
             self.frontier.report("shard", beat.shard, Report { watermark, idle: false, next });
         }
-        self.doubt(offset, &beat.doubts);
+        self.doubt(&beat.doubts);
         let known = self.beats.entry(beat.shard).or_insert_with(|| beat.clone());
         if beat.version >= known.version {
             *known = beat;
@@ -211,12 +214,11 @@ impl Rollup {
 
     /// A shard tells of times of which not all events are known. The rows that say so are newer
     /// ones, though no number in them changed.
-    fn doubt(&mut self, offset: Offset, doubts: &[Doubt]) {
+    fn doubt(&mut self, doubts: &[Doubt]) {
         let mut all = self.doubts.clone();
         doubts.iter().for_each(|doubt| doubt.add(&mut all));
         if all != self.doubts {
             self.doubts = all;
-            self.newest = self.newest.max(offset);
             self.touch();
         }
     }
@@ -260,9 +262,18 @@ impl Rollup {
         }
     }
 
-    /// Whether the key is of a fine cell that no window will ever hold again.
-    pub fn is_expired(&self, key: &str) -> bool {
+    /// Whether the key is of a fine cell that no window will hold again, by our clock. It may be
+    /// wrong, so this is no reason to delete it.
+    pub fn looks_expired(&self, key: &str) -> bool {
         parse_cell_key(key).is_some_and(|(_, slice, _)| self.is_past(slice))
+    }
+
+    /// Whether the key is of a fine cell that its shard let go of, as its progress says.
+    pub fn is_expired(&self, key: &str) -> bool {
+        parse_cell_key(key).is_some_and(|(shard, slice, _)| {
+            let floor = self.beats.get(&shard).map_or(i32::MIN, |beat| beat.fine_floor);
+            slice.tier == Tier::Fine && slice.index < floor
+        })
     }
 
     fn is_past(&self, slice: Slice) -> bool {

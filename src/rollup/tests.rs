@@ -91,6 +91,7 @@ impl Part {
                 watermark: Some(watermark),
                 holder: None,
                 doubts: Vec::new(),
+                fine_floor: i32::MIN,
                 definition: self.rollup.definition_hash,
             };
             self.rollup.merge(Offset(0), PartialMessage::Beat(beat));
@@ -177,6 +178,7 @@ fn progress_of_another_definition_is_refused() {
         watermark: Some(at("3-2", 9)),
         holder: None,
         doubts: Vec::new(),
+        fine_floor: i32::MIN,
         definition: own ^ 1,
     };
     let merged = part.rollup.merge(Offset(0), PartialMessage::Beat(beat));
@@ -194,6 +196,7 @@ fn the_slowest_shard_holds_the_watermark() {
         watermark: Some(at("3-2", hour)),
         holder: None,
         doubts: Vec::new(),
+        fine_floor: i32::MIN,
         definition: part.rollup.definition_hash,
     };
     let (one, two) = (beat(0, 9), beat(1, 4));
@@ -204,6 +207,20 @@ fn the_slowest_shard_holds_the_watermark() {
     let holder = part.rollup.watermark_holder();
     let report = Report { watermark: at("3-2", 4), idle: false, next: 1 };
     assert_eq!(holder, Some(Holder { group: "shard".to_owned(), part: 1, report: Some(report) }));
+}
+
+#[test]
+fn a_watermark_ahead_of_our_clock_closes_nothing_that_has_not_ended() {
+    let mut part = Part::new(&[DAY], &[], at("3-2", 10));
+    part.state(day("3-2"), 1, won(1, 1));
+    // An idle source follows the clock of a machine that is a month ahead.
+    part.beat(at("4-2", 10));
+    assert_eq!(part.rollup.watermark(), Some(at("3-2", 10)));
+    assert_eq!(part.tick(at("3-2", 11)), ["day:2026-03-02|overall early#0"]);
+    assert_eq!(
+        part.tick(at("3-3", 1)).first().map(String::as_str),
+        Some("day:2026-03-02|overall on_time#0")
+    );
 }
 
 #[test]

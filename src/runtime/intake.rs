@@ -39,6 +39,20 @@ struct Part {
     breaker: Breaker,
     /// Why it stands still, where it does.
     stopped: Option<String>,
+    /// Where the partition last ended, and since when.
+    end: Option<(Offset, Instant)>,
+}
+
+impl Part {
+    /// Whether all is read, up to an end that stays where it is.
+    fn is_at(&mut self, end: Offset, ended: bool, now: Instant, still: Duration) -> bool {
+        let since = match self.end {
+            Some((known, since)) if known == end => since,
+            _ => now,
+        };
+        self.end = Some((end, since));
+        self.next >= end || (ended && now.saturating_duration_since(since) >= still)
+    }
 }
 
 struct Intaker {
@@ -90,6 +104,8 @@ impl Worker for Intaker {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), Fault> {
+        // The last word on how far it came, for whoever finds no committed offset.
+        self.beat(false)?;
         self.commit()?;
         self.member.leave();
         Ok(())
@@ -98,6 +114,7 @@ impl Worker for Intaker {
 
 impl Intaker {
     fn new(context: &Context) -> Result<Intaker, Fault> {
+        context.telemetry.none_stopped(Stage::Intake);
         let config = &context.config;
         let mut decoders = BTreeMap::new();
         for source in &config.sources {
@@ -153,8 +170,11 @@ impl Intaker {
             }
             keep
         });
-        for (partition, committed) in new.iter().zip(self.member.committed(&new)?) {
-            let part = self.resume(partition, committed)?;
+        let committed = self.member.committed(&new)?;
+        let forgotten = committed.iter().any(Option::is_none);
+        let told = if forgotten { self.last_told()? } else { BTreeMap::new() };
+        for (partition, committed) in new.iter().zip(committed) {
+            let part = self.resume(partition, committed, told.get(partition).copied())?;
             self.parts.insert(partition.clone(), part);
         }
         self.topology.clear();
@@ -202,7 +222,9 @@ impl Intaker {
             Intake { dead_letters, ..Intake::default() }
         });
         let is_bad = taken.events.is_empty() && !taken.dead_letters.is_empty();
-        if let Some(why) = part.breaker.judge(is_bad) {
+        // A deletion of the source, and what an operator put back, say nothing of the source's state.
+        let judged = record.value.is_some() && record.header("tidemark.redrive.id").is_none();
+        if let Some(why) = judged.then(|| part.breaker.judge(is_bad)).flatten() {
             let mut part = self.parts.remove(&place).expect("it was there a moment ago");
             self.halt(
                 &place,
@@ -305,8 +327,12 @@ impl Intaker {
             if part.stopped.is_some() {
                 continue;
             }
-            // Idle is a fact about the partition, not about a timer: read to its end, and quiet.
-            let idle = quiet && end.is_some_and(|end| part.next >= end);
+            // Idle is a fact about the partition, not about a timer: read to its end, and quiet. The
+            // last offset may be a transaction's marker, which nobody reads: then the end is where it
+            // was seen, if it stayed there.
+            let ended = self.reader.ended(partition);
+            let idle =
+                quiet && end.is_some_and(|end| part.is_at(end, ended, timer, rules.idle_after));
             let reached =
                 if idle { Some(part.latest.map_or(now, |l| l.max(now))) } else { part.latest };
             let Some(watermark) = reached.map(|t| t - rules.out_of_orderness) else {
@@ -331,6 +357,7 @@ impl Intaker {
                 idle,
                 next: part.next.0,
                 newest: part.latest,
+                mark: part.mark,
             };
             let (key, value) = (intake::beat_key(&beat), intake::encode_heartbeat(&beat));
             for shard in 0..self.context.config.definition.shards {

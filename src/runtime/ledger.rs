@@ -18,6 +18,7 @@ use crate::log::{
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::definition::Definition;
 use crate::model::partial::{PartialMessage, ShardBeat, cell_key};
+use crate::model::time::Timestamp;
 use crate::telemetry::{Ignored, Stage};
 
 /// Time between two looks at sizes and lag, for metrics and monitors.
@@ -62,6 +63,7 @@ struct Bookkeeper {
 
 /// Opens the stage.
 pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
+    context.telemetry.none_stopped(Stage::Ledger);
     let config = &context.config;
     let group = format!("{}.g{}.ledger", config.app, config.generation);
     let partitions = |topic: &str| -> Result<u32, Fault> {
@@ -190,10 +192,13 @@ impl Bookkeeper {
             tracing::info!(stage = "ledger", %shard, "taken away in the middle of its restore");
             return Ok(None);
         };
-        let next = restored.ledger.next();
-        let bounds = reader.bounds(&self.partition(shard.0))?;
-        self.agree(shard, &restored.ledger, bounds, &mut *reader)?;
         let mut ledger = restored.ledger;
+        let bounds = reader.bounds(&self.partition(shard.0))?;
+        if restored.begins && bounds.start > ledger.next() {
+            self.begin_late(&mut ledger, bounds, &mut *reader)?;
+        }
+        let next = ledger.next();
+        self.agree(shard, &ledger, bounds, &mut *reader)?;
         // Partials that the owner before did not get out, and any stale one that it may yet write,
         // are superseded by repeating all of them.
         ledger.re_emit();
@@ -211,6 +216,24 @@ impl Bookkeeper {
         tracing::info!(stage = "ledger", %shard, %next, took = ?since(started), "restored");
         let images = restored.images;
         Ok(Some(Shard { ledger, images, read: 0, image, repair, beat: None }))
+    }
+
+    /// A new generation over an events topic that does not go back to the first event counts from
+    /// what is left, and says of all before that it may lack something.
+    fn begin_late(
+        &self,
+        ledger: &mut Ledger,
+        bounds: Bounds,
+        reader: &mut dyn Reader,
+    ) -> Result<(), Fault> {
+        let at = self.partition(ledger.shard().0);
+        let first = record_before(&self.context, reader, &at, bounds.start.next())?;
+        let millis = first.and_then(|record| record.timestamp_ms);
+        let until = millis.map_or_else(|| (self.context.clock)(), Timestamp::from_millis);
+        tracing::warn!(stage = "ledger", %at, start = %bounds.start, %until,
+            "older events are gone: counting from what is left");
+        ledger.begin(bounds.start, until);
+        Ok(())
     }
 
     /// Whether the state of a shard and its log are of one piece; an error says how they are not.
@@ -235,8 +258,7 @@ impl Bookkeeper {
         if next < bounds.start {
             return Err(Fault::Part(format!(
                 "shard {shard} needs {events} from offset {next}, but it starts at {}: events were \
-                 trimmed before they were folded; bring them back, or raise app.generation to \
-                 count from what is left",
+                 trimmed before they were folded; raise app.generation to count from what is left",
                 bounds.start
             )));
         }

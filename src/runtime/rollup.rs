@@ -71,6 +71,7 @@ struct Merger {
 
 /// Opens the stage.
 pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
+    context.telemetry.none_stopped(Stage::Rollup);
     let config = &context.config;
     let group = format!("{}.g{}.rollup", config.app, config.generation);
     let now = (context.timer)();
@@ -148,7 +149,9 @@ fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Faul
         ));
     }
     match PartialMessage::decode(value) {
-        Err(error @ PartialError::Newer(_)) => refused(format!("{}: {error}", place())),
+        Err(error @ (PartialError::Newer(_) | PartialError::Older(_))) => {
+            refused(format!("{}: {error}", place()))
+        }
         Err(error) => stops(format!(
             "{}: {error}; nobody but Tidemark may write there: raise app.generation to go on",
             place()
@@ -278,9 +281,9 @@ impl Merger {
         let partials = TopicPartition { topic: self.partials.clone(), partition };
         let mut swept = Vec::new();
         let read = read_through(context, &mut *reader, &partials, None, &mut keep, |record| {
-            // A shard deletes what it lets go of, unless it died in between: nobody else would.
+            // A shard deletes what it lets go of, unless it died in between: then nobody else would.
             let cell = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
-            if record.value.is_some() && cell.is_some_and(|key| part.rollup.is_expired(key)) {
+            if record.value.is_some() && cell.is_some_and(|key| part.rollup.looks_expired(key)) {
                 swept.extend(record.key);
                 return Ok(());
             }
@@ -289,7 +292,9 @@ impl Merger {
         let Some(read) = read else {
             return dropped();
         };
-        for key in swept {
+        let let_go =
+            |key: &Vec<u8>| std::str::from_utf8(key).is_ok_and(|key| part.rollup.is_expired(key));
+        for key in swept.into_iter().filter(let_go) {
             let (topic, key) = (self.partials.clone(), Some(key));
             self.writer.send(Outgoing {
                 topic,

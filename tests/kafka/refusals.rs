@@ -99,13 +99,13 @@ fn lost(first: &[String], second: &[String], n: usize) -> Vec<String> {
     first.iter().cloned().chain(second.map(|(_, e)| e.clone())).collect()
 }
 
-/// A source topic is deleted and created anew: the brokers forget the group's offsets with it, and
-/// all of the new one counts beside what was taken in of the old one. (Where offsets stay, the
-/// fingerprint kept with them tells: `tests/parts.rs`.)
+/// A source topic is deleted and created anew. The brokers forget the group's offsets with it; what
+/// intake told the shards tells that other records stand where it was. Told to skip, it takes all of
+/// the new topic, beside what was taken in of the old one.
 #[test]
-fn a_source_topic_created_anew_is_read_from_its_start() {
+fn a_source_topic_created_anew_is_noticed_and_read_from_its_start_on_demand() {
     let Some(bootstrap) = kafka_bootstrap() else { return };
-    let job = Job::new(&bootstrap, "anew", "");
+    let job = Job::new(&bootstrap, "anew", "[intake]\non_gap = \"stop\"\n");
     job.create_topics();
     let events = company(32, 20);
     let mut instance = job.start("before");
@@ -115,7 +115,13 @@ fn a_source_topic_created_anew_is_read_from_its_start() {
     delete_topic(&bootstrap, &job.source);
     job.create_topics();
     let more = company(33, 25);
+    assert!(more.len() > events.len(), "as long as before, so that only the records differ");
     job.feed(&more);
+    let mut stopped = job.start("stopped");
+    let said = await_reason(&mut stopped, "stands still");
+    assert!(said.contains("deleted and created anew"), "{said}");
+    assert!(stopped.terminate().success(), "{}", stopped.said());
+    change(&job, "on_gap = \"stop\"", "on_gap = \"skip\"");
     let mut instance = job.start("after");
     await_rows(&mut instance, &job.expected(&[events, more].concat()));
 }
@@ -176,6 +182,18 @@ fn an_events_topic_that_was_trimmed_or_created_anew_stops_the_shards() {
     );
     assert_eq!(metric(&mut after, "tidemark_stopped{"), 1.0, "the other shards go on");
     assert!(after.terminate().success(), "{}", after.said());
+    // The mend that the message names: a new generation counts what is left, and says so.
+    change(&job, "[app]\n", "[app]\ngeneration = 2\n");
+    job.create_topics();
+    let mut next = job.start("generation2");
+    next.ready();
+    await_some("the rows say what they lack", Duration::from_secs(90), || {
+        pause();
+        let (_, rows) = next.get("/api/v1/rows?window=year&limit=1000").unwrap();
+        rows.contains("\"incomplete\":true").then_some(())
+    });
+    assert!(next.terminate().success(), "{}", next.said());
+    change(&job, "[app]\ngeneration = 2\n", "[app]\n");
 
     delete_topic(&bootstrap, &topic);
     job.create_topics();

@@ -60,7 +60,8 @@ impl Schedule {
         let now = Timestamp(1_767_268_800_000_000);
         let mut world = World::new(WorldSettings {
             seed,
-            start: now - Span::days(150),
+            // Of long ago, or so young that cohorts are not of age.
+            start: now - Span::days(if dice.roll(2) == 0 { 150 } else { 20 }),
             days: Some(4),
             opening_days: 10,
             reps: 3,

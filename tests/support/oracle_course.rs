@@ -83,6 +83,7 @@ impl Course {
             idle: false,
             next: 0,
             newest: Some(watermark),
+            mark: None,
         }
     }
 

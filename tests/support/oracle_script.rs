@@ -147,6 +147,7 @@ impl Script {
             idle,
             next: 0,
             newest: Some(watermark),
+            mark: None,
         });
     }
 

@@ -47,14 +47,19 @@ fn cleanup_of(resource: &ConfigResource) -> Option<Vec<Cleanup>> {
         Some(Duration::from_millis(setting(name)?.parse().ok()?))
     };
     let one = |policy: &str| match policy.trim() {
-        "compact" => {
-            let min_lag = millis("min.compaction.lag.ms").unwrap_or_default();
-            Some(Cleanup::Compact { min_lag })
+        "compact" => Some(Cleanup::Compact { min_lag: millis("min.compaction.lag.ms")? }),
+        // A bound on bytes may take anything at any time.
+        "delete" if setting("retention.bytes").is_some_and(|bytes| bytes != "-1") => {
+            Some(Cleanup::Delete { retention: Some(Duration::ZERO) })
         }
-        "delete" => Some(Cleanup::Delete { retention: millis("retention.ms") }),
+        "delete" => {
+            setting("retention.ms")?;
+            Some(Cleanup::Delete { retention: millis("retention.ms") })
+        }
         _ => None,
     };
-    Some(setting("cleanup.policy")?.split(',').filter_map(one).collect())
+    // What is not shown is not judged.
+    setting("cleanup.policy")?.split(',').map(one).collect()
 }
 
 /// Creates the topic and waits until it can be used; false where it existed.
@@ -92,6 +97,7 @@ fn configs(spec: &TopicSpec) -> Vec<(&'static str, String)> {
         Cleanup::Delete { retention } => {
             configs.push(("cleanup.policy", "delete".to_owned()));
             configs.push(("retention.ms", retention.map_or("-1".to_owned(), millis)));
+            configs.push(("retention.bytes", "-1".to_owned()));
         }
         Cleanup::Compact { min_lag } => {
             configs.push(("cleanup.policy", "compact".to_owned()));

@@ -23,8 +23,13 @@ use crate::log::{LogError, Member, Offset, Position, Result, TopicPartition};
 const MARK: &str = "tidemark:";
 
 /// The mark in the metadata of a committed offset; an operator's reset leaves none.
-fn mark_in(metadata: &str) -> Option<u64> {
-    u64::from_str_radix(metadata.strip_prefix(MARK)?, 16).ok()
+fn mark_in(metadata: &str, next: Offset) -> Option<u64> {
+    // A mirror copies the metadata beside an offset that it translated: then it says nothing.
+    let (of, mark) = metadata.strip_prefix(MARK)?.split_once(':')?;
+    if of != next.to_string() {
+        return None;
+    }
+    u64::from_str_radix(mark, 16).ok()
 }
 
 /// How long leaving may take.
@@ -236,7 +241,7 @@ impl Member for KafkaMember {
             let mut added = list.add_partition(&tp.topic, tp.partition.0 as i32);
             added.set_offset(offset).map_err(|e| client::meaning_of(&e, &doing))?;
             if let Some(mark) = at.mark {
-                added.set_metadata(format!("{MARK}{mark:016x}"));
+                added.set_metadata(format!("{MARK}{}:{mark:016x}", at.next));
             }
         }
         // The client sends its generation along, and the broker compares it.
@@ -276,7 +281,8 @@ impl Member for KafkaMember {
                     (Err(e), _) => Err(client::meaning_of(&e, &doing)),
                     (Ok(()), Place::Offset(offset)) => {
                         let next = u64::try_from(offset).ok().map(Offset);
-                        Ok(next.map(|next| Position { next, mark: mark_in(found.metadata()) }))
+                        let mark = |next| mark_in(found.metadata(), next);
+                        Ok(next.map(|next| Position { next, mark: mark(next) }))
                     }
                     (Ok(()), _) => Ok(None),
                 }

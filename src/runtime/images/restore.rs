@@ -20,6 +20,8 @@ pub struct Restored {
     pub images: Images,
     /// Bytes read for it.
     pub bytes: u64,
+    /// Nothing was ever published or kept of the shard: it begins.
+    pub begins: bool,
 }
 
 /// Restores a shard from the best image that can be used; from nothing where there is none. `None`
@@ -63,15 +65,16 @@ pub fn restore(
         found.chunks.keys().chain(found.manifests.keys()).cloned().collect();
     seen.extend(cached.iter().flat_map(|c| c.manifest.keys()));
     let (mut ledger, newest) = best(context, definition, shard, found, cached)?;
+    let mut begins = false;
     if newest.is_none() {
         match published(context, reader, shard, keep)? {
             None => return Ok(None),
             Some(Some(epoch)) => ledger.outrank(epoch),
-            Some(None) => {}
+            Some(None) => begins = seen.is_empty(),
         }
     }
     let images = Images { at, newest, seen };
-    Ok(Some(Restored { ledger, images, bytes }))
+    Ok(Some(Restored { ledger, images, bytes, begins }))
 }
 
 /// What lies on an images partition.
@@ -92,9 +95,15 @@ fn read(
     let mut found = Found { chunks: HashMap::new(), manifests: HashMap::new(), bytes: 0 };
     let read = read_through(context, reader, at, from, keep, |record| {
         let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
-        let place = match &key {
+        let place = match key.as_str() {
             key if key.starts_with(MANIFEST) => &mut found.manifests,
             key if key.starts_with(PART) => &mut found.chunks,
+            // What came before had one manifest a shard, and images of another layout.
+            "manifest" if record.value.is_some() => {
+                return Err(Fault::Refused(format!(
+                    "{at} holds images of an older release: raise app.generation to count anew"
+                )));
+            }
             // Of a version to come: not ours to read, nor to delete.
             _ => return Ok(()),
         };

@@ -1,12 +1,17 @@
 //! Where intake goes on in a partition, and what it does where it cannot.
 
+use std::collections::BTreeMap;
+
 use super::{Intaker, Part};
 use crate::config::OnGap;
-use crate::intake::{Breaker, BreakerLimits, encode_lost, lost_key};
+use crate::intake::{Breaker, BreakerLimits, Stored, encode_lost, lost_key, read_stored};
 use crate::log::{Bounds, Offset, Outgoing, Partition, Position, TopicPartition};
 use crate::model::watermark::Lost;
-use crate::runtime::{Fault, record_before};
+use crate::runtime::{Fault, read_through, record_before};
 use crate::telemetry::Stage;
+
+/// How much of a shard is searched for intake's newest word: it is told every few seconds.
+const TAIL: u64 = 50_000;
 
 /// Why the position that the group committed is not where to go on.
 enum Gap {
@@ -23,13 +28,17 @@ impl Intaker {
         &mut self,
         partition: &TopicPartition,
         committed: Option<Position>,
+        told: Option<Position>,
     ) -> Result<Part, Fault> {
         let bounds = self.reader.bounds(partition)?;
-        let Some(at) = committed else {
-            return Ok(self.part(Position::from(bounds.start)));
+        // Brokers forget a group that was away for long, and the offsets of a deleted topic: what
+        // intake told the shards says whether something is missing. If not, all is taken in again.
+        let start = Position::from(bounds.start);
+        let Some(at) = committed.or(told) else {
+            return Ok(self.part(start));
         };
         let Some(gap) = self.gap(partition, at, bounds)? else {
-            return Ok(self.part(at));
+            return Ok(self.part(committed.unwrap_or(start)));
         };
         let what = match gap {
             Gap::Trimmed => format!(
@@ -47,8 +56,8 @@ impl Intaker {
             OnGap::Stop => {
                 let mut part = self.part(at);
                 self.halt(partition, &mut part, format!(
-                    "{what}; bring the records back, or set intake.on_gap = \"skip\" and restart to \
-                     go on with what is there"
+                    "{what}; have them sent again if you can, then set intake.on_gap = \"skip\" and restart \
+                         to go on with what is there"
                 ));
                 Ok(part)
             }
@@ -75,7 +84,27 @@ impl Intaker {
                 window: limits.breaker_window,
             }),
             stopped: None,
+            end: None,
         }
+    }
+
+    /// Where intake stood in each source partition, by its newest word to the first shard.
+    pub(super) fn last_told(&self) -> Result<BTreeMap<TopicPartition, Position>, Fault> {
+        let at = TopicPartition { topic: self.events.clone(), partition: Partition(0) };
+        let mut reader = self.context.log.reader()?;
+        let bounds = reader.bounds(&at)?;
+        let from = Offset(bounds.end.0.saturating_sub(TAIL)).max(bounds.start);
+        let mut told = BTreeMap::new();
+        read_through(&self.context, &mut *reader, &at, Some(from), &mut || Ok(true), |record| {
+            if let Ok(Stored::Beat(beat)) =
+                read_stored(&record, &self.context.config.definition.calendar)
+            {
+                let place = TopicPartition::new(beat.topic.as_str(), beat.partition);
+                told.insert(place, Position { next: Offset(beat.next), mark: beat.mark });
+            }
+            Ok(())
+        })?;
+        Ok(told)
     }
 
     /// Stops a partition: nothing of it is read, committed or said to be complete any more, and the
