@@ -301,6 +301,8 @@ impl Flags {
         (Flags(8), "backfill"),
         (Flags(16), "replay"),
     ];
+    /// Written by an import, not by someone at work.
+    pub const IMPORT: Flags = Flags(1);
     /// Test data: dropped at intake and counted.
     pub const TEST: Flags = Flags(4);
 

@@ -1,0 +1,61 @@
+//! What real systems really sent, where it lies beside the repository: it is not ours to keep.
+
+use std::path::PathBuf;
+
+use tidemark::model::source::System;
+
+use crate::{decoder, files, natives, now, record};
+
+/// Real payloads that are no delivery of the system, each with what it is.
+const NO_DELIVERIES: &[(&str, &str)] = &[];
+
+fn payloads() -> Option<PathBuf> {
+    let base = std::env::var("TIDEMARK_SHARED").unwrap_or_else(|_| "../shared".into());
+    let dir = PathBuf::from(base).join("payloads");
+    if dir.is_dir() {
+        return Some(dir);
+    }
+    println!("skipped: {} is not there", dir.display());
+    None
+}
+
+/// Where the payloads of a system lie.
+fn directories(system: System) -> &'static [&'static str] {
+    match system {
+        System::Canonical => &[],
+        System::HubSpot => &["hubspot"],
+    }
+}
+
+#[test]
+fn what_real_systems_sent_is_read_whole() {
+    let Some(payloads) = payloads() else { return };
+    for system in natives() {
+        let mut read = 0;
+        for dir in directories(system) {
+            for file in files(&payloads.join(dir)) {
+                let name = file.file_name().unwrap().to_str().unwrap();
+                if NO_DELIVERIES.iter().any(|(other, _)| *other == name) {
+                    continue;
+                }
+                // Most were captured in test mode, which would drop them.
+                let text = std::fs::read_to_string(&file).unwrap();
+                let text = text
+                    .replace("\"livemode\": false", "\"livemode\": true")
+                    .replace("\"x-shopify-test\": \"true\"", "\"x-shopify-test\": \"false\"")
+                    .replace("\"test\": true", "\"test\": false");
+                let record = record(&text);
+                let taken = decoder(system).take(&record, now());
+                assert_eq!(taken.dead_letters, [], "{name}");
+                let told = taken.events.len() + taken.ignored.len();
+                assert!(told > 0 && taken.test == 0, "{name}");
+                for event in &taken.events {
+                    assert_eq!(event.system, system.as_str(), "{name}");
+                    assert!(event.order[0] >= 1_000_000_000_000, "{name}: {:?}", event.order);
+                }
+                read += 1;
+            }
+        }
+        assert!(read > 0, "no payload of {}", system.as_str());
+    }
+}
