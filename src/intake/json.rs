@@ -57,6 +57,11 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A whole number of 64 bits; its digits as a string are taken too.
+    pub fn whole(self) -> Option<i64> {
+        self.text()?.parse().ok()
+    }
+
     /// An object, one level of it.
     pub fn object(self) -> Option<Object<'a>> {
         if !self.0.starts_with('{') {
@@ -140,8 +145,9 @@ mod tests {
         let text =
             r#" {"n":1725357365187780609,"m":0.10000000000000000001,"s":"7036839888","t":true} "#;
         let object = Json::parse(text).unwrap().object().unwrap();
-        assert_eq!(object.text("n").as_deref(), Some("1725357365187780609"));
+        assert_eq!(object.get("n").whole(), Some(1_725_357_365_187_780_609));
         assert_eq!(object.text("m").as_deref(), Some("0.10000000000000000001"));
+        assert_eq!(object.get("s").whole(), Some(7_036_839_888));
         assert_eq!((object.get("t").boolean(), object.get("absent")), (Some(true), Json::NULL));
     }
 

@@ -38,6 +38,10 @@ impl Moment {
 pub enum Unit {
     /// Milliseconds since 1970.
     Millis,
+    /// Seconds since 1970.
+    Seconds,
+    /// Milliseconds since 1970, or days where the number is small, as Kafka Connect has it.
+    Connect,
 }
 
 /// How the values of a source are to be taken.
@@ -92,6 +96,18 @@ impl Outline {
         }
     }
 
+    /// The source says that it lost changes of the entity.
+    pub fn gap(mut self) -> Outline {
+        self.kind = EventKind::Gap;
+        self
+    }
+
+    /// The same event of another entity.
+    pub fn about(mut self, id: impl Into<String>) -> Outline {
+        self.id = id.into();
+        self
+    }
+
     /// Whether nothing is stated.
     pub fn is_empty(&self) -> bool {
         self.set.is_empty()
@@ -110,6 +126,11 @@ impl Outline {
         self.put(FieldName::Known(field), Value::Text(Cow::Owned(text.into())));
     }
 
+    /// States a whole number.
+    pub fn whole(&mut self, field: Field, n: i64) {
+        self.put(FieldName::Known(field), Value::Number(Amount::from_parts(n, 0)));
+    }
+
     /// States an outcome.
     pub fn status(&mut self, status: Status) {
         self.put(FieldName::Known(Field::Status), Value::Status(status));
@@ -126,6 +147,17 @@ impl Outline {
         let value = if json.is_empty() { Value::Null } else { read(context, name, json, how)? };
         self.put(name.clone(), value);
         Ok(())
+    }
+
+    /// The same of a field of the contract.
+    pub fn field(
+        &mut self,
+        context: &Context<'_>,
+        field: Field,
+        json: Json<'_>,
+        how: &How<'_>,
+    ) -> Result<(), Reason> {
+        self.state(context, &FieldName::Known(field), json, how)
     }
 
     /// The event, if it is one that a canonical source could have sent too. `id` names it: the same
@@ -329,8 +361,14 @@ pub fn moment(
     let text = json.text().ok_or_else(bad)?;
     let of = |at: Timestamp, precision| Some(Moment { at, precision });
     if let Ok(n) = text.parse::<i64>() {
+        let seconds = |n: i64| Timestamp(n.saturating_mul(1_000_000));
         return Ok(match unit {
-            Unit::Millis => of(Timestamp::from_millis(n), Precision::Millis),
+            Unit::Seconds => of(seconds(n), Precision::Seconds),
+            Unit::Connect if n.abs() < 1_000_000 => {
+                let day = Day(i32::try_from(n).map_err(|_| bad())?);
+                of(context.decoder.calendar.start_of(day), Precision::Day)
+            }
+            Unit::Millis | Unit::Connect => of(Timestamp::from_millis(n), Precision::Millis),
         });
     }
     if let Some(day) = Day::parse(&text) {

@@ -13,6 +13,7 @@ mod hubspot;
 mod json;
 mod make;
 mod native;
+mod salesforce;
 mod schema;
 
 pub use breaker::{Breaker, BreakerLimits};

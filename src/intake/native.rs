@@ -38,6 +38,17 @@ pub struct Context<'c> {
 }
 
 impl Context<'_> {
+    /// A header of the webhook request: as it stands, or as a receiver passes it on (`http.…`).
+    /// Names of HTTP headers do not tell upper from lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let is = |given: &str| {
+            let bare = given.strip_prefix("http.").unwrap_or(given);
+            bare.eq_ignore_ascii_case(name)
+        };
+        let header = self.record.headers.iter().rev().find(|h| is(&h.name))?;
+        std::str::from_utf8(&header.value).ok()
+    }
+
     /// The canonical field that a field of the source fills: as configured, else by `table`.
     pub fn field(&self, native: &str, table: &[(&str, Field)]) -> Option<FieldName<'static>> {
         let configured = &self.decoder.reading.fields;
@@ -104,6 +115,7 @@ fn decode_of(system: System) -> Option<Decode> {
     Some(match system {
         System::Canonical => return None,
         System::HubSpot => super::hubspot::decode,
+        System::Salesforce => super::salesforce::decode,
     })
 }
 

@@ -303,6 +303,8 @@ impl Flags {
     ];
     /// Written by an import, not by someone at work.
     pub const IMPORT: Flags = Flags(1);
+    /// One of many changed together.
+    pub const BULK: Flags = Flags(2);
     /// Test data: dropped at intake and counted.
     pub const TEST: Flags = Flags(4);
 

@@ -7,7 +7,11 @@ use tidemark::model::source::System;
 use crate::{decoder, files, natives, now, record};
 
 /// Real payloads that are no delivery of the system, each with what it is.
-const NO_DELIVERIES: &[(&str, &str)] = &[];
+const NO_DELIVERIES: &[(&str, &str)] = &[
+    (
+        "an excerpt of the documentation, without messageId and time",
+    ),
+];
 
 fn payloads() -> Option<PathBuf> {
     let base = std::env::var("TIDEMARK_SHARED").unwrap_or_else(|_| "../shared".into());
@@ -24,6 +28,7 @@ fn directories(system: System) -> &'static [&'static str] {
     match system {
         System::Canonical => &[],
         System::HubSpot => &["hubspot"],
+        System::Salesforce => &["salesforce_cdc", "confluent_salesforce"],
     }
 }
 
