@@ -13,6 +13,7 @@ mod hubspot;
 mod json;
 mod make;
 mod native;
+mod pipedrive;
 mod salesforce;
 mod schema;
 

@@ -116,6 +116,7 @@ fn decode_of(system: System) -> Option<Decode> {
         System::Canonical => return None,
         System::HubSpot => super::hubspot::decode,
         System::Salesforce => super::salesforce::decode,
+        System::Pipedrive => super::pipedrive::decode,
     })
 }
 

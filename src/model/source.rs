@@ -37,6 +37,7 @@ names! {
         Canonical "canonical" "Canonical events, alone, in arrays, or in CloudEvents.",
         HubSpot "hubspot" "HubSpot: webhooks v3, the workflow webhook, files of the webhooks journal.",
         Salesforce "salesforce" "Salesforce: Change Data Capture as CometD, Confluent or Redpanda Connect write it; PushTopics.",
+        Pipedrive "pipedrive" "Pipedrive: webhooks of version 1 and 2.",
     }
 }
 

@@ -29,6 +29,7 @@ fn directories(system: System) -> &'static [&'static str] {
         System::Canonical => &[],
         System::HubSpot => &["hubspot"],
         System::Salesforce => &["salesforce_cdc", "confluent_salesforce"],
+        System::Pipedrive => &["pipedrive"],
     }
 }
 
