@@ -16,6 +16,7 @@ mod native;
 mod pipedrive;
 mod salesforce;
 mod schema;
+mod stripe;
 
 pub use breaker::{Breaker, BreakerLimits};
 pub use encode::{beat_key, encode_event, encode_heartbeat, encode_lost, lost_key};

@@ -89,6 +89,11 @@ impl Out {
         self.ignored.push(Ignored { index: self.index, reason, what });
     }
 
+    /// The element is test data.
+    pub fn test(&mut self) {
+        self.test += 1;
+    }
+
     /// Takes an element: all of what it gives, or none of it where it is bad.
     pub fn element(
         &mut self,
@@ -117,6 +122,7 @@ fn decode_of(system: System) -> Option<Decode> {
         System::HubSpot => super::hubspot::decode,
         System::Salesforce => super::salesforce::decode,
         System::Pipedrive => super::pipedrive::decode,
+        System::Stripe => super::stripe::decode,
     })
 }
 

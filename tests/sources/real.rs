@@ -11,6 +11,14 @@ const NO_DELIVERIES: &[(&str, &str)] = &[
     (
         "an excerpt of the documentation, without messageId and time",
     ),
+    ("resource_charge.json", "a resource of the API"),
+    ("resource_checkout_session.json", "a resource of the API"),
+    ("resource_customer.json", "a resource of the API"),
+    ("resource_dispute.json", "a resource of the API"),
+    ("resource_invoice.json", "a resource of the API"),
+    ("resource_payment_intent.json", "a resource of the API"),
+    ("resource_refund.json", "a resource of the API"),
+    ("resource_subscription.json", "a resource of the API"),
 ];
 
 fn payloads() -> Option<PathBuf> {
@@ -30,6 +38,7 @@ fn directories(system: System) -> &'static [&'static str] {
         System::HubSpot => &["hubspot"],
         System::Salesforce => &["salesforce_cdc", "confluent_salesforce"],
         System::Pipedrive => &["pipedrive"],
+        System::Stripe => &["stripe"],
     }
 }
 
