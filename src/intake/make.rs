@@ -102,6 +102,11 @@ impl Outline {
         self
     }
 
+    /// When it happened.
+    pub fn time(&self) -> Timestamp {
+        self.moment.at
+    }
+
     /// The same event of another entity.
     pub fn about(mut self, id: impl Into<String>) -> Outline {
         self.id = id.into();

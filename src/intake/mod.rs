@@ -6,6 +6,7 @@
 
 mod breaker;
 mod canonical;
+mod close;
 mod draft;
 mod encode;
 mod envelope;

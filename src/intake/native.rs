@@ -122,6 +122,7 @@ fn decode_of(system: System) -> Option<Decode> {
         System::HubSpot => super::hubspot::decode,
         System::Salesforce => super::salesforce::decode,
         System::Pipedrive => super::pipedrive::decode,
+        System::Close => super::close::decode,
         System::Stripe => super::stripe::decode,
     })
 }

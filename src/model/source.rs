@@ -38,6 +38,7 @@ names! {
         HubSpot "hubspot" "HubSpot: webhooks v3, the workflow webhook, files of the webhooks journal.",
         Salesforce "salesforce" "Salesforce: Change Data Capture as CometD, Confluent or Redpanda Connect write it; PushTopics.",
         Pipedrive "pipedrive" "Pipedrive: webhooks of version 1 and 2.",
+        Close "close" "Close: webhooks.",
         Stripe "stripe" "Stripe: events of any API version.",
     }
 }

@@ -38,6 +38,7 @@ fn directories(system: System) -> &'static [&'static str] {
         System::HubSpot => &["hubspot"],
         System::Salesforce => &["salesforce_cdc", "confluent_salesforce"],
         System::Pipedrive => &["pipedrive"],
+        System::Close => &["close"],
         System::Stripe => &["stripe"],
     }
 }
