@@ -17,6 +17,7 @@ mod native;
 mod pipedrive;
 mod salesforce;
 mod schema;
+mod segment;
 mod stripe;
 
 pub use breaker::{Breaker, BreakerLimits};

@@ -124,6 +124,7 @@ fn decode_of(system: System) -> Option<Decode> {
         System::Pipedrive => super::pipedrive::decode,
         System::Close => super::close::decode,
         System::Stripe => super::stripe::decode,
+        System::Segment | System::RudderStack => super::segment::decode,
     })
 }
 

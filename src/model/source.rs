@@ -40,6 +40,8 @@ names! {
         Pipedrive "pipedrive" "Pipedrive: webhooks of version 1 and 2.",
         Close "close" "Close: webhooks.",
         Stripe "stripe" "Stripe: events of any API version.",
+        Segment "segment" "Segment: track, identify, page, screen and alias calls, and batches of them.",
+        RudderStack "rudderstack" "RudderStack: the same calls.",
     }
 }
 

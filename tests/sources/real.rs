@@ -9,8 +9,10 @@ use crate::{decoder, files, natives, now, record};
 /// Real payloads that are no delivery of the system, each with what it is.
 const NO_DELIVERIES: &[(&str, &str)] = &[
     (
+        "track_email_link_clicked.json",
         "an excerpt of the documentation, without messageId and time",
     ),
+    ("track_email_opened.json", "an excerpt of the documentation, without messageId and time"),
     ("resource_charge.json", "a resource of the API"),
     ("resource_checkout_session.json", "a resource of the API"),
     ("resource_customer.json", "a resource of the API"),
@@ -40,6 +42,7 @@ fn directories(system: System) -> &'static [&'static str] {
         System::Pipedrive => &["pipedrive"],
         System::Close => &["close"],
         System::Stripe => &["stripe"],
+        System::Segment | System::RudderStack => &["segment"],
     }
 }
 
