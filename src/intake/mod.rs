@@ -18,6 +18,7 @@ mod pipedrive;
 mod salesforce;
 mod schema;
 mod segment;
+mod shopify;
 mod stripe;
 
 pub use breaker::{Breaker, BreakerLimits};

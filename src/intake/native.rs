@@ -125,6 +125,7 @@ fn decode_of(system: System) -> Option<Decode> {
         System::Close => super::close::decode,
         System::Stripe => super::stripe::decode,
         System::Segment | System::RudderStack => super::segment::decode,
+        System::Shopify => super::shopify::decode,
     })
 }
 

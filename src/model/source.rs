@@ -42,6 +42,7 @@ names! {
         Stripe "stripe" "Stripe: events of any API version.",
         Segment "segment" "Segment: track, identify, page, screen and alias calls, and batches of them.",
         RudderStack "rudderstack" "RudderStack: the same calls.",
+        Shopify "shopify" "Shopify: webhooks of orders, customers and subscription contracts.",
     }
 }
 

@@ -43,6 +43,7 @@ fn directories(system: System) -> &'static [&'static str] {
         System::Close => &["close"],
         System::Stripe => &["stripe"],
         System::Segment | System::RudderStack => &["segment"],
+        System::Shopify => &["shopify"],
     }
 }
 
