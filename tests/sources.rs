@@ -2,6 +2,8 @@
 //! in the shapes that the vendors document; the events they give are in
 //! `tests/snapshots/sources__*.snap`, and every one of them is to be read by a person.
 
+#[path = "sources/command.rs"]
+mod command;
 #[path = "sources/life.rs"]
 mod life;
 #[path = "sources/real.rs"]
@@ -149,6 +151,21 @@ fn events_are_named_the_same_in_every_delivery() {
     assert_eq!(whole, ids(&apart));
     // A legacy and a generic subscription to one property, at the first and the second attempt.
     assert_eq!(whole[5], whole[6]);
+}
+
+/// A workflow tells of several instants at once: where one of them is bad, none is believed.
+#[test]
+fn a_bad_element_gives_no_event_at_all() {
+    let file = format!("{}/tests/fixtures/hubspot/workflow_deal.json", env!("CARGO_MANIFEST_DIR"));
+    let good = std::fs::read_to_string(file).unwrap();
+    let bad = good.replace("0.200000000000000011102230246251565404236316680908203125", "soon");
+    assert_ne!(good, bad);
+    let record = record(&bad);
+    let taken = decoder(System::HubSpot).take(&record, now());
+    assert_eq!((taken.events.len(), taken.ignored.len()), (0, 0));
+    let [dead] = &taken.dead_letters[..] else { panic!("{:?}", taken.dead_letters) };
+    assert_eq!((dead.reason.code.as_str(), dead.index), ("BAD_AMOUNT", None));
+    assert_eq!(dead.value, record.value);
 }
 
 #[test]
