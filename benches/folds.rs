@@ -13,6 +13,7 @@ use tidemark::model::money::Currency;
 use tidemark::model::partial::PartialMessage;
 use tidemark::model::record::{Offset, Partition, Record};
 use tidemark::model::slice::Retention;
+use tidemark::model::source::{Reading, System};
 use tidemark::model::time::{LATEST, Span, Timestamp};
 use tidemark::model::window::{Period, WindowKind};
 use tidemark::rollup::Rollup;
@@ -44,7 +45,8 @@ fn usual() -> Vec<WindowKind> {
 fn decoder() -> Decoder {
     Decoder {
         source: "crm".to_owned(),
-        system: "canonical".to_owned(),
+        system: System::Canonical,
+        reading: Reading::default(),
         calendar: Calendar::of("Europe/Berlin").unwrap(),
         limits: Limits { max_record_bytes: 1 << 20, max_array: 1000, future_limit: Span::days(1) },
     }

@@ -30,6 +30,7 @@ mod bench {
     use tidemark::log::kafka::{KafkaLog, KafkaSettings};
     use tidemark::log::{Log, Outgoing, TopicPartition};
     use tidemark::model::event::shard_of;
+    use tidemark::model::source::{Reading, System};
     use tidemark::model::time::{LATEST, Span, Timestamp};
     use tidemark::world::{World, WorldSettings};
 
@@ -117,7 +118,8 @@ mod bench {
     fn bare(log: &dyn Log, topic: &str, events: u64) -> anyhow::Result<()> {
         let decoder = Decoder {
             source: "crm".into(),
-            system: "canonical".into(),
+            system: System::Canonical,
+            reading: Reading::default(),
             calendar: tidemark::model::calendar::Calendar::of("UTC")?,
             limits: Limits {
                 max_record_bytes: 1 << 20,

@@ -28,6 +28,8 @@ pub struct Counts {
     pub events: u64,
     /// Events that lie behind `--as-of`, left out.
     pub after_as_of: u64,
+    /// Records, or elements of records, that told of nothing that is read.
+    pub ignored: u64,
     /// Test events dropped.
     pub test: u64,
     /// Events that stated nothing new.
@@ -79,8 +81,10 @@ impl Replay {
 
     /// Folds one record; returns its dead letters.
     pub fn feed(&mut self, record: &Record) -> Vec<DeadLetter> {
-        let Intake { events, dead_letters, test, .. } = self.decoder.take(record, self.now);
+        let Intake { events, dead_letters, test, ignored, .. } =
+            self.decoder.take(record, self.now);
         self.counts.records += 1;
+        self.counts.ignored += ignored.len() as u64;
         self.counts.test += u64::from(test);
         self.counts.dead_letters += dead_letters.len() as u64;
         for event in &events {

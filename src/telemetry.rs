@@ -15,6 +15,7 @@ use prometheus::{GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, 
 use crate::model::deadletter::Code;
 use crate::model::event::EntityKind;
 use crate::model::row::Pane;
+use crate::model::source::Unread;
 use crate::model::time::Timestamp;
 
 mod declared;
@@ -182,6 +183,12 @@ impl Telemetry {
     /// Events that changed nothing.
     pub fn ignored(&self, reason: Ignored, n: u64) {
         self.metrics.events_ignored.with_label_values(&[reason.as_str()]).inc_by(n);
+    }
+
+    /// Elements of records that told of nothing that is read.
+    pub fn unread(&self, source: &str, reason: Unread, n: u64) {
+        let source = self.sources.admit(source);
+        self.metrics.records_ignored.with_label_values(&[source, reason.as_str()]).inc_by(n);
     }
 
     /// A dead letter.

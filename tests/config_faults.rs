@@ -257,14 +257,30 @@ sets = ["overall", "salesperson"]
 #[test]
 fn a_check_made_elsewhere_is_shown_like_ours() {
     let config =
-        read("[[sources]]\nname = \"crm\"\nsystem = \"hubspt\"\ntopics = [\"crm\"]\n", &[])
+        read("[[sources]]\nname = \"crm\"\nsystem = \"hubspot\"\ntopics = [\"crm\"]\n", &[])
             .unwrap();
-    let error = config.fault(
-        "sources[0].system",
-        "there is no decoder \"hubspt\"",
-        "did you mean \"hubspot\"?",
-    );
+    let error =
+        config.fault("sources[0].system", "\"hubspot\" does not answer", "is it the right one?");
     assert_snapshot!(error);
+}
+
+#[test]
+fn sources_of_unknown_systems_and_fields() {
+    assert_snapshot!(refusal(
+        r#"
+[[sources]]
+name = "crm"
+system = "hubspt"
+topics = ["crm"]
+currency = "EURO"
+fields = { "region" = "teritory", "industry" = "x.indus try", "size" = "headcount" }
+
+[[sources]]
+name = "legacy"
+system = "siebel"
+topics = ["legacy"]
+"#
+    ));
 }
 
 #[test]

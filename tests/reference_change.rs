@@ -9,6 +9,7 @@ use tidemark::ledger::Ledger;
 use tidemark::model::definition::{Definition, DirectoryEntry};
 use tidemark::model::partial::{PartialMessage, ShardBeat};
 use tidemark::model::record::{Offset, Partition, Record};
+use tidemark::model::source::{Reading, System};
 use tidemark::model::time::{Span, Timestamp};
 use tidemark::model::watermark::Heartbeat;
 use tidemark::rollup::Rollup;
@@ -32,7 +33,8 @@ fn now() -> Timestamp {
 fn fold(ledger: &mut Ledger, from: u64, to: u64) {
     let decoder = Decoder {
         source: "s".into(),
-        system: "s".into(),
+        system: System::Canonical,
+        reading: Reading::default(),
         calendar: definition("x").calendar.clone(),
         limits: Limits { max_record_bytes: 10_000, max_array: 1, future_limit: Span::days(1) },
     };

@@ -13,6 +13,7 @@ use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::money::{Currency, Exact};
 use tidemark::model::record::{Offset, Partition, Record};
 use tidemark::model::slice::{Retention, Tier};
+use tidemark::model::source::{Reading, System};
 use tidemark::model::time::Span;
 use tidemark::world::{Arrival, World, WorldSettings, directory};
 
@@ -60,7 +61,8 @@ fn fold(
 ) -> BTreeMap<String, BTreeMap<i32, Measures>> {
     let decoder = Decoder {
         source: "x".into(),
-        system: "x".into(),
+        system: System::Canonical,
+        reading: Reading::default(),
         calendar: definition.calendar.clone(),
         limits: Limits { max_record_bytes: 1 << 20, max_array: 10, future_limit: Span::days(1) },
     };

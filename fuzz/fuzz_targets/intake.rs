@@ -5,7 +5,9 @@
 use libfuzzer_sys::fuzz_target;
 use tidemark::intake::{Decoder, Limits, Stored, encode_event, read_stored};
 use tidemark::model::calendar::Calendar;
+use tidemark::model::money::Currency;
 use tidemark::model::record::{Header, Offset, Partition, Record};
+use tidemark::model::source::{Reading, System};
 use tidemark::model::time::Span;
 
 fn record(value: Vec<u8>, headers: Vec<Header>) -> Record {
@@ -23,8 +25,20 @@ fn record(value: Vec<u8>, headers: Vec<Header>) -> Record {
 fuzz_target!(|data: &[u8]| {
     let calendar = Calendar::of("Europe/Berlin").expect("a zone of the bundled database");
     let limits = Limits { max_record_bytes: 1 << 16, max_array: 16, future_limit: Span::days(1) };
-    let decoder =
-        Decoder { source: "s".into(), system: "y".into(), calendar: calendar.clone(), limits };
+    let decoder = Decoder {
+        source: "s".into(),
+        system: System::Canonical,
+        reading: Reading { currency: Currency::parse("EUR"), ..Reading::default() },
+        calendar: calendar.clone(),
+        limits,
+    };
+    for (system, ..) in System::ALL {
+        read(&Decoder { system: *system, ..decoder.clone() }, data);
+    }
+});
+
+/// Takes the bytes, with and without the headers of CloudEvents.
+fn read(decoder: &Decoder, data: &[u8]) {
     for headers in [
         Vec::new(),
         vec![
@@ -37,10 +51,10 @@ fuzz_target!(|data: &[u8]| {
         let source = record(data.to_vec(), headers);
         for event in decoder.take(&source, None).events {
             let stored = record(encode_event(&event), Vec::new());
-            match read_stored(&stored, &calendar) {
+            match read_stored(&stored, &decoder.calendar) {
                 Ok(Stored::Event(back)) => assert_eq!(back, event),
                 other => panic!("{other:?}"),
             }
         }
     }
-});
+}

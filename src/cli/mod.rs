@@ -1,6 +1,7 @@
 //! The command line: one file a verb. Exit codes: 0 done, 1 failed while running, 2 bad
 //! configuration or arguments, 3 the environment is not as it must be.
 
+mod decode;
 mod demo;
 mod dlq;
 mod explain;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 
 use crate::app::AppError;
-use crate::config::{Config, environment};
+use crate::config::{Config, Source, environment};
+use crate::model::source::{Reading, System};
 use crate::model::time::Timestamp;
 use crate::runtime::Clock;
 
@@ -43,6 +45,8 @@ enum Verb {
     Dlq(dlq::Arguments),
     /// Say what stands behind a number: what holds the watermark.
     Explain(explain::Arguments),
+    /// Show what a source's decoder makes of files: canonical events, and what is ignored or bad.
+    Decode(decode::Arguments),
     /// Make events of a made-up company, or print schemas and reference pages.
     Generate(generate::Arguments),
     /// Run the same folds over a file and write the final row of every window and segment.
@@ -75,6 +79,7 @@ pub fn main() -> ExitCode {
         Verb::Topics(arguments) => topics::run(&arguments),
         Verb::Dlq(arguments) => dlq::run(arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Generate(arguments) => generate::run(arguments),
         Verb::Replay(arguments) => replay::run(&arguments),
     };
@@ -96,6 +101,27 @@ pub fn main() -> ExitCode {
 
 fn load(file: &Path) -> Result<Config, Failure> {
     Config::load(file, environment()).map_err(|e| Failure::Config(e.into()))
+}
+
+/// A source of the configuration by its name.
+fn source<'c>(config: &'c Config, name: &str) -> Result<&'c Source, Failure> {
+    config.sources.iter().find(|s| s.name == name).ok_or_else(|| {
+        let names: Vec<_> = config.sources.iter().map(|s| format!("\"{}\"", s.name)).collect();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Failure::Config(anyhow::anyhow!(
+            "there is no source \"{name}\"; the configuration has {known}"
+        ))
+    })
+}
+
+/// A source of canonical events where the configuration has none.
+fn unnamed(config: &Config, name: &str) -> Source {
+    Source {
+        name: name.to_owned(),
+        system: System::Canonical,
+        reading: Reading { currency: Some(config.definition.currency), ..Reading::default() },
+        topics: Vec::new(),
+    }
 }
 
 /// The wall clock.

@@ -8,19 +8,24 @@ use anyhow::{Context as _, anyhow};
 
 use super::{Failure, load};
 use crate::config::Config;
-use crate::intake::{Decoder, Limits};
+use crate::intake::Decoder;
 use crate::model::record::{Offset, Partition, Record};
 use crate::model::time::{Day, Timestamp};
 use crate::replay::Replay;
+use crate::runtime;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Configuration (TOML).
     #[arg(long)]
     config: PathBuf,
-    /// Events, one JSON value a line: an event, an array, or a CloudEvent. `-` is standard input.
+    /// Events, one JSON value a line: an event, an array, or a CloudEvent; of a native system what
+    /// it sends. `-` is standard input.
     #[arg(long)]
     input: PathBuf,
+    /// Source of the configuration whose events they are. Where absent: the first one.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
     /// Rows, one JSON value a line. `-` is standard output.
     #[arg(long)]
     output: PathBuf,
@@ -39,8 +44,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => None,
     };
     let now = Timestamp::from_millis(crate::clock::wall_ms());
-    let mut replay = Replay::new(config.definition.clone(), decoder(&config), as_of)
-        .at(as_of.map_or(now, |t| t.max(now)));
+    let mut replay = Replay::new(
+        config.definition.clone(),
+        decoder(&config, arguments.source.as_deref())?,
+        as_of,
+    )
+    .at(as_of.map_or(now, |t| t.max(now)));
     feed(&arguments.input, &mut replay).map_err(Failure::Runtime)?;
     let mut out = output(&arguments.output).map_err(Failure::Runtime)?;
     let mut failed = None;
@@ -52,11 +61,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let written = failed.map_or_else(|| out.flush(), Err);
     written.context("cannot write the rows").map_err(Failure::Runtime)?;
     eprintln!(
-        "{} records, {} events ({} repetitions), {} test events dropped, {} behind --as-of, \
-         {} dead letters, {} rows",
+        "{} records, {} events ({} repetitions), {} ignored, {} test events dropped, \
+         {} behind --as-of, {} dead letters, {} rows",
         counts.records,
         counts.events,
         counts.repeated,
+        counts.ignored,
         counts.test,
         counts.after_as_of,
         counts.dead_letters,
@@ -70,17 +80,12 @@ fn moment(config: &Config, text: &str) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(text).or_else(day).filter(|t| t.in_range())
 }
 
-fn decoder(config: &Config) -> Decoder {
-    let source = config.sources.first();
-    Decoder {
-        source: source.map_or("replay", |s| &s.name).to_owned(),
-        system: source.map_or("canonical", |s| &s.system).to_owned(),
-        calendar: config.definition.calendar.clone(),
-        limits: Limits {
-            max_record_bytes: config.intake.max_record_bytes,
-            max_array: config.intake.max_array,
-            future_limit: config.time.future_limit,
-        },
+/// The decoder of the named source; of the first one where none is named.
+fn decoder(config: &Config, named: Option<&str>) -> Result<Decoder, Failure> {
+    match (named, config.sources.first()) {
+        (Some(name), _) => Ok(runtime::decoder(config, super::source(config, name)?)),
+        (None, Some(first)) => Ok(runtime::decoder(config, first)),
+        (None, None) => Ok(runtime::decoder(config, &super::unnamed(config, "replay"))),
     }
 }
 

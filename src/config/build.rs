@@ -12,6 +12,8 @@ use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
     TimeRules, define, estimate, summary,
 };
+use crate::model::money::Currency;
+use crate::model::source::{Reading, System};
 use crate::model::time::Span;
 
 /// Variables by name.
@@ -52,7 +54,8 @@ fn unforeseen(error: config::ConfigError) -> ConfigError {
 fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config {
     let topics = Topics::new(&typed.app.name.0.0, typed.app.generation.0.0, &typed.topics);
     topics::check(reader, &topics);
-    let sources = sources(reader, typed.sources.unwrap_or_default(), &topics);
+    let sources =
+        sources(reader, typed.sources.unwrap_or_default(), typed.money.currency.0, &topics);
     let kafka = kafka(reader, typed.kafka, base, env);
     let http = http(reader, &typed.http);
     let publish = publish(reader, &typed.publish, &typed.topics, base);
@@ -123,18 +126,29 @@ fn budget(typed: typed::Budget) -> Budget {
     Budget { default: dimensions.remove("default").unwrap_or(100), dimensions }
 }
 
-fn sources(reader: &mut Reader, rows: Vec<SourceRow>, own: &Topics) -> Vec<Source> {
+fn sources(
+    reader: &mut Reader,
+    rows: Vec<SourceRow>,
+    currency: Currency,
+    own: &Topics,
+) -> Vec<Source> {
     let mut out: Vec<Source> = Vec::new();
     // Rows with faults are left out, and the indices behind them no longer match.
     let checked = !reader.faulty(&["sources"]);
     for (i, row) in rows.into_iter().enumerate() {
         let name = row.name.0.0;
-        let system = row.system.map_or("canonical".to_owned(), |s| s.0.0);
+        let system = row.system.map_or(System::Canonical, |s| s.0);
+        let fields = row.fields.into_iter().flat_map(|f| f.0);
+        let reading = Reading {
+            tenant: row.tenant.map(|t| t.0.0),
+            currency: Some(row.currency.map_or(currency, |c| c.0)),
+            fields: fields.map(|(native, field)| (native, field.0.0)).collect(),
+        };
         let topics: Vec<String> = row.topics.into_iter().map(|t| t.0.0).collect();
         if checked {
             check_source(reader, &format!("sources[{i}]"), (&name, &topics), &out, own);
         }
-        out.push(Source { name, system, topics });
+        out.push(Source { name, system, reading, topics });
     }
     out
 }

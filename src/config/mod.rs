@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::definition::Definition;
+use crate::model::source::{Reading, System};
 use crate::model::time::Span;
 
 pub use estimate::{Estimate, SetEstimate};
@@ -116,8 +117,10 @@ impl fmt::Debug for Kafka {
 pub struct Source {
     /// Name, unique; the `source` of its events.
     pub name: String,
-    /// Which decoder reads it: `canonical`, or a system such as `hubspot`.
-    pub system: String,
+    /// Which decoder reads it.
+    pub system: System,
+    /// What it leaves open.
+    pub reading: Reading,
     /// Topics read.
     pub topics: Vec<String>,
 }

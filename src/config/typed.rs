@@ -8,10 +8,11 @@ use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
 use super::properties::{self, PropertyText};
 use super::shape::{Shape, Shaped, map, table};
-use super::words::{self, Brokers, Dimension, Name, Rolling, SetName, TopicName, Zone};
+use super::words::{self, Brokers, Dimension, FieldText, Name, Rolling, SetName, TopicName, Zone};
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
 use crate::model::money::Currency;
+use crate::model::source::System;
 use crate::model::window::Period;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -60,8 +61,11 @@ table! {
     }
     SourceRow {
         name: Given<Name>,
-        system: Option<Given<Name>>,
+        system: Option<Given<System>>,
         topics: Vec<Given<TopicName>>,
+        currency: Option<Given<Currency>>,
+        tenant: Option<Given<Name>>,
+        fields: Option<Fields>,
     }
     Time {
         zone: Given<Zone>,
@@ -158,6 +162,11 @@ table! {
 map! {
     /// Properties handed to librdkafka.
     Properties(Property), keys: properties::check
+}
+
+map! {
+    /// Canonical fields, by the names that a source has for what fills them.
+    Fields(Given<FieldText>), keys: |_| Ok(())
 }
 
 map! {

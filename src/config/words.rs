@@ -7,8 +7,9 @@ use super::leaf::{Leaf, Problem, Raw, clip, text};
 use super::near::{did_you_mean, nearest};
 use crate::model::calendar::Calendar;
 use crate::model::definition::Attribution;
-use crate::model::event::Status;
+use crate::model::event::{Field, FieldName, Status};
 use crate::model::money::Currency;
+use crate::model::source::System;
 use crate::model::window::{Period, WindowKind};
 
 /// Dimensions that a segment may have, besides the user's own (`x.<name>`).
@@ -131,6 +132,35 @@ impl Leaf for Period {
 impl Leaf for Status {
     fn read(raw: Raw<'_>) -> Result<Status, Problem> {
         one_of(raw, "an outcome", &Status::ALL.map(|(_, name)| name), Status::parse)
+    }
+}
+
+impl Leaf for System {
+    fn read(raw: Raw<'_>) -> Result<System, Problem> {
+        let names: Vec<&str> = System::ALL.iter().map(|(_, name, _)| *name).collect();
+        one_of(raw, "a system that Tidemark reads", &names, System::parse)
+    }
+}
+
+/// A field of an event that a field of the source fills.
+#[derive(Clone, Debug)]
+pub(super) struct FieldText(pub(super) FieldName<'static>);
+
+impl Leaf for FieldText {
+    fn read(raw: Raw<'_>) -> Result<FieldText, Problem> {
+        let usual = "write the field of an event that it fills: \"territory\", or \"x.industry\"";
+        let name = text(raw, "a field of an event", usual)?;
+        if let Some(field) = Field::parse(name) {
+            return Ok(FieldText(FieldName::Known(field)));
+        }
+        if let Some(own) = name.strip_prefix("x.") {
+            return dimension(name).map(|()| FieldText(FieldName::Custom(own.to_owned().into())));
+        }
+        let mend = match nearest(name, Field::ALL.iter().map(|(_, name, ..)| *name)) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("{usual}; all of them are in docs/events-reference.md"),
+        };
+        Err(Problem::new(format!("\"{}\" is not a field of an event", clip(name)), mend))
     }
 }
 

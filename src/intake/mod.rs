@@ -1,17 +1,29 @@
 //! Intake: bytes of a source record become canonical events, or dead letters with the reason.
 //!
 //! Never fails and keeps no state. A record may hold one event, an array of events, or CloudEvents
-//! (structured, batch, or binary by headers); one bad element does not touch its neighbors.
+//! (structured, batch, or binary by headers); one bad element does not touch its neighbors. What the
+//! native systems send is read by a decoder each, a file a system.
 
 mod breaker;
 mod canonical;
+mod close;
 mod draft;
 mod encode;
 mod envelope;
+mod hubspot;
+mod json;
+mod make;
+mod native;
+mod pipedrive;
+mod salesforce;
 mod schema;
+mod segment;
+mod shopify;
+mod stripe;
 
 pub use breaker::{Breaker, BreakerLimits};
 pub use encode::{beat_key, encode_event, encode_heartbeat, encode_lost, lost_key};
+pub use native::Ignored;
 pub use schema::event_schema;
 
 use std::borrow::Cow;
@@ -22,6 +34,7 @@ use crate::model::calendar::Calendar;
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::event::{Event, Flags, Origin};
 use crate::model::record::Record;
+use crate::model::source::{Reading, System};
 use crate::model::time::{Span, Timestamp};
 use crate::model::watermark::{Heartbeat, Lost};
 use canonical::{Defaults, Envelope};
@@ -43,8 +56,10 @@ pub struct Limits {
 pub struct Decoder {
     /// `source` of events that name none.
     pub source: String,
-    /// `system` of events that name none.
-    pub system: String,
+    /// Which decoder reads it; `system` of events that name none.
+    pub system: System,
+    /// What the source leaves open.
+    pub reading: Reading,
     /// Dates stand at the start of their day here.
     pub calendar: Calendar,
     /// Limits.
@@ -62,6 +77,8 @@ pub struct Intake<'a> {
     pub test: u32,
     /// Fields that the contract does not know, ignored.
     pub unknown_fields: u32,
+    /// What was well-formed and told of nothing that is read.
+    pub ignored: Vec<Ignored>,
 }
 
 impl Decoder {
@@ -70,7 +87,10 @@ impl Decoder {
     pub fn take<'a>(&self, record: &'a Record, now: Option<Timestamp>) -> Intake<'a> {
         let mut out = Intake::default();
         match self.body(record) {
-            Ok(body) => self.elements(record, body, now, &mut out),
+            Ok(body) => match native::take(self, record, body, now) {
+                Some(taken) => return taken,
+                None => self.elements(record, body, now, &mut out),
+            },
             Err(reason) => out.dead_letters.push(DeadLetter::new(record, reason, None)),
         }
         out
@@ -161,7 +181,7 @@ impl Decoder {
         }
         let defaults = Defaults {
             source: &self.source,
-            system: &self.system,
+            system: self.system.as_str(),
             calendar: &self.calendar,
             latest: canonical::latest(now, self.limits.future_limit),
         };

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 fn decoder() -> Decoder {
     Decoder {
         source: "crm".to_owned(),
-        system: "canonical".to_owned(),
+        system: System::Canonical,
+        reading: Reading::default(),
         calendar: Calendar::of("Europe/Berlin").unwrap(),
         limits: Limits { max_record_bytes: 10_000, max_array: 5, future_limit: Span::days(1) },
     }

@@ -37,6 +37,7 @@ codes! {
     BadCurrency "BAD_CURRENCY" "A currency is not an ISO 4217 code of three letters.",
     BadId "BAD_ID" "An id is empty or longer than 512 bytes.",
     BadCloudEvent "BAD_CLOUDEVENT" "The CloudEvents envelope lacks an attribute or its data cannot be read.",
+    UnknownShape "UNKNOWN_SHAPE" "It has none of the shapes that the source's system is known to send.",
     Panicked "PANICKED" "Decoding or folding it broke an invariant of ours: please report it.",
 }
 

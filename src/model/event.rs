@@ -301,6 +301,10 @@ impl Flags {
         (Flags(8), "backfill"),
         (Flags(16), "replay"),
     ];
+    /// Written by an import, not by someone at work.
+    pub const IMPORT: Flags = Flags(1);
+    /// One of many changed together.
+    pub const BULK: Flags = Flags(2);
     /// Test data: dropped at intake and counted.
     pub const TEST: Flags = Flags(4);
 

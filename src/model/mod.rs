@@ -13,6 +13,7 @@ pub mod record;
 pub mod row;
 pub mod segment;
 pub mod slice;
+pub mod source;
 pub mod time;
 pub mod watermark;
 pub mod window;

@@ -191,7 +191,7 @@ impl fmt::Display for Day {
 }
 
 /// How exactly a source knows a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Precision {
     /// Microseconds.
     Micros,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, TELL, Worker};
+use crate::config::{Config, Source};
 use crate::intake::{self, Breaker, Decoder, Intake, Limits};
 use crate::log::{
     Member, Offset, Outgoing, Partition, Position, Reader, Record, TopicPartition, Writer,
@@ -73,6 +74,21 @@ struct Intaker {
     measuring: Every,
 }
 
+/// The decoder of a configured source.
+pub fn decoder(config: &Config, source: &Source) -> Decoder {
+    Decoder {
+        source: source.name.clone(),
+        system: source.system,
+        reading: source.reading.clone(),
+        calendar: config.definition.calendar.clone(),
+        limits: Limits {
+            max_record_bytes: config.intake.max_record_bytes,
+            max_array: config.intake.max_array,
+            future_limit: config.time.future_limit,
+        },
+    }
+}
+
 /// Opens the stage.
 pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
     Ok(Box::new(Intaker::new(context)?))
@@ -119,17 +135,7 @@ impl Intaker {
         let mut decoders = BTreeMap::new();
         for source in &config.sources {
             for topic in &source.topics {
-                let decoder = Decoder {
-                    source: source.name.clone(),
-                    system: source.system.clone(),
-                    calendar: config.definition.calendar.clone(),
-                    limits: Limits {
-                        max_record_bytes: config.intake.max_record_bytes,
-                        max_array: config.intake.max_array,
-                        future_limit: config.time.future_limit,
-                    },
-                };
-                decoders.insert(Arc::<str>::from(topic.as_str()), decoder);
+                decoders.insert(Arc::<str>::from(topic.as_str()), decoder(config, source));
             }
         }
         let topics: Vec<&str> = decoders.keys().map(|t| &**t).collect();
@@ -240,6 +246,9 @@ impl Intaker {
         context.telemetry.taken(&record.topic, 1);
         if taken.test > 0 {
             context.telemetry.ignored(Ignored::Test, u64::from(taken.test));
+        }
+        for ignored in &taken.ignored {
+            context.telemetry.unread(&decoder.source, ignored.reason, 1);
         }
         if taken.unknown_fields > 0 {
             context.telemetry.unknown_fields(&record.topic, u64::from(taken.unknown_fields));

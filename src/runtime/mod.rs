@@ -14,6 +14,7 @@ mod news;
 mod rollup;
 
 pub use guard::{Poison, Probe};
+pub use intake::decoder;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -65,6 +65,8 @@ declare! {
         "Events decoded from records.";
     events_ignored counters "tidemark_events_ignored_total" ["reason"]
         "Events that changed nothing, by reason.";
+    records_ignored counters "tidemark_records_ignored_total" ["source" "reason"]
+        "Records, or elements of records, of a native system that told of nothing that is read, by reason.";
     dead_letters counters "tidemark_dead_letters_total" ["code"]
         "Records or elements of records that are no event, by code.";
     events_folded counter "tidemark_events_folded_total" []

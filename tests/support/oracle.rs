@@ -14,6 +14,7 @@ use tidemark::model::money::Currency;
 use tidemark::model::record::{Offset, Partition, Record};
 use tidemark::model::row::{Row, segment_json};
 use tidemark::model::slice::Retention;
+use tidemark::model::source::{Reading, System};
 use tidemark::model::time::{Span, Timestamp};
 use tidemark::model::window::{Period, WindowKind};
 use tidemark::replay::{Counts, Replay};
@@ -89,7 +90,8 @@ pub fn record(offset: u64, value: String) -> Record {
 pub fn decoder(zone: &str) -> Decoder {
     Decoder {
         source: "crm".to_owned(),
-        system: "canonical".to_owned(),
+        system: System::Canonical,
+        reading: Reading::default(),
         calendar: calendar(zone),
         limits: Limits {
             max_record_bytes: 1 << 20,

@@ -9,6 +9,7 @@ use tidemark::config::Config;
 use tidemark::intake::{Decoder, Limits};
 use tidemark::model::record::{Offset, Partition, Record};
 use tidemark::model::row::Row;
+use tidemark::model::source::{Reading, System};
 use tidemark::model::time::Timestamp;
 use tidemark::replay::Replay;
 use tidemark::world::{World, WorldSettings};
@@ -58,7 +59,8 @@ pub fn expected(config: &Config, records: &[String]) -> Expected {
 pub fn expected_at(config: &Config, records: &[String], now: Timestamp) -> Expected {
     let decoder = Decoder {
         source: "crm".into(),
-        system: "canonical".into(),
+        system: System::Canonical,
+        reading: Reading::default(),
         calendar: config.definition.calendar.clone(),
         limits: Limits {
             max_record_bytes: config.intake.max_record_bytes,

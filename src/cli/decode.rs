@@ -1,0 +1,190 @@
+//! `tidemark decode`: what a source's decoder makes of files. Events go to standard output, what was
+//! ignored or bad to standard error, with file and element.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use serde_json::value::RawValue;
+
+use super::{Failure, load, source, unnamed};
+use crate::config::Config;
+use crate::intake::{Decoder, encode_event};
+use crate::model::record::{Header, Offset, Partition, Record};
+use crate::model::source::System;
+use crate::model::time::Timestamp;
+use crate::runtime;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Files: one body, or several as JSON lines; `{"headers": …, "body": …}` is a captured request.
+    /// `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Name of the source: as in the configuration, or any with `--system`.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Configuration (TOML). Where absent: the defaults.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// System to read the files as, instead of the source's own.
+    #[arg(long)]
+    system: Option<String>,
+    /// Standard error as JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of all files.
+#[derive(Default)]
+struct Tally {
+    events: u64,
+    ignored: u64,
+    test: u64,
+    dead_letters: u64,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let decoder = decoder(arguments)?;
+    let mut out = std::io::stdout().lock();
+    let mut tally = Tally::default();
+    for file in &arguments.files {
+        one_file(&decoder, file, arguments.json, &mut out, &mut tally).map_err(Failure::Runtime)?;
+    }
+    let Tally { events, ignored, test, dead_letters } = tally;
+    if !arguments.json {
+        eprintln!("{events} events, {ignored} ignored, {test} test, {dead_letters} dead letters");
+    }
+    match dead_letters {
+        0 => Ok(()),
+        n => Err(Failure::Runtime(anyhow!("{n} dead letters"))),
+    }
+}
+
+fn decoder(arguments: &Arguments) -> Result<Decoder, Failure> {
+    let config = match &arguments.config {
+        Some(file) => load(file)?,
+        None => Config::from_toml("", "defaults", crate::config::environment())
+            .map_err(|e| Failure::Config(e.into()))?,
+    };
+    let system = match &arguments.system {
+        None => None,
+        Some(name) => Some(System::parse(name).ok_or_else(|| {
+            let names: Vec<_> = System::ALL.iter().map(|(_, name, _)| *name).collect();
+            Failure::Config(anyhow!("--system \"{name}\" is none of {}", names.join(", ")))
+        })?),
+    };
+    let name = arguments.source.as_deref();
+    let base = match (name, system) {
+        (Some(name), None) => source(&config, name)?.clone(),
+        (Some(name), Some(_)) => {
+            source(&config, name).cloned().unwrap_or_else(|_| unnamed(&config, name))
+        }
+        (None, Some(system)) => unnamed(&config, system.as_str()),
+        (None, None) => match &config.sources[..] {
+            [only] => only.clone(),
+            _ => {
+                return Err(Failure::Config(anyhow!(
+                    "say whose files they are: --source NAME, or --system SYSTEM"
+                )));
+            }
+        },
+    };
+    let decoder = runtime::decoder(&config, &base);
+    Ok(Decoder { system: system.unwrap_or(decoder.system), ..decoder })
+}
+
+fn one_file(
+    decoder: &Decoder,
+    path: &Path,
+    json: bool,
+    out: &mut impl Write,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let shown = path.display().to_string();
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+    } else {
+        bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+    }
+    let now = Timestamp::from_millis(crate::clock::wall_ms());
+    for (line, body) in bodies(&bytes) {
+        let place = if line == 0 { shown.clone() } else { format!("{shown}:{line}") };
+        let record = request(&shown, line, body);
+        let taken = decoder.take(&record, Some(now));
+        for event in &taken.events {
+            out.write_all(&encode_event(event))
+                .and_then(|()| out.write_all(b"\n"))
+                .context("cannot write the events")?;
+        }
+        let tell = |element: Option<u32>, what: &str, code: &str, message: &str| {
+            if json {
+                let line = serde_json::json!({
+                    "place": place, "element": element, "what": what, "code": code, "message": message
+                });
+                eprintln!("{line}");
+            } else {
+                let element = element.map_or(String::new(), |i| format!(", element {i}"));
+                eprintln!("{place}{element}: {what}: {code}: {message}");
+            }
+        };
+        for ignored in &taken.ignored {
+            tell(Some(ignored.index), "ignored", ignored.reason.as_str(), &ignored.what);
+        }
+        for dead in &taken.dead_letters {
+            tell(dead.index, "dead letter", dead.reason.code.as_str(), &dead.reason.message);
+        }
+        tally.events += taken.events.len() as u64;
+        tally.ignored += taken.ignored.len() as u64;
+        tally.test += u64::from(taken.test);
+        tally.dead_letters += taken.dead_letters.len() as u64;
+    }
+    Ok(())
+}
+
+/// One body, or one a line where the file is several JSON values; lines are counted from 1, and 0
+/// is the whole file.
+fn bodies(bytes: &[u8]) -> Vec<(u64, &[u8])> {
+    let full = |line: &&[u8]| !line.iter().all(u8::is_ascii_whitespace);
+    let several = bytes.split(|b| *b == b'\n').filter(full).count() > 1;
+    if !several || serde_json::from_slice::<&RawValue>(bytes).is_ok() {
+        return vec![(0, bytes)];
+    }
+    let lines: Vec<_> =
+        (1u64..).zip(bytes.split(|b| *b == b'\n')).filter(|(_, l)| full(l)).collect();
+    // A single body that is broken is told as one, not line by line.
+    let parses = |(_, line): &(u64, &[u8])| serde_json::from_slice::<&RawValue>(line).is_ok();
+    if lines.iter().any(parses) { lines } else { vec![(0, bytes)] }
+}
+
+/// The record that a body, or a captured request with headers, would have arrived as.
+fn request(topic: &str, line: u64, body: &[u8]) -> Record {
+    #[derive(serde::Deserialize)]
+    struct Captured<'a> {
+        headers: std::collections::BTreeMap<String, serde_json::Value>,
+        #[serde(borrow)]
+        body: &'a RawValue,
+    }
+    let captured = serde_json::from_slice::<Captured<'_>>(body).ok();
+    let (headers, value) = match &captured {
+        Some(Captured { headers, body }) => (
+            headers
+                .iter()
+                .filter_map(|(n, v)| Some(Header::new(format!("http.{n}"), v.as_str()?)))
+                .collect(),
+            body.get().as_bytes(),
+        ),
+        None => (Vec::new(), body),
+    };
+    Record {
+        topic: Arc::from(topic),
+        partition: Partition(0),
+        offset: Offset(line),
+        timestamp_ms: None,
+        key: None,
+        value: Some(value.to_vec()),
+        headers,
+    }
+}

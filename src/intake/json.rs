@@ -1,0 +1,169 @@
+//! A JSON value as the text that it is, read a level at a time. Numbers stay text, so no amount
+//! and no id of 64 bits ever goes through a float; nothing here calls itself, so no nesting is too
+//! deep.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::draft::{Text, kind_of, text_of};
+
+/// A value, as its text. The text was checked when the whole was parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Json<'a>(&'a str);
+
+impl<'a> Json<'a> {
+    /// What stands for a value that is absent.
+    pub const NULL: Json<'static> = Json("null");
+
+    /// Checks a text. The error says where it is broken.
+    pub fn parse(text: &'a str) -> serde_json::Result<Json<'a>> {
+        serde_json::from_str::<&RawValue>(text).map(Json::of)
+    }
+
+    /// A value that was checked already.
+    pub fn of(raw: &'a RawValue) -> Json<'a> {
+        Json(raw.get())
+    }
+
+    /// The text.
+    pub fn raw(self) -> &'a str {
+        self.0
+    }
+
+    /// What kind of value it is, for messages.
+    pub fn kind(self) -> &'static str {
+        kind_of(self.0)
+    }
+
+    /// Whether it is `null`, or an empty string: many sources clear a field so.
+    pub fn is_empty(self) -> bool {
+        matches!(self.0, "null" | "\"\"")
+    }
+
+    /// A string, or the digits of a number.
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        text_of(self.0)
+    }
+
+    /// A boolean; its name as a string is taken too.
+    pub fn boolean(self) -> Option<bool> {
+        match self.0 {
+            "true" | "\"true\"" => Some(true),
+            "false" | "\"false\"" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// A whole number of 64 bits; its digits as a string are taken too.
+    pub fn whole(self) -> Option<i64> {
+        self.text()?.parse().ok()
+    }
+
+    /// An object, one level of it.
+    pub fn object(self) -> Option<Object<'a>> {
+        if !self.0.starts_with('{') {
+            return None;
+        }
+        serde_json::from_str(self.0).ok()
+    }
+
+    /// The elements of an array; none where it is anything else.
+    pub fn elements(self) -> Vec<Json<'a>> {
+        if !self.0.starts_with('[') {
+            return Vec::new();
+        }
+        let raw: Vec<&RawValue> = serde_json::from_str(self.0).unwrap_or_default();
+        raw.into_iter().map(Json::of).collect()
+    }
+}
+
+/// One level of an object. Of a name that stands twice the last one counts, as in JavaScript.
+#[derive(Clone, Debug, Default)]
+pub struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+impl<'a> Object<'a> {
+    /// A value by its name; `null` is a value.
+    pub fn find(&self, name: &str) -> Option<Json<'a>> {
+        self.0.iter().rev().find(|(n, _)| n == name).map(|(_, value)| *value)
+    }
+
+    /// A value by its name; `null` where it is absent.
+    pub fn get(&self, name: &str) -> Json<'a> {
+        self.find(name).unwrap_or(Json::NULL)
+    }
+
+    /// Whether the name is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// A string or the digits of a number, if there are any.
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name).text().filter(|text| !text.is_empty())
+    }
+
+    /// An object by its name.
+    pub fn object(&self, name: &str) -> Option<Object<'a>> {
+        self.get(name).object()
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Json<'a>)> {
+        self.0.iter().map(|(name, value)| (&**name, *value))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Level;
+        impl<'de> Visitor<'de> for Level {
+            type Value = Object<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut out = Object::default();
+                while let Some(Text(name)) = map.next_key()? {
+                    out.0.push((name, Json::of(map.next_value()?)));
+                }
+                Ok(out)
+            }
+        }
+        deserializer.deserialize_map(Level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_every_digit() {
+        let text =
+            r#" {"n":1725357365187780609,"m":0.10000000000000000001,"s":"7036839888","t":true} "#;
+        let object = Json::parse(text).unwrap().object().unwrap();
+        assert_eq!(object.get("n").whole(), Some(1_725_357_365_187_780_609));
+        assert_eq!(object.text("m").as_deref(), Some("0.10000000000000000001"));
+        assert_eq!(object.get("s").whole(), Some(7_036_839_888));
+        assert_eq!((object.get("t").boolean(), object.get("absent")), (Some(true), Json::NULL));
+    }
+
+    #[test]
+    fn names_may_be_escaped_and_the_last_one_counts() {
+        let object = Json::parse(r#"{"a":1,"\u0061":"\u00e9"}"#).unwrap().object().unwrap();
+        assert_eq!(object.text("a").as_deref(), Some("é"));
+        assert_eq!(object.iter().count(), 2);
+    }
+
+    #[test]
+    fn no_nesting_is_too_deep() {
+        let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        let text = format!("{{\"a\":{deep}}}");
+        let object = Json::parse(&text).unwrap().object().unwrap();
+        assert_eq!(object.get("a").elements().len(), 1);
+        assert!(Json::parse("{\"a\":1} x").is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! The native systems: what their webhooks and connectors send becomes canonical events.
+//!
+//! A decoder is a function of one element of a record and the settings of its source. It gives
+//! events, says what it ignored and why, or why the element is bad; an element that is bad gives
+//! no event at all, and its neighbors go on.
+
+use std::borrow::Cow;
+
+use super::json::{Json, Object};
+use super::make::Outline;
+use super::{Decoder, Intake, canonical, json_reason};
+use crate::model::deadletter::{Code, DeadLetter, Reason};
+use crate::model::event::{Event, Field, FieldName};
+use crate::model::record::Record;
+use crate::model::source::{System, Unread};
+use crate::model::time::Timestamp;
+
+/// An element that told of nothing that is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// Position in the record's array, 0 for a single one.
+    pub index: u32,
+    /// Why.
+    pub reason: Unread,
+    /// Which type or field it was, for people.
+    pub what: String,
+}
+
+/// What a decoder knows beside the element.
+#[derive(Debug)]
+pub struct Context<'c> {
+    /// The source.
+    pub decoder: &'c Decoder,
+    /// The record that the element is of: for headers and origin.
+    pub record: &'c Record,
+    /// Latest instant that an event may carry.
+    pub latest: Option<Timestamp>,
+}
+
+impl Context<'_> {
+    /// A header of the webhook request: as it stands, or as a receiver passes it on (`http.…`).
+    /// Names of HTTP headers do not tell upper from lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let is = |given: &str| {
+            let bare = given.strip_prefix("http.").unwrap_or(given);
+            bare.eq_ignore_ascii_case(name)
+        };
+        let header = self.record.headers.iter().rev().find(|h| is(&h.name))?;
+        std::str::from_utf8(&header.value).ok()
+    }
+
+    /// The canonical field that a field of the source fills: as configured, else by `table`.
+    pub fn field(&self, native: &str, table: &[(&str, Field)]) -> Option<FieldName<'static>> {
+        let configured = &self.decoder.reading.fields;
+        if let Some(name) = configured.get(native) {
+            return Some(name.clone());
+        }
+        let (_, field) = table.iter().find(|(name, _)| *name == native)?;
+        let name = FieldName::Known(*field);
+        (!configured.values().any(|taken| *taken == name)).then_some(name)
+    }
+}
+
+/// What came of the elements so far.
+#[derive(Debug, Default)]
+pub struct Out {
+    events: Vec<Event<'static>>,
+    ignored: Vec<Ignored>,
+    dead: Vec<(u32, Reason, Vec<u8>)>,
+    test: u32,
+    index: u32,
+}
+
+impl Out {
+    /// An event; `id` names it, the same for every delivery.
+    pub fn event(
+        &mut self,
+        context: &Context<'_>,
+        outline: Outline,
+        id: &str,
+    ) -> Result<(), Reason> {
+        self.events.push(outline.finish(context, id, self.index)?);
+        Ok(())
+    }
+
+    /// Nothing is read from the element.
+    pub fn ignore(&mut self, reason: Unread, what: impl Into<String>) {
+        let what = what.into().chars().filter(|c| !c.is_control()).take(120).collect();
+        self.ignored.push(Ignored { index: self.index, reason, what });
+    }
+
+    /// The element is test data.
+    pub fn test(&mut self) {
+        self.test += 1;
+    }
+
+    /// Takes an element: all of what it gives, or none of it where it is bad.
+    pub fn element(
+        &mut self,
+        index: u32,
+        json: Json<'_>,
+        decode: impl FnOnce(&mut Out) -> Result<(), Reason>,
+    ) {
+        let outer = std::mem::replace(&mut self.index, index);
+        let before = (self.events.len(), self.ignored.len(), self.test);
+        if let Err(reason) = decode(self) {
+            self.events.truncate(before.0);
+            self.ignored.truncate(before.1);
+            self.test = before.2;
+            self.dead.push((index, reason, json.raw().as_bytes().to_vec()));
+        }
+        self.index = outer;
+    }
+}
+
+/// Reads one element.
+type Decode = fn(&Context<'_>, &Object<'_>, &mut Out) -> Result<(), Reason>;
+
+fn decode_of(system: System) -> Option<Decode> {
+    Some(match system {
+        System::Canonical => return None,
+        System::HubSpot => super::hubspot::decode,
+        System::Salesforce => super::salesforce::decode,
+        System::Pipedrive => super::pipedrive::decode,
+        System::Close => super::close::decode,
+        System::Stripe => super::stripe::decode,
+        System::Segment | System::RudderStack => super::segment::decode,
+        System::Shopify => super::shopify::decode,
+    })
+}
+
+/// Decodes a record of a native system; `None` where the source is canonical.
+pub fn take<'a>(
+    decoder: &Decoder,
+    record: &'a Record,
+    body: &str,
+    now: Option<Timestamp>,
+) -> Option<Intake<'a>> {
+    let decode = decode_of(decoder.system)?;
+    let latest = canonical::latest(now, decoder.limits.future_limit);
+    let context = Context { decoder, record, latest };
+    let mut out = Out::default();
+    let mut whole = None;
+    match elements(decoder, body) {
+        Ok((is_array, elements)) => {
+            for (i, json) in (0u32..).zip(elements) {
+                out.element(i, json, |out| {
+                    let object = json.object().ok_or_else(|| {
+                        Reason::new(Code::NotAnEvent, "the element is not a JSON object")
+                    })?;
+                    unwrapped(&context, &object, out, decode)
+                });
+            }
+            // A bad record of one element is buried as it came.
+            if !is_array
+                && let [(_, reason, bytes)] = out.dead.as_slice()
+                && bytes.len() == body.trim().len()
+            {
+                whole = Some(reason.clone());
+            }
+        }
+        Err(reason) => whole = Some(reason),
+    }
+    let dead_letters = match whole {
+        Some(reason) => vec![DeadLetter::new(record, reason, None)],
+        None => {
+            let dead = out.dead.into_iter();
+            dead.map(|(i, reason, bytes)| DeadLetter::new(record, reason, Some((i, &bytes))))
+                .collect()
+        }
+    };
+    let Out { events, ignored, test, .. } = out;
+    Some(Intake { events, dead_letters, test, unknown_fields: 0, ignored })
+}
+
+/// The elements of a body, and whether they were an array. Every system is read both ways: a
+/// bridge may split or batch what its system sends.
+fn elements<'b>(decoder: &Decoder, body: &'b str) -> Result<(bool, Vec<Json<'b>>), Reason> {
+    let body = body.trim();
+    match body.as_bytes().first() {
+        Some(b'[') => Ok((true, decoder.split(body)?.into_iter().map(Json::of).collect())),
+        Some(b'{') => Ok((false, vec![Json::parse(body).map_err(json_reason)?])),
+        _ => Err(Reason::new(Code::NotAnEvent, "neither a JSON object nor an array")),
+    }
+}
+
+/// Takes the envelope of a bridge off: CloudEvents (`data`), or Kafka Connect's JSON with schema
+/// (`payload`). Envelopes do not nest.
+fn unwrapped(
+    context: &Context<'_>,
+    object: &Object<'_>,
+    out: &mut Out,
+    decode: Decode,
+) -> Result<(), Reason> {
+    let inner = if object.has("specversion") {
+        object.object("data")
+    } else if object.object("schema").is_some() {
+        object.object("payload")
+    } else {
+        None
+    };
+    decode(context, inner.as_ref().unwrap_or(object), out)
+}
+
+/// What was expected where a body has no known shape.
+pub fn unknown_shape(expected: &str) -> Reason {
+    Reason::new(Code::UnknownShape, format!("of no known shape; expected {expected}"))
+}
+
+/// An id that must be there: a string, or the digits of a number.
+pub fn id_of<'a>(object: &Object<'a>, name: &str) -> Result<Cow<'a, str>, Reason> {
+    object
+        .text(name)
+        .ok_or_else(|| Reason::new(Code::MissingEntity, format!("{name} is absent or empty")))
+}

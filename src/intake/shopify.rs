@@ -1,0 +1,162 @@
+//! Shopify: webhooks (<https://shopify.dev/docs/api/webhooks>). The body is the resource; its topic,
+//! its event and its instant are in headers, in the spelling with `X-` or the new one without.
+//! Where a bridge dropped the headers, orders are known by their fields.
+
+use rust_decimal::Decimal;
+
+use super::json::Object;
+use super::make::{How, Outline, Unit, hashed, money, required};
+use super::native::{Context, Out, id_of, unknown_shape};
+use crate::model::deadletter::{Code, Reason};
+use crate::model::event::{EntityKind, Field, FieldName, Op, Value};
+use crate::model::source::Unread;
+
+const ORDER: &[(&str, Field)] = &[
+    ("financial_status", Field::Status),
+    ("source_name", Field::Channel),
+    // Of an order taken at a till.
+    ("user_id", Field::Owner),
+    ("created_at", Field::CreatedAt),
+];
+
+/// Reads one element.
+pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<(), Reason> {
+    let header = |name: &str| {
+        let with = format!("x-shopify-{name}");
+        context.header(&with).or_else(|| context.header(&with[2..])).map(str::to_owned)
+    };
+    let is_order = object.has("financial_status") && object.has("total_price");
+    let topic = match header("topic") {
+        Some(topic) => topic,
+        None if is_order => "orders/updated".to_owned(),
+        None => return Err(unknown_shape("the header X-Shopify-Topic, or an order")),
+    };
+    if header("test").as_deref() == Some("true") || object.get("test").boolean() == Some(true) {
+        out.test();
+        return Ok(());
+    }
+    let (entity, op) = match topic.split_once('/').unwrap_or_default() {
+        ("orders", "create") => (EntityKind::Order, Op::Create),
+        ("orders", "delete") => (EntityKind::Order, Op::Delete),
+        ("orders", _) => (EntityKind::Order, Op::Update),
+        ("customers", "create") => (EntityKind::Lead, Op::Create),
+        ("customers", "delete") => (EntityKind::Lead, Op::Delete),
+        ("subscription_contracts", "create") => (EntityKind::Subscription, Op::Create),
+        ("subscription_contracts", "update") => (EntityKind::Subscription, Op::Update),
+        // One refund is not what was refunded of the order; the order tells that itself.
+        ("refunds", _) => {
+            out.ignore(Unread::SaysNothingAlone, topic);
+            return Ok(());
+        }
+        _ => {
+            out.ignore(Unread::TypeNotRead, topic);
+            return Ok(());
+        }
+    };
+    let id = id_in(object)?;
+    let triggered = header("triggered-at").map(|text| format!("\"{text}\""));
+    let triggered = triggered.as_deref().and_then(|text| super::json::Json::parse(text).ok());
+    let at = triggered.unwrap_or(object.get("updated_at"));
+    let moment = required(context, "X-Shopify-Triggered-At or updated_at", at, Unit::Seconds)?;
+    let mut outline = Outline::new(entity, &*id, op, moment);
+    match entity {
+        _ if op == Op::Delete => {}
+        EntityKind::Order => order(context, object, &topic, &mut outline)?,
+        EntityKind::Subscription => contract(context, object, &mut outline)?,
+        _ => outline.field(context, Field::CreatedAt, object.get("created_at"), &plain())?,
+    }
+    let name = header("event-id").or_else(|| header("webhook-id")).unwrap_or_else(|| {
+        let state: Vec<_> = object.iter().map(|(n, json)| format!("{n}={}", json.raw())).collect();
+        format!("{topic}:{id}:{}:{}", moment.at.0, hashed(&state.join("&")))
+    });
+    out.event(context, outline, &name)
+}
+
+fn plain() -> How<'static> {
+    How::plain(Unit::Seconds)
+}
+
+/// The number. Programs that read JSON numbers as floats on the way cannot spoil the one in the
+/// global id.
+fn id_in(object: &Object<'_>) -> Result<String, Reason> {
+    let global = object.text("admin_graphql_api_id");
+    let tail = global.as_deref().and_then(|id| id.rsplit('/').next()).filter(|t| !t.is_empty());
+    match tail {
+        Some(tail) => Ok(tail.to_owned()),
+        None => id_of(object, "id").map(|id| id.into_owned()),
+    }
+}
+
+fn order(
+    context: &Context<'_>,
+    object: &Object<'_>,
+    topic: &str,
+    outline: &mut Outline,
+) -> Result<(), Reason> {
+    for (name, json) in object.iter() {
+        if let Some(field) = context.field(name, ORDER) {
+            outline.state(context, &field, json, &plain())?;
+        }
+    }
+    if !object.get("cancelled_at").is_empty() {
+        outline.text(Field::Status, "cancelled");
+    }
+    if topic == "orders/paid" {
+        outline.put(FieldName::Known(Field::PaidAt), Value::Time(outline.time()));
+    }
+    if let Some(customer) = object.object("customer") {
+        outline.field(context, Field::Customer, customer.get("id"), &plain())?;
+    }
+    // In the shop's currency; the customer may have seen another one.
+    let shop = object.object("total_price_set").and_then(|set| set.object("shop_money"));
+    let (amount, currency) = match &shop {
+        Some(shop) => (shop.get("amount"), shop.text("currency_code")),
+        None => (object.get("total_price"), object.text("currency")),
+    };
+    let how = How { currency: currency.as_deref(), ..plain() };
+    outline.field(context, Field::Amount, amount, &how)?;
+    if object.has("refunds") {
+        let refunded = refunded(object)?;
+        let value = money(context, "refunds", &refunded.to_string(), &how)?;
+        outline.put(FieldName::Known(Field::Refunded), Value::Money(value));
+    }
+    Ok(())
+}
+
+/// What all refunds of an order paid back: their transactions, or where there are none the lines.
+fn refunded(object: &Object<'_>) -> Result<Decimal, Reason> {
+    let mut sum = Decimal::ZERO;
+    let mut add = |text: Option<std::borrow::Cow<'_, str>>| -> Result<(), Reason> {
+        let bad = || Reason::new(Code::BadAmount, "refunds: an amount is not a decimal number");
+        let Some(text) = text else { return Ok(()) };
+        let amount = text.parse::<Decimal>().map_err(|_| bad())?;
+        sum = sum.checked_add(amount).ok_or_else(bad)?;
+        Ok(())
+    };
+    for refund in object.get("refunds").elements().into_iter().filter_map(|json| json.object()) {
+        let transactions = refund.get("transactions").elements();
+        for transaction in transactions.iter().filter_map(|json| json.object()) {
+            let failed = transaction.text("status").is_some_and(|s| s != "success");
+            let refunds = transaction.text("kind").is_none_or(|kind| kind == "refund");
+            if refunds && !failed {
+                add(transaction.text("amount"))?;
+            }
+        }
+        if transactions.is_empty() {
+            let lines = refund.get("refund_line_items").elements();
+            for line in lines.into_iter().filter_map(|json| json.object()) {
+                add(line.text("subtotal"))?;
+            }
+        }
+    }
+    Ok(sum)
+}
+
+fn contract(
+    context: &Context<'_>,
+    object: &Object<'_>,
+    outline: &mut Outline,
+) -> Result<(), Reason> {
+    outline.field(context, Field::Status, object.get("status"), &plain())?;
+    outline.field(context, Field::Customer, object.get("customer_id"), &plain())
+}

@@ -1,0 +1,102 @@
+//! `tidemark decode` as a person at a terminal sees it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn decode(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tidemark"))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"))
+        .arg("decode")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn said(output: &Output) -> (Option<i32>, usize, String) {
+    let events =
+        output.stdout.split(|b| *b == b'\n').filter(|l| l.starts_with(b"{\"v\":1,")).count();
+    (output.status.code(), events, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn events_go_to_standard_output_and_nothing_was_bad() {
+    let (code, events, told) =
+        said(&decode(&["--system", "hubspot", "hubspot/v3_deal_life.json"], ""));
+    assert_eq!((code, events), (Some(0), 7), "{told}");
+    assert_eq!(told, "7 events, 0 ignored, 0 test, 0 dead letters\n");
+}
+
+#[test]
+fn what_is_ignored_or_bad_is_told_with_file_and_element() {
+    let file = "hubspot/v3_other_elements.json";
+    let (code, events, told) = said(&decode(&["--system", "hubspot", file], ""));
+    assert_eq!((code, events), (Some(1), 11), "{told}");
+    for line in [
+        "hubspot/v3_other_elements.json, element 6: ignored: field_not_read: notes_last_updated",
+        "hubspot/v3_other_elements.json, element 9: dead letter: BAD_AMOUNT: amount: \"50,000\" is not a decimal number",
+        "11 events, 4 ignored, 0 test, 4 dead letters",
+        "error: 4 dead letters",
+    ] {
+        assert!(told.lines().any(|l| l == line), "{line}\n{told}");
+    }
+    let (_, _, told) = said(&decode(&["--system", "hubspot", "--json", file], ""));
+    let first: serde_json::Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["what"], &first["element"]), (&"ignored".into(), &3.into()));
+}
+
+#[test]
+fn lines_are_bodies_and_requests_have_headers() {
+    let request = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/shopify/orders_paid.json"),
+    );
+    let request = request.unwrap().replace('\n', " ");
+    let input = format!("{request}\n\n{{\"id\":1}}\n");
+    let (code, events, told) = said(&decode(&["--system", "shopify", "-"], &input));
+    assert_eq!((code, events), (Some(1), 1), "{told}");
+    assert!(told.starts_with("-:3: dead letter: UNKNOWN_SHAPE: "), "{told}");
+    // A file that is broken is one body that is broken.
+    let (code, _, told) = said(&decode(&["--system", "stripe", "-"], "{\n\"id\":\n"));
+    assert_eq!(code, Some(1));
+    assert!(told.starts_with("-: dead letter: DECODE_JSON: "), "{told}");
+}
+
+#[test]
+fn who_does_not_say_whose_files_they_are_is_asked() {
+    let (code, _, told) = said(&decode(&["close/opportunities.json"], ""));
+    assert_eq!(code, Some(2));
+    assert!(told.contains("--source NAME, or --system SYSTEM"), "{told}");
+    let (code, _, told) = said(&decode(&["--system", "siebel", "close/opportunities.json"], ""));
+    assert_eq!(code, Some(2));
+    assert!(told.contains("is none of canonical, hubspot, "), "{told}");
+}
+
+#[test]
+fn a_source_of_the_configuration_brings_its_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("t.toml");
+    let text = "[[sources]]\nname = \"crm\"\nsystem = \"hubspot\"\ntopics = [\"raw\"]\n\
+                currency = \"GBP\"\ntenant = \"north\"\nfields = { dealstage = \"x.step\" }\n";
+    std::fs::write(&config, text).unwrap();
+    let config = config.to_str().unwrap();
+    let file = "hubspot/v3_deal_life.json";
+    let output = decode(&["--config", config, "--source", "crm", file], "");
+    let events = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    for part in [
+        "\"currency\":\"GBP\"",
+        "\"tenant\":\"north\"",
+        "\"source\":\"crm\"",
+        "\"x.step\":\"closedwon\"",
+    ] {
+        assert!(events.contains(part), "{part}\n{events}");
+    }
+    let (code, _, told) = said(&decode(&["--config", config, "--source", "erp", file], ""));
+    assert_eq!(code, Some(2));
+    assert!(told.contains("there is no source \"erp\"; the configuration has \"crm\""), "{told}");
+}

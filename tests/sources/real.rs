@@ -1,0 +1,81 @@
+//! What real systems really sent, where it lies beside the repository: it is not ours to keep.
+
+use std::path::PathBuf;
+
+use tidemark::model::source::System;
+
+use crate::{decoder, files, natives, now, record};
+
+/// Real payloads that are no delivery of the system, each with what it is.
+const NO_DELIVERIES: &[(&str, &str)] = &[
+    (
+        "track_email_link_clicked.json",
+        "an excerpt of the documentation, without messageId and time",
+    ),
+    ("track_email_opened.json", "an excerpt of the documentation, without messageId and time"),
+    ("resource_charge.json", "a resource of the API"),
+    ("resource_checkout_session.json", "a resource of the API"),
+    ("resource_customer.json", "a resource of the API"),
+    ("resource_dispute.json", "a resource of the API"),
+    ("resource_invoice.json", "a resource of the API"),
+    ("resource_payment_intent.json", "a resource of the API"),
+    ("resource_refund.json", "a resource of the API"),
+    ("resource_subscription.json", "a resource of the API"),
+];
+
+fn payloads() -> Option<PathBuf> {
+    let base = std::env::var("TIDEMARK_SHARED").unwrap_or_else(|_| "../shared".into());
+    let dir = PathBuf::from(base).join("payloads");
+    if dir.is_dir() {
+        return Some(dir);
+    }
+    println!("skipped: {} is not there", dir.display());
+    None
+}
+
+/// Where the payloads of a system lie.
+fn directories(system: System) -> &'static [&'static str] {
+    match system {
+        System::Canonical => &[],
+        System::HubSpot => &["hubspot"],
+        System::Salesforce => &["salesforce_cdc", "confluent_salesforce"],
+        System::Pipedrive => &["pipedrive"],
+        System::Close => &["close"],
+        System::Stripe => &["stripe"],
+        System::Segment | System::RudderStack => &["segment"],
+        System::Shopify => &["shopify"],
+    }
+}
+
+#[test]
+fn what_real_systems_sent_is_read_whole() {
+    let Some(payloads) = payloads() else { return };
+    for system in natives() {
+        let mut read = 0;
+        for dir in directories(system) {
+            for file in files(&payloads.join(dir)) {
+                let name = file.file_name().unwrap().to_str().unwrap();
+                if NO_DELIVERIES.iter().any(|(other, _)| *other == name) {
+                    continue;
+                }
+                // Most were captured in test mode, which would drop them.
+                let text = std::fs::read_to_string(&file).unwrap();
+                let text = text
+                    .replace("\"livemode\": false", "\"livemode\": true")
+                    .replace("\"x-shopify-test\": \"true\"", "\"x-shopify-test\": \"false\"")
+                    .replace("\"test\": true", "\"test\": false");
+                let record = record(&text);
+                let taken = decoder(system).take(&record, now());
+                assert_eq!(taken.dead_letters, [], "{name}");
+                let told = taken.events.len() + taken.ignored.len();
+                assert!(told > 0 && taken.test == 0, "{name}");
+                for event in &taken.events {
+                    assert_eq!(event.system, system.as_str(), "{name}");
+                    assert!(event.order[0] >= 1_000_000_000_000, "{name}: {:?}", event.order);
+                }
+                read += 1;
+            }
+        }
+        assert!(read > 0, "no payload of {}", system.as_str());
+    }
+}
