@@ -153,6 +153,20 @@ fn events_are_named_the_same_in_every_delivery() {
     assert_eq!(whole[5], whole[6]);
 }
 
+#[test]
+fn twilio_posts_forms() {
+    let body = "CallSid=CA9&CallStatus=completed&Direction=outbound-dial&CallDuration=7&\
+                Timestamp=Mon%2C+02+Mar+2026+14%3A32%3A18+%2B0000&SequenceNumber=3";
+    let whole = record(body);
+    let taken = decoder(System::Twilio).take(&whole, now());
+    insta::assert_snapshot!(shown(&taken));
+    let other = record("From=somewhere");
+    let taken = decoder(System::Twilio).take(&other, now());
+    assert_eq!(taken.dead_letters[0].reason.code.as_str(), "UNKNOWN_SHAPE");
+    // Buried as it came, not as what was made of it.
+    assert_eq!((taken.dead_letters[0].index, &taken.dead_letters[0].value), (None, &other.value));
+}
+
 /// A workflow tells of several instants at once: where one of them is bad, none is believed.
 #[test]
 fn a_bad_element_gives_no_event_at_all() {

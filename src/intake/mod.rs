@@ -4,9 +4,12 @@
 //! (structured, batch, or binary by headers); one bad element does not touch its neighbors. What the
 //! native systems send is read by a decoder each, a file a system.
 
+mod aircall;
 mod breaker;
+mod calendly;
 mod canonical;
 mod close;
+mod customerio;
 mod draft;
 mod encode;
 mod envelope;
@@ -18,8 +21,11 @@ mod pipedrive;
 mod salesforce;
 mod schema;
 mod segment;
+mod sendgrid;
 mod shopify;
 mod stripe;
+mod twilio;
+mod typeform;
 
 pub use breaker::{Breaker, BreakerLimits};
 pub use encode::{beat_key, encode_event, encode_heartbeat, encode_lost, lost_key};

@@ -126,6 +126,12 @@ fn decode_of(system: System) -> Option<Decode> {
         System::Stripe => super::stripe::decode,
         System::Segment | System::RudderStack => super::segment::decode,
         System::Shopify => super::shopify::decode,
+        System::SendGrid => super::sendgrid::decode,
+        System::CustomerIo => super::customerio::decode,
+        System::Calendly => super::calendly::decode,
+        System::Typeform => super::typeform::decode,
+        System::Twilio => super::twilio::decode,
+        System::Aircall => super::aircall::decode,
     })
 }
 
@@ -137,6 +143,10 @@ pub fn take<'a>(
     now: Option<Timestamp>,
 ) -> Option<Intake<'a>> {
     let decode = decode_of(decoder.system)?;
+    // The one system that posts forms.
+    let is_form = decoder.system == System::Twilio && !body.trim_start().starts_with(['{', '[']);
+    let form = is_form.then(|| super::twilio::json_of_form(body.trim()));
+    let body = form.as_deref().unwrap_or(body);
     let latest = canonical::latest(now, decoder.limits.future_limit);
     let context = Context { decoder, record, latest };
     let mut out = Out::default();

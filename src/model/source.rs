@@ -43,6 +43,12 @@ names! {
         Segment "segment" "Segment: track, identify, page, screen and alias calls, and batches of them.",
         RudderStack "rudderstack" "RudderStack: the same calls.",
         Shopify "shopify" "Shopify: webhooks of orders, customers and subscription contracts.",
+        SendGrid "sendgrid" "SendGrid: the event webhook.",
+        CustomerIo "customerio" "Customer.io: reporting webhooks.",
+        Calendly "calendly" "Calendly: webhooks of invitees.",
+        Typeform "typeform" "Typeform: responses.",
+        Twilio "twilio" "Twilio: status callbacks of calls.",
+        Aircall "aircall" "Aircall: webhooks of calls.",
     }
 }
 
@@ -54,6 +60,7 @@ names! {
         TypeNotRead "type_not_read" "It is of a type of event that is not read.",
         FieldNotRead "field_not_read" "It changes only fields that are not read.",
         SaysNothingAlone "says_nothing_alone" "It has a meaning only beside a field that this event does not have.",
+        Machine "machine" "A machine did it, such as a mail provider that opens all mail.",
     }
 }
 

@@ -1,0 +1,95 @@
+//! Twilio: status callbacks of calls (<https://www.twilio.com/docs/voice/api/call-resource>), as the
+//! form that Twilio posts or as JSON. A call is an activity. Only callbacks of its progress say
+//! when; the webhook that asks what to do with an incoming call does not.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+
+use super::json::Object;
+use super::make::{How, Moment, Outline, Unit, missing};
+use super::native::{Context, Out, id_of, unknown_shape};
+use crate::model::deadletter::{Code, Reason};
+use crate::model::event::{EntityKind, Field, FieldName, Op, Value};
+use crate::model::source::Unread;
+use crate::model::time::{Precision, Timestamp};
+
+/// Reads one element.
+pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<(), Reason> {
+    if object.has("MessageSid") {
+        out.ignore(Unread::EntityNotRead, "a message");
+        return Ok(());
+    }
+    let status = object.text("CallStatus");
+    let status = status.ok_or_else(|| unknown_shape("CallSid and CallStatus"))?;
+    let id = id_of(object, "CallSid")?;
+    let over = ["completed", "busy", "no-answer", "failed", "canceled"].contains(&&*status);
+    let Some(text) = object.text("Timestamp") else {
+        if over {
+            return Err(missing("Timestamp"));
+        }
+        out.ignore(Unread::SaysNothingAlone, format!("{status}, without a time"));
+        return Ok(());
+    };
+    let at = DateTime::parse_from_rfc2822(&text)
+        .map_err(|_| Reason::new(Code::BadTime, "Timestamp is no time as in an e-mail"))?;
+    let at = Timestamp(at.timestamp_micros());
+    let moment = Moment { at, precision: Precision::Seconds };
+    let mut outline = Outline::new(EntityKind::Activity, &*id, Op::Update, moment);
+    // Several callbacks fall into one second, and are numbered.
+    outline.order = [at.millis(), object.get("SequenceNumber").whole().unwrap_or(0)];
+    let how = How::plain(Unit::Seconds);
+    outline.text(Field::ActivityKind, "call");
+    outline.text(Field::Outcome, &*status);
+    if let Some(direction) = object.text("Direction") {
+        let way = if direction.starts_with("outbound") { "outbound" } else { "inbound" };
+        outline.text(Field::Direction, way);
+    }
+    if over {
+        outline.put(FieldName::Known(Field::Done), Value::Bool(status == "completed"));
+        if object.has("CallDuration") {
+            outline.field(context, Field::Duration, object.get("CallDuration"), &how)?;
+        }
+    }
+    out.event(context, outline, &format!("{id}:{status}"))
+}
+
+/// A form as JSON: of a name that stands twice the last value counts.
+pub fn json_of_form(body: &str) -> String {
+    let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+    let form: BTreeMap<String, String> =
+        pairs.map(|(name, value)| (plain(name), plain(value))).collect();
+    serde_json::to_string(&form).expect("texts serialize")
+}
+
+/// `+` is a space, `%41` an `A`; what is no such code stays as it is.
+fn plain(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let code = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        let code = code.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (bytes[at], code) {
+            (b'%', Some(byte)) => {
+                out.push(byte);
+                at += 2;
+            }
+            (b'+', _) => out.push(b' '),
+            (byte, _) => out.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_read_as_they_are_written() {
+        assert_eq!(json_of_form("a=1%2B1&b=x+y&c=%zz%4&a=2"), r#"{"a":"2","b":"x y","c":"%zz%4"}"#);
+        assert_eq!(json_of_form("none"), "{}");
+    }
+}
