@@ -16,6 +16,10 @@ mod job;
 mod process;
 #[path = "support/proxy/mod.rs"]
 mod proxy;
+#[path = "support/recount.rs"]
+mod recount;
+#[path = "chaos/recounted.rs"]
+mod recounted;
 #[path = "support/rows.rs"]
 mod rows;
 #[path = "chaos/seeded.rs"]

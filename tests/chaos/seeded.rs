@@ -68,6 +68,10 @@ fn a_seeded_run_of_faults_ends_with_the_exact_rows() {
                 verdict.fed = fed.len();
                 let good: Vec<String> = fed.into_iter().filter(|r| r.starts_with('{')).collect();
                 let expected = job.expected(&good);
+                match crate::recounted::agree(&expected, &good) {
+                    Ok(numbers) => verdict.recounted = numbers,
+                    Err(why) => verdict.fault(why),
+                }
                 run.compare(&expected, healed, &mut verdict);
                 stop.store(true, Ordering::Relaxed);
                 let tail = tail.join().expect("the reader of rows does not panic");

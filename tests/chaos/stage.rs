@@ -129,9 +129,12 @@ impl<'a> Play<'a> {
     /// Lifts all rules, and waits until every instance shows the rows of what was fed: within a
     /// bound, for a process that never recovers has no wrong number either.
     pub fn heal_and_check(&self, instances: &mut [Process]) {
+        let fed = &self.events[..self.fed];
+        let expected = self.job.expected(fed);
+        let numbers = crate::recounted::agree(&expected, fed).unwrap_or_else(|why| panic!("{why}"));
+        assert!(numbers.is_some_and(|n| n > 100), "an independent recount was compared");
         self.ground.proxy.heal();
         let healed = clock::monotonic();
-        let expected = self.job.expected(&self.events[..self.fed]);
         for instance in instances.iter_mut() {
             await_rows(instance, &expected);
         }

@@ -21,6 +21,9 @@ pub struct Verdict {
     pub fed: usize,
     /// Rows compared, over all instances.
     pub compared: usize,
+    /// Numbers of the replay compared with an independent recount; `None` where several companies
+    /// were fed, whose ids collide.
+    pub recounted: Option<usize>,
     rows: (u64, u64, usize),
     account: Account,
     /// From the end of the last fault to exact rows everywhere.
@@ -103,6 +106,9 @@ impl fmt::Display for Verdict {
         line("dropped as test data", self.account.tests.to_string())?;
         line("rows published", format!("{read} ({stale} behind a newer one) of {keys} keys"))?;
         line("rows compared with the replay", self.compared.to_string())?;
+        let recounted =
+            self.recounted.map_or("none: several companies".to_owned(), |n| n.to_string());
+        line("numbers of the replay recounted", recounted)?;
         line("from healing to exact rows", format!("{:.1} s", self.healed.as_secs_f64()))?;
         line(
             "peak memory of an instance",
