@@ -12,6 +12,7 @@ use tidemark::http::{HttpState, router};
 use tidemark::model::deadletter::Code;
 use tidemark::model::event::EntityKind;
 use tidemark::model::row::{Pane, Row};
+use tidemark::model::source::Unread;
 use tidemark::model::window::{Period, WindowKind};
 use tidemark::telemetry::Stage;
 use tower::ServiceExt;
@@ -288,6 +289,10 @@ async fn promtool_finds_nothing_to_say() {
     t.restored(Stage::Ledger, Duration::from_millis(1), 1);
     t.published(Duration::from_millis(1));
     t.log_error("transport");
+    t.unread("crm", Unread::ALL[0].0, 1);
+    t.skipped("sales", 1);
+    t.stopped(Stage::Intake, "sales-0");
+    t.panicked("ledger");
     t.series_dropped("tidemark_rep_win_ratio", 1);
     let (_, _, page) = get(&state, "/metrics").await;
     for (name, ..) in tidemark::telemetry::table() {
