@@ -46,6 +46,9 @@ pub fn record(text: &str) -> Record {
     #[derive(serde::Deserialize)]
     struct Captured<'a> {
         headers: BTreeMap<String, Value>,
+        /// Of the record, in milliseconds.
+        #[serde(default)]
+        timestamp: Option<i64>,
         #[serde(borrow)]
         body: &'a RawValue,
     }
@@ -63,7 +66,7 @@ pub fn record(text: &str) -> Record {
         topic: "raw".into(),
         partition: Partition(0),
         offset: Offset(1),
-        timestamp_ms: None,
+        timestamp_ms: captured.as_ref().and_then(|captured| captured.timestamp),
         key: None,
         value: Some(body.as_bytes().to_vec()),
         headers,
