@@ -4,6 +4,8 @@
 
 #[path = "sources/command.rs"]
 mod command;
+#[path = "sources/edges.rs"]
+mod edges;
 #[path = "sources/life.rs"]
 mod life;
 #[path = "sources/real.rs"]
