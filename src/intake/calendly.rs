@@ -49,7 +49,7 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
     }
     if let Some(meeting) = payload.object("scheduled_event") {
         outline.field(context, Field::PlannedAt, meeting.get("start_time"), &how)?;
-        let hosts = meeting.get("event_memberships").elements();
+        let hosts = context.list(meeting.get("event_memberships"))?;
         let host = hosts.first().and_then(|json| json.object()).and_then(|h| h.text("user"));
         if let Some(host) = host {
             outline.text(Field::Owner, tail(&host));

@@ -67,12 +67,20 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
     let moment = required(context, "event.date_updated", at, Unit::Seconds)?;
     let mut outline = Outline::new(entity, &*id_of(&event, "object_id")?, op, moment);
     let row = event.object("data").filter(|_| op != Op::Delete);
-    let changed = event.get("changed_fields").elements();
+    let changed = context.list(event.get("changed_fields"))?;
     let changed: Vec<_> = changed.iter().filter_map(|json| json.text()).collect();
     if let Some(row) = &row {
         let reads = |name: &str| {
             context.field(name, table).is_some()
-                || ["status_type", "value_currency", "status", "is_complete"].contains(&name)
+                || [
+                    "status_type",
+                    "value_currency",
+                    "status",
+                    "is_complete",
+                    "date_won",
+                    "date_lost",
+                ]
+                .contains(&name)
         };
         if op == Op::Update && !changed.is_empty() && !changed.iter().any(|f| reads(f)) {
             out.ignore(Unread::FieldNotRead, changed.join(", "));
@@ -80,7 +88,9 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
         }
         state(context, row, table, &mut outline)?;
         if entity == EntityKind::Deal {
-            outcome(context, row, changed.iter().any(|f| f == "status_type"), &mut outline)?;
+            let closing = ["status_type", "date_won", "date_lost"];
+            let closes = op == Op::Create || changed.iter().any(|f| closing.contains(&&**f));
+            outcome(context, row, closes, &mut outline)?;
         }
         if let Some(activity) = activity {
             done(activity, row, &mut outline);
@@ -101,7 +111,7 @@ fn state(
         let cents = matches!(name, "value" | "confidence");
         let how = How {
             unit: Unit::Seconds,
-            currency: currency.as_deref().filter(|_| name == "value"),
+            currency: currency.as_deref(),
             shift: if cents { -2 } else { 0 },
         };
         outline.state(context, &field, json, &how)?;

@@ -105,7 +105,7 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
         return webhook(context, object, &kind, out);
     }
     if object.has("journalEvents") {
-        let events = object.get("journalEvents").elements();
+        let events = context.list(object.get("journalEvents"))?;
         for (i, json) in (0u32..).zip(events) {
             out.element(i, json, |out| {
                 let event = json.object().ok_or_else(|| unknown_shape("an object"))?;
@@ -239,7 +239,7 @@ fn merge(
 ) -> Result<(), Reason> {
     let primary = id_of(object, "primaryObjectId")?;
     let winner = object.text("newObjectId").unwrap_or_else(|| primary.clone());
-    let merged = object.get("mergedObjectIds").elements();
+    let merged = context.list(object.get("mergedObjectIds"))?;
     // The list names the primary object too, or does not.
     let mut losers: Vec<_> =
         merged.iter().filter_map(|json| json.text()).chain([primary]).collect();
@@ -255,6 +255,10 @@ fn merge(
 
 /// An event of the journal: all properties that changed together.
 fn journal(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<(), Reason> {
+    if let Some(other) = object.text("type").filter(|name| name != "CRM_OBJECT") {
+        out.ignore(Unread::TypeNotRead, other);
+        return Ok(());
+    }
     let type_id = id_of(object, "objectTypeId")?;
     let action = object.text("action").unwrap_or_default();
     let Some(kind) = kind_of("", Some(&type_id)) else {
@@ -286,6 +290,13 @@ fn journal(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<
         out.ignore(unread, names.join(", "));
         return Ok(());
     }
+    if kind.entity == EntityKind::Deal
+        && state.contains_key(CURRENCY)
+        && !state.contains_key("amount")
+    {
+        // What the amount is worth now is told by a change of both.
+        out.ignore(Unread::SaysNothingAlone, CURRENCY);
+    }
     outline_activity(kind, op, &mut outline);
     let id = name_of(object, kind, &id, op.as_str(), moment, Some(changes.raw()));
     out.event(context, outline, &id)
@@ -309,8 +320,10 @@ fn workflow(
     let mut changes: BTreeMap<Moment, State<'_>> = BTreeMap::new();
     for (name, property) in properties.iter() {
         let Some(property) = property.object() else { continue };
-        for version in property.get("versions").elements().into_iter().chain([Json::NULL]) {
-            let version = version.object().unwrap_or_else(|| property.clone());
+        let versions = context.list(property.get("versions"))?;
+        // What the property is now stands last.
+        let versions: Vec<_> = versions.into_iter().filter_map(Json::object).collect();
+        for version in versions.iter().chain([&property]) {
             let at = version.get("timestamp");
             let at = required(context, &format!("{name}.timestamp"), at, Unit::Millis)?;
             newest = newest.max(Some(at));
@@ -364,7 +377,8 @@ fn states(
     current: &State<'_>,
     outline: &mut Outline,
 ) -> Result<Option<Unread>, Reason> {
-    let plain = How::plain(Unit::Millis);
+    let code = current.get(CURRENCY).and_then(|json| json.text()).filter(|code| !code.is_empty());
+    let plain = How { currency: code.as_deref(), ..How::plain(Unit::Millis) };
     let mut halves = false;
     for (name, value) in changed {
         let deal = kind.entity == EntityKind::Deal;
@@ -379,7 +393,9 @@ fn states(
         let Some(field) = context.field(name, kind.fields) else { continue };
         // A call lasts milliseconds here.
         let shift = if name == "hs_call_duration" { -3 } else { 0 };
-        outline.state(context, &field, *value, &How { shift, ..plain })?;
+        // What HubSpot converted for the portal is not in the currency of the deal.
+        let currency = plain.currency.filter(|_| !name.ends_with("_in_home_currency"));
+        outline.state(context, &field, *value, &How { shift, currency, ..plain })?;
         if name == "hs_task_status" {
             let done = value.text().as_deref() == Some("COMPLETED");
             outline.put(FieldName::Known(Field::Done), Value::Bool(done));

@@ -40,6 +40,9 @@ pub enum Unit {
     Millis,
     /// Seconds since 1970.
     Seconds,
+    /// Seconds since 1970, or milliseconds where the number is too large for them: what people
+    /// write themselves.
+    Epoch,
     /// Milliseconds since 1970, or days where the number is small, as Kafka Connect has it.
     Connect,
 }
@@ -78,6 +81,8 @@ pub struct Outline {
     /// The entity that absorbed this one.
     pub merged_into: Option<String>,
     set: Vec<(FieldName<'static>, Value<'static>)>,
+    /// Fields that the configuration took from the source's own: nothing else fills them.
+    own: Vec<FieldName<'static>>,
 }
 
 impl Outline {
@@ -93,6 +98,7 @@ impl Outline {
             flags: Flags::default(),
             merged_into: None,
             set: Vec::new(),
+            own: Vec::new(),
         }
     }
 
@@ -120,10 +126,35 @@ impl Outline {
 
     /// States a value; a former one of the same field gives way.
     pub fn put(&mut self, name: FieldName<'static>, value: Value<'static>) {
+        if !self.own.contains(&name) {
+            self.replace(name, value);
+        }
+    }
+
+    fn replace(&mut self, name: FieldName<'static>, value: Value<'static>) {
         match self.set.iter_mut().find(|(n, _)| *n == name) {
             Some((_, held)) => *held = value,
             None => self.set.push((name, value)),
         }
+    }
+
+    /// States that a field was cleared, unless another one that fills it says what it is.
+    pub fn clear(&mut self, context: &Context<'_>, name: FieldName<'static>) {
+        if context.configured(&name) && !self.own.contains(&name) {
+            self.own.push(name.clone());
+        }
+        if !self.set.iter().any(|(n, _)| *n == name) {
+            self.replace(name, Value::Null);
+        }
+    }
+
+    /// How many bytes its texts and names take, more or less.
+    pub fn size(&self) -> usize {
+        let of = |(_, value): &(FieldName<'static>, Value<'static>)| match value {
+            Value::Text(text) => text.len() + 32,
+            _ => 32,
+        };
+        self.set.iter().map(of).sum()
     }
 
     /// States a text of ours.
@@ -141,7 +172,13 @@ impl Outline {
         self.put(FieldName::Known(Field::Status), Value::Status(status));
     }
 
-    /// States what a value of the source says of a field: its type decides what is expected.
+    /// Whether something is stated of the field.
+    pub fn states(&self, field: Field) -> bool {
+        self.set.iter().any(|(name, _)| *name == FieldName::Known(field))
+    }
+
+    /// States what a field of the source says of the field that [`Context::field`] names for it:
+    /// its type decides what is expected.
     pub fn state(
         &mut self,
         context: &Context<'_>,
@@ -150,11 +187,14 @@ impl Outline {
         how: &How<'_>,
     ) -> Result<(), Reason> {
         let value = if json.is_empty() { Value::Null } else { read(context, name, json, how)? };
-        self.put(name.clone(), value);
+        if context.configured(name) && !self.own.contains(name) {
+            self.own.push(name.clone());
+        }
+        self.replace(name.clone(), value);
         Ok(())
     }
 
-    /// The same of a field of the contract.
+    /// States what the decoder itself takes from a value for a field of the contract.
     pub fn field(
         &mut self,
         context: &Context<'_>,
@@ -162,17 +202,26 @@ impl Outline {
         json: Json<'_>,
         how: &How<'_>,
     ) -> Result<(), Reason> {
-        self.state(context, &FieldName::Known(field), json, how)
+        let name = FieldName::Known(field);
+        if context.configured(&name) {
+            return Ok(());
+        }
+        let value = if json.is_empty() { Value::Null } else { read(context, &name, json, how)? };
+        self.put(name, value);
+        Ok(())
     }
 
     /// The event, if it is one that a canonical source could have sent too. `id` names it: the same
     /// for every delivery.
     pub fn finish(
-        self,
+        mut self,
         context: &Context<'_>,
         id: &str,
         index: u32,
     ) -> Result<Event<'static>, Reason> {
+        // What the configuration gave to the source's own fields comes from nowhere else.
+        let Outline { set, own, .. } = &mut self;
+        set.retain(|(name, _)| own.contains(name) || !context.configured(name));
         if self.id.is_empty() || self.id.len() > MAX_ID {
             let why = format!("the id has {} bytes; 1 to {MAX_ID} are possible", self.id.len());
             return Err(Reason::new(Code::MissingEntity, why));
@@ -271,6 +320,10 @@ fn read(
             Some(moment) => Value::Time(moment.at),
             None => Value::Null,
         },
+        // The currency of the row is not the one of the company.
+        FieldType::Money if *field == Field::AmountHome => {
+            Value::Money(money(context, what, &digits()?, &How { currency: None, ..*how })?)
+        }
         FieldType::Money => Value::Money(money(context, what, &digits()?, how)?),
     })
 }
@@ -369,11 +422,15 @@ pub fn moment(
         let seconds = |n: i64| Timestamp(n.saturating_mul(1_000_000));
         return Ok(match unit {
             Unit::Seconds => of(seconds(n), Precision::Seconds),
+            // As seconds it would be the year 5138, as milliseconds 1973.
+            Unit::Epoch if n.unsigned_abs() < 100_000_000_000 => of(seconds(n), Precision::Seconds),
             Unit::Connect if n.abs() < 1_000_000 => {
                 let day = Day(i32::try_from(n).map_err(|_| bad())?);
                 of(context.decoder.calendar.start_of(day), Precision::Day)
             }
-            Unit::Millis | Unit::Connect => of(Timestamp::from_millis(n), Precision::Millis),
+            Unit::Millis | Unit::Epoch | Unit::Connect => {
+                of(Timestamp::from_millis(n), Precision::Millis)
+            }
         });
     }
     if let Some(day) = Day::parse(&text) {

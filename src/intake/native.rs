@@ -7,13 +7,13 @@
 use std::borrow::Cow;
 
 use super::json::{Json, Object};
-use super::make::Outline;
+use super::make::{Moment, Outline};
 use super::{Decoder, Intake, canonical, json_reason};
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::event::{Event, Field, FieldName};
 use crate::model::record::Record;
 use crate::model::source::{System, Unread};
-use crate::model::time::Timestamp;
+use crate::model::time::{Precision, Timestamp};
 
 /// An element that told of nothing that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Context<'c> {
     pub record: &'c Record,
     /// Latest instant that an event may carry.
     pub latest: Option<Timestamp>,
+    /// When a bridge wrapped the element, where it says so.
+    pub wrapped_at: Option<Timestamp>,
 }
 
 impl Context<'_> {
@@ -49,6 +51,33 @@ impl Context<'_> {
         std::str::from_utf8(&header.value).ok()
     }
 
+    /// The elements of an array inside an element; none where it is anything else. It may have as
+    /// many as the array of a record.
+    pub fn list<'a>(&self, json: Json<'a>) -> Result<Vec<Json<'a>>, Reason> {
+        let elements = json.elements();
+        self.few(elements.len())?;
+        Ok(elements)
+    }
+
+    /// Whether so many elements are within `intake.max_array`.
+    pub fn few(&self, n: usize) -> Result<(), Reason> {
+        let limit = self.decoder.limits.max_array;
+        if n > limit {
+            let why = format!("an array inside has {n} elements, the limit is {limit}");
+            return Err(Reason::new(Code::TooMany, why));
+        }
+        Ok(())
+    }
+
+    /// When the record came, for changes that do not say when they happened: its timestamp, or the
+    /// time of the envelope around it.
+    pub fn came_at(&self) -> Option<Moment> {
+        let stamped = self.record.timestamp_ms.filter(|ms| *ms > 0).map(Timestamp::from_millis);
+        let header = || self.header("ce_time").and_then(Timestamp::parse_rfc3339);
+        let at = stamped.or(self.wrapped_at).or_else(header)?;
+        Some(Moment { at, precision: Precision::Millis })
+    }
+
     /// The canonical field that a field of the source fills: as configured, else by `table`.
     pub fn field(&self, native: &str, table: &[(&str, Field)]) -> Option<FieldName<'static>> {
         let configured = &self.decoder.reading.fields;
@@ -57,7 +86,12 @@ impl Context<'_> {
         }
         let (_, field) = table.iter().find(|(name, _)| *name == native)?;
         let name = FieldName::Known(*field);
-        (!configured.values().any(|taken| *taken == name)).then_some(name)
+        (!self.configured(&name)).then_some(name)
+    }
+
+    /// Whether the configuration gave the field to one of the source's own.
+    pub fn configured(&self, name: &FieldName<'static>) -> bool {
+        self.decoder.reading.fields.values().any(|taken| taken == name)
     }
 }
 
@@ -148,7 +182,7 @@ pub fn take<'a>(
     let form = is_form.then(|| super::twilio::json_of_form(body.trim()));
     let body = form.as_deref().unwrap_or(body);
     let latest = canonical::latest(now, decoder.limits.future_limit);
-    let context = Context { decoder, record, latest };
+    let context = Context { decoder, record, latest, wrapped_at: None };
     let mut out = Out::default();
     let mut whole = None;
     match elements(decoder, body) {
@@ -195,7 +229,7 @@ fn elements<'b>(decoder: &Decoder, body: &'b str) -> Result<(bool, Vec<Json<'b>>
 }
 
 /// Takes the envelope of a bridge off: CloudEvents (`data`), or Kafka Connect's JSON with schema
-/// (`payload`). Envelopes do not nest.
+/// (`payload`), around one element or an array. Envelopes do not nest.
 fn unwrapped(
     context: &Context<'_>,
     object: &Object<'_>,
@@ -203,13 +237,28 @@ fn unwrapped(
     decode: Decode,
 ) -> Result<(), Reason> {
     let inner = if object.has("specversion") {
-        object.object("data")
+        object.get("data")
     } else if object.object("schema").is_some() {
-        object.object("payload")
+        object.get("payload")
     } else {
-        None
+        return decode(context, object, out);
     };
-    decode(context, inner.as_ref().unwrap_or(object), out)
+    let at = object.text("time").filter(|_| object.has("specversion"));
+    let wrapped_at = at.and_then(|text| Timestamp::parse_rfc3339(&text));
+    let context = &Context { wrapped_at, ..*context };
+    if let Some(inner) = inner.object() {
+        return decode(context, &inner, out);
+    }
+    if !inner.raw().starts_with('[') {
+        return decode(context, object, out);
+    }
+    for (i, json) in (0u32..).zip(context.list(inner)?) {
+        out.element(i, json, |out| {
+            let why = || Reason::new(Code::NotAnEvent, "the element is not a JSON object");
+            decode(context, &json.object().ok_or_else(why)?, out)
+        });
+    }
+    Ok(())
 }
 
 /// What was expected where a body has no known shape.

@@ -127,8 +127,15 @@ fn tell(context: &Context<'_>, hook: &Hook<'_>, out: &mut Out) -> Result<(), Rea
         out.ignore(Unread::FieldNotRead, format!("{} {}", hook.object, hook.action));
         return Ok(());
     }
+    let op = match entity {
+        EntityKind::Deal if op != Op::Delete => hook.life().unwrap_or(op),
+        _ => op,
+    };
     let merged = hook.merged_into().filter(|_| op == Op::Delete);
     let op = if merged.is_some() { Op::Merge } else { op };
+    let converted = hook.converted().filter(|_| entity == EntityKind::Lead);
+    // A lead that became a deal leaves the list of leads; it was one all the same.
+    let op = if converted.is_some() && op == Op::Delete { Op::Update } else { op };
     let mut outline = Outline::new(entity, &*hook.id, op, hook.moment);
     outline.merged_into = merged;
     if hook.meta.get("is_bulk_update").boolean() == Some(true)
@@ -138,12 +145,10 @@ fn tell(context: &Context<'_>, hook: &Hook<'_>, out: &mut Out) -> Result<(), Rea
     }
     if let Some(row) = hook.row.as_ref().filter(|_| !matches!(op, Op::Delete | Op::Merge)) {
         state(context, entity, row, table, &mut outline)?;
-        let deleted = row.text("status").as_deref() == Some("deleted");
-        if entity == EntityKind::Deal && deleted {
-            // Deletion has an event of its own; the row that says so tells of no sale.
-            out.ignore(Unread::TypeNotRead, "a row of a deleted deal");
-            return Ok(());
-        }
+    }
+    if let Some(deal) = converted {
+        outline.text(Field::ConvertedDeal, deal);
+        outline.text(Field::Stage, "converted");
     }
     let company = hook.meta.text("company_id").unwrap_or_default();
     let correlation = hook.meta.text("correlation_id").unwrap_or_default();
@@ -170,7 +175,7 @@ fn state(
         }
         let how = How {
             unit: Unit::Seconds,
-            currency: code.as_deref().filter(|_| name == "value"),
+            currency: code.as_deref(),
             shift: if name == "probability" { -2 } else { 0 },
         };
         outline.state(context, &field, number_of(json), &how)?;
@@ -225,10 +230,43 @@ impl Hook<'_> {
     /// Whether something changed that is read. Where that is not told, it may have.
     fn changes(&self, context: &Context<'_>, table: &[(&str, Field)]) -> bool {
         let (Some(row), Some(previous)) = (&self.row, &self.previous) else { return true };
-        let extra = ["currency", "won_time", "lost_time", "close_time", "duration"];
+        let extra = [
+            "currency",
+            "won_time",
+            "lost_time",
+            "close_time",
+            "duration",
+            "converted_deal_id",
+            "converted_to_deal_id",
+        ];
         let reads = |name: &str| extra.contains(&name) || context.field(name, table).is_some();
         let differs = |name: &str, old: Json<'_>| self.partial || row.get(name) != old;
         previous.iter().any(|(name, old)| reads(name) && differs(name, old))
+    }
+
+    /// What becomes of a deal by what its rows say, where its life is at stake: a deal that is deleted keeps its row for a while, and
+    /// may come back.
+    fn life(&self) -> Option<Op> {
+        let deleted = |row: &Option<Object<'_>>| {
+            row.as_ref().map(|row| row.text("status").as_deref() == Some("deleted"))
+        };
+        match (deleted(&self.previous), deleted(&self.row)) {
+            (_, Some(true)) => Some(Op::Delete),
+            (Some(true), _) => Some(Op::Restore),
+            _ => None,
+        }
+    }
+
+    /// The deal that a lead became.
+    fn converted(&self) -> Option<String> {
+        let rows = [self.row.as_ref(), self.previous.as_ref(), Some(&self.meta)];
+        let of = |row: &Object<'_>| {
+            ["converted_deal_id", "converted_to_deal_id"]
+                .iter()
+                .find_map(|name| number_of(row.get(name)).text().filter(|id| !id.is_empty()))
+                .map(Cow::into_owned)
+        };
+        rows.into_iter().flatten().find_map(of)
     }
 
     /// Into which row this one was merged: v2 deletes it and says so.

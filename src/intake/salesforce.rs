@@ -10,13 +10,14 @@
 //!   handed on as headers or in `metadata`;
 //! - whole rows of a PushTopic through Confluent's connector, with `_ObjectType` and `_EventType`.
 //!
-//! One event may name many records: the same change, made in one transaction. `ReplayId` is not
-//! unique and names nothing.
+//! One event may name many records: the same change, made in one transaction. The replay id is not
+//! unique and names nothing by itself.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::json::{Json, Object};
-use super::make::{How, Moment, Outline, Unit, missing, required};
+use super::make::{How, Moment, Outline, Unit, missing, moment, required};
 use super::native::{Context, Out, id_of, unknown_shape};
 use crate::model::deadletter::{Code, Reason};
 use crate::model::event::{EntityKind, Field, FieldName, Op, Status, Value};
@@ -24,6 +25,8 @@ use crate::model::source::Unread;
 
 const EXPECTED: &str = "a ChangeEventHeader (Change Data Capture), metadata with operation and \
                         sobject (Redpanda Connect), or Id, _ObjectType and _EventType (PushTopic)";
+
+const CURRENCY: &str = "CurrencyIsoCode";
 
 const DEAL: &[(&str, Field)] = &[
     ("Name", Field::Name),
@@ -97,6 +100,8 @@ struct Change<'a> {
     /// Fields that changed; none where the source does not say.
     changed: Option<Vec<Cow<'a, str>>>,
     nulled: Vec<Cow<'a, str>>,
+    /// Whether the row is whole, so that null is what a field is.
+    whole: bool,
     fields: Object<'a>,
 }
 
@@ -125,8 +130,9 @@ fn captured<'a>(
     fields: &Object<'a>,
 ) -> Result<Change<'a>, Reason> {
     let moment = required(context, "commitTimestamp", header.get("commitTimestamp"), Unit::Millis)?;
-    let texts = |name: &str| -> Vec<Cow<'a, str>> {
-        header.get(name).elements().iter().filter_map(|json| json.text()).collect()
+    let texts = |name: &str| -> Result<Vec<Cow<'a, str>>, Reason> {
+        let list = context.list(header.get(name))?;
+        Ok(list.iter().filter_map(|json| json.text()).collect())
     };
     let number = |name: &str| -> Result<i64, Reason> {
         let json = header.get(name);
@@ -138,7 +144,10 @@ fn captured<'a>(
     };
     let (commit, sequence) = (number("commitNumber")?, number("sequenceNumber")?);
     let transaction = header.text("transactionKey").ok_or_else(|| missing("transactionKey"))?;
-    let changed = header.has("changedFields").then(|| texts("changedFields"));
+    let changed = match header.has("changedFields") {
+        true => Some(texts("changedFields")?),
+        false => None,
+    };
     if changed.iter().flatten().any(|field| field.starts_with("0x")) {
         let why =
             "changedFields are bits of an Avro schema: decode the Pub/Sub API with its schema";
@@ -146,7 +155,7 @@ fn captured<'a>(
     }
     Ok(Change {
         object: header.text("entityName").ok_or_else(|| missing("entityName"))?,
-        ids: texts("recordIds"),
+        ids: texts("recordIds")?,
         kind: header.text("changeType").ok_or_else(|| missing("changeType"))?,
         moment,
         // Within a transaction the sequence decides. Commit numbers of different transactions lie
@@ -154,7 +163,8 @@ fn captured<'a>(
         order: [moment.at.millis(), commit.saturating_add(sequence)],
         name: format!("{transaction}:{sequence}"),
         changed,
-        nulled: texts("nulledFields"),
+        nulled: texts("nulledFields")?,
+        whole: false,
         fields: fields.clone(),
     })
 }
@@ -171,26 +181,26 @@ fn redpanda<'a>(context: &Context<'_>, object: &Object<'a>) -> Result<Option<Cha
     };
     let body = ["content", "payload", "value"].iter().find_map(|name| object.object(name));
     let fields = body.filter(|_| metadata.is_some()).unwrap_or_else(|| object.clone());
-    let stamp = ["LastModifiedDate", "SystemModstamp", "CreatedDate"];
-    let at = stamp.iter().map(|name| fields.get(name)).find(|json| !json.is_empty());
-    let moment = required(context, "LastModifiedDate", at.unwrap_or(Json::NULL), Unit::Millis)?;
+    let kind = if operation == "read" { "SNAPSHOT".to_owned() } else { operation.to_uppercase() };
+    let replay = of("replay_id");
+    let (stamped, order, name) = stamped(context, &kind, &fields, replay.as_deref())?;
     let ids = match of("record_ids") {
         Some(text) => {
             let clean = text.trim_matches(['[', ']']);
+            context.few(clean.split(',').count())?;
             let ids = clean.split(',').map(|id| id.trim().trim_matches('"').to_owned());
             ids.filter(|id| !id.is_empty()).map(Cow::Owned).collect()
         }
         None => vec![id_of(&fields, "Id")?],
     };
-    let kind = if operation == "read" { "SNAPSHOT".to_owned() } else { operation.to_uppercase() };
-    let name = of("event_uuid").or_else(|| of("replay_id"));
     Ok(Some(Change {
         object: Cow::Owned(sobject),
         ids,
+        whole: kind == "SNAPSHOT",
         kind: Cow::Owned(kind),
-        moment,
-        order: moment.order(),
-        name: name.unwrap_or_else(|| moment.at.millis().to_string()),
+        moment: stamped,
+        order,
+        name: of("event_uuid").unwrap_or(name),
         changed: None,
         nulled: Vec::new(),
         fields,
@@ -199,9 +209,6 @@ fn redpanda<'a>(context: &Context<'_>, object: &Object<'a>) -> Result<Option<Cha
 
 /// A row of a PushTopic: whole, as it was when it was sent.
 fn pushed<'a>(context: &Context<'_>, object: &Object<'a>) -> Result<Change<'a>, Reason> {
-    let stamp = ["LastModifiedDate", "SystemModstamp", "CreatedDate"];
-    let at = stamp.iter().map(|name| object.get(name)).find(|json| !json.is_empty());
-    let moment = required(context, "LastModifiedDate", at.unwrap_or(Json::NULL), Unit::Millis)?;
     let kind = match object.text("_EventType").as_deref() {
         Some("created") => "CREATE",
         Some("updated") => "SNAPSHOT",
@@ -209,17 +216,49 @@ fn pushed<'a>(context: &Context<'_>, object: &Object<'a>) -> Result<Change<'a>, 
         Some("undeleted") => "UNDELETE",
         _ => return Err(unknown_shape("_EventType created, updated, deleted or undeleted")),
     };
+    let replay = ["ReplayId", "replayId", "replay_id"].iter().find_map(|name| object.text(name));
+    let (moment, order, name) = stamped(context, kind, object, replay.as_deref())?;
     Ok(Change {
         object: object.text("_ObjectType").unwrap_or_default(),
         ids: vec![id_of(object, "Id")?],
         kind: Cow::Borrowed(kind),
         moment,
-        order: moment.order(),
-        name: format!("{kind}:{}", moment.at.millis()),
+        order,
+        name,
         changed: None,
         nulled: Vec::new(),
+        whole: true,
         fields: object.clone(),
     })
+}
+
+/// When a row without a header changed, its order, and its name. A deletion or a gap brings no
+/// field, and a row need not say when it was modified: then when the record came is all that is
+/// known. Its creation dates nothing but the creation.
+fn stamped(
+    context: &Context<'_>,
+    kind: &str,
+    row: &Object<'_>,
+    replay: Option<&str>,
+) -> Result<(Moment, [i64; 2], String), Reason> {
+    let names = ["LastModifiedDate", "SystemModstamp", "CreatedDate"];
+    let names = if kind == "CREATE" { &names[..] } else { &names[..2] };
+    let at = names.iter().map(|name| row.get(name)).find(|json| !json.is_empty());
+    let stated = moment(context, "LastModifiedDate", at.unwrap_or(Json::NULL), Unit::Millis)?;
+    let came = || {
+        let why = "LastModifiedDate is absent, and so is the timestamp of the record";
+        context.came_at().ok_or_else(|| Reason::new(Code::MissingField, why))
+    };
+    let moment = stated.map_or_else(came, Ok)?;
+    let [millis, rest] = moment.order();
+    let order = [millis, replay.and_then(|id| id.parse().ok()).unwrap_or(rest)];
+    // The record may come again at another time; what the row says stays.
+    let name = match (replay, stated) {
+        (Some(replay), None) => format!("{kind}:{replay}"),
+        (Some(replay), Some(_)) => format!("{kind}:{millis}:{replay}"),
+        (None, _) => format!("{kind}:{millis}"),
+    };
+    Ok((moment, order, name))
 }
 
 /// One event a record.
@@ -240,21 +279,45 @@ fn tell(context: &Context<'_>, change: &Change<'_>, out: &mut Out) -> Result<(),
     }
     let mut outline = Outline::new(entity, "", op, change.moment);
     outline.order = change.order;
-    if gap {
-        // The fields are lost, and whether the record is still there is all that a gap could say;
-        // a snapshot heals it.
-        outline = outline.gap();
-    } else {
+    if !gap {
         state(context, change, op, table, &mut outline)?;
+        let recoined = change.changed.iter().flatten().any(|f| f == CURRENCY)
+            || (change.changed.is_none() && outline.is_empty() && change.fields.has(CURRENCY));
+        if entity == EntityKind::Deal && recoined && change.fields.get("Amount").is_empty() {
+            // What the amount is worth now is told by a row with both.
+            out.ignore(Unread::SaysNothingAlone, CURRENCY);
+            if op == Op::Update && outline.is_empty() {
+                return Ok(());
+            }
+        }
         if op == Op::Update && outline.is_empty() {
             let fields = change.changed.iter().flatten().map(|f| &**f).collect::<Vec<_>>();
             out.ignore(Unread::FieldNotRead, fields.join(", "));
             return Ok(());
         }
     }
+    // Each event has the texts for itself.
+    let limit = context.decoder.limits.max_record_bytes.saturating_mul(8);
+    if change.ids.len().saturating_mul(outline.size()) > limit {
+        let why = format!("a change of {} records, too large to state of each", change.ids.len());
+        return Err(Reason::new(Code::TooMany, why));
+    }
     for id in &change.ids {
-        let event = outline.clone().about(&**id);
-        out.event(context, event, &format!("{}:{id}:{}", change.object, change.name))?;
+        // All records of an object, as in `006*`: no record is named.
+        if id.contains('*') {
+            out.ignore(Unread::EntityNotRead, format!("{} of {id}", change.kind));
+            continue;
+        }
+        let name = format!("{}:{id}:{}", change.object, change.name);
+        if gap {
+            // The fields are lost; a snapshot heals it. That a record is gone is told all the same.
+            out.event(context, outline.clone().about(&**id).gap(), &name)?;
+            if op == Op::Delete {
+                out.event(context, outline.clone().about(&**id), &format!("{name}:delete"))?;
+            }
+        } else {
+            out.event(context, outline.clone().about(&**id), &name)?;
+        }
     }
     Ok(())
 }
@@ -280,21 +343,32 @@ fn state(
     if op == Op::Delete {
         return Ok(());
     }
-    let currency = change.fields.text("CurrencyIsoCode");
+    let currency = change.fields.text(CURRENCY);
+    let cleared = change.cleared(op);
     for (name, json) in change.fields.iter() {
         let Some(field) = context.field(name, table) else { continue };
-        // In flat forms null stands for "did not change" too: only the header tells.
-        if json.is_empty() && !change.cleared(name, op) {
+        if json.is_empty() {
+            // In flat forms null stands for "did not change" too: only the header tells.
+            if change.whole || cleared.contains(name) {
+                outline.clear(context, field);
+            }
             continue;
         }
-        let money = matches!(&field, FieldName::Known(Field::Amount));
         let how = How {
             // The connectors write a date as days.
             unit: Unit::Connect,
-            currency: currency.as_deref().filter(|_| money),
+            currency: currency.as_deref(),
             shift: if name == "Probability" { -2 } else { 0 },
         };
         outline.state(context, &field, json, &how)?;
+    }
+    // A message may leave out what it says is nulled.
+    for name in change.nulled.iter().filter(|_| op == Op::Update).map(|name| last_part(name)) {
+        if let Some(field) =
+            context.field(name, table).filter(|_| change.fields.get(name).is_empty())
+        {
+            outline.clear(context, field);
+        }
     }
     match &*change.object {
         "Opportunity" => {
@@ -334,13 +408,16 @@ fn task(change: &Change<'_>, op: Op, outline: &mut Outline) {
     }
 }
 
+/// A compound field is listed by its parts: `Name.FirstName`.
+fn last_part(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
 impl Change<'_> {
-    /// Whether null means that someone cleared the field.
-    fn cleared(&self, name: &str, op: Op) -> bool {
-        // A compound field is listed by its parts: `Name.FirstName`.
-        let lists = |list: &[Cow<'_, str>]| {
-            list.iter().any(|f| f == name || f.rsplit('.').next() == Some(name))
-        };
-        op == Op::Update && (lists(&self.nulled) || self.changed.as_deref().is_some_and(lists))
+    /// Fields of which null means that someone cleared them.
+    fn cleared(&self, op: Op) -> BTreeSet<&str> {
+        let listed = self.nulled.iter().chain(self.changed.iter().flatten());
+        let listed = listed.filter(|_| op == Op::Update);
+        listed.flat_map(|name| [&**name, last_part(name)]).collect()
     }
 }

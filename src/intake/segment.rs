@@ -54,7 +54,7 @@ struct Call<'c, 'a> {
 /// Reads one element.
 pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<(), Reason> {
     if object.has("batch") {
-        for (i, json) in (0u32..).zip(object.get("batch").elements()) {
+        for (i, json) in (0u32..).zip(context.list(object.get("batch"))?) {
             out.element(i, json, |out| {
                 let call = json.object().ok_or_else(|| unknown_shape("an object"))?;
                 one(context, &call, out)
@@ -165,7 +165,7 @@ impl Call<'_, '_> {
         let amount = names.iter().map(|name| self.properties.get(name)).find(|j| !j.is_empty());
         let Some(amount) = amount else { return Ok(()) };
         let currency = self.properties.text("currency");
-        let how = How { currency: currency.as_deref(), ..How::plain(Unit::Millis) };
+        let how = How { currency: currency.as_deref(), ..How::plain(Unit::Epoch) };
         outline.field(context, field, amount, &how)
     }
 
@@ -177,9 +177,12 @@ impl Call<'_, '_> {
         mut outline: Outline,
         out: &mut Out,
     ) -> Result<(), Reason> {
-        let how = How::plain(Unit::Millis);
+        let currency = self.properties.text("currency");
+        let how = How { currency: currency.as_deref(), ..How::plain(Unit::Epoch) };
+        let mut channel = false;
         for (name, json) in self.properties.iter() {
             if let Some(field) = context.field(name, table) {
+                channel |= field == FieldName::Known(Field::Channel);
                 outline.state(context, &field, json, &how)?;
             }
         }
@@ -189,7 +192,12 @@ impl Call<'_, '_> {
                 [("name", Field::Campaign), ("medium", Field::Channel), ("source", Field::Source)]
             {
                 let json = campaign.get(name);
-                if !json.is_empty() {
+                // What the event itself says goes before; that an e-mail is one, it need not say.
+                let stated = match field {
+                    Field::Channel => channel,
+                    _ => outline.states(field),
+                };
+                if !json.is_empty() && !stated {
                     outline.field(context, field, json, &how)?;
                 }
             }

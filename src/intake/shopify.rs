@@ -67,8 +67,10 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
     }
     let name = header("event-id").or_else(|| header("webhook-id")).unwrap_or_else(|| {
         let state: Vec<_> = object.iter().map(|(n, json)| format!("{n}={}", json.raw())).collect();
-        format!("{topic}:{id}:{}:{}", moment.at.0, hashed(&state.join("&")))
+        format!("{}:{}", moment.at.0, hashed(&state.join("&")))
     });
+    // One event of theirs may be told under several topics.
+    let name = format!("{topic}:{id}:{name}");
     out.event(context, outline, &name)
 }
 
@@ -93,9 +95,16 @@ fn order(
     topic: &str,
     outline: &mut Outline,
 ) -> Result<(), Reason> {
+    // In the shop's currency; the customer may have seen another one.
+    let shop = object.object("total_price_set").and_then(|set| set.object("shop_money"));
+    let (amount, currency) = match &shop {
+        Some(shop) => (shop.get("amount"), shop.text("currency_code")),
+        None => (object.get("total_price"), object.text("currency")),
+    };
+    let how = How { currency: currency.as_deref(), ..plain() };
     for (name, json) in object.iter() {
         if let Some(field) = context.field(name, ORDER) {
-            outline.state(context, &field, json, &plain())?;
+            outline.state(context, &field, json, &how)?;
         }
     }
     if !object.get("cancelled_at").is_empty() {
@@ -107,24 +116,25 @@ fn order(
     if let Some(customer) = object.object("customer") {
         outline.field(context, Field::Customer, customer.get("id"), &plain())?;
     }
-    // In the shop's currency; the customer may have seen another one.
-    let shop = object.object("total_price_set").and_then(|set| set.object("shop_money"));
-    let (amount, currency) = match &shop {
-        Some(shop) => (shop.get("amount"), shop.text("currency_code")),
-        None => (object.get("total_price"), object.text("currency")),
-    };
-    let how = How { currency: currency.as_deref(), ..plain() };
     outline.field(context, Field::Amount, amount, &how)?;
     if object.has("refunds") {
-        let refunded = refunded(object)?;
-        let value = money(context, "refunds", &refunded.to_string(), &how)?;
-        outline.put(FieldName::Known(Field::Refunded), Value::Money(value));
+        let value = match refunded(context, object, currency.as_deref())? {
+            Some(sum) => Value::Money(money(context, "refunds", &sum.to_string(), &how)?),
+            // What it was before holds no more either.
+            None => Value::Null,
+        };
+        outline.put(FieldName::Known(Field::Refunded), value);
     }
     Ok(())
 }
 
 /// What all refunds of an order paid back: their transactions, or where there are none the lines.
-fn refunded(object: &Object<'_>) -> Result<Decimal, Reason> {
+/// None where one was paid in another currency than the shop's, and does not say what it was there.
+fn refunded(
+    context: &Context<'_>,
+    object: &Object<'_>,
+    shop: Option<&str>,
+) -> Result<Option<Decimal>, Reason> {
     let mut sum = Decimal::ZERO;
     let mut add = |text: Option<std::borrow::Cow<'_, str>>| -> Result<(), Reason> {
         let bad = || Reason::new(Code::BadAmount, "refunds: an amount is not a decimal number");
@@ -133,23 +143,33 @@ fn refunded(object: &Object<'_>) -> Result<Decimal, Reason> {
         sum = sum.checked_add(amount).ok_or_else(bad)?;
         Ok(())
     };
-    for refund in object.get("refunds").elements().into_iter().filter_map(|json| json.object()) {
-        let transactions = refund.get("transactions").elements();
+    let refunds = context.list(object.get("refunds"))?;
+    for refund in refunds.into_iter().filter_map(|json| json.object()) {
+        let transactions = context.list(refund.get("transactions"))?;
         for transaction in transactions.iter().filter_map(|json| json.object()) {
             let failed = transaction.text("status").is_some_and(|s| s != "success");
             let refunds = transaction.text("kind").is_none_or(|kind| kind == "refund");
-            if refunds && !failed {
-                add(transaction.text("amount"))?;
+            if !refunds || failed {
+                continue;
             }
+            let in_shop = |code: &str| shop.is_none_or(|shop| shop.eq_ignore_ascii_case(code));
+            if transaction.text("currency").is_none_or(|code| in_shop(&code)) {
+                add(transaction.text("amount"))?;
+                continue;
+            }
+            let set = transaction.object("amount_set").and_then(|set| set.object("shop_money"));
+            let set = set.filter(|set| set.text("currency_code").is_none_or(|c| in_shop(&c)));
+            let Some(amount) = set.and_then(|set| set.text("amount")) else { return Ok(None) };
+            add(Some(amount))?;
         }
         if transactions.is_empty() {
-            let lines = refund.get("refund_line_items").elements();
+            let lines = context.list(refund.get("refund_line_items"))?;
             for line in lines.into_iter().filter_map(|json| json.object()) {
                 add(line.text("subtotal"))?;
             }
         }
     }
-    Ok(sum)
+    Ok(Some(sum))
 }
 
 fn contract(

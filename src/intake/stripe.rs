@@ -77,7 +77,7 @@ pub fn decode(context: &Context<'_>, event: &Object<'_>, out: &mut Out) -> Resul
         // Of an invoice to come there is no id.
         "invoice.upcoming" => told.unread(out),
         _ if kind.starts_with("invoice.") => invoice(context, &told, out),
-        "charge.succeeded" | "charge.refunded" => charge(context, &told, out),
+        "charge.succeeded" | "charge.captured" | "charge.refunded" => charge(context, &told, out),
         "payment_intent.succeeded"
         | "checkout.session.completed"
         | "checkout.session.async_payment_succeeded" => payment(context, &told, out),
@@ -104,6 +104,7 @@ impl Told<'_, '_> {
             "payment_failed" => 2,
             "paid"
             | "succeeded"
+            | "captured"
             | "payment_succeeded"
             | "completed"
             | "async_payment_succeeded" => 3,
@@ -178,9 +179,9 @@ fn subscription(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Re
     };
     let mut outline = told.outline(EntityKind::Subscription, &id_of(told.object, "id")?, op);
     told.state(context, SUBSCRIPTION, &mut outline)?;
-    let items = told.object.object("items").map(|list| list.get("data").elements());
-    let items: Vec<Object<'_>> =
-        items.unwrap_or_default().into_iter().filter_map(Json::object).collect();
+    let items = told.object.object("items").map_or(Json::NULL, |list| list.get("data"));
+    let items = context.list(items)?;
+    let items: Vec<Object<'_>> = items.into_iter().filter_map(Json::object).collect();
     if let Some(price) = items.first().and_then(price_of).and_then(|price| price.text("id")) {
         outline.text(Field::Plan, price);
     }
@@ -210,6 +211,10 @@ fn monthly(items: &[Object<'_>]) -> Option<Decimal> {
     let mut sum = Decimal::ZERO;
     for item in items {
         let price = price_of(item)?;
+        // So many pieces are one unit: rounded up or down, as the price says.
+        if price.object("transform_quantity").is_some() {
+            return None;
+        }
         let terms = price.object("recurring").unwrap_or_else(|| price.clone());
         if terms.text("usage_type").as_deref() == Some("metered") {
             return None;
@@ -257,6 +262,11 @@ fn invoice(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<
 
 /// The amount of an invoice is told by the invoice; of another charge by the charge.
 fn charge(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<(), Reason> {
+    if told.object.get("captured").boolean() == Some(false) {
+        // Only put aside: nothing was paid, and what is released was not paid back.
+        out.ignore(Unread::SaysNothingAlone, format!("{}, not captured", told.kind));
+        return Ok(());
+    }
     let currency = told.object.text("currency");
     let refunded = told.object.get("amount_refunded");
     let how = in_minor(currency.as_deref());
@@ -276,8 +286,14 @@ fn charge(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<(
     let mut outline = told.outline(EntityKind::Order, &id, Op::Update);
     told.state(context, PAYMENT, &mut outline)?;
     outline.field(context, Field::Refunded, refunded, &how)?;
-    if told.kind == "charge.succeeded" {
-        outline.field(context, Field::PaidAt, told.object.get("created"), &how)?;
+    match told.kind {
+        "charge.succeeded" => {
+            outline.field(context, Field::PaidAt, told.object.get("created"), &how)?;
+        }
+        "charge.captured" => {
+            outline.put(FieldName::Known(Field::PaidAt), Value::Time(told.moment.at));
+        }
+        _ => {}
     }
     out.event(context, outline, told.id)
 }

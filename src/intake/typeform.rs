@@ -43,7 +43,8 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
         }
     }
     out.event(context, touch.clone(), &name)?;
-    for answer in response.get("answers").elements().into_iter().filter_map(|json| json.object()) {
+    let answers = context.list(response.get("answers"))?;
+    for answer in answers.into_iter().filter_map(|json| json.object()) {
         let Some(field) = answer.object("field") else { continue };
         let question = field.text("ref").unwrap_or_default();
         let metric = ["nps", "csat", "ces"].into_iter().find(|metric| question.starts_with(metric));

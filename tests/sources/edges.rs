@@ -1,0 +1,219 @@
+//! Records that are well-formed and ask for more than one would give: too many elements, fields
+//! that others fill, envelopes around arrays.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use tidemark::intake::Decoder;
+use tidemark::model::event::{Event, Field, FieldName, Op, Value};
+use tidemark::model::source::System;
+
+use crate::{decoder, now, record};
+
+/// Codes of the dead letters of a body.
+fn codes(decoder: &Decoder, body: &str) -> Vec<&'static str> {
+    let record = record(body);
+    let taken = decoder.take(&record, now());
+    assert_eq!(taken.events, []);
+    taken.dead_letters.iter().map(|dead| dead.reason.code.as_str()).collect()
+}
+
+fn events(decoder: &Decoder, body: &str) -> Vec<Event<'static>> {
+    let record = Box::leak(Box::new(record(body)));
+    let taken = decoder.take(record, now());
+    assert_eq!(taken.dead_letters, []);
+    taken.events
+}
+
+fn get(event: &Event<'_>, field: Field) -> String {
+    let found = event.set.iter().find(|(name, _)| *name == FieldName::Known(field));
+    match found {
+        Some((_, Value::Money(money))) => {
+            format!("{} {}", money.amount.exact(), money.currency)
+        }
+        Some((_, Value::Text(text))) => text.to_string(),
+        Some((_, other)) => format!("{other:?}"),
+        None => String::new(),
+    }
+}
+
+fn change(ids: &str, changed: &str, name: &str) -> String {
+    format!(
+        r#"{{"payload":{{"ChangeEventHeader":{{"entityName":"Opportunity","recordIds":[{ids}],
+            "transactionKey":"t","sequenceNumber":1,"commitTimestamp":1772615000123,
+            "commitNumber":7,"changeType":"UPDATE","changedFields":[{changed}]}},"Name":"{name}"}}}}"#
+    )
+}
+
+#[test]
+fn arrays_inside_an_element_have_the_limit_of_a_record() {
+    let many = |text: &str| vec![text; 1001].join(",");
+    let merge = r#""subscriptionType":"deal.merge","occurredAt":1772442000000,"primaryObjectId":1"#;
+    let workflow = r#""objectType":"DEAL","objectId":1"#;
+    let order = r#""financial_status":"paid","total_price":"1","id":1,"currency":"EUR","updated_at":"2026-03-02T09:00:00Z""#;
+    let redpanda = format!("[{}]", many("x"));
+    for (system, body) in [
+        (System::Salesforce, change(&many("\"a\""), "\"Name\"", "N")),
+        (System::Salesforce, change("\"a\"", &many("\"Name\""), "N")),
+        (
+            System::Salesforce,
+            format!(
+                r#"{{"metadata":{{"operation":"update","sobject":"Lead","record_ids":"{redpanda}"}},
+                    "content":{{"LastModifiedDate":"2026-03-02T09:00:00Z"}}}}"#
+            ),
+        ),
+        (System::HubSpot, format!("{{\"journalEvents\":[{}]}}", many("{}"))),
+        (System::HubSpot, format!("{{{merge},\"mergedObjectIds\":[{}]}}", many("2"))),
+        (
+            System::HubSpot,
+            format!(
+                "{{{workflow},\"properties\":{{\"amount\":{{\"versions\":[{}]}}}}}}",
+                many("{}")
+            ),
+        ),
+        (System::HubSpot, format!("{{\"specversion\":\"1.0\",\"data\":[{}]}}", many("{}"))),
+        (System::Segment, format!("{{\"batch\":[{}]}}", many("{}"))),
+        (System::Shopify, format!("{{{order},\"refunds\":[{}]}}", many("{}"))),
+        (
+            System::Shopify,
+            format!("{{{order},\"refunds\":[{{\"transactions\":[{}]}}]}}", many("{}")),
+        ),
+    ] {
+        assert_eq!(codes(&decoder(system), &body), ["TOO_MANY"], "{}", &body[..80]);
+    }
+}
+
+/// Each of many records would be told the same long text.
+#[test]
+fn a_long_text_is_not_told_of_many_records() {
+    let mut ids = String::from("\"0\"");
+    for i in 1..900 {
+        write!(ids, ",\"{i}\"").unwrap();
+    }
+    let body = change(&ids, "\"Name\"", &"x".repeat(100_000));
+    assert_eq!(codes(&decoder(System::Salesforce), &body), ["TOO_MANY"]);
+    let body = change(&ids, "\"Name\"", "x");
+    assert_eq!(events(&decoder(System::Salesforce), &body).len(), 900);
+}
+
+/// Names that stand many times are looked up once each.
+#[test]
+fn names_may_be_repeated_without_end() {
+    let mut decoder = decoder(System::Pipedrive);
+    decoder.limits.max_record_bytes = 8 << 20;
+    let rows = "\"status\":\"open\",".repeat(100_000);
+    let body = format!(
+        r#"{{"meta":{{"object":"deal","id":1,"action":"updated","timestamp":1772615000}},
+            "previous":{{{rows}"id":1}},"current":{{{rows}"id":1}}}}"#
+    );
+    let record = record(&body);
+    let taken = decoder.take(&record, now());
+    assert_eq!((taken.events.len(), taken.ignored.len()), (0, 1));
+}
+
+#[test]
+fn envelopes_may_hold_arrays() {
+    let one = |id: u32| {
+        format!(
+            r#"{{"subscriptionType":"deal.creation","portalId":1,"objectId":{id},
+                "occurredAt":1772442000000}}"#
+        )
+    };
+    let array = format!("[{},{}]", one(1), one(2));
+    let plain = events(&decoder(System::HubSpot), &array);
+    for body in [
+        format!("{{\"specversion\":\"1.0\",\"id\":\"1\",\"data\":{array}}}"),
+        format!("{{\"schema\":{{\"type\":\"array\"}},\"payload\":{array}}}"),
+    ] {
+        let told = events(&decoder(System::HubSpot), &body);
+        let names = |all: &[Event<'_>]| all.iter().map(|e| e.id.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&told), names(&plain));
+    }
+}
+
+/// A deletion that names no time happened when its envelope says, at the latest.
+#[test]
+fn an_envelope_dates_what_has_no_time() {
+    let body = r#"{"specversion":"1.0","id":"1","time":"2026-03-04T09:03:20Z","data":
+        {"Id":"0065g00000XyZ12AAF","_ObjectType":"Opportunity","_EventType":"deleted"}}"#;
+    let told = events(&decoder(System::Salesforce), body);
+    assert_eq!((told[0].op, told[0].time.to_string()), (Op::Delete, "2026-03-04T09:03:20Z".into()));
+    let bare = body.replace("\"time\"", "\"tim\"");
+    assert_eq!(codes(&decoder(System::Salesforce), &bare), ["MISSING_FIELD"]);
+}
+
+fn mapped(system: System, fields: &[(&str, Field)]) -> Decoder {
+    let mut decoder = decoder(system);
+    let own = |(name, field): &(&str, Field)| ((*name).to_owned(), FieldName::Known(*field));
+    decoder.reading.fields = BTreeMap::from_iter(fields.iter().map(own));
+    decoder
+}
+
+#[test]
+fn fields_of_the_configuration_win_over_what_a_decoder_fills() {
+    let order = r#"{"id":1,"financial_status":"paid","total_price":"12.00","currency":"USD",
+        "current_total_price":"10.00","updated_at":"2026-03-02T09:00:00Z","cancelled_at":"2026-03-02T09:00:00Z"}"#;
+    let shop = mapped(
+        System::Shopify,
+        &[("current_total_price", Field::Amount), ("financial_status", Field::Status)],
+    );
+    let told = events(&shop, order);
+    assert_eq!(get(&told[0], Field::Amount), "10 USD");
+    assert_eq!(get(&told[0], Field::Status), "paid");
+    // It may be absent: what it takes the place of does not come back.
+    let told = events(&shop, &order.replace("current_total_price", "other"));
+    assert_eq!(get(&told[0], Field::Amount), "");
+
+    let call = r#"{"type":"track","event":"Order Completed","messageId":"m","timestamp":"2026-03-02T09:00:00Z",
+        "properties":{"order_id":"1","total":3,"net":2.5,"currency":"USD","utm":"Ours"},
+        "context":{"campaign":{"name":"Theirs","medium":"email"}}}"#;
+    let segment = mapped(System::Segment, &[("net", Field::Amount), ("utm", Field::Campaign)]);
+    let told = events(&segment, call);
+    assert_eq!(get(&told[0], Field::Amount), "2.5 USD");
+    assert_eq!(get(&told[0], Field::Campaign), "Ours");
+    assert_eq!(get(&told[0], Field::Channel), "email");
+}
+
+#[test]
+fn money_of_fields_of_ones_own_is_in_the_currency_of_the_row() {
+    let body = change("\"a\"", "\"Net__c\"", "N\",\"Net__c\":7,\"CurrencyIsoCode\":\"USD");
+    let told = events(&mapped(System::Salesforce, &[("Net__c", Field::Amount)]), &body);
+    assert_eq!(get(&told[0], Field::Amount), "7 USD");
+    // What the company counts in is no matter of the row.
+    let told = events(&mapped(System::Salesforce, &[("Net__c", Field::AmountHome)]), &body);
+    assert_eq!(get(&told[0], Field::AmountHome), "7 EUR");
+}
+
+/// One event of Shopify's is told under two topics, and of two resources.
+#[test]
+fn shopify_events_are_named_by_topic_and_resource() {
+    let of = |topic: &str, id: u32| {
+        let body = format!(
+            r#"{{"headers":{{"X-Shopify-Topic":"{topic}","X-Shopify-Event-Id":"e",
+                "X-Shopify-Triggered-At":"2026-03-02T09:00:00Z"}},
+                "body":{{"id":{id},"total_price":"1","currency":"EUR"}}}}"#
+        );
+        events(&decoder(System::Shopify), &body)[0].id.to_string()
+    };
+    assert_eq!(of("orders/paid", 1), "shopify:orders/paid:1:e");
+    assert_eq!(of("orders/updated", 2), "shopify:orders/updated:2:e");
+}
+
+#[test]
+fn hubspot_associations_and_conversations_are_ignored_with_a_reason() {
+    let hook = |kind: &str| {
+        format!(r#"{{"subscriptionType":"{kind}","objectId":1,"occurredAt":1772442000000}}"#)
+    };
+    let journal = r#"{"journalEvents":[{"type":"ASSOCIATION","action":"CREATE"}]}"#;
+    for (body, reason) in [
+        (hook("deal.associationChange"), "type_not_read"),
+        (hook("company.associationChange"), "entity_not_read"),
+        (hook("conversation.creation"), "entity_not_read"),
+        (journal.to_owned(), "type_not_read"),
+    ] {
+        let record = record(&body);
+        let taken = decoder(System::HubSpot).take(&record, now());
+        let reasons: Vec<_> = taken.ignored.iter().map(|i| i.reason.as_str()).collect();
+        assert_eq!((reasons, taken.dead_letters.len()), (vec![reason], 0), "{body}");
+    }
+}
