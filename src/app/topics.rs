@@ -104,9 +104,11 @@ pub fn check_settings(config: &Config, log: &dyn Log) -> Result<Vec<String>, Log
         };
         wrong.extend(needed.map(|(why, settings)| {
             format!(
-                "topic \"{name}\" {why}: run kafka-configs.sh --alter --entity-type topics \
+                "topic \"{name}\" {why}: run kafka-configs.sh \
+                 --bootstrap-server {brokers} --alter --entity-type topics \
                  --entity-name {name} --add-config {settings}",
-                name = spec.name
+                name = spec.name,
+                brokers = config.kafka.brokers,
             )
         }));
     }
