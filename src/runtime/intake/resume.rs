@@ -55,10 +55,9 @@ impl Intaker {
         match self.context.config.intake.on_gap {
             OnGap::Stop => {
                 let mut part = self.part(at);
-                self.halt(partition, &mut part, format!(
-                    "{what}; have them sent again if you can, then set intake.on_gap = \"skip\" and restart \
-                         to go on with what is there"
-                ));
+                let mend = "have them sent again if you can, then set intake.on_gap = \"skip\" and \
+                            restart to go on with what is there";
+                self.halt(partition, &mut part, format!("{what}; {mend}"));
                 Ok(part)
             }
             OnGap::Skip => {
