@@ -179,7 +179,7 @@ fn dimensions() {
     assert_snapshot!(refusal(
         r#"
 [segments]
-sets = ["owner", "teritory", "stage", "industry", "x.sub-industry", ["rep", "overall"], 7]
+sets = ["owner", "teritory", "status", "industry", "x.sub-industry", ["rep", "overall"], 7]
 budget = { regoin = 5 }
 "#
     ));
@@ -200,6 +200,42 @@ status = "closed_won"
 name = "Ana"
 email = "ana@example.com"
 teritory = "Iberia"
+"#
+    ));
+}
+
+#[test]
+fn stages_that_cannot_stand_beside_each_other() {
+    assert_snapshot!(refusal(
+        r#"
+[[stages.stage]]
+system = "pipedrive"
+pipeline = "1"
+stage = "3"
+status = "open"
+order = 2
+label = "Demo"
+
+[[stages.stage]]
+system = "pipedrive"
+pipeline = "1"
+stage = "4"
+status = "open"
+order = 2
+
+[[stages.stage]]
+system = "pipedrive"
+pipeline = "2"
+stage = "5"
+status = "open"
+order = 2
+label = "Demo"
+
+[[stages.stage]]
+system = "pipedrive"
+pipeline = "1"
+stage = "3"
+status = "lost"
 "#
     ));
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::build::{reference, repeated, small};
 use super::fault::Origin;
-use super::leaf::show_duration;
+use super::leaf::{Given, show_duration};
 use super::read::Reader;
 use super::typed::{self, DimensionSet, RepRow, StageRow};
-use crate::model::definition::{Definition, Directory, DirectoryEntry, StageTable};
+use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
 use crate::model::slice::Retention;
 use crate::model::time::Span;
 use crate::model::window::{FINE_MINUTES, Period, WindowKind};
@@ -198,18 +198,24 @@ fn stages(reader: &mut Reader, typed: typed::Stages, base: &Path) -> StageTable 
     };
     let checked = !reader.faulty(&["stages"]);
     let mut table = StageTable::default();
-    for (i, StageRow { system, pipeline, stage, status }) in rows.into_iter().flatten().enumerate()
-    {
-        let key = (
-            system.map_or(String::new(), |s| s.0),
-            pipeline.map_or(String::new(), |p| p.0),
-            stage.0,
-        );
-        let name = key.2.clone();
-        if table.stages.insert(key, status.0).is_some() && checked {
+    let mut orders = BTreeMap::new();
+    for (i, row) in rows.into_iter().flatten().enumerate() {
+        let StageRow { system, pipeline, stage: Given(name), status, order, label } = row;
+        let place =
+            (system.map_or(String::new(), |s| s.0), pipeline.map_or(String::new(), |p| p.0));
+        let order = order.map(|order| small(order.0.0));
+        let other = order.and_then(|n| orders.insert((place.clone(), n), name.clone()));
+        let stage = Stage { status: status.0, order, label: label.map(|l| l.0) };
+        if table.insert(place, &name, stage).is_some() && checked {
             let what =
                 format!("the stage \"{name}\" is there twice for the same system and pipeline");
             reader.fault(&format!("stages.stage[{i}].stage"), what, "remove one of the two");
+        } else if let (Some(other), true) = (other, checked) {
+            let what = format!(
+                "the stages \"{other}\" and \"{name}\" of one pipeline have the same order"
+            );
+            let mend = "number the stages of each pipeline in the order in which deals pass them";
+            reader.fault(&format!("stages.stage[{i}].order"), what, mend);
         }
     }
     table

@@ -106,6 +106,8 @@ table! {
         pipeline: Option<Given<String>>,
         stage: Given<String>,
         status: Given<Status>,
+        order: Option<Given<Whole<0, 1_000_000>>>,
+        label: Option<Given<String>>,
     }
     Directory {
         file: Option<Given<String>>,

@@ -1,6 +1,6 @@
 //! The dimensions of a definition, as the ledger looks them up: once an event, so by table.
 
-use super::entity::Slot;
+use super::entity::{Kind, Slot};
 use super::symbols::{Map, Symbol, Symbols};
 use crate::model::definition::Definition;
 use crate::model::event::{Field, FieldName};
@@ -40,9 +40,10 @@ impl Dimensions {
         self.rep
     }
 
-    /// The slot that keeps a field as a dimension.
-    pub fn slot(&self, name: &FieldName<'_>) -> Option<Slot> {
+    /// The slot that keeps a field as a dimension. The stages of leads are not those of deals.
+    pub fn slot(&self, kind: Kind, name: &FieldName<'_>) -> Option<Slot> {
         let i = match name {
+            FieldName::Known(Field::Stage) if kind == Kind::Lead => return None,
             FieldName::Known(field) => self.by_field[*field as usize]?,
             FieldName::Custom(custom) => {
                 self.names.iter().position(|d| d.strip_prefix("x.") == Some(custom))? as u8

@@ -45,6 +45,16 @@ pub struct Projector<'a> {
 pub struct Buffers {
     points: Vec<Stamp>,
     changes: Vec<(Stamp, Status)>,
+    said: Vec<(Stamp, Said)>,
+}
+
+/// What an event said of a deal's status.
+#[derive(Clone, Copy, Debug)]
+enum Said {
+    /// In so many words; none where it was cleared.
+    Outright(Option<Status>),
+    /// By its stage; none where the stage table does not know it.
+    Meant(Option<Status>),
 }
 
 /// How a deal stands: its status, and since which event.
@@ -167,32 +177,68 @@ impl Projector<'_> {
         self.buffers.points = points;
     }
 
-    /// Status changes in order: explicit ones, and those that the stage table knows.
-    fn status_changes(&self, entity: &Entity, out: &mut Vec<(Stamp, Status)>) {
+    /// Status changes in order. What the source says outright holds until it says something else
+    /// or the deal enters a stage that the table knows. A stage that the table does not know is
+    /// open, but overrules nothing that was said outright.
+    fn status_changes(&mut self, entity: &Entity, out: &mut Vec<(Stamp, Status)>) {
         out.clear();
-        let explicit = entity.history(Slot::STATUS).map(|(stamp, held)| match held {
-            Held::Status(status) => (stamp, status),
-            _ => (stamp, Status::Open),
-        });
-        out.extend(explicit);
-        if self.definition.stages.stages.is_empty() {
-            return;
+        let mut said = std::mem::take(&mut self.buffers.said);
+        said.clear();
+        said.extend(entity.history(Slot::STATUS).map(|(stamp, held)| match held {
+            Held::Status(status) => (stamp, Said::Outright(Some(status))),
+            _ => (stamp, Said::Outright(None)),
+        }));
+        if !self.definition.stages.is_empty() {
+            self.meanings(entity, &mut said);
         }
-        let spoken = out.len();
-        for (stamp, held) in entity.history(Slot::STAGE) {
-            let Held::Text(stage) = held else { continue };
-            let of = |slot| match entity.as_of(slot, stamp.order) {
-                Some(Held::Text(s)) => self.symbols.text(s),
-                _ => "",
-            };
-            let (system, pipeline) = (of(Slot::SYSTEM), of(Slot::PIPELINE));
-            let known = self.definition.stages.status(system, pipeline, self.symbols.text(stage));
-            if let Some(status) = known.filter(|_| !out[..spoken].iter().any(|(s, _)| *s == stamp))
-            {
-                out.push((stamp, status));
+        said.sort_unstable_by_key(|(stamp, said)| (*stamp, matches!(said, Said::Meant(_))));
+        let mut outright: Option<Status> = None;
+        let mut spoken = None;
+        for (stamp, said) in said.drain(..) {
+            match said {
+                Said::Outright(status) => {
+                    outright = status;
+                    spoken = Some(stamp);
+                    out.push((stamp, status.unwrap_or(Status::Open)));
+                }
+                // One event says both: the status is meant.
+                Said::Meant(_) if spoken == Some(stamp) => {}
+                Said::Meant(Some(status)) => {
+                    outright = outright.filter(|held| *held == status);
+                    out.push((stamp, status));
+                }
+                Said::Meant(None) if outright.is_none() => out.push((stamp, Status::Open)),
+                Said::Meant(None) => {}
             }
         }
-        out.sort_unstable_by_key(|(stamp, _)| *stamp);
+        self.buffers.said = said;
+    }
+
+    /// What its stages meant, at each event that stated the stage or moved it to another pipeline.
+    fn meanings(&self, entity: &Entity, out: &mut Vec<(Stamp, Said)>) {
+        let text = |held| match held {
+            Some(Held::Text(symbol)) => self.symbols.text(symbol),
+            _ => "",
+        };
+        let mut mean = |stamp: Stamp, stage: &str| {
+            let of = |slot| text(entity.as_of(slot, stamp.order));
+            let (system, pipeline) = (of(Slot::SYSTEM), of(Slot::PIPELINE));
+            let status = self.definition.stages.status(system, pipeline, stage);
+            out.push((stamp, Said::Meant(status)));
+        };
+        for (stamp, held) in entity.history(Slot::STAGE) {
+            if let Held::Text(stage) = held {
+                mean(stamp, self.symbols.text(stage));
+            }
+        }
+        let mut before = None;
+        for (stamp, held) in entity.history(Slot::PIPELINE) {
+            let moved = before.replace(held) != Some(held);
+            if let (true, Some(Held::Text(stage))) = (moved, entity.as_of(Slot::STAGE, stamp.order))
+            {
+                mean(stamp, self.symbols.text(stage));
+            }
+        }
     }
 
     /// Whom a fact of this event is credited to.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 use tidemark::ledger::{Applied, Verdict};
-use tidemark::model::definition::{Attribution, Definition, DirectoryEntry};
+use tidemark::model::definition::{Attribution, Definition, DirectoryEntry, Stage};
 use tidemark::model::event::Status;
 use tidemark::model::time::{Day, Span, Timestamp};
 use tidemark::model::watermark::{Heartbeat, Lost};
@@ -246,10 +246,12 @@ fn set(job: &mut Definition, key: &str, value: &str) {
             }
         }
         "stages" => {
+            // `closedwon:won`, or `renewals/closedwon:open` in one pipeline.
             for (stage, status) in list().filter_map(|s| s.split_once(':')) {
-                let place = (String::new(), String::new(), stage.to_owned());
+                let (pipeline, stage) = stage.split_once('/').unwrap_or(("", stage));
                 let status = Status::parse(status).expect("open, won or lost");
-                job.stages.stages.insert(place, status);
+                let place = (String::new(), pipeline.to_owned());
+                job.stages.insert(place, stage, Stage::of(status));
             }
         }
         _ => panic!("no such key of !job: {key}"),
