@@ -241,6 +241,43 @@ status = "lost"
 }
 
 #[test]
+fn reps_that_are_known_by_one_id() {
+    assert_snapshot!(refusal(
+        r#"
+[[directory.rep]]
+id = "r-17"
+ids = { hubspot = "51234", close = "user_1" }
+
+[[directory.rep]]
+id = "r-18"
+ids = { hubspot = "51234", pipedrive = "51234" }
+
+[[directory.rep]]
+id = "r-17"
+"#
+    ));
+}
+
+#[test]
+fn ids_of_reps_are_texts() {
+    assert_snapshot!(refusal(
+        r#"
+[[directory.rep]]
+id = "r-17"
+ids = { hubspot = 51234 }
+
+[[directory.rep]]
+id = "r-18"
+ids = "51234"
+
+[[directory.rep]]
+id = "r-19"
+isd = "51234"
+"#
+    ));
+}
+
+#[test]
 fn a_file_that_is_not_toml() {
     assert_snapshot!(refusal(
         "[app]\nname = sales\n[kafka]\nbrokers = \"a:1\"\nbrokers = \"b:2\"\n"

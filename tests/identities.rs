@@ -10,8 +10,10 @@ use tidemark::config::Config;
 use tidemark::intake::{Decoder, Limits};
 use tidemark::ledger::Ledger;
 use tidemark::model::definition::Definition;
-use tidemark::model::partial::PartialMessage;
+use tidemark::model::measure::Measure;
 use tidemark::model::record::{Offset, Partition, Record};
+use tidemark::model::segment::Segment;
+use tidemark::model::slice::Slice;
 use tidemark::model::source::{Reading, System};
 use tidemark::model::time::Span;
 
@@ -35,10 +37,16 @@ status = "won"
 pipeline = "renewals"
 stage = "signed"
 status = "lost"
+[[directory.rep]]
+id = "r-1"
+ids = { hubspot = "1", close = "2", us = "9" }
+[[directory.rep]]
+id = "r-2"
+ids = { close = "1", us = "2" }
 "#;
 
-fn definition(more: &str) -> Arc<Definition> {
-    let config = Config::from_toml(&format!("{JOB}{more}"), "test", std::iter::empty());
+fn definition() -> Arc<Definition> {
+    let config = Config::from_toml(JOB, "test", std::iter::empty());
     Arc::new(config.unwrap_or_else(|e| panic!("{e}")).definition)
 }
 
@@ -59,7 +67,7 @@ fn apply(ledger: &mut Ledger, event: &Value) {
         source: "s".into(),
         system: System::Canonical,
         reading: Reading::default(),
-        calendar: definition("").calendar.clone(),
+        calendar: definition().calendar.clone(),
         limits: Limits { max_record_bytes: 10_000, max_array: 1, future_limit: Span::days(1) },
     };
     let record = record(event);
@@ -71,16 +79,9 @@ fn apply(ledger: &mut Ledger, event: &Value) {
 /// What is in the cells, but for cells of nothing.
 fn cells(ledger: &mut Ledger) -> BTreeMap<String, String> {
     ledger.re_emit();
-    let cells = ledger.publish().cells.into_iter().map(PartialMessage::Cell);
-    cells
-        .filter_map(|cell| match cell {
-            PartialMessage::Cell(cell) if !cell.measures.is_zero() => {
-                let name = format!("{} {:?}", cell.segment, cell.slice);
-                Some((name, format!("{:?}", cell.measures)))
-            }
-            _ => None,
-        })
-        .collect()
+    let cells = ledger.publish().cells.into_iter().filter(|cell| !cell.measures.is_zero());
+    let name = |segment: &Segment, slice: Slice| format!("{segment} {slice:?}");
+    cells.map(|c| (name(&c.segment, c.slice), format!("{:?}", c.measures))).collect()
 }
 
 /// One field that an event may state.
@@ -93,7 +94,7 @@ fn field() -> impl Strategy<Value = (&'static str, Value)> {
         1 => one("status", &["open", "won", "lost"]),
         1 => Just(("status", Value::Null)),
         1 => one("pipeline", &["sales", "renewals"]),
-        2 => one("owner", &["1", "2", "r-1"]),
+        2 => one("owner", &["1", "2", "9", "r-1"]),
     ]
 }
 
@@ -133,7 +134,7 @@ fn shuffled(events: &[Value], seed: u64) -> Vec<Value> {
 
 /// The cells behind these events.
 fn fold(events: &[Value]) -> BTreeMap<String, String> {
-    let mut ledger = Ledger::new(definition(""), Partition(0));
+    let mut ledger = Ledger::new(definition(), Partition(0));
     events.iter().for_each(|event| apply(&mut ledger, event));
     cells(&mut ledger)
 }
@@ -144,6 +145,36 @@ proptest! {
     #[test]
     fn any_order_and_repetition_gives_the_same_cells(events in history(), seed in any::<u64>()) {
         prop_assert_eq!(fold(&events), fold(&shuffled(&events, seed)));
+    }
+
+    /// The rep is the one whom the newest owner's source or system knows by that id.
+    #[test]
+    fn the_newest_owner_is_known_by_source_then_system(
+        events in history(), system in 0..2usize, us in any::<bool>(), owner in 0..4usize,
+    ) {
+        let (systems, owners) = (["hubspot", "close"], ["1", "2", "9", "r-1"]);
+        let (system, owner) = (systems[system], owners[owner]);
+        let rep = match (us, system, owner) {
+            (true, _, "9") | (_, "hubspot", "1") => "r-1",
+            (true, _, "2") | (_, "close", "1") => "r-2",
+            (_, "close", "2") => "r-1",
+            _ => owner,
+        };
+        let mut told = events;
+        told.push(json!({
+            "id": "last", "entity": {"type": "deal", "id": "D"}, "system": system,
+            "source": if us { "us" } else { "eu" }, "op": "update",
+            "time": "2026-03-09T10:00:00Z", "set": {"owner": owner, "status": "open"},
+        }));
+        let mut ledger = Ledger::new(definition(), Partition(0));
+        told.iter().for_each(|event| apply(&mut ledger, event));
+        let mut open: BTreeMap<String, i128> = BTreeMap::new();
+        for cell in ledger.publish().cells {
+            let n = cell.measures.total(Measure::OpenDeals);
+            *open.entry(cell.segment.to_string()).or_default() += n;
+        }
+        open.retain(|segment, n| segment.starts_with("rep=") && *n != 0);
+        prop_assert_eq!(open, [(format!("rep={rep}"), 1)].into());
     }
 
     /// Whatever came before: what a source said last holds when a stage comes that no row knows.

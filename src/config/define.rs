@@ -6,7 +6,7 @@ use std::path::Path;
 use super::build::{reference, repeated, small};
 use super::fault::Origin;
 use super::leaf::{Given, show_duration};
-use super::read::Reader;
+use super::read::{Reader, child};
 use super::typed::{self, DimensionSet, RepRow, StageRow};
 use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
 use crate::model::slice::Retention;
@@ -234,16 +234,31 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
     };
     let checked = !reader.faulty(&["directory"]);
     let mut out = Directory::default();
-    for (i, RepRow(row)) in reps.into_iter().flatten().enumerate() {
-        let mut values: BTreeMap<String, String> = row.into_iter().map(|(k, v)| (k, v.0)).collect();
+    // Who is known by an id in a source or system.
+    let mut claims: BTreeMap<(String, String), String> = BTreeMap::new();
+    for (i, RepRow { ids, values }) in reps.into_iter().flatten().enumerate() {
+        let mut values: BTreeMap<String, String> =
+            values.into_iter().map(|(k, v)| (k, v.0)).collect();
         let id = values.remove("id").unwrap_or_default();
         let name = values.remove("name");
-        if out.reps.insert(id.clone(), DirectoryEntry { name, values }).is_some() && checked {
+        let ids: BTreeMap<String, String> =
+            ids.into_iter().flat_map(|ids| ids.0).map(|(place, id)| (place, id.0)).collect();
+        for (place, own) in &ids {
+            let other = claims.insert((place.clone(), own.clone()), id.clone());
+            if let Some(other) = other.filter(|other| checked && *other != id) {
+                let what =
+                    format!("\"{own}\" of {place} is claimed by \"{other}\" and by \"{id}\"");
+                let key = child(&format!("directory.rep[{i}].ids"), place);
+                let mend = "leave it to the one of them whom it names there";
+                reader.fault(&key, what, mend);
+            }
+        }
+        if out.reps.insert(id.clone(), DirectoryEntry { name, ids, values }).is_some() && checked {
             let what = format!("there are two reps with the id \"{id}\"");
             reader.fault(
                 &format!("directory.rep[{i}].id"),
                 what,
-                "remove one of the two, or give it the id that the CRM knows it by",
+                "make them one: what other systems call a rep goes into its ids",
             );
         }
     }

@@ -236,7 +236,7 @@ impl Ledger {
             return Applied { verdict: Verdict::Gap, ..applied };
         }
         let mut scratch = std::mem::take(&mut self.scratch);
-        self.values(kind, event, &mut scratch.values);
+        self.values(kind, event, &mut scratch);
         applied.verdict = self.join(kind, event, &mut scratch);
         applied.unknown_stage = self.unknown_stage(event, &scratch);
         if applied.verdict == Verdict::Counted {
@@ -288,7 +288,8 @@ impl Ledger {
     }
 
     /// What the event states of the fields that numbers depend on.
-    fn values(&mut self, kind: Kind, event: &Event<'_>, out: &mut Vec<(Slot, Held)>) {
+    fn values(&mut self, kind: Kind, event: &Event<'_>, scratch: &mut Scratch) {
+        let Scratch { key: buffer, values: out, .. } = scratch;
         out.clear();
         match event.op {
             Op::Create | Op::Snapshot | Op::Restore => out.push((Slot::EXISTS, Held::Bool(true))),
@@ -309,11 +310,14 @@ impl Ledger {
                 Value::Time(at) => Held::Time(*at),
                 Value::Number(_) | Value::Bool(_) => continue,
             };
-            if fixed == Some(Slot::STAGE) {
-                let system = self.symbols.intern(&event.system);
-                out.push((Slot::SYSTEM, Held::Text(system)));
-            }
-            out.extend(fixed.map(|slot| (slot, held)));
+            let named = match (fixed, held) {
+                (Some(Slot::OWNER | Slot::STAGE), Held::Text(text)) => {
+                    let origin = self.symbols.origin(&event.system, &event.source, buffer);
+                    Held::Named(text, origin)
+                }
+                _ => held,
+            };
+            out.extend(fixed.map(|slot| (slot, named)));
             out.extend(dimension.map(|slot| (slot, held)));
         }
     }
@@ -322,7 +326,7 @@ impl Ledger {
     /// its deal is in as of the event.
     fn unknown_stage(&self, event: &Event<'_>, scratch: &Scratch) -> bool {
         let stage = scratch.values.iter().find_map(|value| match value {
-            (Slot::STAGE, Held::Text(stage)) => Some(self.symbols.text(*stage)),
+            (Slot::STAGE, Held::Named(stage, _)) => Some(self.symbols.text(*stage)),
             _ => None,
         });
         let Some((stage, entity)) = stage.zip(self.entities.get(scratch.key.as_str())) else {

@@ -216,27 +216,23 @@ impl Projector<'_> {
 
     /// What its stages meant, at each event that stated the stage or moved it to another pipeline.
     fn meanings(&self, entity: &Entity, out: &mut Vec<(Stamp, Said)>) {
-        let text = |held| match held {
-            Some(Held::Text(symbol)) => self.symbols.text(symbol),
-            _ => "",
-        };
-        let mut mean = |stamp: Stamp, stage: &str| {
-            let of = |slot| text(entity.as_of(slot, stamp.order));
-            let (system, pipeline) = (of(Slot::SYSTEM), of(Slot::PIPELINE));
+        let mut mean = |stamp: Stamp, stage: Option<Held>| {
+            let Some(Held::Named(stage, origin)) = stage else { return };
+            let pipeline = match entity.as_of(Slot::PIPELINE, stamp.order) {
+                Some(Held::Text(pipeline)) => self.symbols.text(pipeline),
+                _ => "",
+            };
+            let (system, stage) = (self.symbols.parts(origin).0, self.symbols.text(stage));
             let status = self.definition.stages.status(system, pipeline, stage);
             out.push((stamp, Said::Meant(status)));
         };
         for (stamp, held) in entity.history(Slot::STAGE) {
-            if let Held::Text(stage) = held {
-                mean(stamp, self.symbols.text(stage));
-            }
+            mean(stamp, Some(held));
         }
         let mut before = None;
         for (stamp, held) in entity.history(Slot::PIPELINE) {
-            let moved = before.replace(held) != Some(held);
-            if let (true, Some(Held::Text(stage))) = (moved, entity.as_of(Slot::STAGE, stamp.order))
-            {
-                mean(stamp, self.symbols.text(stage));
+            if before.replace(held) != Some(held) {
+                mean(stamp, entity.as_of(Slot::STAGE, stamp.order));
             }
         }
     }
@@ -250,7 +246,12 @@ impl Projector<'_> {
     }
 
     fn credit_as_of(&mut self, entity: &Entity, order: Order, settle: Option<Stamp>) -> Credit {
-        let owner = self.value(entity, Slot::OWNER, order, settle);
+        let owner = match self.held(entity, Slot::OWNER, order, settle) {
+            Some(Held::Named(owner, origin)) => {
+                Some(self.dimensions.rep_of(owner, origin, self.symbols))
+            }
+            _ => None,
+        };
         let mut values = [None; super::symbols::MAX_DIMENSIONS];
         let n = self.dimensions.names().len();
         for (i, value) in values[..n].iter_mut().enumerate() {
@@ -265,6 +266,21 @@ impl Projector<'_> {
         self.credits.intern(&values[..n], names, self.definition, self.symbols)
     }
 
+    fn held(
+        &self,
+        entity: &Entity,
+        slot: Slot,
+        order: Order,
+        settle: Option<Stamp>,
+    ) -> Option<Held> {
+        entity.as_of(slot, order).or_else(|| {
+            let fact = settle?;
+            let until = fact.time + self.definition.settle;
+            let (stamp, held) = entity.history(slot).next()?;
+            (stamp.time <= until).then_some(held)
+        })
+    }
+
     fn value(
         &self,
         entity: &Entity,
@@ -272,13 +288,7 @@ impl Projector<'_> {
         order: Order,
         settle: Option<Stamp>,
     ) -> Option<Symbol> {
-        let held = entity.as_of(slot, order).or_else(|| {
-            let fact = settle?;
-            let until = fact.time + self.definition.settle;
-            let (stamp, held) = entity.history(slot).next()?;
-            (stamp.time <= until).then_some(held)
-        });
-        match held {
+        match self.held(entity, slot, order, settle) {
             Some(Held::Text(symbol)) => Some(symbol),
             _ => None,
         }

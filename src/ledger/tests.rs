@@ -170,7 +170,9 @@ fn an_unknown_dimension_settles_within_a_while_and_no_longer() {
 fn the_directory_fills_what_no_event_stated() {
     let values = [("territory".to_owned(), "West".to_owned())].into();
     let mut job = definition();
-    job.directory.reps.insert("r1".to_owned(), DirectoryEntry { name: None, values });
+    job.directory
+        .reps
+        .insert("r1".to_owned(), DirectoryEntry { values, ..DirectoryEntry::default() });
     let mut shard = Shard::new(job);
     shard.apply(&event(Op::Create, day(1), &[(Field::Owner, text("r1"))]));
     assert_eq!(shard.days("territory=West", Measure::DealsCreated), [(1, 1)]);
@@ -431,7 +433,9 @@ fn an_image_of_another_shard_or_definition_is_refused() {
 fn a_changed_directory_computes_the_cells_anew() {
     let (mut job, image) = small_image();
     let values = [("territory".to_owned(), "West".to_owned())].into();
-    job.directory.reps.insert("r1".to_owned(), DirectoryEntry { name: None, values });
+    job.directory
+        .reps
+        .insert("r1".to_owned(), DirectoryEntry { values, ..DirectoryEntry::default() });
     let mut shard = Shard(Ledger::restore(Arc::new(job), Partition(0), &image).unwrap());
     assert_eq!(shard.days("territory=West", Measure::DealsWon), [(2, 1)]);
     assert_eq!(shard.days("territory=unknown", Measure::DealsWon), []);

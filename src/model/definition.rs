@@ -31,6 +31,8 @@ pub enum Attribution {
 pub struct DirectoryEntry {
     /// Name to show; the id stays the label.
     pub name: Option<String>,
+    /// Ids that other systems know them by, by the name of the source or of its system.
+    pub ids: BTreeMap<String, String>,
     /// Dimension values that hold where an event states none: `team`, `territory`, …
     pub values: BTreeMap<String, String>,
 }
