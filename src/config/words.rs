@@ -13,7 +13,7 @@ use crate::model::source::System;
 use crate::model::window::{Period, WindowKind};
 
 /// Dimensions that a segment may have, besides the user's own (`x.<name>`).
-pub const DIMENSIONS: [&str; 11] = [
+pub const DIMENSIONS: [&str; 12] = [
     "rep",
     "team",
     "territory",
@@ -25,6 +25,7 @@ pub const DIMENSIONS: [&str; 11] = [
     "product",
     "type",
     "pipeline",
+    "stage",
 ];
 
 /// The days of a zone of the bundled tz database.
@@ -250,13 +251,22 @@ pub(super) fn dimension(name: &str) -> Result<(), Problem> {
         };
     }
     let mend = match name {
-        "owner" | "user" | "seller" | "salesperson" => "the owner of a deal is the dimension \"rep\"".to_owned(),
+        "owner" | "user" | "seller" | "salesperson" => {
+            "the owner of a deal is the dimension \"rep\"".to_owned()
+        }
         "region" | "country" => "did you mean \"territory\"?".to_owned(),
         "overall" => "\"overall\" stands alone, not beside other dimensions".to_owned(),
-        "stage" | "status" => "a deal passes through many of these, so no number can be split by it; \"pipeline\" can be used".to_owned(),
+        "status" => {
+            "a deal is open, won or lost: those are KPIs of their own; \"stage\" can be used"
+                .to_owned()
+        }
         _ => match nearest(name, DIMENSIONS) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("write one of {}, or a field of your own as \"x.{}\"", DIMENSIONS.join(", "), own_name(name)),
+            None => format!(
+                "write one of {}, or a field of your own as \"x.{}\"",
+                DIMENSIONS.join(", "),
+                own_name(name)
+            ),
         },
     };
     Err(Problem::new(what, mend))

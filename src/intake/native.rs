@@ -10,7 +10,7 @@ use super::json::{Json, Object};
 use super::make::{Moment, Outline};
 use super::{Decoder, Intake, canonical, json_reason};
 use crate::model::deadletter::{Code, DeadLetter, Reason};
-use crate::model::event::{Event, Field, FieldName};
+use crate::model::event::{Event, Field, FieldName, Op, Order};
 use crate::model::record::Record;
 use crate::model::source::{System, Unread};
 use crate::model::time::{Precision, Timestamp};
@@ -26,6 +26,22 @@ pub struct Ignored {
     pub what: String,
 }
 
+/// What the envelope of a change feed (Debezium) says of the row that is its element.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
+pub struct Change<'c> {
+    /// What happened to the row.
+    pub op: Op,
+    /// The row as it was before, or its key alone; `null` where unknown.
+    pub before: Json<'c>,
+    /// When the source changed it.
+    pub moment: Option<Moment>,
+    /// Position in the source's log.
+    pub order: Option<Order>,
+    /// Name of the table, without its schema; empty where unknown.
+    pub table: &'c str,
+}
+
 /// What a decoder knows beside the element.
 #[derive(Debug)]
 pub struct Context<'c> {
@@ -37,6 +53,9 @@ pub struct Context<'c> {
     pub latest: Option<Timestamp>,
     /// When a bridge wrapped the element, where it says so.
     pub wrapped_at: Option<Timestamp>,
+    /// What the envelope of a change feed says of the element.
+    #[allow(dead_code)]
+    pub change: Option<Change<'c>>,
 }
 
 impl Context<'_> {
@@ -182,7 +201,7 @@ pub fn take<'a>(
     let form = is_form.then(|| super::twilio::json_of_form(body.trim()));
     let body = form.as_deref().unwrap_or(body);
     let latest = canonical::latest(now, decoder.limits.future_limit);
-    let context = Context { decoder, record, latest, wrapped_at: None };
+    let context = Context { decoder, record, latest, wrapped_at: None, change: None };
     let mut out = Out::default();
     let mut whole = None;
     match elements(decoder, body) {
