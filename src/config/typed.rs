@@ -12,7 +12,7 @@ use super::words::{self, Brokers, Dimension, FieldText, Name, Rolling, SetName, 
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
 use crate::model::money::Currency;
-use crate::model::source::System;
+use crate::model::source::{System, Wrapping};
 use crate::model::window::Period;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -63,6 +63,7 @@ table! {
     SourceRow {
         name: Given<Name>,
         system: Option<Given<System>>,
+        envelope: Option<Given<Wrapping>>,
         topics: Vec<Given<TopicName>>,
         currency: Option<Given<Currency>>,
         tenant: Option<Given<Name>>,

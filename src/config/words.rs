@@ -9,7 +9,7 @@ use crate::model::calendar::Calendar;
 use crate::model::definition::Attribution;
 use crate::model::event::{Field, FieldName, Status};
 use crate::model::money::Currency;
-use crate::model::source::System;
+use crate::model::source::{System, Wrapping};
 use crate::model::window::{Period, WindowKind};
 
 /// Dimensions that a segment may have, besides the user's own (`x.<name>`).
@@ -140,6 +140,13 @@ impl Leaf for System {
     fn read(raw: Raw<'_>) -> Result<System, Problem> {
         let names: Vec<&str> = System::ALL.iter().map(|(_, name, _)| *name).collect();
         one_of(raw, "a system that Tidemark reads", &names, System::parse)
+    }
+}
+
+impl Leaf for Wrapping {
+    fn read(raw: Raw<'_>) -> Result<Wrapping, Problem> {
+        let names: Vec<&str> = Wrapping::ALL.iter().map(|(_, name, _)| *name).collect();
+        one_of(raw, "an envelope that Tidemark reads", &names, Wrapping::parse)
     }
 }
 
