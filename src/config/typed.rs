@@ -62,6 +62,7 @@ table! {
     SourceRow {
         name: Given<Name>,
         system: Option<Given<System>>,
+        mapping: Option<Given<String>>,
         topics: Vec<Given<TopicName>>,
         currency: Option<Given<Currency>>,
         tenant: Option<Given<Name>>,

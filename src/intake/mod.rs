@@ -16,6 +16,7 @@ mod envelope;
 mod hubspot;
 mod json;
 mod make;
+mod mapping;
 mod native;
 mod pipedrive;
 mod salesforce;
@@ -88,6 +89,11 @@ pub struct Intake<'a> {
 }
 
 impl Decoder {
+    /// The name of the system: `system` of its events.
+    pub fn system_name(&self) -> &str {
+        self.reading.mapping.as_ref().map_or(self.system.as_str(), |mapping| &mapping.system)
+    }
+
     /// Decodes a record. `now` is the wall clock, against which the future is checked; replay
     /// passes `None`.
     pub fn take<'a>(&self, record: &'a Record, now: Option<Timestamp>) -> Intake<'a> {
