@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use serde_json::value::RawValue;
 
 use super::{Failure, load, source, unnamed};
-use crate::config::Config;
+use crate::config::{Config, load_mapping};
 use crate::intake::{Decoder, encode_event};
 use crate::model::record::{Header, Offset, Partition, Record};
 use crate::model::source::System;
@@ -29,8 +29,12 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// System to read the files as, instead of the source's own.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "mapping")]
     system: Option<String>,
+    /// Mapping to read the files by, instead of the source's own: the name of a shipped one, or a
+    /// file.
+    #[arg(long, value_name = "NAME|FILE")]
+    mapping: Option<String>,
     /// Standard error as JSON lines.
     #[arg(long)]
     json: bool,
@@ -75,24 +79,36 @@ fn decoder(arguments: &Arguments) -> Result<Decoder, Failure> {
             Failure::Config(anyhow!("--system \"{name}\" is none of {}", names.join(", ")))
         })?),
     };
-    let name = arguments.source.as_deref();
-    let base = match (name, system) {
+    let mapping = match &arguments.mapping {
+        None => None,
+        Some(given) => Some(load_mapping(given).map_err(|e| Failure::Config(e.into()))?),
+    };
+    let said = match (system, &mapping) {
+        (Some(system), _) => Some(system.as_str()),
+        (None, Some(mapping)) => Some(mapping.system.as_str()),
+        (None, None) => None,
+    };
+    let base = match (arguments.source.as_deref(), said) {
         (Some(name), None) => source(&config, name)?.clone(),
         (Some(name), Some(_)) => {
             source(&config, name).cloned().unwrap_or_else(|_| unnamed(&config, name))
         }
-        (None, Some(system)) => unnamed(&config, system.as_str()),
+        (None, Some(said)) => unnamed(&config, said),
         (None, None) => match &config.sources[..] {
             [only] => only.clone(),
             _ => {
                 return Err(Failure::Config(anyhow!(
-                    "say whose files they are: --source NAME, or --system SYSTEM"
+                    "say whose files they are: --source NAME, --system SYSTEM, or --mapping MAPPING"
                 )));
             }
         },
     };
-    let decoder = runtime::decoder(&config, &base);
-    Ok(Decoder { system: system.unwrap_or(decoder.system), ..decoder })
+    let mut decoder = runtime::decoder(&config, &base);
+    if said.is_some() {
+        decoder.system = system.unwrap_or(System::Canonical);
+        decoder.reading.mapping = mapping.map(Arc::new);
+    }
+    Ok(decoder)
 }
 
 fn one_file(

@@ -10,7 +10,7 @@ use super::topics::{self, Topics};
 use super::typed::{self, Property, SecretRef, Settings, SourceRow};
 use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
-    TimeRules, define, estimate, summary,
+    TimeRules, define, estimate, mapping, summary,
 };
 use crate::model::money::Currency;
 use crate::model::source::{Reading, System, Wrapping};
@@ -54,8 +54,8 @@ fn unforeseen(error: config::ConfigError) -> ConfigError {
 fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config {
     let topics = Topics::new(&typed.app.name.0.0, typed.app.generation.0.0, &typed.topics);
     topics::check(reader, &topics);
-    let sources =
-        sources(reader, typed.sources.unwrap_or_default(), typed.money.currency.0, &topics);
+    let rows = typed.sources.unwrap_or_default();
+    let sources = sources(reader, rows, typed.money.currency.0, &topics, base);
     let kafka = kafka(reader, typed.kafka, base, env);
     let http = http(reader, &typed.http);
     let publish = publish(reader, &typed.publish, &typed.topics, base);
@@ -131,11 +131,18 @@ fn sources(
     rows: Vec<SourceRow>,
     currency: Currency,
     own: &Topics,
+    base: &Path,
 ) -> Vec<Source> {
     let mut out: Vec<Source> = Vec::new();
     // Rows with faults are left out, and the indices behind them no longer match.
     let checked = !reader.faulty(&["sources"]);
     for (i, row) in rows.into_iter().enumerate() {
+        let at = format!("sources[{i}]");
+        let mapping = row.mapping.as_ref().filter(|_| checked);
+        let mapping = mapping.and_then(|given| {
+            check_mapping(reader, &at, &row);
+            mapping::of_source(reader, &child(&at, "mapping"), &given.0, base)
+        });
         let name = row.name.0.0;
         let system = row.system.map_or(System::Canonical, |s| s.0);
         let fields = row.fields.into_iter().flat_map(|f| f.0);
@@ -144,14 +151,27 @@ fn sources(
             wrapping: row.envelope.map_or(Wrapping::Auto, |e| e.0),
             currency: Some(row.currency.map_or(currency, |c| c.0)),
             fields: fields.map(|(native, field)| (native, field.0.0)).collect(),
+            mapping,
         };
         let topics: Vec<String> = row.topics.into_iter().map(|t| t.0.0).collect();
         if checked {
-            check_source(reader, &format!("sources[{i}]"), (&name, &topics), &out, own);
+            check_source(reader, &at, (&name, &topics), &out, own);
         }
         out.push(Source { name, system, reading, topics });
     }
     out
+}
+
+/// What does not go with a mapping.
+fn check_mapping(reader: &mut Reader, at: &str, row: &SourceRow) {
+    if row.system.is_some() {
+        let what = "a source has a system or a mapping, not both";
+        reader.fault(&child(at, "system"), what, "remove one of the two");
+    }
+    if row.fields.is_some() {
+        let what = "fields go with a system; a mapping names the fields itself";
+        reader.fault(&child(at, "fields"), what, "copy the mapping, and add them to its [map.set]");
+    }
 }
 
 fn check_source(

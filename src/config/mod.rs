@@ -12,6 +12,7 @@ mod define;
 mod estimate;
 mod fault;
 mod leaf;
+mod mapping;
 mod near;
 mod properties;
 mod read;
@@ -34,6 +35,7 @@ use crate::model::time::Span;
 
 pub use estimate::{Estimate, SetEstimate};
 pub use fault::{ConfigError, Fault, Origin};
+pub use mapping::{PACKS, load_mapping, mapping_from_toml};
 pub use summary::Setting;
 pub use topics::{Cleanup, TopicSpec, Topics};
 pub use words::DIMENSIONS;

@@ -90,6 +90,11 @@ impl Reader {
         None
     }
 
+    /// How many texts were read.
+    pub(super) fn sources(&self) -> usize {
+        self.sources.len()
+    }
+
     fn syntax_fault(&self, message: &str, span: &Range<usize>) -> Fault {
         let mut lines = message.lines();
         let what = format!("not TOML: {}", lines.next().unwrap_or("cannot be read"));
@@ -250,12 +255,14 @@ impl Walk<'_> {
         self.reader.set_place(path, place);
         match (shape, value.get_ref()) {
             (Shape::Either(single, other), inner) => {
-                let fits = matches!(
-                    (other, inner),
-                    (Shape::List(_), DeValue::Array(_)) | (Shape::Table(_), DeValue::Table(_))
-                );
+                let fits = match inner {
+                    DeValue::Array(_) => other.takes(true),
+                    DeValue::Table(_) => other.takes(false),
+                    _ => false,
+                };
                 self.value(path, value, if fits { other } else { single })
             }
+            (Shape::Within(shape), _) => self.value(path, value, &shape()),
             (Shape::Leaf(check), inner) => match check(raw(inner)) {
                 Ok(()) => Some(Value::new(None, plain(inner))),
                 Err(problem) => {
@@ -378,7 +385,7 @@ fn unknown(path: &str, name: &str, keys: &[Key], value: &DeValue<'_>) -> Problem
     };
     let mend = if let Some(near) = nearest(name, keys.iter().map(|k| k.name)) {
         format!("did you mean \"{near}\"?")
-    } else if let Some(section) = owner(name) {
+    } else if let Some(section) = owner(name).filter(|_| !path.contains("mapping")) {
         format!("\"{shown}\" is a key of [{section}]")
     } else {
         format!("the keys here are {}", listed(keys.iter().map(|k| k.name)))

@@ -14,6 +14,8 @@ pub(super) enum Shape {
     Table(&'static Table),
     /// The first for single values, the second for arrays and tables.
     Either(&'static Shape, &'static Shape),
+    /// A shape that has itself inside.
+    Within(fn() -> Shape),
 }
 
 /// Checks the name of a key that the user chose.
@@ -36,12 +38,23 @@ pub(super) struct Key {
 }
 
 impl Shape {
+    /// Whether an array (or else a table) can stand here.
+    pub(super) fn takes(&self, array: bool) -> bool {
+        match self {
+            Shape::Leaf(_) => false,
+            Shape::List(_) => array,
+            Shape::Table(_) => !array,
+            Shape::Either(single, other) => single.takes(array) || other.takes(array),
+            Shape::Within(shape) => shape().takes(array),
+        }
+    }
+
     /// Whether an environment variable can carry it.
     pub(super) fn fits_variable(&self) -> bool {
         match self {
             Shape::Leaf(_) => true,
             Shape::List(item) => matches!(item, Shape::Leaf(_) | Shape::Either(..)),
-            Shape::Table(_) | Shape::Either(..) => false,
+            Shape::Table(_) | Shape::Either(..) | Shape::Within(_) => false,
         }
     }
 }
@@ -61,8 +74,18 @@ impl<T: Shaped> Shaped for Option<T> {
     const REQUIRED: bool = false;
 }
 
+impl<T: Shaped> Shaped for Box<T> {
+    const SHAPE: Shape = T::SHAPE;
+}
+
 impl<T: Shaped> Shaped for Vec<T> {
     const SHAPE: Shape = Shape::List(&T::SHAPE);
+}
+
+/// A name in Rust as a key: `r#type` is the key `type`.
+pub(super) const fn bare(name: &'static str) -> &'static str {
+    let bytes = name.as_bytes();
+    if bytes.len() > 2 && bytes[0] == b'r' && bytes[1] == b'#' { name.split_at(2).1 } else { name }
 }
 
 /// Declares a table: its struct for serde, and its shape.
@@ -77,7 +100,7 @@ macro_rules! table {
             const SHAPE: $crate::config::shape::Shape =
                 $crate::config::shape::Shape::Table(&$crate::config::shape::Table {
                     keys: &[$($crate::config::shape::Key {
-                        name: stringify!($key),
+                        name: $crate::config::shape::bare(stringify!($key)),
                         shape: <$ty as $crate::config::shape::Shaped>::SHAPE,
                         required: <$ty as $crate::config::shape::Shaped>::REQUIRED,
                     },)*],

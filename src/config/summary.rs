@@ -148,8 +148,12 @@ impl Config {
         if self.sources.is_empty() {
             out.push(("sources", "none: events must be written to the events topic".to_owned()));
         }
-        for Source { name, system, topics, .. } in &self.sources {
-            out.push(("source", format!("{name}: {} from {}", system.as_str(), topics.join(", "))));
+        for Source { name, system, reading, topics } in &self.sources {
+            let system = match &reading.mapping {
+                Some(mapping) => format!("{} (mapping)", mapping.system),
+                None => system.as_str().to_owned(),
+            };
+            out.push(("source", format!("{name}: {system} from {}", topics.join(", "))));
         }
         let remote = if self.http.allow_remote { ", remote allowed" } else { "" };
         out.push(("http", format!("{}{remote}", self.http.listen)));

@@ -64,6 +64,7 @@ table! {
         name: Given<Name>,
         system: Option<Given<System>>,
         envelope: Option<Given<Wrapping>>,
+        mapping: Option<Given<String>>,
         topics: Vec<Given<TopicName>>,
         currency: Option<Given<Currency>>,
         tenant: Option<Given<Name>>,

@@ -123,7 +123,7 @@ fn take(value: &str, shape: &Shape) -> Result<ValueKind, Problem> {
             }
             Err(first.unwrap_or_else(|| Problem::new("cannot be read", "see config/default.toml")))
         }
-        Shape::Table(_) => Err(Problem::new("is a table", "set it in the file")),
+        Shape::Table(_) | Shape::Within(_) => Err(Problem::new("is a table", "set it in the file")),
     }
 }
 

@@ -119,6 +119,26 @@ impl Outline {
         self
     }
 
+    /// What is stated, as names and texts; none for what was cleared.
+    pub fn texts(&self) -> impl Iterator<Item = (String, Option<String>)> {
+        self.set.iter().map(|(name, value)| {
+            let name = match name {
+                FieldName::Known(field) => field.as_str().to_owned(),
+                FieldName::Custom(name) => format!("x.{name}"),
+            };
+            let text = match value {
+                Value::Null => None,
+                Value::Text(text) => Some(text.to_string()),
+                Value::Status(status) => Some(status.as_str().to_owned()),
+                Value::Money(money) => Some(format!("{} {}", money.amount, money.currency)),
+                Value::Number(number) => Some(number.to_string()),
+                Value::Time(at) => Some(at.0.to_string()),
+                Value::Bool(yes) => Some(yes.to_string()),
+            };
+            (name, text)
+        })
+    }
+
     /// Whether nothing is stated.
     pub fn is_empty(&self) -> bool {
         self.set.is_empty()
@@ -240,13 +260,16 @@ impl Outline {
         }
         let decoder = context.decoder;
         Ok(Event {
-            id: Cow::Owned(named(decoder.system.as_str(), id)),
+            id: Cow::Owned(named(decoder.system_name(), id)),
             tenant: match &decoder.reading.tenant {
                 Some(tenant) => Cow::Owned(tenant.clone()),
                 None => Cow::Borrowed("default"),
             },
             source: Cow::Owned(decoder.source.clone()),
-            system: Cow::Borrowed(decoder.system.as_str()),
+            system: match &decoder.reading.mapping {
+                Some(mapping) => Cow::Owned(mapping.system.clone()),
+                None => Cow::Borrowed(decoder.system.as_str()),
+            },
             kind: self.kind,
             entity: EntityRef { kind: self.entity, id: Cow::Owned(self.id) },
             op: self.op,
@@ -347,7 +370,7 @@ pub fn missing(what: &str) -> Reason {
 }
 
 /// The digits with the point moved, as text.
-fn shifted(digits: &str, shift: i32) -> String {
+pub fn shifted(digits: &str, shift: i32) -> String {
     match shift {
         0 => digits.trim().to_owned(),
         by => match digits.trim().split_once(['e', 'E']) {
@@ -362,7 +385,7 @@ fn shifted(digits: &str, shift: i32) -> String {
 
 /// A number that is no money: what is finer than 12 decimals is rounded, as a probability of
 /// `0.200000000000000011` is one of 0.2.
-fn number(what: &str, digits: &str) -> Result<Amount, Reason> {
+pub fn number(what: &str, digits: &str) -> Result<Amount, Reason> {
     let amount = digits.parse().or_else(|error| match error {
         AmountError::TooPrecise(_) => {
             let rounded = Decimal::from_str(digits).map(|d| d.round_dp(12).normalize());
@@ -456,7 +479,7 @@ pub fn required(
 }
 
 /// The instant, and how many digits of a second the text has.
-fn instant(text: &str) -> Option<(Timestamp, usize)> {
+pub fn instant(text: &str) -> Option<(Timestamp, usize)> {
     let (Some(date), Some(rest)) = (text.get(..10), text.get(11..)) else {
         return None;
     };

@@ -18,6 +18,7 @@ mod frame;
 mod hubspot;
 mod json;
 mod make;
+mod mapping;
 mod native;
 mod pipedrive;
 mod plain;
@@ -93,6 +94,11 @@ pub struct Intake<'a> {
 }
 
 impl Decoder {
+    /// The name of the system: `system` of its events.
+    pub fn system_name(&self) -> &str {
+        self.reading.mapping.as_ref().map_or(self.system.as_str(), |mapping| &mapping.system)
+    }
+
     /// Decodes a record. `now` is the wall clock, against which the future is checked; replay
     /// passes `None`.
     pub fn take<'a>(&self, record: &'a Record, now: Option<Timestamp>) -> Intake<'a> {

@@ -12,6 +12,7 @@ use super::make::{Moment, Outline};
 use super::{Decoder, Intake, canonical, json_reason};
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::event::{Event, Field, FieldName, Op, Order};
+use crate::model::mapping::{Body, Mapping};
 use crate::model::record::Record;
 use crate::model::source::{System, Unread};
 use crate::model::time::{Precision, Timestamp};
@@ -29,7 +30,6 @@ pub struct Ignored {
 
 /// What the envelope of a change feed (Debezium) says of the row that is its element.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "the field-path mappings read them; native decoders read an outbox")]
 pub struct Change<'c> {
     /// What happened to the row.
     pub op: Op,
@@ -55,7 +55,6 @@ pub struct Context<'c> {
     /// When a bridge wrapped the element, where it says so.
     pub wrapped_at: Option<Timestamp>,
     /// What the envelope of a change feed says of the element.
-    #[allow(dead_code, reason = "the field-path mappings read it")]
     pub change: Option<Change<'c>>,
 }
 
@@ -120,9 +119,22 @@ pub struct Out {
     dead: Vec<Dead>,
     test: u32,
     index: u32,
+    /// Bytes that were stated, more or less.
+    stated: usize,
 }
 
 impl Out {
+    /// Whether so much more may be stated of one record: an element may become many events, each
+    /// with the same long text.
+    pub fn room(&mut self, context: &Context<'_>, bytes: usize) -> Result<(), Reason> {
+        self.stated = self.stated.saturating_add(bytes);
+        if self.stated > context.decoder.limits.max_record_bytes.saturating_mul(8) {
+            let why = "too many events, too large to state of each";
+            return Err(Reason::new(Code::TooMany, why));
+        }
+        Ok(())
+    }
+
     /// An event; `id` names it, the same for every delivery.
     pub fn event(
         &mut self,
@@ -202,10 +214,12 @@ pub fn take<'a>(
     body: &str,
     now: Option<Timestamp>,
 ) -> Option<Intake<'a>> {
-    let decode = decode_of(decoder.system)?;
-    // The one system that posts forms.
-    let is_form = decoder.system == System::Twilio && !body.trim_start().starts_with(['{', '[']);
-    let form = is_form.then(|| super::twilio::json_of_form(body.trim()));
+    let mapping = decoder.reading.mapping.as_deref();
+    let decode = match mapping {
+        Some(_) => super::mapping::decode,
+        None => decode_of(decoder.system)?,
+    };
+    let form = form(decoder, mapping, body.trim());
     let body = form.as_deref().unwrap_or(body);
     let latest = canonical::latest(now, decoder.limits.future_limit);
     let context = Context { decoder, record, latest, wrapped_at: None, change: None };
@@ -241,6 +255,18 @@ pub fn take<'a>(
     Some(Intake { events, dead_letters, test, unknown_fields: 0, ignored })
 }
 
+/// The JSON of a form, where the source posts forms and this is one.
+fn form(decoder: &Decoder, mapping: Option<&Mapping>, body: &str) -> Option<String> {
+    if body.starts_with(['{', '[']) {
+        return None;
+    }
+    match mapping {
+        Some(mapping) => (mapping.body == Body::Form).then(|| super::mapping::json_of_form(body)),
+        // The one native system that posts forms.
+        None => (decoder.system == System::Twilio).then(|| super::twilio::json_of_form(body)),
+    }
+}
+
 /// The elements of a body, and whether they were an array. Every system is read both ways: a
 /// bridge may split or batch what its system sends.
 fn elements<'b>(decoder: &Decoder, body: &'b str) -> Result<(bool, Vec<Json<'b>>), Reason> {
@@ -259,8 +285,9 @@ fn unwrapped(
     out: &mut Out,
     decode: Decode,
 ) -> Result<(), Reason> {
-    let pin = context.decoder.reading.wrapping;
-    let opened = match envelope::open(pin, Reads::Native, context.record, json.raw())? {
+    let reading = &context.decoder.reading;
+    let reads = if reading.mapping.is_some() { Reads::Rows } else { Reads::Native };
+    let opened = match envelope::open(reading.wrapping, reads, context.record, json.raw())? {
         Found::Element(opened) => opened,
         Found::Ignored(reason, what) => {
             out.ignore(reason, what);

@@ -63,7 +63,7 @@ pub fn json_of_form(body: &str) -> String {
 }
 
 /// `+` is a space, `%41` an `A`; what is no such code stays as it is.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -69,6 +69,20 @@ impl Calendar {
         Timestamp(earliest.unwrap_or(midnight).saturating_mul(MICROS))
     }
 
+    /// The instant at which the clocks of the zone show what clocks in UTC show at `civil`: the
+    /// first of two; where the clocks skip it, as if they had gone on.
+    pub fn at_civil(&self, civil: Timestamp) -> Timestamp {
+        let near = self.span_at(civil.0.div_euclid(MICROS));
+        let spans = near.saturating_sub(1)..=(near + 1).min(self.spans.len() - 1);
+        let at = |i: usize| civil.0.saturating_sub(i64::from(self.spans[i].1) * MICROS);
+        let is_over =
+            |i: usize| self.spans.get(i + 1).is_some_and(|(from, _)| at(i) >= from * MICROS);
+        let begun = |i: usize| i == 0 || at(i) >= self.spans[i].0 * MICROS;
+        let shown = spans.clone().find(|i| begun(*i) && !is_over(*i));
+        let before = || spans.rev().find(|i| is_over(*i)).unwrap_or(near);
+        Timestamp(at(shown.unwrap_or_else(before)))
+    }
+
     /// Whole civil days from one instant to another; negative when they are the wrong way round.
     pub fn days_between(&self, from: Timestamp, to: Timestamp) -> i32 {
         self.day_of(to).0 - self.day_of(from).0
@@ -123,6 +137,36 @@ mod tests {
             prop_assert_eq!(day.to_string(), zoned.date().to_string());
             let start = zoned.start_of_day().unwrap();
             prop_assert_eq!(calendar.start_of(day).0, start.timestamp().as_microsecond());
+        }
+
+        #[test]
+        fn clocks_are_read_as_jiff_reads_them(zone in 0..ZONES.len(), second in 86_400i64..4_000_000_000) {
+            let calendar = Calendar::of(ZONES[zone]).unwrap();
+            let tz = TimeZoneDatabase::bundled().get(ZONES[zone]).unwrap();
+            let civil = jiff::Timestamp::from_second(second).unwrap().to_zoned(TimeZone::UTC).datetime();
+            let at = tz.to_timestamp(civil).unwrap();
+            prop_assert_eq!(calendar.at_civil(Timestamp(second * MICROS)).0, at.as_microsecond());
+        }
+    }
+
+    #[test]
+    fn clocks_that_change_are_read_as_in_jiff() {
+        for zone in ZONES {
+            let calendar = Calendar::of(zone).unwrap();
+            let tz = TimeZoneDatabase::bundled().get(zone).unwrap();
+            for (from, offset) in &calendar.spans[1..] {
+                for near in [-7201, -3601, -1800, -1, 0, 1, 1799, 3599, 7200] {
+                    let civil = from + i64::from(*offset) + near;
+                    let clock = jiff::Timestamp::from_second(civil).unwrap();
+                    let clock = clock.to_zoned(TimeZone::UTC).datetime();
+                    let at = tz.to_timestamp(clock).unwrap().as_microsecond();
+                    assert_eq!(
+                        calendar.at_civil(Timestamp(civil * MICROS)).0,
+                        at,
+                        "{zone} {clock}"
+                    );
+                }
+            }
         }
     }
 

@@ -6,6 +6,7 @@ pub mod deadletter;
 pub mod definition;
 pub mod event;
 pub mod kpi;
+pub mod mapping;
 pub mod measure;
 pub mod money;
 pub mod partial;

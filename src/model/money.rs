@@ -39,6 +39,17 @@ impl Currency {
         i32::from(self.0)
     }
 
+    /// How many decimals the smallest unit of the currency is of (ISO 4217): 2 for EUR, 0 for JPY.
+    pub fn decimals(self) -> i32 {
+        match self.to_string().as_str() {
+            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF"
+            | "UGX" | "UYI" | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+            "CLF" | "UYW" => 4,
+            _ => 2,
+        }
+    }
+
     /// From the packed code.
     pub fn from_code(code: i32) -> Option<Currency> {
         u16::try_from(code).ok().filter(|c| *c < 26 * 676).map(Currency)

@@ -1,8 +1,10 @@
 //! What a configured source is: which decoder reads it, and what it leaves to the configuration.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::event::FieldName;
+use super::mapping::Mapping;
 use super::money::Currency;
 
 macro_rules! names {
@@ -95,6 +97,8 @@ pub struct Reading {
     /// The source's own fields, by their names there. Each takes the place of what fills the same
     /// canonical field otherwise.
     pub fields: BTreeMap<String, FieldName<'static>>,
+    /// What reads its records, where no decoder does.
+    pub mapping: Option<Arc<Mapping>>,
 }
 
 #[cfg(test)]

@@ -31,8 +31,7 @@ pub enum Reads {
     Canonical,
     /// A decoder of a native system: the webhook's body, the `payload` column of an outbox.
     Native,
-    /// A decoder of tables: rows as they are, deletions too.
-    #[allow(dead_code, reason = "the field-path mappings read rows; native decoders read outboxes")]
+    /// A mapping: rows as they are, deletions too.
     Rows,
 }
 

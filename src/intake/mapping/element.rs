@@ -1,0 +1,188 @@
+//! An element under a mapping: the values at its places, each object and array read at most once.
+
+use std::borrow::Cow;
+
+use crate::intake::json::{Json, Object};
+use crate::intake::native::Context;
+use crate::model::deadletter::Reason;
+use crate::model::mapping::{Hop, Is, Mapping, Place, Places, Test};
+
+/// What stands in a row of a database where its change feed does not know the value, since it did
+/// not change (Debezium, of columns that PostgreSQL stores apart).
+const UNAVAILABLE: &str = "\"__debezium_unavailable_value\"";
+
+/// What is known of a place.
+#[derive(Default)]
+struct Cell<'x> {
+    /// Its value, once it was looked up.
+    found: Option<Option<Json<'x>>>,
+    /// Its value as an object, once it was asked for a name.
+    object: Option<Option<Object<'x>>>,
+    /// Its value as an array, once it was asked for an index.
+    list: Option<Vec<Json<'x>>>,
+    /// The objects of its array by their text of one name.
+    keyed: Option<Vec<(Cow<'x, str>, Json<'x>)>>,
+}
+
+/// An element under a mapping.
+pub struct Element<'x> {
+    pub(super) context: &'x Context<'x>,
+    places: &'x Places,
+    object: &'x Object<'x>,
+    item: Option<Json<'x>>,
+    cells: Vec<Cell<'x>>,
+}
+
+impl<'x> Element<'x> {
+    pub fn new(
+        context: &'x Context<'x>,
+        mapping: &'x Mapping,
+        object: &'x Object<'x>,
+    ) -> Element<'x> {
+        let cells = mapping.places.0.iter().map(|_| Cell::default()).collect();
+        Element { context, places: &mapping.places, object, item: None, cells }
+    }
+
+    /// Goes to an element of the array that is exploded.
+    pub fn take_item(&mut self, item: Option<Json<'x>>) {
+        self.item = item;
+        for (cell, node) in self.cells.iter_mut().zip(&self.places.0) {
+            if node.of_item {
+                *cell = Cell::default();
+            }
+        }
+    }
+
+    /// The value at a place; none where it is absent.
+    pub fn get(&mut self, place: Place) -> Result<Option<Json<'x>>, Reason> {
+        if let Some(found) = self.cells[place.0].found {
+            return Ok(found);
+        }
+        let found = self.find(place)?.filter(|json| json.raw() != UNAVAILABLE);
+        self.cells[place.0].found = Some(found);
+        Ok(found)
+    }
+
+    /// Goes back over the places before it: no more than a path has steps.
+    fn find(&mut self, place: Place) -> Result<Option<Json<'x>>, Reason> {
+        let node = &self.places.0[place.0];
+        let Some(parent) = node.parent else {
+            return Ok(match node.hop {
+                Hop::Item => self.item,
+                Hop::Before => self.context.change.map(|change| change.before),
+                _ => None,
+            });
+        };
+        match &node.hop {
+            Hop::Name(name) => self.named(parent, name),
+            Hop::ItemName => match self.item.and_then(|item| item.text()) {
+                Some(name) => self.named(parent, &name),
+                None => Ok(None),
+            },
+            Hop::At(at) => self.at(parent, *at),
+            Hop::By(_) => self.get(parent),
+            Hop::Is(text) => self.keyed(parent, text),
+            Hop::IsItem => match self.item.and_then(|item| item.text()) {
+                Some(text) => self.keyed(parent, &text),
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    fn named(&mut self, parent: Place, name: &str) -> Result<Option<Json<'x>>, Reason> {
+        if self.places.0[parent.0].hop == Hop::Element {
+            return Ok(self.object.find(name));
+        }
+        if self.cells[parent.0].object.is_none() {
+            let object = self.get(parent)?.and_then(Json::object);
+            self.cells[parent.0].object = Some(object);
+        }
+        let object = self.cells[parent.0].object.as_ref().and_then(Option::as_ref);
+        Ok(object.and_then(|object| object.find(name)))
+    }
+
+    fn list(&mut self, place: Place) -> Result<&[Json<'x>], Reason> {
+        if self.cells[place.0].list.is_none() {
+            let list = match self.get(place)? {
+                Some(json) => self.context.list(json)?,
+                None => Vec::new(),
+            };
+            self.cells[place.0].list = Some(list);
+        }
+        Ok(self.cells[place.0].list.as_deref().unwrap_or_default())
+    }
+
+    fn at(&mut self, parent: Place, at: i64) -> Result<Option<Json<'x>>, Reason> {
+        let list = self.list(parent)?;
+        let at = if at < 0 { at.saturating_add_unsigned(list.len() as u64) } else { at };
+        Ok(usize::try_from(at).ok().and_then(|at| list.get(at)).copied())
+    }
+
+    /// Of several objects with the same text the first one.
+    fn keyed(&mut self, by: Place, text: &str) -> Result<Option<Json<'x>>, Reason> {
+        if self.cells[by.0].keyed.is_none() {
+            let Hop::By(key) = &self.places.0[by.0].hop else { return Ok(None) };
+            let text = |json: &Json<'x>| json.object()?.get(key).text();
+            let all = self.list(by)?.iter().filter_map(|json| Some((text(json)?, *json)));
+            let keyed = all.collect();
+            self.cells[by.0].keyed = Some(keyed);
+        }
+        let keyed = self.cells[by.0].keyed.as_deref().unwrap_or_default();
+        Ok(keyed.iter().find(|(key, _)| key == text).map(|(_, json)| *json))
+    }
+
+    /// The elements of the array at a place; none where it is anything else.
+    pub fn items(&mut self, place: Place) -> Result<Vec<Json<'x>>, Reason> {
+        Ok(self.list(place)?.to_vec())
+    }
+
+    /// A text, the digits of a number, the name of a boolean.
+    pub fn text(&mut self, place: Place) -> Result<Option<Cow<'x, str>>, Reason> {
+        if let Some(text) = self.told(place) {
+            return Ok(text.map(Cow::Borrowed));
+        }
+        Ok(self.get(place)?.and_then(word))
+    }
+
+    /// What the change feed says, where the place is a text of it.
+    pub fn told(&self, place: Place) -> Option<Option<&'x str>> {
+        let change = self.context.change;
+        match self.places.0[place.0].hop {
+            Hop::Op => Some(change.map(|change| change.op.as_str())),
+            Hop::Table => Some(change.map(|change| change.table).filter(|t| !t.is_empty())),
+            _ => None,
+        }
+    }
+
+    /// Whether all conditions hold.
+    pub fn holds(&mut self, tests: &[Test]) -> Result<bool, Reason> {
+        for Test { place, is } in tests {
+            let holds = match is {
+                Is::There(there) => {
+                    let told = self.told(*place).flatten().is_some();
+                    (told || self.get(*place)?.is_some_and(|json| json.raw() != "null")) == *there
+                }
+                Is::OneOf(texts) => {
+                    self.text(*place)?.is_some_and(|text| texts.iter().any(|t| *t == text))
+                }
+                Is::NoneOf(texts) => {
+                    self.text(*place)?.is_none_or(|text| texts.iter().all(|t| *t != text))
+                }
+            };
+            if !holds {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A text, the digits of a number, the name of a boolean.
+pub fn word(json: Json<'_>) -> Option<Cow<'_, str>> {
+    match json.raw() {
+        "true" => Some(Cow::Borrowed("true")),
+        "false" => Some(Cow::Borrowed("false")),
+        _ => json.text(),
+    }
+}

@@ -1,0 +1,273 @@
+//! Sources that no decoder knows: a [`Mapping`] says what their elements become. What it gives is
+//! checked like what a decoder gives. Nothing of a mapping is parsed here, and no element makes it
+//! do more than its own size asks for.
+
+mod element;
+mod form;
+mod value;
+
+pub use form::json_of_form;
+
+use std::borrow::Cow;
+
+use super::json::{Json, Object};
+use super::make::{Moment, Outline, missing};
+use super::native::{Context, Out};
+use crate::model::deadletter::{Code, Reason};
+use crate::model::event::{Flags, Op, Value};
+use crate::model::mapping::{Mapping, Nulls, OpOf, Place, Rule};
+use crate::model::source::Unread;
+use element::Element;
+use value::Got;
+
+/// Reads one element.
+pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<(), Reason> {
+    let mapping = context.decoder.reading.mapping.as_deref();
+    let mapping = mapping.expect("only a source with a mapping comes here");
+    let mut element = Element::new(context, mapping, object);
+    // By the place of the array: which of its elements no rule took yet.
+    let mut exploded: Vec<(Place, Vec<bool>, Vec<Json<'_>>)> = Vec::new();
+    for rule in &mapping.rules {
+        let Some(place) = rule.explode else {
+            if element.holds(&rule.when)? {
+                return element.event(rule, out);
+            }
+            continue;
+        };
+        let known = exploded.iter().position(|(at, ..)| *at == place);
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let items = element.items(place)?;
+                exploded.push((place, vec![true; items.len()], items));
+                exploded.len() - 1
+            }
+        };
+        let (_, left, items) = &mut exploded[known];
+        for (left, item) in left.iter_mut().zip(items).filter(|(left, _)| **left) {
+            element.take_item(Some(*item));
+            if element.holds(&rule.when)? {
+                *left = false;
+                element.event(rule, out)?;
+            }
+        }
+        element.take_item(None);
+    }
+    let mut told = false;
+    for (_, left, items) in &exploded {
+        told |= !left.is_empty();
+        for (_, item) in left.iter().zip(items).filter(|(left, _)| **left) {
+            element.take_item(Some(*item));
+            out.ignore(Unread::TypeNotRead, element.kind(mapping)?);
+        }
+    }
+    if !told {
+        element.take_item(None);
+        out.ignore(Unread::TypeNotRead, element.kind(mapping)?);
+    }
+    Ok(())
+}
+
+impl<'x> Element<'x> {
+    /// What the conditions of all rules ask of it, for people.
+    fn kind(&mut self, mapping: &Mapping) -> Result<String, Reason> {
+        let mut places: Vec<_> =
+            mapping.rules.iter().flat_map(|r| &r.when).map(|t| t.place).collect();
+        places.sort_unstable();
+        places.dedup();
+        let mut out = Vec::new();
+        for place in places {
+            if let Some(text) = self.text(place)? {
+                let text: String = text.chars().take(40).collect();
+                out.push(format!("{} = {text}", mapping.places.show(place)));
+            }
+        }
+        Ok(if out.is_empty() { "no rule fits".to_owned() } else { out.join(", ") })
+    }
+
+    /// The event that a rule makes of it.
+    fn event(&mut self, rule: &'x Rule, out: &mut Out) -> Result<(), Reason> {
+        let mut flags = Flags::default();
+        for (flag, when) in &rule.flags {
+            if self.holds(when)? {
+                flags.0 |= flag.0;
+            }
+        }
+        if flags.has(Flags::TEST) {
+            out.test();
+            return Ok(());
+        }
+        let op = match self.op(rule)? {
+            Ok(op) => op,
+            Err(word) => {
+                out.ignore(Unread::TypeNotRead, format!("{}, {word}", rule.entity.as_str()));
+                return Ok(());
+            }
+        };
+        let (moment, dated) = self.moment(rule)?;
+        let id = self.word(&rule.id, "entity.id")?;
+        let id = id.ok_or_else(|| {
+            Reason::new(Code::MissingEntity, "entity.id is absent or empty".to_owned())
+        })?;
+        let mut outline = Outline::new(rule.entity, &*id, op, moment);
+        outline.order = self.order(rule, moment)?;
+        outline.flags = flags;
+        if let Some(expr) = &rule.merged_into {
+            outline.merged_into = self.word(expr, "merged_into")?.map(Cow::into_owned);
+        }
+        // What is gone is stated no more.
+        if !matches!(op, Op::Delete | Op::Merge) {
+            self.state(rule, &mut outline)?;
+            if op == Op::Update && outline.is_empty() && !rule.set.is_empty() {
+                let entity = rule.entity.as_str();
+                out.ignore(Unread::FieldNotRead, format!("{entity} {id}: nothing that is read"));
+                return Ok(());
+            }
+        }
+        let name = self.name(rule, &id, op, dated.then_some(moment), &outline)?;
+        out.room(self.context, outline.size())?;
+        out.event(self.context, outline, &name)
+    }
+
+    /// What happened, or the word for it that is no operation.
+    fn op(&mut self, rule: &'x Rule) -> Result<Result<Op, String>, Reason> {
+        let expr = match &rule.op {
+            None => return Ok(Ok(self.context.change.map_or(Op::Update, |change| change.op))),
+            Some(OpOf::Always(op)) => return Ok(Ok(*op)),
+            Some(OpOf::From(expr)) => expr,
+        };
+        let word = self.word(expr, "op");
+        let word = match word {
+            // A table for operations need not list those that nobody wants to read.
+            Err(reason) if reason.code == Code::UnknownValue => return Ok(Err(reason.message)),
+            other => other?.unwrap_or(Cow::Borrowed("")),
+        };
+        let op = Op::ALL.iter().find(|(_, name)| *name == word);
+        Ok(op.map(|(op, _)| *op).ok_or_else(|| {
+            let word: String = word.chars().take(40).collect();
+            format!("op: \"{word}\" is no operation")
+        }))
+    }
+
+    /// When it happened, and whether that was told rather than taken from the record's arrival.
+    fn moment(&mut self, rule: &'x Rule) -> Result<(Moment, bool), Reason> {
+        if let Some(expr) = &rule.time {
+            return match self.expr(expr).map_err(|r| of("time", r))? {
+                Got::Time(moment) => Ok((moment, true)),
+                _ => Err(missing("time")),
+            };
+        }
+        if let Some(moment) = self.context.change.and_then(|change| change.moment) {
+            return Ok((moment, true));
+        }
+        let came = self.context.came_at();
+        came.map(|moment| (moment, false)).ok_or_else(|| {
+            let why = "the mapping names no time, and the record has no timestamp";
+            Reason::new(Code::MissingField, why)
+        })
+    }
+
+    fn order(&mut self, rule: &'x Rule, moment: Moment) -> Result<[i64; 2], Reason> {
+        let mut given = Vec::with_capacity(2);
+        for expr in &rule.order {
+            let n = match self.expr(expr).map_err(|r| of("order", r))? {
+                Got::Time(moment) => Some(moment.at.millis()),
+                other => other.text()?.and_then(|text| text.trim().parse().ok()),
+            };
+            given.push(n.ok_or_else(|| {
+                Reason::new(Code::DecodeJson, "order: expected a whole number of 64 bits")
+            })?);
+        }
+        Ok(match given[..] {
+            [rank] => [moment.at.millis(), rank],
+            [first, second] => [first, second],
+            _ => match self.context.change.and_then(|change| change.order) {
+                Some(order) if rule.time.is_none() => order,
+                _ => moment.order(),
+            },
+        })
+    }
+
+    fn state(&mut self, rule: &'x Rule, outline: &mut Outline) -> Result<(), Reason> {
+        let cleared = match rule.nulls {
+            Nulls::Cleared | Nulls::Unknown(None) => Vec::new(),
+            Nulls::Unknown(Some(place)) => self.items(place)?,
+        };
+        for stated in &rule.set {
+            let value = self.value(&stated.field, &stated.value)?;
+            let Some(value) = value else { continue };
+            let named = || {
+                let native = stated.native.as_deref();
+                cleared.iter().any(|name| name.text().as_deref() == native && native.is_some())
+            };
+            if value == Value::Null && rule.nulls != Nulls::Cleared && !named() {
+                continue;
+            }
+            outline.put(stated.field.clone(), value);
+        }
+        Ok(())
+    }
+
+    /// The name of the event: the same for every delivery, and another for every change.
+    fn name(
+        &mut self,
+        rule: &'x Rule,
+        id: &str,
+        op: Op,
+        moment: Option<Moment>,
+        outline: &Outline,
+    ) -> Result<String, Reason> {
+        let mut parts = Parts::default();
+        parts.add(Some(rule.entity.as_str()));
+        parts.add(Some(id));
+        let mut is_any = false;
+        for expr in &rule.name {
+            let part = match self.expr(expr).map_err(|r| of("id", r))? {
+                Got::Time(moment) => Some(Cow::Owned(moment.at.0.to_string())),
+                Got::Json(json) => Some(json.text().unwrap_or(Cow::Borrowed(json.raw()))),
+                other => other.text()?,
+            };
+            is_any |= part.is_some();
+            parts.add(part.as_deref());
+        }
+        if rule.name.is_empty() {
+            parts.add(Some(op.as_str()));
+            parts.add(moment.map(|moment| moment.at.0.to_string()).as_deref());
+            if moment.is_some() {
+                parts.add(Some(&format!("{:?}", outline.order)));
+            }
+            for (name, text) in outline.texts() {
+                parts.add(Some(&name));
+                parts.add(text.as_deref());
+            }
+        } else if !is_any {
+            return Err(missing("each part of id"));
+        }
+        Ok(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&parts.0)))
+    }
+}
+
+/// Texts with their lengths, so that no two lists of them are the same bytes.
+#[derive(Default)]
+struct Parts(Vec<u8>);
+
+impl Parts {
+    fn add(&mut self, part: Option<&str>) {
+        match part {
+            None => self.0.push(0),
+            Some(text) => {
+                self.0.push(1);
+                self.0.extend((text.len() as u64).to_le_bytes());
+                self.0.extend(text.as_bytes());
+            }
+        }
+    }
+}
+
+/// The same reason, with what it is about.
+fn of(what: &str, reason: Reason) -> Reason {
+    Reason::new(reason.code, format!("{what}: {}", reason.message))
+}
+
+#[cfg(test)]
+mod tests;
