@@ -13,8 +13,10 @@ use crate::model::calendar::tzdb_version;
 use crate::runtime::{self, Clock, Context, Stop, StopReason};
 use crate::telemetry::Telemetry;
 
+mod hooks;
 mod topics;
 
+pub use hooks::bind_hooks;
 pub use topics::{check_settings, check_topics, create_sources, create_topics};
 
 /// Most rows that the board of one process holds.
@@ -26,10 +28,12 @@ const STOP_WITHIN: Duration = Duration::from_secs(12);
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address} (http.listen): {source}")]
+    #[error("cannot listen on {address} ({key}): {source}")]
     Listen {
         /// Address.
         address: SocketAddr,
+        /// Key that has it.
+        key: &'static str,
         /// Why.
         source: std::io::Error,
     },
@@ -54,7 +58,7 @@ pub struct Running {
     pub stop: Stop,
     context: Context,
     workers: Vec<JoinHandle<()>>,
-    server: JoinHandle<()>,
+    servers: Vec<JoinHandle<()>>,
 }
 
 /// Opens the server: alive, and not ready until the stages run.
@@ -83,17 +87,23 @@ pub fn open(
         stop: Stop::default(),
         config: Arc::new(config),
     };
-    let address = listener
-        .local_addr()
-        .map_err(|source| AppError::Listen { address: context.config.http.listen, source })?;
+    let address = listener.local_addr().map_err(|source| AppError::Listen {
+        address: context.config.http.listen,
+        key: "http.listen",
+        source,
+    })?;
     let server = serve(&context, mode, listener)?;
     let (health, stop) = (context.health.clone(), context.stop.clone());
-    Ok(Running { address, health, stop, context, workers: Vec::new(), server })
+    Ok(Running { address, health, stop, context, workers: Vec::new(), servers: vec![server] })
 }
 
 /// Binds the configured address.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).map_err(|source| AppError::Listen { address, source })
+    listen(address, "http.listen")
+}
+
+fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).map_err(|source| AppError::Listen { address, key, source })
 }
 
 fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHandle<()>, AppError> {
@@ -114,16 +124,26 @@ fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHan
         health: context.health.clone(),
         info: Arc::new(info),
     };
-    listener.set_nonblocking(true).map_err(AppError::Thread)?;
     let router = http::router(state);
-    let stop = context.stop.clone();
+    spawn_server("http", context.stop.clone(), listener, router, http::Limits::default())
+}
+
+/// Serves on a thread of its own, with a runtime of its own: neither server slows the other.
+fn spawn_server(
+    name: &str,
+    stop: Stop,
+    listener: TcpListener,
+    router: axum::Router,
+    limits: http::Limits,
+) -> Result<JoinHandle<()>, AppError> {
+    listener.set_nonblocking(true).map_err(AppError::Thread)?;
     std::thread::Builder::new()
-        .name("http".to_owned())
-        .spawn(move || serve_until(stop, listener, router))
+        .name(name.to_owned())
+        .spawn(move || serve_until(stop, listener, router, limits))
         .map_err(AppError::Thread)
 }
 
-fn serve_until(stop: Stop, listener: TcpListener, router: axum::Router) {
+fn serve_until(stop: Stop, listener: TcpListener, router: axum::Router, limits: http::Limits) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
@@ -147,7 +167,7 @@ fn serve_until(stop: Stop, listener: TcpListener, router: axum::Router) {
             // A panic in there means stop as well.
             let _ = waiting.await;
         };
-        http::serve(listener, router, http::Limits::default(), asked).await;
+        http::serve(listener, router, limits, asked).await;
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
 }
@@ -175,7 +195,7 @@ impl Running {
         let reason = self.stop.reason().unwrap_or(StopReason::Asked);
         let deadline = monotonic() + STOP_WITHIN;
         let mut clean = true;
-        for worker in self.workers.into_iter().chain([self.server]) {
+        for worker in self.workers.into_iter().chain(self.servers) {
             // A worker may be stuck behind brokers that are gone: then it is left to the exit.
             while !worker.is_finished() && monotonic() < deadline {
                 std::thread::park_timeout(Duration::from_millis(20));

@@ -3,7 +3,7 @@
 //! The tour, in reading order. [`model`] has the nouns. [`intake`], [`ledger`] and [`rollup`] are
 //! the three folds: pure, without clock, I/O, randomness or threads; [`replay`] runs them over a
 //! file. [`log`] is the port to Kafka and its in-process stand-ins, [`runtime`] drives the folds
-//! over it, [`http`] shows the results. [`app`] puts it all together, [`cli`] starts it.
+//! over it, [`http`] shows the results and receives webhooks, which [`verify`] believes or not. [`app`] puts it all together, [`cli`] starts it.
 //! [`world`] makes up a company for the demo and the tests.
 
 #![forbid(unsafe_code)]
@@ -22,4 +22,5 @@ pub mod replay;
 pub mod rollup;
 pub mod runtime;
 pub mod telemetry;
+pub mod verify;
 pub mod world;

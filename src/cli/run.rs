@@ -59,6 +59,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     };
     let listener = app::bind(config.http.listen)?;
+    let hooks = app::bind_hooks(&config)?;
     if mode == Mode::Embedded {
         app::create_sources(&config, &*log, 1)?;
         app::create_topics(&config, &*log)?;
@@ -66,6 +67,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let source = config.sources.first().and_then(|s| s.topics.first()).cloned();
     let mut running = app::open(config, log.clone(), mode, wall_clock(), listener)?;
     tracing::info!(address = %running.address, "serving the board, /metrics and the API");
+    if let Some(listener) = hooks {
+        running.receive(listener)?;
+    }
     if !await_topics(&running, mode, &stop_signals)? {
         return Ok(());
     }

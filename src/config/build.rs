@@ -10,14 +10,14 @@ use super::topics::{self, Topics};
 use super::typed::{self, Property, SecretRef, Settings, SourceRow};
 use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
-    TimeRules, define, estimate, mapping, summary,
+    TimeRules, define, estimate, hooks, mapping, summary,
 };
 use crate::model::money::Currency;
 use crate::model::source::{Reading, System, Wrapping};
 use crate::model::time::Span;
 
 /// Variables by name.
-type Env = BTreeMap<String, String>;
+pub(super) type Env = BTreeMap<String, String>;
 
 /// Reads, layers and checks.
 pub(super) fn build(text: &str, name: &str, env: Env) -> Result<Config, ConfigError> {
@@ -58,6 +58,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     let sources = sources(reader, rows, typed.money.currency.0, &topics, base);
     let kafka = kafka(reader, typed.kafka, base, env);
     let http = http(reader, &typed.http);
+    let hooks = hooks::hooks(reader, typed.hooks, &sources, base, env);
     let publish = publish(reader, &typed.publish, &typed.topics, base);
     let time = TimeRules {
         out_of_orderness: Span::from(typed.time.out_of_orderness.0),
@@ -104,6 +105,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         publish,
         intake,
         http,
+        hooks,
         limits,
         origin,
         topics,
@@ -116,7 +118,7 @@ pub(super) fn small(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-fn usize_of(n: u64) -> usize {
+pub(super) fn usize_of(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
@@ -242,7 +244,11 @@ fn kafka(reader: &mut Reader, typed: typed::Kafka, base: &Path, env: &Env) -> Ka
 }
 
 /// The value of a secret; never part of a message.
-fn resolve(secret: &SecretRef, base: &Path, env: &Env) -> Result<String, (String, String)> {
+pub(super) fn resolve(
+    secret: &SecretRef,
+    base: &Path,
+    env: &Env,
+) -> Result<String, (String, String)> {
     match (&secret.file, &secret.env) {
         (Some(Given(file)), None) => {
             let path = base.join(file);

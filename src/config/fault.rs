@@ -211,6 +211,9 @@ impl SourceText {
             self.text[..line_start].lines().rev().find(|l| l.trim_start().starts_with('['));
         WORDS.iter().any(|word| lower.contains(word))
             || header.is_some_and(|h| h.trim_start().starts_with("[kafka.properties"))
+            // A line inside an array of secrets does not name it.
+            || (!lower.contains('=')
+                && header.is_some_and(|h| h.trim_start().starts_with("[[hooks.endpoint")))
     }
 }
 

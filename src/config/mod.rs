@@ -11,6 +11,8 @@ mod build;
 mod define;
 mod estimate;
 mod fault;
+mod hook_words;
+mod hooks;
 mod leaf;
 mod mapping;
 mod near;
@@ -35,6 +37,7 @@ use crate::model::time::Span;
 
 pub use estimate::{Estimate, SetEstimate};
 pub use fault::{ConfigError, Fault, Origin};
+pub use hooks::{Hook, HookToken, Hooks};
 pub use mapping::{PACKS, load_mapping, mapping_from_toml};
 pub use summary::Setting;
 pub use topics::{Cleanup, TopicSpec, Topics};
@@ -67,6 +70,8 @@ pub struct Config {
     pub intake: IntakeLimits,
     /// The HTTP server.
     pub http: Http,
+    /// The webhook receiver, where there is one.
+    pub hooks: Option<Hooks>,
     /// Bounds on what is published.
     pub limits: Limits,
     /// Where each setting came from.

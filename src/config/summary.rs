@@ -157,6 +157,7 @@ impl Config {
         }
         let remote = if self.http.allow_remote { ", remote allowed" } else { "" };
         out.push(("http", format!("{}{remote}", self.http.listen)));
+        out.extend(self.hook_lines());
         out
     }
 

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::OnGap;
+use super::hook_words::{HeaderName, HookPath, NotHere, PublicUrl};
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
 use super::properties::{self, PropertyText};
@@ -14,6 +15,8 @@ use crate::model::event::Status;
 use crate::model::money::Currency;
 use crate::model::source::{System, Wrapping};
 use crate::model::window::Period;
+use crate::verify::scheme::{Algorithm, Encoding, Part, Pick, Unit};
+use crate::verify::{Handshake, Preset};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -36,6 +39,7 @@ table! {
         publish: Publish,
         intake: Intake,
         http: Http,
+        hooks: Hooks,
         limits: Limits,
         topics: Topics,
     }
@@ -141,6 +145,53 @@ table! {
     Http {
         listen: Given<SocketAddr>,
         allow_remote: Given<bool>,
+    }
+    Hooks {
+        listen: Option<Given<SocketAddr>>,
+        allow_remote: Given<bool>,
+        public_url: Option<Given<PublicUrl>>,
+        max_connections: Given<Whole<1, 100_000>>,
+        header_timeout: Given<Positive>,
+        body_timeout: Given<Positive>,
+        ack_timeout: Given<Positive>,
+        max_body: Given<Bytes<{ 1 << 10 }, { 256 << 20 }>>,
+        max_buffered: Given<Bytes<{ 1 << 10 }, { 64 << 30 }>>,
+        max_waiting: Given<Whole<1, 1_000_000>>,
+        max_rate: Given<Whole<0, 1_000_000>>,
+        endpoint: Option<Vec<EndpointRow>>,
+    }
+    EndpointRow {
+        path: Given<HookPath>,
+        source: Given<Name>,
+        verify: Option<Given<&'static Preset>>,
+        scheme: Option<SchemeTable>,
+        secrets: Option<Vec<Secret>>,
+        headers: Option<Vec<Given<HeaderName>>>,
+        max_age: Option<Given<Positive>>,
+        max_ahead: Option<Given<Positive>>,
+        handshake: Option<Given<Handshake>>,
+        verify_token: Option<Secret>,
+    }
+    /// How a system signs that has no preset.
+    SchemeTable {
+        algorithm: Option<Given<Algorithm>>,
+        secret_encoding: Option<Given<Encoding>>,
+        message: Option<Vec<Given<Part>>>,
+        signature: Option<SignatureTable>,
+        timestamp: Option<StampTable>,
+    }
+    SignatureTable {
+        header: Option<Given<HeaderName>>,
+        query: Option<Given<String>>,
+        field: Option<Given<String>>,
+        encoding: Option<Given<Encoding>>,
+        prefix: Option<Given<String>>,
+        pick: Option<Given<Pick>>,
+    }
+    StampTable {
+        header: Option<Given<HeaderName>>,
+        pick: Option<Given<Pick>>,
+        unit: Option<Given<Unit>>,
     }
     Limits {
         max_series: Given<Whole<1, 100_000_000>>,
@@ -250,6 +301,18 @@ impl std::fmt::Debug for Property {
 
 impl Shaped for Property {
     const SHAPE: Shape = Shape::Either(&<Given<PropertyText> as Shaped>::SHAPE, &SecretRef::SHAPE);
+}
+
+/// A secret that stands elsewhere; written out it is refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Secret {
+    Elsewhere(SecretRef),
+    Here(Given<NotHere>),
+}
+
+impl Shaped for Secret {
+    const SHAPE: Shape = Shape::Either(&<Given<NotHere> as Shaped>::SHAPE, &SecretRef::SHAPE);
 }
 
 /// A dimension set: one word, or an array of dimensions.

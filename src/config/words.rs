@@ -192,11 +192,11 @@ impl Leaf for Attribution {
     }
 }
 
-fn one_of<T>(
+pub(super) fn one_of<T>(
     raw: Raw<'_>,
     noun: &str,
     names: &[&str],
-    parse: fn(&str) -> Option<T>,
+    parse: impl Fn(&str) -> Option<T>,
 ) -> Result<T, Problem> {
     let all = did_you_mean("", names);
     let name = text(raw, noun, &all)?;

@@ -21,6 +21,7 @@ mod api;
 mod assets;
 pub mod board;
 pub mod health;
+pub mod hooks;
 pub mod members;
 pub mod metrics;
 mod params;

@@ -7,6 +7,7 @@
 mod board;
 mod guard;
 mod halted;
+pub mod hooks;
 pub mod images;
 mod intake;
 mod ledger;

@@ -121,6 +121,14 @@ declare! {
         "Time from the first row computed to the last row acknowledged, one publish.";
     log_errors counters "tidemark_log_errors_total" ["kind"]
         "Errors of the log, broker or file, by kind.";
+    hook_requests counters "tidemark_hook_requests_total" ["endpoint" "outcome"]
+        "Requests to the webhook receiver, by endpoint and outcome; `accepted` are in the log.";
+    hook_seconds histogram "tidemark_hook_seconds" []
+        "Time from the head of a webhook to its answer, the acknowledgement of the log included.";
+    hook_bytes counters "tidemark_hook_bytes_total" ["endpoint"]
+        "Size of the bodies of authentic webhooks.";
+    hook_waiting gauges "tidemark_hook_waiting" []
+        "Webhooks that wait for their turn to be written.";
     series gauges "tidemark_series" ["family"]
         "KPI series that this process exposes, by family.";
     series_dropped counters "tidemark_series_dropped_total" ["family"]

@@ -1,0 +1,64 @@
+//! The webhook receiver, put together.
+
+use std::net::{SocketAddr, TcpListener};
+
+use super::{AppError, Running, listen, spawn_server};
+use crate::config::{Config, Hook, Hooks};
+use crate::http::Limits;
+use crate::http::hooks::{Endpoint, HookLimits, Queue, Receiver, Token};
+use crate::runtime;
+
+/// Binds the address of the receiver, where one is configured.
+pub fn bind_hooks(config: &Config) -> Result<Option<TcpListener>, AppError> {
+    config.hooks.as_ref().map(|hooks| listen(hooks.listen, "hooks.listen")).transpose()
+}
+
+impl Running {
+    /// Starts the webhook receiver. It refuses what comes until the log can be written, so it may be
+    /// started before the topics are right. Returns where it listens.
+    pub fn receive(&mut self, listener: TcpListener) -> Result<Option<SocketAddr>, AppError> {
+        let Some(hooks) = self.context.config.hooks.clone() else {
+            return Ok(None);
+        };
+        let address = listener.local_addr().map_err(AppError::Thread)?;
+        tracing::info!(listen = %address, endpoints = hooks.endpoints.len(), "receiving webhooks");
+        let limits = Limits {
+            connections: hooks.max_connections,
+            header_read: hooks.header_timeout,
+            ..Limits::default()
+        };
+        let (queue, waiting) = Queue::of(hooks.max_waiting);
+        let (telemetry, now) = (self.context.telemetry.clone(), self.context.clock.clone());
+        let limits_of_hooks = limits_of(&hooks);
+        let endpoints = hooks.endpoints.into_iter().map(endpoint).collect();
+        let receiver = Receiver::new(endpoints, limits_of_hooks, queue, telemetry, now);
+        let stop = self.context.stop.clone();
+        // The server first: at the end its last requests are still written.
+        self.servers.push(spawn_server("hooks http", stop, listener, receiver.router(), limits)?);
+        let scribe = runtime::hooks::start(&self.context, waiting).map_err(AppError::Thread)?;
+        self.servers.push(scribe);
+        Ok(Some(address))
+    }
+}
+
+fn limits_of(hooks: &Hooks) -> HookLimits {
+    HookLimits {
+        max_body: hooks.max_body,
+        max_buffered: hooks.max_buffered,
+        body_read: hooks.body_timeout,
+        acknowledge: hooks.ack_timeout,
+        rate: hooks.max_rate,
+    }
+}
+
+fn endpoint(hook: Hook) -> Endpoint {
+    Endpoint {
+        path: hook.path,
+        source: hook.source,
+        topic: hook.topic.into(),
+        verifier: hook.verifier,
+        headers: hook.headers,
+        handshake: hook.handshake,
+        verify_token: hook.verify_token.map(|token| Token(token.0)),
+    }
+}

@@ -1,0 +1,171 @@
+//! A receiver of the test's own, over a log that the test can look into and hurt.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidemark::app::{self, Running};
+use tidemark::clock::wall_ms;
+use tidemark::config::Config;
+use tidemark::http::Mode;
+use tidemark::log::memory::MemoryLog;
+use tidemark::log::{Log, Offset, Record, TopicPartition};
+use tidemark::model::time::Timestamp;
+use tidemark::runtime::StopReason;
+
+use super::client::Ask;
+use super::sign;
+use super::support::await_some;
+
+/// What stands before the path in the address that HubSpot was given.
+pub const URL: &str = "https://hooks.example.com";
+
+/// Secrets, by the variables that hold them.
+pub const SECRETS: [(&str, &str); 5] = [
+    ("HUBSPOT", "hubspot's secret"),
+    ("STRIPE_OLD", "whsec_old"),
+    ("STRIPE_NEW", "whsec_new"),
+    ("META", "meta's secret"),
+    ("META_TOKEN", "a token typed in"),
+];
+
+const ENDPOINTS: &str = r#"
+[[sources]]
+name = "crm"
+system = "hubspot"
+topics = ["crm.raw"]
+[[sources]]
+name = "pay"
+system = "stripe"
+topics = ["pay.raw"]
+[[sources]]
+name = "any"
+topics = ["any.raw"]
+[[hooks.endpoint]]
+path = "/hubspot"
+source = "crm"
+verify = "hubspot"
+secrets = [{ env = "HUBSPOT" }]
+[[hooks.endpoint]]
+path = "/stripe"
+source = "pay"
+verify = "stripe"
+secrets = [{ env = "STRIPE_NEW" }, { env = "STRIPE_OLD" }]
+[[hooks.endpoint]]
+path = "/meta"
+source = "any"
+verify = "meta"
+secrets = [{ env = "META" }]
+verify_token = { env = "META_TOKEN" }
+[[hooks.endpoint]]
+path = "/monday"
+source = "any"
+verify = "monday"
+secrets = [{ env = "META_TOKEN" }]
+[[hooks.endpoint]]
+path = "/mailchimp"
+source = "any"
+verify = "mailchimp"
+secrets = [{ env = "META_TOKEN" }]
+[[hooks.endpoint]]
+path = "/open"
+source = "any"
+verify = "none"
+headers = ["X-Request-Id"]
+"#;
+
+/// A receiver at work.
+pub struct Site {
+    pub address: SocketAddr,
+    pub running: Option<Running>,
+    log: Arc<dyn Log>,
+}
+
+pub fn config(extra: &str) -> Config {
+    let text = format!(
+        "[topology]\nshards = 2\npartitions = 1\n[http]\nlisten = \"127.0.0.1:0\"\n\
+         [hooks]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{URL}\"\n{extra}\n{ENDPOINTS}"
+    );
+    let env = SECRETS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_toml(&text, "test", env).unwrap_or_else(|e| panic!("{e}"))
+}
+
+impl Site {
+    /// Opens a receiver over a log in memory; `extra` is more of `[hooks]`.
+    pub fn open(extra: &str) -> Site {
+        Site::over(Arc::new(MemoryLog::default()), extra)
+    }
+
+    /// Opens a receiver over that log.
+    pub fn over(log: Arc<dyn Log>, extra: &str) -> Site {
+        let site = Site::before(log, extra);
+        site.reachable();
+        site
+    }
+
+    /// Opens a receiver, and does not wait until the log takes anything.
+    pub fn before(log: Arc<dyn Log>, extra: &str) -> Site {
+        let config = config(extra);
+        let _ = app::create_sources(&config, &*log, 2);
+        let _ = app::create_topics(&config, &*log);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let hooks = app::bind_hooks(&config).unwrap().unwrap();
+        let clock = Arc::new(|| Timestamp::from_millis(wall_ms()));
+        let mut running = app::open(config, log.clone(), Mode::Embedded, clock, listener).unwrap();
+        let address = running.receive(hooks).unwrap().unwrap();
+        Site { address, running: Some(running), log }
+    }
+
+    /// Waits until records are written.
+    pub fn reachable(&self) {
+        let health = &self.running.as_ref().unwrap().health;
+        await_some("the log is reachable", Duration::from_secs(20), || {
+            std::thread::park_timeout(Duration::from_millis(5));
+            let checks = health.checks();
+            checks.iter().any(|(name, state)| name == "hooks" && state.is_ok()).then_some(())
+        });
+    }
+
+    /// All records of a topic.
+    pub fn records(&self, topic: &str) -> Vec<Record> {
+        let mut reader = self.log.reader().unwrap();
+        let partitions = self.log.describe(topic).unwrap().unwrap().partitions;
+        let mut out = Vec::new();
+        for partition in (0..partitions).map(|p| TopicPartition::new(topic, p)) {
+            let end = reader.bounds(&partition).unwrap().end;
+            reader.assign(&[(partition, Offset(0))]).unwrap();
+            let mut of_one = Vec::new();
+            while (of_one.len() as u64) < end.0 {
+                reader.poll(100, Duration::from_millis(100), &mut of_one).unwrap();
+            }
+            out.extend(of_one);
+        }
+        out
+    }
+
+    /// A body that HubSpot signed just now.
+    pub fn hubspot(&self, body: &[u8]) -> Ask {
+        sign::hubspot(SECRETS[0].1, URL, "/hubspot", body, wall_ms())
+    }
+
+    /// The metrics page.
+    pub fn metrics(&self) -> String {
+        let address = self.running.as_ref().unwrap().address;
+        Ask::get("/metrics").send(address).body
+    }
+
+    /// Ends it; whether all of it ended in time.
+    pub fn stop(&mut self) -> bool {
+        let running = self.running.take().unwrap();
+        running.stop.request(StopReason::Asked);
+        running.wait().1
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(running) = &self.running {
+            running.stop.request(StopReason::Asked);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Signs as the systems do.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
+
+use super::client::Ask;
+
+fn mac(secret: &str, message: &[u8]) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), message)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A webhook of HubSpot's, version 3.
+pub fn hubspot(secret: &str, url: &str, target: &str, body: &[u8], now_ms: i64) -> Ask {
+    let at = now_ms.to_string();
+    let message = [b"POST", url.as_bytes(), target.as_bytes(), body, at.as_bytes()].concat();
+    let signature = STANDARD.encode(mac(secret, &message));
+    let headers = [
+        ("X-HubSpot-Signature-v3", signature.as_str()),
+        ("X-HubSpot-Request-Timestamp", &at),
+        ("content-type", "application/json"),
+    ];
+    Ask::post(target, &headers, body)
+}
+
+/// A webhook of Stripe's.
+pub fn stripe(secret: &str, target: &str, body: &[u8], now_ms: i64) -> Ask {
+    let at = (now_ms / 1000).to_string();
+    let message = [at.as_bytes(), b".", body].concat();
+    let signature = format!("t={at},v1={}", hex(mac(secret, &message).as_ref()));
+    Ask::post(target, &[("Stripe-Signature", &signature)], body)
+}
+
+/// A webhook of Shopify's.
+pub fn shopify(secret: &str, target: &str, body: &[u8]) -> Ask {
+    let signature = STANDARD.encode(mac(secret, body));
+    Ask::post(target, &[("X-Shopify-Hmac-Sha256", &signature)], body)
+}
