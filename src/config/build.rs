@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::fault::{ConfigError, Fault, Origin};
 use super::leaf::{Given, show_duration};
@@ -54,8 +55,10 @@ fn unforeseen(error: config::ConfigError) -> ConfigError {
 fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config {
     let topics = Topics::new(&typed.app.name.0.0, typed.app.generation.0.0, &typed.topics);
     topics::check(reader, &topics);
-    let sources =
-        sources(reader, typed.sources.unwrap_or_default(), typed.money.currency.0, &topics);
+    let channels = Arc::new(define::channels(reader, typed.channels));
+    let currency = typed.money.currency.0;
+    let mut sources = sources(reader, typed.sources.unwrap_or_default(), currency, &topics);
+    sources.iter_mut().for_each(|s| s.reading.channels = channels.clone());
     let kafka = kafka(reader, typed.kafka, base, env);
     let http = http(reader, &typed.http);
     let publish = publish(reader, &typed.publish, &typed.topics, base);
@@ -143,6 +146,7 @@ fn sources(
             tenant: row.tenant.map(|t| t.0.0),
             currency: Some(row.currency.map_or(currency, |c| c.0)),
             fields: fields.map(|(native, field)| (native, field.0.0)).collect(),
+            ..Reading::default()
         };
         let topics: Vec<String> = row.topics.into_iter().map(|t| t.0.0).collect();
         if checked {

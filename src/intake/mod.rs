@@ -8,13 +8,16 @@ mod aircall;
 mod breaker;
 mod calendly;
 mod canonical;
+mod channels;
 mod close;
 mod customerio;
 mod draft;
 mod encode;
 mod envelope;
+mod form;
 mod hubspot;
 mod json;
+mod link;
 mod make;
 mod native;
 mod pipedrive;
@@ -91,6 +94,12 @@ impl Decoder {
     /// Decodes a record. `now` is the wall clock, against which the future is checked; replay
     /// passes `None`.
     pub fn take<'a>(&self, record: &'a Record, now: Option<Timestamp>) -> Intake<'a> {
+        let mut out = self.taken(record, now);
+        channels::fill(&self.reading, &mut out.events);
+        out
+    }
+
+    fn taken<'a>(&self, record: &'a Record, now: Option<Timestamp>) -> Intake<'a> {
         let mut out = Intake::default();
         match self.body(record) {
             Ok(body) => match native::take(self, record, body, now) {

@@ -198,7 +198,7 @@ pub fn take<'a>(
     let decode = decode_of(decoder.system)?;
     // The one system that posts forms.
     let is_form = decoder.system == System::Twilio && !body.trim_start().starts_with(['{', '[']);
-    let form = is_form.then(|| super::twilio::json_of_form(body.trim()));
+    let form = is_form.then(|| super::form::json_of_form(body.trim()));
     let body = form.as_deref().unwrap_or(body);
     let latest = canonical::latest(now, decoder.limits.future_limit);
     let context = Context { decoder, record, latest, wrapped_at: None, change: None };

@@ -1,7 +1,9 @@
 //! What a configured source is: which decoder reads it, and what it leaves to the configuration.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::channel::ChannelRules;
 use super::event::FieldName;
 use super::money::Currency;
 
@@ -74,6 +76,8 @@ pub struct Reading {
     /// The source's own fields, by their names there. Each takes the place of what fills the same
     /// canonical field otherwise.
     pub fields: BTreeMap<String, FieldName<'static>>,
+    /// How a channel is told where an event states none.
+    pub channels: Arc<ChannelRules>,
 }
 
 #[cfg(test)]
