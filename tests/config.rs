@@ -114,6 +114,7 @@ mod taken {
             "# [[stages.stage]]",
             "# [[directory.rep]]",
             "# [directory.members]",
+            "# [[channels.rule]]",
         ] {
             assert!(config::DEFAULT.lines().any(|l| l == table), "{table}");
         }
@@ -138,6 +139,9 @@ mod taken {
         assert_eq!(config.sources[0].topics, ["sales.events"]);
         assert_eq!(config.definition.directory.reps["r-17"].name.as_deref(), Some("Ana Costa"));
         assert_eq!(config.topics(), Config::defaults().topics());
+        let channels = &config.sources[0].reading.channels;
+        let named: Vec<&str> = channels.rules.iter().map(|r| r.channel.as_str()).collect();
+        assert_eq!((named, channels.default_grouping), (vec!["Brand search", "Events"], true));
     }
 
     #[test]

@@ -278,6 +278,26 @@ isd = "51234"
 }
 
 #[test]
+fn channel_rules() {
+    assert_snapshot!(refusal(
+        r#"
+[channels]
+default_groupings = true
+own_sites = ["https://www.acme.com/shop", "acme.com", ".acme.com"]
+
+[[channels.rule]]
+medium = ""
+channel = "none"
+
+[[channels.rule]]
+utm_medium = "cpc"
+chanel = "paid"
+"#
+    ));
+    assert_snapshot!(refusal("[[channels.rule]]\nchannel = \"all\"\n"));
+}
+
+#[test]
 fn a_file_that_is_not_toml() {
     assert_snapshot!(refusal(
         "[app]\nname = sales\n[kafka]\nbrokers = \"a:1\"\nbrokers = \"b:2\"\n"

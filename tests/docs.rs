@@ -15,3 +15,13 @@ fn generated_pages_are_fresh() {
     check("metrics.md", &reference::metrics());
     check("events-reference.md", &reference::events());
 }
+
+/// What the page on sources says of channels is a configuration that loads.
+#[test]
+fn the_channels_of_the_page_on_sources_load() {
+    let page = include_str!("../docs/sources.md");
+    let block = page.split("```toml\n").find(|block| block.starts_with("[channels]"));
+    let block = block.and_then(|block| block.split("```").next()).expect("it is there");
+    let config = tidemark::config::Config::from_toml(block, "sources.md", std::iter::empty());
+    config.unwrap_or_else(|e| panic!("{e}"));
+}

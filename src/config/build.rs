@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::fault::{ConfigError, Fault, Origin};
 use super::leaf::{Given, show_duration};
@@ -55,7 +56,9 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     let topics = Topics::new(&typed.app.name.0.0, typed.app.generation.0.0, &typed.topics);
     topics::check(reader, &topics);
     let rows = typed.sources.unwrap_or_default();
-    let sources = sources(reader, rows, typed.money.currency.0, &topics, base);
+    let channels = Arc::new(define::channels(reader, typed.channels));
+    let mut sources = sources(reader, rows, typed.money.currency.0, &topics, base);
+    sources.iter_mut().for_each(|s| s.reading.channels = channels.clone());
     let kafka = kafka(reader, typed.kafka, base, env);
     let http = http(reader, &typed.http);
     let hooks = hooks::hooks(reader, typed.hooks, &sources, base, env);
@@ -154,6 +157,7 @@ fn sources(
             currency: Some(row.currency.map_or(currency, |c| c.0)),
             fields: fields.map(|(native, field)| (native, field.0.0)).collect(),
             mapping,
+            ..Reading::default()
         };
         let topics: Vec<String> = row.topics.into_iter().map(|t| t.0.0).collect();
         if checked {

@@ -8,6 +8,7 @@ use super::fault::Origin;
 use super::leaf::{Given, show_duration};
 use super::read::{Reader, child};
 use super::typed::{self, DimensionSet, RepRow, StageRow};
+use crate::model::channel::{ChannelRule, ChannelRules, Origins};
 use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
 use crate::model::slice::Retention;
 use crate::model::time::Span;
@@ -266,4 +267,23 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
         out.members.insert(dimension, values.into_iter().map(|v| v.0).collect());
     }
     out
+}
+
+/// How channels are told.
+pub(super) fn channels(reader: &mut Reader, typed: typed::Channels) -> ChannelRules {
+    let mut rules = Vec::new();
+    for (i, row) in typed.rule.into_iter().flatten().enumerate() {
+        let [medium, source, referrer, campaign] =
+            [row.medium, row.source, row.referrer, row.campaign].map(|p| p.map(|p| p.0.0));
+        let rule = ChannelRule { medium, source, referrer, campaign, channel: row.channel.0 };
+        let key = format!("channels.rule[{i}]");
+        if rule.matches(&Origins::default()) && !reader.faulty(&["channels"]) {
+            let what = format!("the rule for \"{}\" names nothing that must match", rule.channel);
+            let mend = "name medium, source, referrer or campaign; * stands for any characters";
+            reader.fault(&key, what, mend);
+        }
+        rules.push(rule);
+    }
+    let own_sites = typed.own_sites.into_iter().map(|site| site.0.0).collect();
+    ChannelRules { rules, default_grouping: typed.default_grouping.0, own_sites }
 }

@@ -9,7 +9,9 @@ use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
 use super::properties::{self, PropertyText};
 use super::shape::{Key, Shape, Shaped, Table, map, table};
-use super::words::{self, Brokers, Dimension, FieldText, Name, Rolling, SetName, TopicName, Zone};
+use super::words::{
+    self, Brokers, Dimension, FieldText, Name, Pattern, Rolling, SetName, Site, TopicName, Zone,
+};
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
 use crate::model::money::Currency;
@@ -36,6 +38,7 @@ table! {
         attribution: Credit,
         stages: Stages,
         directory: Directory,
+        channels: Channels,
         publish: Publish,
         intake: Intake,
         http: Http,
@@ -125,6 +128,18 @@ table! {
     DirectoryFile {
         rep: Option<Vec<RepRow>>,
         members: Option<Members>,
+    }
+    Channels {
+        default_grouping: Given<bool>,
+        own_sites: Vec<Given<Site>>,
+        rule: Option<Vec<ChannelRow>>,
+    }
+    ChannelRow {
+        medium: Option<Given<Pattern>>,
+        source: Option<Given<Pattern>>,
+        referrer: Option<Given<Pattern>>,
+        campaign: Option<Given<Pattern>>,
+        channel: Given<String>,
     }
     Publish {
         publish_interval: Given<Positive>,

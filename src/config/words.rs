@@ -6,6 +6,7 @@ use super::OnGap;
 use super::leaf::{Leaf, Problem, Raw, clip, text};
 use super::near::{did_you_mean, nearest};
 use crate::model::calendar::Calendar;
+use crate::model::channel::{Glob, host};
 use crate::model::definition::Attribution;
 use crate::model::event::{Field, FieldName, Status};
 use crate::model::money::Currency;
@@ -286,6 +287,40 @@ fn own_name(name: &str) -> String {
         "industry".to_owned()
     } else {
         plain
+    }
+}
+
+/// A pattern of texts.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern(pub(super) Glob);
+
+impl Leaf for Pattern {
+    fn read(raw: Raw<'_>) -> Result<Pattern, Problem> {
+        let text = String::read(raw)?;
+        if text.chars().count() > 200 {
+            let what = format!("the pattern \"{}\" is longer than 200 characters", clip(&text));
+            return Err(Problem::new(what, "shorten it: * stands for any characters"));
+        }
+        Ok(Pattern(Glob::new(&text)))
+    }
+}
+
+/// A site of one's own, as a host.
+#[derive(Clone, Debug)]
+pub(super) struct Site(pub(super) String);
+
+impl Leaf for Site {
+    fn read(raw: Raw<'_>) -> Result<Site, Problem> {
+        let text = String::read(raw)?.to_lowercase();
+        match host(&text) {
+            Some(host) if host == text && !text.starts_with('.') => Ok(Site(text)),
+            found => {
+                let usual = "write the host alone, all below it is meant too: \"example.com\"";
+                let mend = found.filter(|host| !host.starts_with('.'));
+                let mend = mend.map_or(usual.to_owned(), |host| format!("write \"{host}\""));
+                Err(Problem::new(format!("\"{}\" is not the host of a site", clip(&text)), mend))
+            }
+        }
     }
 }
 

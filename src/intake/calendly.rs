@@ -3,6 +3,7 @@
 //! the outcome `rescheduled` and not `canceled`.
 
 use super::json::Object;
+use super::link;
 use super::make::{How, Outline, Unit, required};
 use super::native::{Context, Out, id_of, unknown_shape};
 use crate::model::deadletter::Reason;
@@ -36,16 +37,7 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
         outline.put(FieldName::Known(Field::Done), Value::Bool(false));
     }
     if let Some(tracking) = payload.object("tracking") {
-        for (name, field) in [
-            ("utm_campaign", Field::Campaign),
-            ("utm_medium", Field::Channel),
-            ("utm_source", Field::Source),
-        ] {
-            let json = tracking.get(name);
-            if !json.is_empty() {
-                outline.field(context, field, json, &how)?;
-            }
-        }
+        link::tags(context, &tracking, &mut outline)?;
     }
     if let Some(meeting) = payload.object("scheduled_event") {
         outline.field(context, Field::PlannedAt, meeting.get("start_time"), &how)?;

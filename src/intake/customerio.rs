@@ -12,14 +12,14 @@ use crate::model::source::Unread;
 /// Reads one element.
 pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<(), Reason> {
     let kind = (object.text("object_type"), object.text("metric"));
-    let (Some(channel), Some(metric)) = kind else {
+    let (Some(medium), Some(metric)) = kind else {
         return Err(unknown_shape("object_type and metric"));
     };
     let touch = match &*metric {
         "opened" => "open",
         "clicked" => "click",
         _ => {
-            out.ignore(Unread::TypeNotRead, format!("{channel} {metric}"));
+            out.ignore(Unread::TypeNotRead, format!("{medium} {metric}"));
             return Ok(());
         }
     };
@@ -27,7 +27,7 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
     let moment = required(context, "timestamp", object.get("timestamp"), Unit::Seconds)?;
     let mut outline = Outline::new(EntityKind::Touch, &*id, Op::Create, moment);
     outline.text(Field::ActivityKind, touch);
-    outline.text(Field::Channel, channel);
+    outline.text(Field::Medium, medium);
     let data = object.object("data").unwrap_or_default();
     let person = data.object("identifiers").and_then(|ids| ids.text("id"));
     if let Some(person) = person.or_else(|| data.text("customer_id")) {

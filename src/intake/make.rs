@@ -192,6 +192,11 @@ impl Outline {
         self.put(FieldName::Known(Field::Status), Value::Status(status));
     }
 
+    /// Whether it brings the entity into being.
+    pub fn creates(&self) -> bool {
+        self.op == Op::Create
+    }
+
     /// Whether something is stated of the field.
     pub fn states(&self, field: Field) -> bool {
         self.set.iter().any(|(name, _)| *name == FieldName::Known(field))

@@ -263,7 +263,7 @@ fn form(decoder: &Decoder, mapping: Option<&Mapping>, body: &str) -> Option<Stri
     match mapping {
         Some(mapping) => (mapping.body == Body::Form).then(|| super::mapping::json_of_form(body)),
         // The one native system that posts forms.
-        None => (decoder.system == System::Twilio).then(|| super::twilio::json_of_form(body)),
+        None => (decoder.system == System::Twilio).then(|| super::form::json_of_form(body)),
     }
 }
 

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use super::json::{Json, Object};
+use super::link;
 use super::make::{How, Moment, Outline, Unit, missing, required};
 use super::native::{Context, Out, unknown_shape};
 use crate::model::deadletter::{Code, Reason};
@@ -125,9 +126,9 @@ fn track(context: &Context<'_>, call: &Call<'_, '_>, out: &mut Out) -> Result<()
         "Subscription Cancelled" | "Subscription Canceled" | "Subscription Ended" => {
             subscription(context, call, Op::Update, Field::EndedAt, out)
         }
-        "Email Opened" => touch(context, call, "open", "email", out),
-        "Email Link Clicked" => touch(context, call, "click", "email", out),
-        "Form Submitted" => touch(context, call, "form", "web", out),
+        "Email Opened" => touch(context, call, "open", Some("email"), out),
+        "Email Link Clicked" => touch(context, call, "click", Some("email"), out),
+        "Form Submitted" => touch(context, call, "form", None, out),
         other => {
             out.ignore(Unread::TypeNotRead, other);
             Ok(())
@@ -179,28 +180,28 @@ impl Call<'_, '_> {
     ) -> Result<(), Reason> {
         let currency = self.properties.text("currency");
         let how = How { currency: currency.as_deref(), ..How::plain(Unit::Epoch) };
-        let mut channel = false;
         for (name, json) in self.properties.iter() {
             if let Some(field) = context.field(name, table) {
-                channel |= field == FieldName::Known(Field::Channel);
                 outline.state(context, &field, json, &how)?;
             }
         }
         let campaign = self.whole.object("context").and_then(|c| c.object("campaign"));
         if let Some(campaign) = campaign {
             for (name, field) in
-                [("name", Field::Campaign), ("medium", Field::Channel), ("source", Field::Source)]
+                [("name", Field::Campaign), ("medium", Field::Medium), ("source", Field::Source)]
             {
                 let json = campaign.get(name);
                 // What the event itself says goes before; that an e-mail is one, it need not say.
-                let stated = match field {
-                    Field::Channel => channel,
-                    _ => outline.states(field),
-                };
+                let stated = field != Field::Medium && outline.states(field);
                 if !json.is_empty() && !stated {
                     outline.field(context, field, json, &how)?;
                 }
             }
+        }
+        // Later pages say nothing of what brought someone.
+        let page = self.whole.object("context").and_then(|c| c.object("page"));
+        if let Some(page) = page.filter(|_| outline.creates()) {
+            link::referred(context, page.get("referrer"), page.get("url"), &mut outline);
         }
         out.event(context, outline, &self.id)
     }
@@ -291,12 +292,14 @@ fn touch(
     context: &Context<'_>,
     call: &Call<'_, '_>,
     kind: &str,
-    channel: &str,
+    medium: Option<&str>,
     out: &mut Out,
 ) -> Result<(), Reason> {
     let mut outline = Outline::new(EntityKind::Touch, &*call.id, Op::Create, call.moment);
     outline.text(Field::ActivityKind, kind);
-    outline.text(Field::Channel, channel);
+    if let Some(medium) = medium {
+        outline.text(Field::Medium, medium);
+    }
     outline.text(Field::Contact, call.person()?);
     let campaign = ["campaign_name", "campaign_id"].iter().find_map(|n| call.properties.text(n));
     if let Some(campaign) = campaign {
@@ -312,5 +315,5 @@ fn visit(context: &Context<'_>, call: &Call<'_, '_>, out: &mut Out) -> Result<()
         out.ignore(Unread::SaysNothingAlone, "a page without a campaign");
         return Ok(());
     }
-    touch(context, call, "visit", "web", out)
+    touch(context, call, "visit", None, out)
 }

@@ -36,7 +36,7 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
     let moment = required(context, "timestamp", object.get("timestamp"), Unit::Seconds)?;
     let mut outline = Outline::new(EntityKind::Touch, &*id, Op::Create, moment);
     outline.text(Field::ActivityKind, touch);
-    outline.text(Field::Channel, "email");
+    outline.text(Field::Medium, "email");
     for (name, json) in object.iter() {
         if let Some(field) = context.field(name, TOUCH) {
             outline.state(context, &field, json, &How::plain(Unit::Seconds))?;

@@ -4,7 +4,8 @@
 
 use rust_decimal::Decimal;
 
-use super::json::Object;
+use super::json::{Json, Object};
+use super::link;
 use super::make::{How, Outline, Unit, hashed, money, required};
 use super::native::{Context, Out, id_of, unknown_shape};
 use crate::model::deadletter::{Code, Reason};
@@ -102,8 +103,16 @@ fn order(
         None => (object.get("total_price"), object.text("currency")),
     };
     let how = How { currency: currency.as_deref(), ..plain() };
+    if let Some(address) = object.text("landing_site") {
+        link::landed(&address, outline);
+    }
+    link::referred(context, object.get("referring_site"), Json::NULL, outline);
+    let brought = outline.states(Field::Medium) || outline.states(Field::Referrer);
     for (name, json) in object.iter() {
-        if let Some(field) = context.field(name, ORDER) {
+        let field = context.field(name, ORDER);
+        // That it was bought in the web shop says less than what led there.
+        let is_shop = name == "source_name" && field == Some(FieldName::Known(Field::Channel));
+        if let Some(field) = field.filter(|_| !(is_shop && brought)) {
             outline.state(context, &field, json, &how)?;
         }
     }

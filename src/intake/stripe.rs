@@ -8,6 +8,7 @@
 use rust_decimal::Decimal;
 
 use super::json::{Json, Object};
+use super::link;
 use super::make::{How, Moment, Outline, Unit, missing, money, required};
 use super::native::{Context, Out, id_of, unknown_shape};
 use crate::model::deadletter::Reason;
@@ -114,6 +115,19 @@ impl Told<'_, '_> {
         }
     }
 
+    /// The event, with what its metadata say of the link that led to it.
+    fn emit(
+        &self,
+        context: &Context<'_>,
+        mut outline: Outline,
+        out: &mut Out,
+    ) -> Result<(), Reason> {
+        if let Some(metadata) = self.object.object("metadata") {
+            link::tags(context, &metadata, &mut outline)?;
+        }
+        out.event(context, outline, self.id)
+    }
+
     /// Whether an update touched nothing that is read.
     fn is_idle(&self, reads: &[&str], table: &[(&str, Field)]) -> bool {
         let Some(previous) = self.previous.as_ref().filter(|_| self.kind.ends_with(".updated"))
@@ -163,7 +177,7 @@ fn in_minor(currency: Option<&str>) -> How<'_> {
 fn customer(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<(), Reason> {
     let op = if told.kind == "customer.deleted" { Op::Delete } else { Op::Create };
     let outline = told.outline(EntityKind::Lead, &id_of(told.object, "id")?, op);
-    out.event(context, outline, told.id)
+    told.emit(context, outline, out)
 }
 
 fn subscription(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<(), Reason> {
@@ -198,7 +212,7 @@ fn subscription(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Re
     if let Some(details) = told.object.object("cancellation_details") {
         outline.field(context, Field::Reason, details.get("reason"), &in_minor(None))?;
     }
-    out.event(context, outline, told.id)
+    told.emit(context, outline, out)
 }
 
 fn price_of<'a>(item: &Object<'a>) -> Option<Object<'a>> {
@@ -257,7 +271,7 @@ fn invoice(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<
             outline.field(context, Field::PaidAt, transitions.get("paid_at"), &in_minor(None))?;
         }
     }
-    out.event(context, outline, told.id)
+    told.emit(context, outline, out)
 }
 
 /// The amount of an invoice is told by the invoice; of another charge by the charge.
@@ -276,7 +290,7 @@ fn charge(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<(
         }
         let mut outline = told.outline(EntityKind::Invoice, &invoice, Op::Update);
         outline.field(context, Field::Refunded, refunded, &how)?;
-        return out.event(context, outline, told.id);
+        return told.emit(context, outline, out);
     }
     let intent = reference(told.object.get("payment_intent")).text();
     let id = match intent {
@@ -295,7 +309,7 @@ fn charge(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<(
         }
         _ => {}
     }
-    out.event(context, outline, told.id)
+    told.emit(context, outline, out)
 }
 
 /// A payment intent, and the checkout that led to it, are one order.
@@ -318,5 +332,5 @@ fn payment(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<
     if matches!(told.object.text(state).as_deref(), Some("paid" | "succeeded")) {
         outline.put(FieldName::Known(Field::PaidAt), Value::Time(told.moment.at));
     }
-    out.event(context, outline, told.id)
+    told.emit(context, outline, out)
 }

@@ -12,8 +12,9 @@ use crate::model::source::Unread;
 /// What a form may hand through in hidden fields.
 const HIDDEN: &[(&str, Field)] = &[
     ("utm_campaign", Field::Campaign),
-    ("utm_medium", Field::Channel),
+    ("utm_medium", Field::Medium),
     ("utm_source", Field::Source),
+    ("referrer", Field::Referrer),
     ("contact_id", Field::Contact),
     ("user_id", Field::Contact),
     ("deal_id", Field::Deal),
@@ -57,7 +58,7 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
             survey.whole(Field::ScaleMax, 10);
         }
         for (native, json) in hidden.iter() {
-            let field = context.field(native, &HIDDEN[5..]).filter(|_| !json.is_empty());
+            let field = context.field(native, &HIDDEN[6..]).filter(|_| !json.is_empty());
             if let Some(field) = field {
                 survey.state(context, &field, json, &how)?;
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::channel::ChannelRules;
 use super::event::FieldName;
 use super::mapping::Mapping;
 use super::money::Currency;
@@ -99,6 +100,8 @@ pub struct Reading {
     pub fields: BTreeMap<String, FieldName<'static>>,
     /// What reads its records, where no decoder does.
     pub mapping: Option<Arc<Mapping>>,
+    /// How a channel is told where an event states none.
+    pub channels: Arc<ChannelRules>,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use tidemark::config::Config;
 use tidemark::intake::Decoder;
 use tidemark::model::event::{Event, Field, FieldName, Op, Value};
 use tidemark::model::source::System;
@@ -171,7 +172,38 @@ fn fields_of_the_configuration_win_over_what_a_decoder_fills() {
     let told = events(&segment, call);
     assert_eq!(get(&told[0], Field::Amount), "2.5 USD");
     assert_eq!(get(&told[0], Field::Campaign), "Ours");
-    assert_eq!(get(&told[0], Field::Channel), "email");
+    assert_eq!(get(&told[0], Field::Channel), "Email");
+    let segment = mapped(System::Segment, &[("way", Field::Channel)]);
+    assert_eq!(get(&events(&segment, call)[0], Field::Channel), "", "only from the own field");
+}
+
+/// The company's own sites brought nobody, whichever system tells of them.
+#[test]
+fn own_sites_are_no_referrers_and_own_rules_hold_for_all_systems() {
+    let rules = |text: &str| {
+        let config = Config::from_toml(text, "test", std::iter::empty()).unwrap();
+        config.sources[0].reading.channels.clone()
+    };
+    let channels = rules(
+        "[[sources]]\nname = \"s\"\ntopics = [\"t\"]\n[channels]\nown_sites = [\"ours.example\"]\n\
+         [[channels.rule]]\nsource = \"Trade Show*\"\nchannel = \"Events\"\n",
+    );
+    let with = |system| {
+        let mut decoder = decoder(system);
+        decoder.reading.channels = channels.clone();
+        decoder
+    };
+    let order = r#"{"id":1,"financial_status":"paid","total_price":"12.00","currency":"USD","source_name":"web",
+        "updated_at":"2026-03-02T09:00:00Z","referring_site":"https://www.ours.example/cart"}"#;
+    let told = events(&with(System::Shopify), order);
+    assert_eq!(get(&told[0], Field::Channel), "web");
+    assert_eq!(get(&told[0], Field::Referrer), "");
+    let told = events(&decoder(System::Shopify), order);
+    assert_eq!(get(&told[0], Field::Channel), "Referral");
+    let show = r#"{"id":"1","entity":{"type":"lead","id":"L"},"op":"create",
+        "time":"2026-03-02T09:00:00Z","set":{"source":"Trade Show Berlin"}}"#;
+    assert_eq!(get(&events(&with(System::Canonical), show)[0], Field::Channel), "Events");
+    assert_eq!(get(&events(&decoder(System::Canonical), show)[0], Field::Channel), "");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::intake::twilio::plain;
+use crate::intake::form::plain;
 
 /// Names inside a name; what is deeper is one name.
 const DEPTH: usize = 6;
