@@ -1,10 +1,11 @@
 //! Signs as the systems do.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-use super::client::Ask;
+use crate::client::Ask;
 
 fn mac(secret: &str, message: &[u8]) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), message)
