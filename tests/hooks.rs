@@ -4,6 +4,8 @@
 mod client;
 #[path = "hooks/fixture.rs"]
 mod fixture;
+#[path = "hooks/shared.rs"]
+mod shared;
 #[path = "hooks/sign.rs"]
 mod sign;
 #[path = "support/mod.rs"]
@@ -362,4 +364,28 @@ fn the_embedded_log_keeps_what_was_answered() {
     drop(site);
     let site = Site::over(open(), "");
     assert_eq!(site.records("crm.raw")[0].value.as_deref(), Some(BODY));
+}
+
+/// The page about webhooks: its examples load, and it names every way of signing.
+#[test]
+fn the_page_about_webhooks_is_true() {
+    let page = include_str!("../docs/webhooks.md");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shop");
+    std::fs::write(&file, "hunter2").unwrap();
+    let env = ["HUBSPOT_CLIENT_SECRET", "STRIPE_WEBHOOK_SECRET"];
+    let mut examples = 0;
+    for example in page.split("```toml\n").skip(1) {
+        let text = example.split("```").next().unwrap();
+        let text = text.replace("/run/secrets/shop", file.to_str().unwrap());
+        let env = env.map(|name| (name.to_owned(), "hunter2".to_owned()));
+        let config = tidemark::config::Config::from_toml(&text, "page", env.into_iter());
+        let config = config.unwrap_or_else(|e| panic!("{e}"));
+        assert!(!config.hooks.unwrap().endpoints.is_empty());
+        examples += 1;
+    }
+    assert_eq!(examples, 2);
+    for preset in tidemark::verify::presets::PRESETS {
+        assert!(page.contains(&format!("`{}`", preset.name)), "{}", preset.name);
+    }
 }
