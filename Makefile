@@ -36,6 +36,7 @@ bench: ## Benchmarks of the folds, and end to end on a real Kafka
 	$(CARGO) bench --locked
 	scripts/kafka run -- $(CARGO) run --release --locked --example bench_kafka
 	scripts/kafka run -- $(CARGO) run --release --locked --example bench_restore
+	scripts/kafka run -- $(CARGO) run --release --locked --example bench_hooks
 
 fuzz: ## Fuzz the parsers of outside bytes for SECONDS_EACH (default 60); needs cargo-fuzz
 	scripts/fuzz

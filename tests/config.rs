@@ -45,7 +45,7 @@ mod taken {
         assert_eq!(config.publish.image_cache, None);
         assert_eq!((config.intake.max_record_bytes, config.intake.max_array), (1 << 20, 1000));
         assert_eq!(config.http.listen.to_string(), "127.0.0.1:9464");
-        assert!(!config.http.allow_remote);
+        assert!(!config.http.allow_remote && config.hooks.is_none());
         assert_eq!(
             (config.limits.max_series, config.limits.max_series_per_family),
             (50_000, 10_000)
@@ -110,6 +110,8 @@ mod taken {
         for table in [
             "[kafka.properties]",
             "# [[sources]]",
+            "# [[hooks.endpoint]]",
+            "# [hooks.endpoint.scheme]",
             "[segments.budget]",
             "# [[stages.stage]]",
             "# [[directory.rep]]",
@@ -130,12 +132,20 @@ mod taken {
                 !key.trim_matches('"').contains(' ') && value.starts_with(['"', '[', '{'])
             });
             let skipped = bare.starts_with("file =") || bare.contains("kafka-password");
+            // Secrets in files are elsewhere than here.
+            let bare =
+                bare.replace("file = \"/run/secrets/meta-app-secret\"", "env = \"META_SECRET\"");
             let live = !line.starts_with('#')
                 || (!skipped && (is_key || bare.starts_with('[')) && !bare.ends_with('.'));
-            text.push_str(if live { bare } else { "" });
+            text.push_str(if live { &bare } else { "" });
             text.push('\n');
         }
-        let config = read(&text, &[]).unwrap_or_else(|e| panic!("{e}"));
+        let secrets = ["HUBSPOT_CLIENT_SECRET", "META_SECRET", "META_VERIFY_TOKEN", "OTHER_SECRET"];
+        let config = read(&text, &secrets.map(|name| (name, "hunter2")));
+        let config = config.unwrap_or_else(|e| panic!("{e}"));
+        let hooks = config.hooks.as_ref().unwrap();
+        assert_eq!(hooks.endpoints.len(), 3);
+        assert!(!format!("{:?}{}{}", config, config.print(), config.summary()).contains("hunter2"));
         assert_eq!(config.sources[0].topics, ["sales.events"]);
         assert_eq!(config.definition.directory.reps["r-17"].name.as_deref(), Some("Ana Costa"));
         assert_eq!(config.topics(), Config::defaults().topics());

@@ -377,6 +377,82 @@ topics = ["legacy"]
 }
 
 #[test]
+fn what_is_wrong_with_a_receiver() {
+    let hooks =
+        "[[sources]]\nname = \"crm\"\ntopics = [\"a\"]\n[hooks]\nlisten = \"127.0.0.1:1\"\n";
+    let said = |more: &str| refusal(&format!("{hooks}{more}"));
+    assert_snapshot!(said(
+        r#"
+[[hooks.endpoint]]
+path = "/a"
+source = "crn"
+verify = "stripe"
+secrets = [{ env = "NOT_SET" }]
+[[hooks.endpoint]]
+path = "/a"
+source = "crm"
+verify = "hubspot"
+secrets = [{ file = "/nowhere/secret" }]
+[[hooks.endpoint]]
+path = "/b"
+source = "crm"
+verify = "shopify"
+[[hooks.endpoint]]
+path = "/c"
+source = "crm"
+verify = "none"
+secrets = [{ env = "NOT_SET" }]
+[[hooks.endpoint]]
+path = "/d"
+source = "crm"
+[[hooks.endpoint]]
+path = "/e"
+source = "crm"
+verify = "meta"
+secrets = [{ file = "/nowhere/secret" }]
+headers = ["Authorization"]
+[[hooks.endpoint]]
+path = "/f"
+source = "crm"
+secrets = [{ env = "NOT_SET" }]
+[hooks.endpoint.scheme]
+algorithm = "hmac-sha256"
+signature = { header = "x-signature" }
+message = ["{timestamp}"]
+"#
+    ));
+    assert_snapshot!(said(
+        r#"
+[[hooks.endpoint]]
+path = "no slash"
+source = "crm"
+verify = "hubspot4"
+secrets = ["hunter2"]
+[[hooks.endpoint]]
+path = "/b"
+source = "crm"
+verify = "shopify"
+secrets = [
+  "hunter2",
+]
+verify_token = "hunter2"
+[[hooks.endpoint]]
+path = "/c"
+source = "crm"
+[hooks.endpoint.scheme]
+message = ["{bdoy}"]
+"#
+    ));
+    assert_snapshot!(refusal(
+        "[hooks]\nlisten = \"0.0.0.0:1\"\npublic_url = \"hooks.example.com\"\n"
+    ));
+    assert_snapshot!(refusal("[hooks]\nlisten = \"0.0.0.0:1\"\nmax_buffered = \"2KiB\"\n"));
+    assert_snapshot!(refusal(
+        "[[sources]]\nname = \"a\"\ntopics = [\"a\"]\n[[hooks.endpoint]]\npath = \"/a\"\nsource = \"a\"\nverify = \"none\"\n"
+    ));
+}
+
+#[test]
 fn what_is_wrong_with_a_secret_is_told_without_it() {
     assert_snapshot!(refusal(
         r#"

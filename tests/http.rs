@@ -307,6 +307,10 @@ async fn promtool_finds_nothing_to_say() {
     t.stopped(Stage::Intake, "sales-0");
     t.panicked("ledger");
     t.series_dropped("tidemark_rep_win_ratio", 1);
+    t.hook_request("/hubspot", "accepted");
+    t.hook_took(Duration::from_millis(1));
+    t.hook_bytes("/hubspot", 1);
+    t.hook_waiting(1);
     let (_, _, page) = get(&state, "/metrics").await;
     for (name, ..) in tidemark::telemetry::table() {
         let linux = cfg!(target_os = "linux") || !name.starts_with("process_");

@@ -121,10 +121,8 @@ impl Leaf for Part {
                 "{header:…}",
             ];
             let what = format!("\"{}\" is not a part of a message", clip(text));
-            let mend = format!(
-                "{}; any other text without braces stands for itself",
-                did_you_mean(text, &names)
-            );
+            let near = did_you_mean(text, &names);
+            let mend = format!("{near} (a text without braces stands for itself)");
             Problem::new(what, mend)
         })
     }

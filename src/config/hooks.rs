@@ -1,5 +1,6 @@
 //! The webhook receiver, from as typed to as meant.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -123,11 +124,11 @@ pub(super) fn hooks(
     }
     let public_url = typed.public_url.map(|url| url.0.0);
     let around = Around { sources, public_url: public_url.as_deref(), base, env };
-    let mut endpoints: Vec<Hook> = Vec::new();
+    let (mut endpoints, mut paths) = (Vec::new(), BTreeSet::new());
     // Rows with faults are left out, and the indices behind them no longer match.
     for (i, row) in rows.into_iter().enumerate().filter(|_| checked) {
         let at = format!("hooks.endpoint[{i}]");
-        if endpoints.iter().any(|e| e.path == row.path.0.0) {
+        if !paths.insert(row.path.0.0.clone()) {
             let what = format!("there are two endpoints \"{}\"", row.path.0.0);
             reader.fault(&format!("{at}.path"), what, "give each a path of its own");
         }

@@ -1,5 +1,5 @@
 //! The HTTP edge: the page, the API, `/metrics` and health. Read only: nothing here changes a
-//! number.
+//! number. Beside it, on a listener of its own, the receiver of webhooks ([`hooks`]).
 //!
 //! The router is built apart from serving, so that tests call it without a socket.
 

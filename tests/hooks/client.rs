@@ -1,4 +1,5 @@
 //! An HTTP client that does what it is told, also what no client should do.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

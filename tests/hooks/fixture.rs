@@ -1,7 +1,7 @@
 //! A receiver of the test's own, over a log that the test can look into and hurt.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use tidemark::app::{self, Running};
@@ -9,7 +9,10 @@ use tidemark::clock::wall_ms;
 use tidemark::config::Config;
 use tidemark::http::Mode;
 use tidemark::log::memory::MemoryLog;
-use tidemark::log::{Log, Offset, Record, TopicPartition};
+use tidemark::log::{
+    Log, LogError, Member, Offset, Outgoing, Reader, Record, TopicInfo, TopicPartition, TopicSpec,
+    Writer,
+};
 use tidemark::model::time::Timestamp;
 use tidemark::runtime::StopReason;
 
@@ -67,6 +70,16 @@ path = "/mailchimp"
 source = "any"
 verify = "mailchimp"
 secrets = [{ env = "META_TOKEN" }]
+[[hooks.endpoint]]
+path = "/own"
+source = "any"
+secrets = [{ env = "META" }]
+max_age = "1m"
+[hooks.endpoint.scheme]
+algorithm = "hmac-sha256"
+message = ["{header:x-id}", "/", "{timestamp}", "/", "{body}"]
+signature = { header = "x-sig", encoding = "base64", prefix = "v0=" }
+timestamp = { header = "x-at", unit = "ms" }
 [[hooks.endpoint]]
 path = "/open"
 source = "any"
@@ -126,6 +139,26 @@ impl Site {
         });
     }
 
+    /// Waits until so many requests wait for their turn.
+    pub fn waiting(&self, n: usize) {
+        self.until("requests wait", |page| page.contains(&format!("tidemark_hook_waiting {n}\n")));
+    }
+
+    /// Waits until a request is believed, and with the writer.
+    pub fn held(&self) {
+        self.until("a request is held", |page| {
+            page.contains("tidemark_hook_bytes_total{")
+                && page.contains("tidemark_hook_waiting 0\n")
+        });
+    }
+
+    fn until(&self, what: &str, mut holds: impl FnMut(&str) -> bool) {
+        await_some(what, Duration::from_secs(20), || {
+            std::thread::park_timeout(Duration::from_millis(5));
+            holds(&self.metrics()).then_some(())
+        });
+    }
+
     /// All records of a topic.
     pub fn records(&self, topic: &str) -> Vec<Record> {
         let mut reader = self.log.reader().unwrap();
@@ -167,5 +200,83 @@ impl Drop for Site {
         if let Some(running) = &self.running {
             running.stop.request(StopReason::Asked);
         }
+    }
+}
+
+/// A log in memory whose writers do as the test says.
+#[derive(Clone, Default)]
+pub struct Hurt {
+    inner: MemoryLog,
+    how: Arc<(Mutex<How>, Condvar)>,
+}
+
+/// What a writer does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum How {
+    /// What it is asked to.
+    #[default]
+    Well,
+    /// It cannot reach the log.
+    Away,
+    /// It waits until it does something else.
+    Stuck,
+}
+
+impl Hurt {
+    pub fn set(&self, how: How) {
+        *self.how.0.lock().unwrap() = how;
+        self.how.1.notify_all();
+    }
+
+    fn asked(&self) -> Result<(), LogError> {
+        let how = self.how.0.lock().unwrap();
+        let how = self.how.1.wait_while(how, |how| *how == How::Stuck).unwrap();
+        match *how {
+            How::Away => Err(LogError::Unavailable("as the test says".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Log for Hurt {
+    fn cluster_id(&self) -> Result<String, LogError> {
+        self.inner.cluster_id()
+    }
+
+    fn describe(&self, topic: &str) -> Result<Option<TopicInfo>, LogError> {
+        self.asked()?;
+        self.inner.describe(topic)
+    }
+
+    fn create(&self, spec: &TopicSpec) -> Result<bool, LogError> {
+        self.inner.create(spec)
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, LogError> {
+        Ok(Box::new(HurtWriter { log: self.clone(), inner: self.inner.writer()? }))
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, LogError> {
+        self.inner.reader()
+    }
+
+    fn join(&self, group: &str, topics: &[&str]) -> Result<Box<dyn Member>, LogError> {
+        self.inner.join(group, topics)
+    }
+}
+
+struct HurtWriter {
+    log: Hurt,
+    inner: Box<dyn Writer>,
+}
+
+impl Writer for HurtWriter {
+    fn send(&mut self, out: Outgoing) -> Result<(), LogError> {
+        self.inner.send(out)
+    }
+
+    fn flush(&mut self, within: Duration) -> Result<(), LogError> {
+        self.log.asked()?;
+        self.inner.flush(within)
     }
 }

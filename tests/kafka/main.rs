@@ -7,15 +7,22 @@ mod broker;
 mod conserve;
 mod deadletters;
 mod faults;
+mod hooks;
 mod order;
 mod refusals;
 mod scale;
+
+#[path = "../hooks/client.rs"]
+mod client;
 
 #[path = "../support/cluster.rs"]
 mod cluster;
 
 #[path = "../support/job.rs"]
 mod job;
+
+#[path = "../hooks/sign.rs"]
+mod sign;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
@@ -79,6 +80,8 @@ pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Longest challenge that is sent back, bytes.
 const CHALLENGE: usize = 1024;
+/// Of a body that is refused, so many times the largest one is read over.
+const DRAINED: usize = 4;
 /// Least time between two warnings of one endpoint.
 const WARN: Duration = Duration::from_secs(60);
 /// Seconds until it makes sense to come again: the queue drains within one, the log takes longer.
@@ -211,15 +214,14 @@ impl Receiver {
         Router::new().fallback(receive).with_state(Arc::new(self))
     }
 
-    async fn handle(&self, door: &Door, request: Request) -> Outcome {
+    async fn handle(&self, door: &Door, parts: &Parts, body: &mut Body) -> Outcome {
         let endpoint = &door.endpoint;
-        if request.method() != Method::POST {
-            return handshake(endpoint, &request);
+        if parts.method != Method::POST {
+            return handshake(endpoint, &parts.method, parts.uri.query().unwrap_or_default());
         }
         if !self.queue.is_open() {
             return Outcome::Busy(Busy::Log);
         }
-        let (parts, body) = request.into_parts();
         let (body, held) = match self.read(&parts.headers, body).await {
             Ok(read) => read,
             Err(outcome) => return outcome,
@@ -249,14 +251,11 @@ impl Receiver {
     }
 
     /// Reads a body within its limits.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Vec<u8>, Held), Outcome> {
-        let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-        let declared = declared.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
-        if declared > self.limits.max_body {
+    async fn read(&self, headers: &HeaderMap, body: &mut Body) -> Result<(Vec<u8>, Held), Outcome> {
+        if declared(headers) > self.limits.max_body {
             return Err(Outcome::TooLarge);
         }
-        let deadline = tokio::time::Instant::from_std(monotonic() + self.limits.body_read);
-        let mut body = body;
+        let deadline = self.deadline();
         let mut bytes = Vec::new();
         let mut held = self.budget.hold();
         loop {
@@ -275,6 +274,28 @@ impl Receiver {
                 return Err(Outcome::Busy(Busy::Buffers));
             }
             bytes.extend_from_slice(data);
+        }
+    }
+
+    fn deadline(&self) -> tokio::time::Instant {
+        tokio::time::Instant::from_std(monotonic() + self.limits.body_read)
+    }
+
+    /// Takes what is left of a body, and keeps nothing of it: whoever still sends when the connection
+    /// is closed may never read the answer.
+    async fn drain(&self, headers: &HeaderMap, mut body: Body) {
+        let deadline = self.deadline();
+        let mut left = self.limits.max_body.saturating_mul(DRAINED);
+        // Whoever waits for a "100 Continue" has sent nothing.
+        if declared(headers) > left || headers.contains_key(header::EXPECT) {
+            return;
+        }
+        while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
+            let size = frame.data_ref().map_or(0, |data| data.len());
+            match left.checked_sub(size) {
+                Some(rest) => left = rest,
+                None => return,
+            }
         }
     }
 
@@ -317,7 +338,11 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
         receiver.telemetry.hook_request("other", Outcome::NoEndpoint.as_str());
         return Outcome::NoEndpoint.into_response();
     };
-    let outcome = receiver.handle(door, request).await;
+    let (parts, mut body) = request.into_parts();
+    let outcome = receiver.handle(door, &parts, &mut body).await;
+    if !matches!(outcome, Outcome::TooSlow) {
+        receiver.drain(&parts.headers, body).await;
+    }
     let label = outcome.as_str();
     receiver.telemetry.hook_request(&door.endpoint.path, label);
     receiver.telemetry.hook_took(monotonic().saturating_duration_since(began));
@@ -325,6 +350,12 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
         receiver.warn(door, label);
     }
     outcome.into_response()
+}
+
+/// Size of the body as the head states it; 0 where it does not.
+fn declared(headers: &HeaderMap) -> usize {
+    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    stated.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// The name of the scheme by which the request is authentic.
@@ -363,12 +394,11 @@ fn carried(
 }
 
 /// The answer to a request that is no event.
-fn handshake(endpoint: &Endpoint, request: &Request) -> Outcome {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+fn handshake(endpoint: &Endpoint, method: &Method, query: &str) -> Outcome {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
     match endpoint.handshake {
         Handshake::Get if reads => Outcome::Handshake(String::new(), "text/plain"),
         Handshake::Hub if reads => {
-            let query = request.uri().query().unwrap_or_default();
             let value = |name: &str| {
                 let mut pairs = form_urlencoded::parse(query.as_bytes());
                 pairs.find(|(n, _)| n == name).map(|(_, value)| value)
