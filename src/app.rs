@@ -96,16 +96,20 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).map_err(|source| AppError::Listen { address, source })
 }
 
-fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHandle<()>, AppError> {
-    let config = &context.config;
-    let info = ServerInfo {
+/// What the API says of a configuration, and checks its parameters against.
+pub fn server_info(config: &Config, mode: Mode) -> ServerInfo {
+    ServerInfo {
         mode,
         calendar: config.definition.calendar.clone(),
         currency: config.definition.currency.to_string(),
         app: config.app.clone(),
         windows: config.definition.windows.iter().map(|w| w.name()).collect(),
         grains: config.definition.segments.clone(),
-    };
+    }
+}
+
+fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHandle<()>, AppError> {
+    let info = server_info(&context.config, mode);
     let state = HttpState {
         board: context.board.clone(),
         telemetry: context.telemetry.clone(),

@@ -36,6 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["model"]),
     ("log", &["model", "clock"]),
     ("http", &["model", "telemetry", "clock"]),
+    ("export", &["model", "http"]),
     ("reference", &["model", "intake", "telemetry"]),
     (
         "runtime",
@@ -54,6 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "log",
             "runtime",
             "http",
+            "export",
             "config",
             "telemetry",
             "clock",

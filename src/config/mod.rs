@@ -12,7 +12,7 @@ mod define;
 mod estimate;
 mod fault;
 mod leaf;
-mod near;
+pub(crate) mod near;
 mod properties;
 mod read;
 mod shape;
