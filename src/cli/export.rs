@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow};
 use super::{Failure, kpis, load};
 use crate::app::server_info;
 use crate::config::Config;
-use crate::export::{ExportError, Layout, Parts, Table, openmetrics, row_of};
+use crate::export::{ExportError, Layout, Parts, Table, csv, openmetrics, row_of};
 use crate::http::board::{Board, Query};
 use crate::http::{Mode, ServerInfo, params};
 use crate::model::kpi::{CATALOGUE, Kpi};
@@ -84,6 +84,10 @@ struct Which {
 enum Format {
     /// Comma-separated values.
     Csv,
+    /// An Excel workbook.
+    Xlsx,
+    /// Apache Parquet.
+    Parquet,
     /// OpenMetrics text for `promtool tsdb create-blocks-from openmetrics`.
     Openmetrics,
 }
@@ -107,6 +111,7 @@ fn delimiter(text: &str) -> Result<u8, String> {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     super::logging(false)?;
     let kpis = arguments.which.kpis()?;
+    arguments.format.check()?;
     arguments.check_output()?;
     let config = arguments.config.as_deref().map(load).transpose()?;
     let (rows, info) = arguments.rows(config.as_ref())?;
@@ -122,7 +127,20 @@ impl Format {
     }
 
     fn is_binary(self) -> bool {
-        false
+        matches!(self, Format::Xlsx | Format::Parquet)
+    }
+
+    /// Whether this binary can write it; said before anything is read or created.
+    fn check(self) -> Result<(), Failure> {
+        let feature = match self {
+            Format::Xlsx if cfg!(not(feature = "xlsx")) => "xlsx",
+            Format::Parquet if cfg!(not(feature = "parquet")) => "parquet",
+            _ => return Ok(()),
+        };
+        Err(Failure::Environment(anyhow!(
+            "this binary was built without {feature}: build it with `cargo build --release --features \
+             {feature}`, or write --format csv"
+        )))
     }
 }
 
@@ -187,7 +205,11 @@ impl Arguments {
         let mut out = self.open().map_err(Failure::Runtime)?;
         let mut left_out = String::new();
         let written = match self.format {
-            Format::Csv => crate::export::csv::write(table, rows, self.delimiter, &mut out),
+            Format::Csv => csv::write(table, rows, self.delimiter, &mut out),
+            #[cfg(feature = "xlsx")]
+            Format::Xlsx => crate::export::xlsx::write(table, rows, &mut out),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => crate::export::parquet::write(table, rows, &mut out),
             Format::Openmetrics => {
                 let (history, other) = self.which.history(rows);
                 if other > 0 {
@@ -198,6 +220,8 @@ impl Arguments {
                 }
                 openmetrics::write(history, table.kpis(), &mut out)
             }
+            #[cfg(not(all(feature = "xlsx", feature = "parquet")))]
+            format => return format.check().map(|()| (0, left_out)),
         };
         let flushed = written.and_then(|n| out.flush().map(|()| n).map_err(ExportError::Write));
         Ok((flushed.map_err(|e| Failure::Runtime(e.into()))?, left_out))

@@ -6,9 +6,13 @@
 
 pub mod csv;
 pub mod openmetrics;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod read;
 pub mod safe;
 pub mod table;
+#[cfg(feature = "xlsx")]
+pub mod xlsx;
 mod zones;
 
 pub use read::{NoRow, row_of};

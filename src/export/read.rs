@@ -26,8 +26,8 @@ pub enum NoRow {
     /// A currency that is none.
     #[error("its currency \"{0}\" is not three letters")]
     Currency(String),
-    /// A number of a KPI that is none.
-    #[error("\"{1}\" of its KPI \"{0}\" is not a number that can be kept exactly")]
+    /// A number that is none.
+    #[error("\"{1}\" of its \"{0}\" is not a number that can be kept exactly")]
     Number(&'static str, String),
 }
 
@@ -37,7 +37,9 @@ struct Rest<'a> {
     revision: u64,
     #[serde(borrow)]
     kpis: BTreeMap<String, Figure<'a>>,
-    complete_ratio: Option<f64>,
+    /// Not as a float: serde_json's own reading of one may be off by a bit.
+    #[serde(borrow)]
+    complete_ratio: Option<&'a RawValue>,
     #[serde(default)]
     incomplete: bool,
     currency: String,
@@ -76,15 +78,22 @@ pub fn row_of(json: &str) -> Result<Row, NoRow> {
         revision: rest.revision,
         version: head.version,
         as_of: head.as_of,
-        complete_ratio: rest.complete_ratio.unwrap_or(f64::NAN),
+        complete_ratio: match rest.complete_ratio {
+            Some(raw) => raw.get().parse().map_err(|_| no_number("complete_ratio", raw))?,
+            None => f64::NAN,
+        },
         incomplete: rest.incomplete,
         kpis: kpis.collect::<Result<_, NoRow>>()?,
         currency,
     })
 }
 
+fn no_number(of: &'static str, raw: &RawValue) -> NoRow {
+    NoRow::Number(of, raw.get().chars().take(80).collect())
+}
+
 fn value_of(kpi: &'static Kpi, figure: &Figure<'_>) -> Result<KpiValue, NoRow> {
-    let wrong = |raw: &RawValue| NoRow::Number(kpi.name, raw.get().chars().take(80).collect());
+    let wrong = |raw: &RawValue| no_number(kpi.name, raw);
     let exact = |raw: &RawValue| raw.get().parse::<Exact>().map_err(|_| wrong(raw));
     let value = match figure.value {
         None => None,
