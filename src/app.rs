@@ -106,9 +106,9 @@ fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, AppErro
     TcpListener::bind(address).map_err(|source| AppError::Listen { address, key, source })
 }
 
-fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHandle<()>, AppError> {
-    let config = &context.config;
-    let info = ServerInfo {
+/// What the API says of a configuration, and checks its parameters against.
+pub fn server_info(config: &Config, mode: Mode) -> ServerInfo {
+    ServerInfo {
         mode,
         calendar: config.definition.calendar.clone(),
         currency: config.definition.currency.to_string(),
@@ -116,7 +116,11 @@ fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHan
         windows: config.definition.windows.iter().map(|w| w.name()).collect(),
         grains: config.definition.segments.clone(),
         members: Members::of(&config.definition),
-    };
+    }
+}
+
+fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHandle<()>, AppError> {
+    let info = server_info(&context.config, mode);
     let state = HttpState {
         board: context.board.clone(),
         telemetry: context.telemetry.clone(),

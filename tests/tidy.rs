@@ -37,6 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["model"]),
     ("log", &["model", "clock"]),
     ("http", &["model", "verify", "telemetry", "clock"]),
+    ("export", &["model", "http"]),
     ("reference", &["model", "intake", "telemetry"]),
     (
         "runtime",
@@ -55,6 +56,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "log",
             "runtime",
             "http",
+            "export",
             "config",
             "telemetry",
             "clock",

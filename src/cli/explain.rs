@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Failure, kafka, load, run::open_embedded};
+use super::{Failure, kafka, load, run::open_embedded, whole::read_whole};
 use crate::app::AppError;
-use crate::clock::{monotonic, wall_ms};
+use crate::clock::wall_ms;
 use crate::config::Config;
 use crate::log::{Log, LogError, Reader, TopicPartition};
 use crate::model::partial::{PartialMessage, ShardBeat, offset_of};
@@ -128,28 +127,16 @@ fn beats(
     reader: &mut dyn Reader,
 ) -> Result<BTreeMap<u32, (ShardBeat, Option<i64>)>, LogError> {
     let partition = TopicPartition::new(config.topics().partials, 0);
-    let bounds = reader.bounds(&partition)?;
-    let mut next = bounds.start;
-    reader.assign(&[(partition.clone(), next)])?;
-    let deadline = monotonic() + Duration::from_secs(120);
     let mut out: BTreeMap<u32, (ShardBeat, Option<i64>)> = BTreeMap::new();
-    let mut batch = Vec::new();
-    while next < bounds.end && !reader.ended(&partition) {
-        if monotonic() >= deadline {
-            return Err(LogError::Unavailable(format!("{partition} was not read in two minutes")));
-        }
-        reader.poll(2_000, Duration::from_millis(200), &mut batch)?;
-        for record in batch.drain(..) {
-            next = record.offset.next();
-            let value = record.value.as_deref().unwrap_or_default();
-            if let Ok(PartialMessage::Beat(beat)) = PartialMessage::decode(value) {
-                let known = out.get(&beat.shard);
-                if known.is_none_or(|(known, _)| known.version <= beat.version) {
-                    out.insert(beat.shard, (beat, record.timestamp_ms));
-                }
+    read_whole(reader, &partition, |record| {
+        let value = record.value.as_deref().unwrap_or_default();
+        if let Ok(PartialMessage::Beat(beat)) = PartialMessage::decode(value) {
+            let known = out.get(&beat.shard);
+            if known.is_none_or(|(known, _)| known.version <= beat.version) {
+                out.insert(beat.shard, (beat, record.timestamp_ms));
             }
         }
-    }
+    })?;
     Ok(out)
 }
 

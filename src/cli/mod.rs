@@ -5,11 +5,14 @@ mod decode;
 mod demo;
 mod dlq;
 mod explain;
+mod export;
 mod generate;
+mod kpis;
 mod replay;
 mod run;
 mod topics;
 mod validate;
+mod whole;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -45,6 +48,10 @@ enum Verb {
     Dlq(dlq::Arguments),
     /// Say what stands behind a number: what holds the watermark.
     Explain(explain::Arguments),
+    /// Write rows to a file: CSV, XLSX, Parquet, or OpenMetrics history for Prometheus.
+    Export(export::Arguments),
+    /// List the KPIs, or show what one means.
+    Kpis(kpis::Arguments),
     /// Show what a source's decoder makes of files: canonical events, and what is ignored or bad.
     Decode(decode::Arguments),
     /// Make events of a made-up company, or print schemas and reference pages.
@@ -79,6 +86,8 @@ pub fn main() -> ExitCode {
         Verb::Topics(arguments) => topics::run(&arguments),
         Verb::Dlq(arguments) => dlq::run(arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Export(arguments) => export::run(&arguments),
+        Verb::Kpis(arguments) => kpis::run(arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Generate(arguments) => generate::run(arguments),
         Verb::Replay(arguments) => replay::run(&arguments),

@@ -15,7 +15,7 @@ mod hook_words;
 mod hooks;
 mod leaf;
 mod mapping;
-mod near;
+pub(crate) mod near;
 mod properties;
 mod read;
 mod shape;

@@ -32,7 +32,7 @@ pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// "did you mean", or else all that would be right.
-pub(super) fn did_you_mean(given: &str, names: &[&str]) -> String {
+pub(crate) fn did_you_mean(given: &str, names: &[&str]) -> String {
     match nearest(given, names.iter().copied()) {
         Some(name) => format!("did you mean \"{name}\"?"),
         None => format!("write one of {}", listed(names.iter().copied())),

@@ -15,7 +15,7 @@ use super::wire::{instant, maybe_instant};
 use super::{App, Mode, failure, metrics as exposition, params};
 use crate::clock;
 use crate::model::calendar::tzdb_version;
-use crate::model::kpi::{CATALOGUE, Unit};
+use crate::model::kpi::{CATALOGUE, Kpi};
 use crate::model::row::json_string;
 use crate::model::time::Timestamp;
 
@@ -58,8 +58,9 @@ fn json(body: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-#[derive(Serialize)]
-struct KpiShown {
+/// A KPI of the catalogue, for lists.
+#[derive(Debug, Serialize)]
+pub struct KpiShown {
     name: &'static str,
     unit: &'static str,
     clock: &'static str,
@@ -69,25 +70,23 @@ struct KpiShown {
     family: &'static str,
 }
 
-/// `GET /api/v1/kpis`: the catalogue.
-pub(super) async fn kpis() -> Response {
-    let kpis: Vec<KpiShown> = CATALOGUE
-        .iter()
-        .map(|kpi| KpiShown {
+impl From<&Kpi> for KpiShown {
+    fn from(kpi: &Kpi) -> KpiShown {
+        KpiShown {
             name: kpi.name,
-            unit: match kpi.unit {
-                Unit::Count => "count",
-                Unit::Money => "money",
-                Unit::Ratio => "ratio",
-                Unit::Days => "days",
-            },
+            unit: kpi.unit.as_str(),
             clock: kpi.clock.as_str(),
             leading: kpi.leading,
             formula: kpi.text,
             doc: kpi.doc,
             family: kpi.family,
-        })
-        .collect();
+        }
+    }
+}
+
+/// `GET /api/v1/kpis`: the catalogue.
+pub(super) async fn kpis() -> Response {
+    let kpis: Vec<KpiShown> = CATALOGUE.iter().map(KpiShown::from).collect();
     Json(serde_json::json!({ "kpis": kpis })).into_response()
 }
 

@@ -38,6 +38,20 @@ pub enum Segments {
     Exact(Vec<(String, String)>),
 }
 
+impl Segments {
+    /// Whether the segment is one of them.
+    pub fn hold(&self, segment: &Segment) -> bool {
+        let has = |dims: &[(String, String)]| {
+            dims.iter().all(|(name, value)| segment.value(name) == Some(value.as_str()))
+        };
+        match self {
+            Segments::All => true,
+            Segments::Grain(grain, dims) => segment.grain() == *grain && has(dims),
+            Segments::Exact(dims) => segment.parts.len() == dims.len() && has(dims),
+        }
+    }
+}
+
 /// Where a reader of changes is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
@@ -373,15 +387,7 @@ impl View {
 }
 
 fn matches(query: &Query, entry: &Entry) -> bool {
-    let has = |dims: &[(String, String)]| {
-        dims.iter().all(|(name, value)| entry.segment.value(name) == Some(value.as_str()))
-    };
-    let segment = match &query.segments {
-        Segments::All => true,
-        Segments::Grain(grain, dims) => entry.segment.grain() == *grain && has(dims),
-        Segments::Exact(dims) => entry.segment.parts.len() == dims.len() && has(dims),
-    };
-    segment
+    query.segments.hold(&entry.segment)
         && query.from.is_none_or(|from| entry.window.start >= from)
         && query.to.is_none_or(|to| entry.window.start < to)
         && query.status.is_none_or(|pane| entry.pane == pane)

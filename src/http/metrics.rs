@@ -245,19 +245,20 @@ pub fn expose(
     Ok(out)
 }
 
-fn head(out: &mut String, name: &str, help: &str) {
+pub(crate) fn head(out: &mut String, name: &str, help: &str) {
     let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n");
 }
 
 /// What the help line says; made to text once a family.
 #[derive(Clone, Copy)]
-enum Help {
+pub(crate) enum Help {
     Kpi(&'static str, Unit),
     Fixed(&'static str),
 }
 
 impl Help {
-    fn text(self) -> String {
+    /// The text.
+    pub fn text(self) -> String {
         let (text, unit) = match self {
             Help::Kpi(name, unit) => (Kpi::named(name).map_or(name, |k| k.text), Some(unit)),
             Help::Fixed(text) => (text, None),
@@ -276,7 +277,7 @@ impl Help {
 }
 
 /// Every sample of a row: suffix of its family, help, value.
-fn samples(row: &Row, mut sample: impl FnMut(&str, Help, f64)) {
+pub(crate) fn samples(row: &Row, mut sample: impl FnMut(&str, Help, f64)) {
     for (name, unit, kpi) in &row.kpis {
         let suffix = Kpi::named(name).map_or(*name, |k| k.family);
         if let Some(value) = kpi.value.map(|v| v.to_f64()).filter(|v| v.is_finite()) {
@@ -300,7 +301,7 @@ fn samples(row: &Row, mut sample: impl FnMut(&str, Help, f64)) {
 }
 
 /// `{rep="r-001",window="rolling_28d"}`.
-fn labels(segment: &Segment, window: &str) -> String {
+pub(crate) fn labels(segment: &Segment, window: &str) -> String {
     let mut out = String::from("{");
     let mut names: Vec<String> = Vec::with_capacity(segment.parts.len());
     for (dimension, value) in &segment.parts {
@@ -334,7 +335,7 @@ fn escape(out: &mut String, value: &str) {
 }
 
 /// The name with `_` for every character that names must not have.
-fn name_of(text: &str) -> String {
+pub(crate) fn name_of(text: &str) -> String {
     let valid = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     text.chars().map(valid).collect()
 }

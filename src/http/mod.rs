@@ -24,10 +24,11 @@ pub mod health;
 pub mod hooks;
 pub mod members;
 pub mod metrics;
-mod params;
+pub(crate) mod params;
 mod serve;
-mod wire;
+pub(crate) mod wire;
 
+pub use api::KpiShown;
 pub use board::Board;
 pub use health::Health;
 pub use members::Members;
@@ -77,7 +78,8 @@ impl ServerInfo {
         self.grains.iter().map(|g| Self::grain_name(g)).collect()
     }
 
-    fn dimensions(&self) -> Vec<&str> {
+    /// The dimensions of all sets, each once.
+    pub(crate) fn dimensions(&self) -> Vec<&str> {
         let mut out: Vec<&str> = self.grains.iter().flatten().map(String::as_str).collect();
         out.sort_unstable();
         out.dedup();

@@ -1,5 +1,7 @@
 //! Query parameters of `/api/v1/rows`: text in, a [`Query`] out, or what exactly is wrong.
 
+use std::fmt;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -38,6 +40,21 @@ impl BadParameter {
     }
 }
 
+impl BadParameter {
+    /// Its name.
+    pub fn parameter(&self) -> &str {
+        &self.parameter
+    }
+}
+
+/// Without the parameter's name, which a command line writes in its own way.
+impl fmt::Display for BadParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" is {}", self.value, self.message)?;
+        if self.allowed.is_empty() { Ok(()) } else { write!(f, ": {}", self.allowed.join(", ")) }
+    }
+}
+
 impl IntoResponse for BadParameter {
     fn into_response(self) -> Response {
         let body = Json(serde_json::json!({ "error": self }));
@@ -46,7 +63,7 @@ impl IntoResponse for BadParameter {
 }
 
 /// Reads the parameters in the order in which they were given.
-pub(super) fn parse(pairs: &[(String, String)], info: &ServerInfo) -> Result<Query, BadParameter> {
+pub(crate) fn parse(pairs: &[(String, String)], info: &ServerInfo) -> Result<Query, BadParameter> {
     let dimensions = info.dimensions();
     let mut query = Query { limit: DEFAULT_LIMIT, ..Query::default() };
     let mut grain = None;

@@ -11,7 +11,7 @@ use crate::model::time::Timestamp;
 
 /// A row as read back; the KPIs stay bytes.
 #[derive(Debug, serde::Deserialize)]
-pub(super) struct WireRow {
+pub(crate) struct WireRow {
     pub window: WireWindow,
     #[serde(deserialize_with = "segment")]
     pub segment: Segment,
@@ -23,7 +23,7 @@ pub(super) struct WireRow {
 }
 
 #[derive(Debug, serde::Deserialize)]
-pub(super) struct WireWindow {
+pub(crate) struct WireWindow {
     pub kind: String,
     #[serde(deserialize_with = "at")]
     pub start: Timestamp,

@@ -38,6 +38,11 @@ impl Calendar {
         &self.zone
     }
 
+    /// Seconds by which the zone's clocks are ahead of UTC at an instant.
+    pub fn offset_at(&self, at: Timestamp) -> i32 {
+        self.spans[self.span_at(at.0.div_euclid(MICROS))].1
+    }
+
     fn span_at(&self, second: i64) -> usize {
         self.spans.partition_point(|(from, _)| *from <= second).saturating_sub(1)
     }
@@ -45,8 +50,7 @@ impl Calendar {
     /// The civil day of an instant.
     pub fn day_of(&self, at: Timestamp) -> Day {
         let second = at.0.div_euclid(MICROS);
-        let offset = self.spans[self.span_at(second)].1;
-        Day((second + i64::from(offset)).div_euclid(DAY_SECONDS) as i32)
+        Day((second + i64::from(self.offset_at(at))).div_euclid(DAY_SECONDS) as i32)
     }
 
     /// The first instant of a civil day: local midnight, or the instant after the gap where the

@@ -20,6 +20,18 @@ pub enum Unit {
     Days,
 }
 
+impl Unit {
+    /// The name in lists.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Unit::Count => "count",
+            Unit::Money => "money",
+            Unit::Ratio => "ratio",
+            Unit::Days => "days",
+        }
+    }
+}
+
 /// Which clock dates the events behind a conversion (kpis.md 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
@@ -332,6 +344,26 @@ impl Kpi {
     /// The KPI of that name.
     pub fn named(name: &str) -> Option<&'static Kpi> {
         CATALOGUE.iter().find(|k| k.name == name)
+    }
+
+    /// Whether its value is a count or a sum, exact, and no quotient.
+    pub fn is_exact(&self) -> bool {
+        matches!(
+            self.formula,
+            Formula::Count(_) | Formula::Stock(_) | Formula::Money(..) | Formula::StockMoney(..)
+        )
+    }
+
+    /// What the numerator and the denominator are counted in; `None` where it has none.
+    pub fn parts(&self) -> Option<(Unit, Unit)> {
+        match self.formula {
+            Formula::Count(_) | Formula::Stock(_) => None,
+            Formula::Money(..) | Formula::StockMoney(..) | Formula::QuantileDays(..) => None,
+            Formula::MeanMoney(..) => Some((Unit::Money, Unit::Count)),
+            Formula::MoneyShare(..) | Formula::Growth(_) => Some((Unit::Money, Unit::Money)),
+            Formula::Share(..) | Formula::Cohort(_) => Some((Unit::Count, Unit::Count)),
+            Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
+        }
     }
 
     /// Computes it.

@@ -180,11 +180,38 @@ impl Exact {
         Exact(n * EXACT_ONE)
     }
 
+    /// The whole number that it is; `None` where it has decimals.
+    pub fn to_whole(self) -> Option<i128> {
+        (self.0 % EXACT_ONE == 0).then_some(self.0 / EXACT_ONE)
+    }
+
     /// The nearest float, for ratios and Prometheus only.
     pub fn to_f64(self) -> f64 {
         // Whole and fractional part apart: each is exact or correctly rounded on its own.
         let (whole, part) = (self.0 / EXACT_ONE, self.0 % EXACT_ONE);
         whole as f64 + part as f64 / EXACT_ONE as f64
+    }
+}
+
+/// A text is no number that [`Exact`] keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a decimal number of at most 12 decimals")]
+pub struct NotExact;
+
+impl FromStr for Exact {
+    type Err = NotExact;
+
+    /// Reads what `Display` writes: digits, with a sign and up to 12 decimals where there are some.
+    fn from_str(text: &str) -> Result<Exact, NotExact> {
+        let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (whole, part) = rest.split_once('.').unwrap_or((rest, "0"));
+        let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) || part.len() > EXACT_SCALE as usize {
+            return Err(NotExact);
+        }
+        // The sign goes in first: the least number has no positive twin.
+        let signed = format!("{}{whole}{part:0<12}", if negative { "-" } else { "" });
+        signed.parse().map(Exact).map_err(|_| NotExact)
     }
 }
 
@@ -236,6 +263,19 @@ mod tests {
         assert!(matches!(err("1000000000000000.5"), AmountError::TooLarge(_)));
         assert!("1e300".parse::<Amount>().is_err());
         assert!("1_000".parse::<Amount>().is_err());
+    }
+
+    #[test]
+    fn sums_read_back_what_they_print() {
+        for n in
+            [0, 1, -1, EXACT_ONE, -EXACT_ONE / 4, 12_345 * EXACT_ONE + 67, i128::MAX, i128::MIN]
+        {
+            assert_eq!(Exact(n).to_string().parse(), Ok(Exact(n)));
+        }
+        for text in ["", "-", ".5", "1.", "1e3", "+1", "0.0000000000001", " 1", "1_0", "NaN"] {
+            assert_eq!(text.parse::<Exact>(), Err(NotExact), "{text}");
+        }
+        assert!(format!("{}0", i128::MAX).parse::<Exact>().is_err());
     }
 
     #[test]

@@ -124,6 +124,22 @@ impl WindowKind {
         }
     }
 
+    /// From the name in rows and labels.
+    pub fn parse(name: &str) -> Option<WindowKind> {
+        if let Some(rest) = name.strip_prefix("rolling_") {
+            let unit = [('m', 1), ('h', 60), ('d', 24 * 60)].into_iter();
+            let minutes = unit.filter_map(|(unit, minutes)| {
+                rest.strip_suffix(unit)?.parse::<u32>().ok()?.checked_mul(minutes)
+            });
+            // A length has one name only.
+            return minutes.filter_map(WindowKind::rolling).find(|kind| kind.name() == name);
+        }
+        match name.strip_suffix("_to_date") {
+            Some(period) => Period::parse(period).map(WindowKind::ToDate),
+            None => Period::parse(name).map(WindowKind::Calendar),
+        }
+    }
+
     /// The slices of the window that is current at `now`. The end is the end of the slice in
     /// progress, so a `now` on a boundary names the window just finished.
     pub fn current(self, calendar: &Calendar, now: Timestamp) -> SliceRange {
@@ -245,6 +261,19 @@ mod tests {
         assert_eq!(WindowKind::rolling(90).unwrap().name(), "rolling_90m");
         assert_eq!(WindowKind::rolling(7), None);
         assert_eq!(WindowKind::rolling(8 * 24 * 60 + 60), None);
+    }
+
+    #[test]
+    fn kinds_are_read_back_by_their_names() {
+        let names = "day week month quarter year month_to_date year_to_date rolling_90m rolling_24h \
+                     rolling_7d rolling_28d rolling_365d";
+        for name in names.split_whitespace() {
+            assert_eq!(WindowKind::parse(name).map(WindowKind::name).as_deref(), Some(name));
+        }
+        for name in ["", "mnoth", "rolling_", "rolling_1d", "rolling_60m", "rolling_4294967295d"] {
+            assert_eq!(WindowKind::parse(name), None, "{name}");
+        }
+        assert_eq!(WindowKind::parse("rolling_0d"), None);
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! The dead letters of a topic, each once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use crate::clock::monotonic;
+use crate::cli::whole::read_whole;
 use crate::log::{Header, Log, LogError, Outgoing, Partition, Record, TopicPartition};
 
 /// Headers of ours on a dead letter start so.
@@ -119,22 +118,7 @@ pub fn read(log: &dyn Log, topic: &str) -> Result<Vec<Letter>, LogError> {
     let mut reader = log.reader()?;
     for partition in 0..info.partitions {
         let at = TopicPartition::new(topic, partition);
-        let bounds = reader.bounds(&at)?;
-        let mut next = bounds.start;
-        reader.assign(&[(at.clone(), next)])?;
-        let mut last = monotonic();
-        let mut batch = Vec::new();
-        while next < bounds.end && !reader.ended(&at) {
-            if reader.poll(500, Duration::from_millis(200), &mut batch)? > 0 {
-                last = monotonic();
-            } else if monotonic() >= last + Duration::from_secs(30) {
-                return Err(LogError::Unavailable(format!("nothing more comes of {at} at {next}")));
-            }
-            for record in batch.drain(..) {
-                next = record.offset.next();
-                take(record, &mut letters, &mut notes);
-            }
-        }
+        read_whole(&mut *reader, &at, |record| take(record, &mut letters, &mut notes))?;
     }
     let mut out: Vec<Letter> = letters.into_values().collect();
     for letter in &mut out {

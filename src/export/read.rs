@@ -1,0 +1,115 @@
+//! A published row read back whole: every digit of the results topic, or of what `replay` wrote.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::http::wire::WireRow;
+use crate::model::kpi::{CATALOGUE, Kpi, KpiValue, Number};
+use crate::model::money::{Currency, Exact};
+use crate::model::row::Row;
+use crate::model::window::WindowKind;
+
+/// Why a text is no row.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRow {
+    /// Not of the shape of a row.
+    #[error("it is no row")]
+    Shape,
+    /// Of the shape of a row, and a part of it cannot be read.
+    #[error("it is no whole row: {0}")]
+    Part(#[from] serde_json::Error),
+    /// A kind of window that this release does not know.
+    #[error("its window \"{0}\" is not known to this release")]
+    Window(String),
+    /// A currency that is none.
+    #[error("its currency \"{0}\" is not three letters")]
+    Currency(String),
+    /// A number that is none.
+    #[error("\"{1}\" of its \"{0}\" is not a number that can be kept exactly")]
+    Number(&'static str, String),
+}
+
+/// What [`WireRow`] leaves in bytes.
+#[derive(Deserialize)]
+struct Rest<'a> {
+    revision: u64,
+    #[serde(borrow)]
+    kpis: BTreeMap<String, Figure<'a>>,
+    /// Not as a float: serde_json's own reading of one may be off by a bit.
+    #[serde(borrow)]
+    complete_ratio: Option<&'a RawValue>,
+    #[serde(default)]
+    incomplete: bool,
+    currency: String,
+}
+
+#[derive(Deserialize)]
+struct Figure<'a> {
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+    #[serde(borrow)]
+    num: Option<&'a RawValue>,
+    #[serde(borrow)]
+    den: Option<&'a RawValue>,
+    #[serde(borrow)]
+    n: &'a RawValue,
+    #[serde(borrow, default)]
+    unconverted: BTreeMap<String, &'a RawValue>,
+}
+
+/// The row of a JSON text. A KPI that the row does not have is left out of it; so is one that the
+/// catalogue of this release does not have.
+pub fn row_of(json: &str) -> Result<Row, NoRow> {
+    let (head, _) = WireRow::parse(json.as_bytes()).ok_or(NoRow::Shape)?;
+    let rest: Rest<'_> = serde_json::from_str(json)?;
+    let kind = WindowKind::parse(&head.window.kind).ok_or(NoRow::Window(head.window.kind))?;
+    let currency = Currency::parse(&rest.currency).ok_or(NoRow::Currency(rest.currency))?;
+    let known = CATALOGUE.iter().filter_map(|kpi| Some((kpi, rest.kpis.get(kpi.name)?)));
+    let kpis = known.map(|(kpi, figure)| Ok((kpi.name, kpi.unit, value_of(kpi, figure)?)));
+    Ok(Row {
+        kind,
+        start: head.window.start,
+        end: head.window.end,
+        zone: head.window.zone,
+        segment: head.segment,
+        pane: head.pane,
+        revision: rest.revision,
+        version: head.version,
+        as_of: head.as_of,
+        complete_ratio: match rest.complete_ratio {
+            Some(raw) => raw.get().parse().map_err(|_| no_number("complete_ratio", raw))?,
+            None => f64::NAN,
+        },
+        incomplete: rest.incomplete,
+        kpis: kpis.collect::<Result<_, NoRow>>()?,
+        currency,
+    })
+}
+
+fn no_number(of: &'static str, raw: &RawValue) -> NoRow {
+    NoRow::Number(of, raw.get().chars().take(80).collect())
+}
+
+fn value_of(kpi: &'static Kpi, figure: &Figure<'_>) -> Result<KpiValue, NoRow> {
+    let wrong = |raw: &RawValue| no_number(kpi.name, raw);
+    let exact = |raw: &RawValue| raw.get().parse::<Exact>().map_err(|_| wrong(raw));
+    let value = match figure.value {
+        None => None,
+        Some(raw) if kpi.is_exact() => Some(Number::Exact(exact(raw)?)),
+        Some(raw) => Some(Number::Float(raw.get().parse().map_err(|_| wrong(raw))?)),
+    };
+    let mut unconverted = Vec::new();
+    for (code, raw) in &figure.unconverted {
+        let currency = Currency::parse(code).ok_or_else(|| NoRow::Currency(code.clone()))?;
+        unconverted.push((currency, exact(raw)?));
+    }
+    Ok(KpiValue {
+        value,
+        num: figure.num.map(exact).transpose()?,
+        den: figure.den.map(exact).transpose()?,
+        n: figure.n.get().parse().map_err(|_| wrong(figure.n))?,
+        unconverted,
+    })
+}

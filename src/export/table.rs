@@ -1,0 +1,315 @@
+//! Rows as a table: which columns there are, and what stands in each cell.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use crate::model::kpi::{CATALOGUE, Kpi, KpiValue, Number, Unit};
+use crate::model::money::Exact;
+use crate::model::row::Row;
+use crate::model::time::Timestamp;
+
+/// How KPIs are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A line a row, with columns for each KPI.
+    Wide,
+    /// A line a row and KPI.
+    Long,
+}
+
+/// What is shown of a KPI beside its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// Numerator, denominator, sample size, amounts in other currencies.
+    All,
+    /// Nothing.
+    None,
+}
+
+/// What the cells of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// Instants.
+    Instant,
+    /// True or false.
+    Flag,
+    /// Whole numbers.
+    Whole,
+    /// Exact decimals, 12 decimals at most.
+    Exact,
+    /// Quotients: the nearest float.
+    Real,
+    /// Either of the two before, as the KPI of the line has it.
+    Number,
+}
+
+/// One cell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell<'a> {
+    /// Nothing: it does not apply, or is undefined.
+    Absent,
+    /// A text that may come from a source.
+    Text(Cow<'a, str>),
+    /// An instant.
+    Instant(Timestamp),
+    /// True or false.
+    Flag(bool),
+    /// A whole number.
+    Whole(i128),
+    /// An exact decimal.
+    Exact(Exact),
+    /// A quotient.
+    Real(f64),
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its head.
+    pub name: String,
+    /// What its cells are.
+    pub kind: Kind,
+    /// What its numbers are counted in, where they are a KPI's.
+    pub unit: Option<Unit>,
+    of: Of,
+}
+
+/// What a column shows.
+#[derive(Clone, Debug)]
+enum Of {
+    WindowKind,
+    WindowStart,
+    WindowEnd,
+    Zone,
+    Grain,
+    Dimension(String),
+    Status,
+    Revision,
+    AsOf,
+    CompleteRatio,
+    Incomplete,
+    Currency,
+    /// A part of one KPI, or in the long layout of the KPI of the line.
+    Kpi(Option<&'static Kpi>, Part),
+    KpiName,
+    KpiUnit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Value,
+    /// The value where it is exact.
+    Exact,
+    Num,
+    Den,
+    N,
+    Unconverted,
+}
+
+/// Columns, and the lines of rows under them.
+#[derive(Clone, Debug)]
+pub struct Table {
+    columns: Vec<Column>,
+    kpis: Vec<&'static Kpi>,
+    layout: Layout,
+}
+
+impl Table {
+    /// The table of these dimensions and KPIs. KPIs stand in catalogue order whatever the order here.
+    pub fn new(
+        dimensions: &[String],
+        kpis: &[&'static Kpi],
+        layout: Layout,
+        parts: Parts,
+    ) -> Table {
+        let chosen = |kpi: &&Kpi| kpis.iter().any(|k| k.name == kpi.name);
+        let kpis: Vec<&'static Kpi> = CATALOGUE.iter().filter(chosen).collect();
+        let figures = match layout {
+            Layout::Wide => kpis.iter().flat_map(|kpi| wide(kpi, parts)).collect(),
+            Layout::Long => long(parts),
+        };
+        let (before, after) = head();
+        let taken: Vec<String> =
+            before.iter().chain(&after).chain(&figures).map(|c| c.name.clone()).collect();
+        let mut columns = before;
+        for dimension in dimensions {
+            // A dimension may be called as a column of ours.
+            let mut name = dimension.clone();
+            while taken.contains(&name) || columns.iter().any(|c| c.name == name) {
+                name = format!("segment_{name}");
+            }
+            columns.push(column(name, Kind::Text, Of::Dimension(dimension.clone())));
+        }
+        columns.extend(after);
+        columns.extend(figures);
+        Table { columns, kpis, layout }
+    }
+
+    /// The columns, from left to right.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The KPIs, in catalogue order.
+    pub fn kpis(&self) -> &[&'static Kpi] {
+        &self.kpis
+    }
+
+    /// Calls `line` with the cells of each line of a row.
+    pub fn lines<'r, E>(
+        &'r self,
+        row: &'r Row,
+        mut line: impl FnMut(&[Cell<'r>]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let cells = |kpi: Option<&'static Kpi>| -> Vec<Cell<'r>> {
+            self.columns.iter().map(|column| column.cell(row, kpi)).collect()
+        };
+        match self.layout {
+            Layout::Wide => line(&cells(None)),
+            Layout::Long => {
+                let has = |kpi: &&&'static Kpi| figure(row, kpi).is_some();
+                self.kpis.iter().filter(has).try_for_each(|kpi| line(&cells(Some(*kpi))))
+            }
+        }
+    }
+}
+
+fn column(name: impl Into<String>, kind: Kind, of: Of) -> Column {
+    Column { name: name.into(), kind, unit: None, of }
+}
+
+/// The columns before and behind the dimensions.
+fn head() -> (Vec<Column>, Vec<Column>) {
+    let before = vec![
+        column("window_kind", Kind::Text, Of::WindowKind),
+        column("window_start", Kind::Instant, Of::WindowStart),
+        column("window_end", Kind::Instant, Of::WindowEnd),
+        column("zone", Kind::Text, Of::Zone),
+        column("grain", Kind::Text, Of::Grain),
+    ];
+    let after = vec![
+        column("status", Kind::Text, Of::Status),
+        column("revision", Kind::Whole, Of::Revision),
+        column("as_of", Kind::Instant, Of::AsOf),
+        column("complete_ratio", Kind::Real, Of::CompleteRatio),
+        column("incomplete", Kind::Flag, Of::Incomplete),
+        column("currency", Kind::Text, Of::Currency),
+    ];
+    (before, after)
+}
+
+/// The columns of one KPI: only parts that it can have.
+fn wide(kpi: &'static Kpi, parts: Parts) -> Vec<Column> {
+    let one = |suffix: &str, unit: Unit, part| {
+        let kind = match (part, unit) {
+            (Part::Value, _) if !kpi.is_exact() => Kind::Real,
+            (Part::Unconverted, _) => Kind::Text,
+            (_, Unit::Money) => Kind::Exact,
+            _ => Kind::Whole,
+        };
+        let name = format!("{}{suffix}", kpi.name);
+        Column { name, kind, unit: Some(unit), of: Of::Kpi(Some(kpi), part) }
+    };
+    let mut out = vec![one("", kpi.unit, Part::Value)];
+    if parts == Parts::None {
+        return out;
+    }
+    if let Some((num, den)) = kpi.parts() {
+        out.push(one("_num", num, Part::Num));
+        out.push(one("_den", den, Part::Den));
+    }
+    // A count is its own sample size.
+    if !(kpi.is_exact() && kpi.unit == Unit::Count) {
+        out.push(one("_n", Unit::Count, Part::N));
+    }
+    if kpi.is_exact() && kpi.unit == Unit::Money {
+        out.push(one("_unconverted", Unit::Money, Part::Unconverted));
+    }
+    out
+}
+
+fn long(parts: Parts) -> Vec<Column> {
+    let of = |part| Of::Kpi(None, part);
+    let mut out = vec![
+        column("kpi", Kind::Text, Of::KpiName),
+        column("unit", Kind::Text, Of::KpiUnit),
+        column("value", Kind::Number, of(Part::Value)),
+        column("value_exact", Kind::Exact, of(Part::Exact)),
+    ];
+    if parts == Parts::All {
+        out.extend([
+            column("num", Kind::Exact, of(Part::Num)),
+            column("den", Kind::Exact, of(Part::Den)),
+            column("n", Kind::Whole, of(Part::N)),
+            column("unconverted", Kind::Text, of(Part::Unconverted)),
+        ]);
+    }
+    out
+}
+
+fn figure<'r>(row: &'r Row, kpi: &Kpi) -> Option<&'r KpiValue> {
+    row.kpis.iter().find(|(name, ..)| *name == kpi.name).map(|(_, _, value)| value)
+}
+
+impl Column {
+    fn cell<'r>(&'r self, row: &'r Row, line: Option<&'static Kpi>) -> Cell<'r> {
+        match &self.of {
+            Of::WindowKind => Cell::Text(row.kind.name().into()),
+            Of::WindowStart => Cell::Instant(row.start),
+            Of::WindowEnd => Cell::Instant(row.end),
+            Of::Zone => Cell::Text(row.zone.as_str().into()),
+            Of::Grain => Cell::Text(row.segment.grain().into()),
+            Of::Dimension(name) => text(row.segment.value(name)),
+            Of::Status => Cell::Text(row.pane.as_str().into()),
+            Of::Revision => Cell::Whole(row.revision.into()),
+            Of::AsOf => row.as_of.map_or(Cell::Absent, Cell::Instant),
+            Of::CompleteRatio => real(row.complete_ratio),
+            Of::Incomplete => Cell::Flag(row.incomplete),
+            Of::Currency => Cell::Text(row.currency.to_string().into()),
+            Of::KpiName => text(line.map(|kpi| kpi.name)),
+            Of::KpiUnit => text(line.map(|kpi| kpi.unit.as_str())),
+            Of::Kpi(own, part) => {
+                let found = own.or(line).and_then(|kpi| figure(row, kpi));
+                found.map_or(Cell::Absent, |value| self.figure(*part, value))
+            }
+        }
+    }
+
+    fn figure<'r>(&self, part: Part, kpi: &KpiValue) -> Cell<'r> {
+        let exact = |number: Exact| match self.kind {
+            Kind::Whole => number.to_whole().map_or(Cell::Absent, Cell::Whole),
+            _ => Cell::Exact(number),
+        };
+        match (part, kpi.value) {
+            (Part::Value | Part::Exact, Some(Number::Exact(number))) => exact(number),
+            (Part::Value, Some(Number::Float(number))) => real(number),
+            (Part::Value | Part::Exact, _) => Cell::Absent,
+            (Part::Num, _) => kpi.num.map_or(Cell::Absent, exact),
+            (Part::Den, _) => kpi.den.map_or(Cell::Absent, exact),
+            (Part::N, _) => Cell::Whole(kpi.n),
+            (Part::Unconverted, _) => unconverted(kpi),
+        }
+    }
+}
+
+fn text(value: Option<&str>) -> Cell<'_> {
+    value.map_or(Cell::Absent, |value| Cell::Text(value.into()))
+}
+
+fn real<'a>(number: f64) -> Cell<'a> {
+    if number.is_finite() { Cell::Real(number) } else { Cell::Absent }
+}
+
+/// `GBP 3.5; USD 120`.
+fn unconverted<'a>(kpi: &KpiValue) -> Cell<'a> {
+    if kpi.unconverted.is_empty() {
+        return Cell::Absent;
+    }
+    let mut out = String::new();
+    for (currency, sum) in &kpi.unconverted {
+        let _ = write!(out, "{}{currency} {sum}", if out.is_empty() { "" } else { "; " });
+    }
+    Cell::Text(out.into())
+}
