@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::export::row_of;
 use crate::http::board::{Applied, Board, Query, Segments};
 use crate::http::wire::WireRow;
-use crate::http::{Mode, ServerInfo};
+use crate::http::{Members, Mode, ServerInfo};
 use crate::log::{Log, TopicPartition};
 use crate::model::calendar::Calendar;
 use crate::model::segment::Segment;
@@ -146,6 +146,7 @@ pub fn info_of(board: &Board) -> Result<ServerInfo, Failure> {
         app: String::new(),
         windows: Vec::new(),
         grains: Vec::new(),
+        members: Members::default(),
     };
     let (mut windows, mut grains) = (BTreeSet::new(), BTreeSet::new());
     for (i, (_, json)) in all.rows.iter().enumerate() {
