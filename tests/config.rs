@@ -128,7 +128,11 @@ mod taken {
             let is_key = bare.split_once(" = ").is_some_and(|(key, value)| {
                 !key.trim_matches('"').contains(' ') && value.starts_with(['"', '[', '{'])
             });
-            let skipped = bare.starts_with("file =") || bare.contains("kafka-password");
+            let skipped = bare.starts_with("file =")
+                || bare.contains("-password")
+                || bare.starts_with("token =")
+                || bare.starts_with("ca =")
+                || bare.starts_with("username =");
             let live = !line.starts_with('#')
                 || (!skipped && (is_key || bare.starts_with('[')) && !bare.ends_with('.'));
             text.push_str(if live { bare } else { "" });

@@ -10,7 +10,7 @@ use super::topics::{self, Topics};
 use super::typed::{self, Property, SecretRef, Settings, SourceRow};
 use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
-    TimeRules, define, estimate, summary,
+    TimeRules, define, estimate, registry, summary,
 };
 use crate::model::money::Currency;
 use crate::model::source::{Reading, System, Wrapping};
@@ -72,6 +72,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         breaker_percent: small(typed.intake.breaker_percent.0.0),
         breaker_window: small(typed.intake.breaker_window.0.0),
     };
+    let schema_registry = registry::meant(reader, typed.schema_registry, base, env);
     let limits = Limits {
         max_series: usize_of(typed.limits.max_series.0.0),
         max_series_per_family: usize_of(typed.limits.max_series_per_family.0.0),
@@ -103,6 +104,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         time,
         publish,
         intake,
+        schema_registry,
         http,
         limits,
         origin,
@@ -222,7 +224,11 @@ fn kafka(reader: &mut Reader, typed: typed::Kafka, base: &Path, env: &Env) -> Ka
 }
 
 /// The value of a secret; never part of a message.
-fn resolve(secret: &SecretRef, base: &Path, env: &Env) -> Result<String, (String, String)> {
+pub(super) fn resolve(
+    secret: &SecretRef,
+    base: &Path,
+    env: &Env,
+) -> Result<String, (String, String)> {
     match (&secret.file, &secret.env) {
         (Some(Given(file)), None) => {
             let path = base.join(file);

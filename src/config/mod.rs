@@ -15,6 +15,7 @@ mod leaf;
 mod near;
 mod properties;
 mod read;
+mod registry;
 mod shape;
 mod summary;
 mod topics;
@@ -34,6 +35,7 @@ use crate::model::time::Span;
 
 pub use estimate::{Estimate, SetEstimate};
 pub use fault::{ConfigError, Fault, Origin};
+pub use registry::{Credentials, SchemaRegistry};
 pub use summary::Setting;
 pub use topics::{Cleanup, TopicSpec, Topics};
 pub use words::DIMENSIONS;
@@ -63,6 +65,8 @@ pub struct Config {
     pub publish: Publish,
     /// Bounds on what is taken in.
     pub intake: IntakeLimits,
+    /// Where schemas are asked for; nowhere without it.
+    pub schema_registry: Option<SchemaRegistry>,
     /// The HTTP server.
     pub http: Http,
     /// Bounds on what is published.

@@ -7,6 +7,7 @@ use super::OnGap;
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
 use super::properties::{self, PropertyText};
+use super::registry::Urls;
 use super::shape::{Shape, Shaped, map, table};
 use super::words::{self, Brokers, Dimension, FieldText, Name, Rolling, SetName, TopicName, Zone};
 use crate::model::definition::Attribution;
@@ -34,6 +35,7 @@ table! {
         directory: Directory,
         publish: Publish,
         intake: Intake,
+        schema_registry: SchemaRegistry,
         http: Http,
         limits: Limits,
         topics: Topics,
@@ -133,6 +135,14 @@ table! {
         breaker_in_a_row: Given<Whole<0, 1_000_000>>,
         breaker_percent: Given<Whole<1, 100>>,
         breaker_window: Given<Whole<1, 1_000_000>>,
+    }
+    SchemaRegistry {
+        url: Option<Given<Urls>>,
+        username: Option<Given<String>>,
+        password: Option<SecretRef>,
+        token: Option<SecretRef>,
+        ca: Option<Given<String>>,
+        timeout: Given<Positive>,
     }
     Http {
         listen: Given<SocketAddr>,
