@@ -37,7 +37,7 @@ fn deal(id: &str) -> Vec<u8> {
     let entity = entity.map(|(name, value)| (name.to_owned(), Value::String(value.to_owned())));
     record.put("entity", Value::Record(entity.to_vec()));
     record.put("time", Value::TimestampMillis(1_772_442_000_000));
-    apache_avro::to_avro_datum(&schema, record).unwrap()
+    registry::avro(&schema, record)
 }
 
 fn job(url: &str, extra: &str) -> (Arc<Config>, MemoryLog, Clocks) {
@@ -194,7 +194,7 @@ fn what_the_registry_does_not_have_is_a_dead_letter() {
             "UNKNOWN_SCHEMA",
             "schema 3: the schema is of Protobuf, which is not read: write Avro or JSON",
         ),
-        ("DECODE_JSON", "schema 4 is of JSON, and the value is not JSON"),
+        ("DECODE_JSON", "schema 4: the schema is of JSON, and the value is not JSON"),
     ];
     assert_eq!(codes, expected.map(|(code, why)| (code.to_owned(), why.to_owned())));
 }

@@ -10,6 +10,8 @@ mod faults;
 mod order;
 mod refusals;
 mod scale;
+#[cfg(feature = "registry")]
+mod schemas;
 
 #[path = "../support/cluster.rs"]
 mod cluster;
@@ -22,6 +24,10 @@ mod support;
 
 #[path = "../support/process.rs"]
 mod process;
+
+#[cfg(feature = "registry")]
+#[path = "../support/registry.rs"]
+mod registry;
 
 #[path = "../support/rows.rs"]
 mod rows;

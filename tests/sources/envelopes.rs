@@ -1,5 +1,6 @@
 //! What is wrapped around elements, and what is left when it is taken off.
 
+use tidemark::config::Config;
 use tidemark::intake::{Decoder, Lookup, Schema};
 use tidemark::model::deadletter::DeadLetter;
 use tidemark::model::event::Field;
@@ -158,6 +159,23 @@ fn a_dead_letter_of_an_inner_element_can_be_decoded_by_itself() {
 fn code_of(expected: &'static str, dead: &DeadLetter) -> &'static str {
     // Without an id it is told what is missing first.
     if dead.reason.code.as_str() == "MISSING_FIELD" { "MISSING_FIELD" } else { expected }
+}
+
+#[test]
+fn the_configs_of_the_documentation_are_valid() {
+    let path = format!("{}/docs/sources.md", env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(path).unwrap();
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 2);
+    for block in blocks {
+        let config = Config::from_toml(block, "docs/sources.md", std::iter::empty());
+        // Without the client of registries the config says so, and nothing else.
+        let refused = config.err().map(|e| e.to_string()).unwrap_or_default();
+        let faults = refused.matches("error:").count();
+        let built_without = refused.contains("built without the client of schema registries");
+        assert!(refused.is_empty() || (built_without && faults <= 1), "{refused}");
+    }
 }
 
 /// A frame: of a number, of a GUID, or in a header.

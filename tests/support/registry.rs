@@ -134,3 +134,11 @@ impl Registry {
 pub fn framed(id: u32, payload: &[u8]) -> Vec<u8> {
     [&[0], &id.to_be_bytes()[..], payload].concat()
 }
+
+/// A value as Avro writes it.
+pub fn avro(schema: &apache_avro::Schema, value: impl Into<apache_avro::types::Value>) -> Vec<u8> {
+    let writer = apache_avro::writer::datum::GenericDatumWriter::builder(schema).build().unwrap();
+    let mut out = Vec::new();
+    writer.write_value(&mut out, value.into()).unwrap();
+    out
+}
