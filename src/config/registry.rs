@@ -5,10 +5,13 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::build::resolve;
-use super::leaf::{Leaf, Problem, Raw, clip, text};
+use super::leaf::{Given, Leaf, Problem, Raw, clip, text};
 use super::read::Reader;
-use super::typed;
+use super::shape::{Shape, Shaped};
+use super::typed::{self, SecretRef};
 
 /// Where schemas are asked for. `Debug` shows no secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,6 +73,37 @@ impl Leaf for Urls {
     }
 }
 
+/// A secret: where it stands. Written into the file it is refused, and not repeated.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Secret {
+    Text(Given<Plain>),
+    Ref(SecretRef),
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Shaped for Secret {
+    const SHAPE: Shape = Shape::Either(&<Given<Plain> as Shaped>::SHAPE, &SecretRef::SHAPE);
+}
+
+/// A secret in plain text, which no configuration has.
+#[derive(Clone)]
+pub(super) struct Plain;
+
+impl Leaf for Plain {
+    fn read(_: Raw<'_>) -> Result<Plain, Problem> {
+        Err(Problem::new(
+            "a secret is not written into the configuration",
+            "write where it stands: { file = \"/path\" } or { env = \"NAME\" }",
+        ))
+    }
+}
+
 /// The registry as meant; none where no URL is given.
 pub(super) fn meant(
     reader: &mut Reader,
@@ -88,12 +122,9 @@ pub(super) fn meant(
         let what = "this binary was built without the client of schema registries".to_owned();
         fault("url", what, "build it with the cargo feature \"registry\", or remove the key");
     }
-    let mut secret = |key: &str, from: Option<typed::SecretRef>| match resolve(&from?, base, env) {
-        Ok(value) => Some(value),
-        Err((what, mend)) => {
-            fault(key, what, &mend);
-            None
-        }
+    let mut secret = |key: &str, from: Option<Secret>| {
+        let Some(Secret::Ref(from)) = from else { return None };
+        resolve(&from, base, env).map_err(|(what, mend)| fault(key, what, &mend)).ok()
     };
     let (had_password, had_token) = (typed.password.is_some(), typed.token.is_some());
     let (password, token) = (secret("password", typed.password), secret("token", typed.token));

@@ -7,7 +7,7 @@ use super::OnGap;
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
 use super::properties::{self, PropertyText};
-use super::registry::Urls;
+use super::registry::{Secret, Urls};
 use super::shape::{Shape, Shaped, map, table};
 use super::words::{self, Brokers, Dimension, FieldText, Name, Rolling, SetName, TopicName, Zone};
 use crate::model::definition::Attribution;
@@ -139,8 +139,8 @@ table! {
     SchemaRegistry {
         url: Option<Given<Urls>>,
         username: Option<Given<String>>,
-        password: Option<SecretRef>,
-        token: Option<SecretRef>,
+        password: Option<Secret>,
+        token: Option<Secret>,
         ca: Option<Given<String>>,
         timeout: Given<Positive>,
     }
