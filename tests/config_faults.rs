@@ -72,6 +72,7 @@ ca = "no-such-file.pem"
         r#"
 [schema_registry]
 url = "http://registry:8081/"
+username = "me"
 password = "hunter2"
 "#
     ));

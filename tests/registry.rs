@@ -16,6 +16,7 @@ use registry::{Registry, framed};
 use tidemark::app;
 use tidemark::clock::monotonic;
 use tidemark::config::Config;
+use tidemark::intake::{Stored, read_stored};
 use tidemark::log::memory::MemoryLog;
 use tidemark::log::{Log, Offset, Outgoing, Partition, Record, TopicPartition};
 use tidemark::model::time::Timestamp;
@@ -143,6 +144,12 @@ fn a_registry_that_is_away_holds_up_its_partition_and_nothing_is_lost() {
     assert!(said.contains("answers 503"), "{said}");
     assert_eq!(metric(&context, "tidemark_stopped"), 1.0);
     assert!(metric(&context, "tidemark_schema_fetches_total") >= 2.0);
+    // It is quiet, and yet not idle: the watermark of the shards waits for it.
+    for record in read(&log, "t.events") {
+        if let Ok(Stored::Beat(beat)) = read_stored(&record, &config.definition.calendar) {
+            assert!(beat.partition == 1 || (!beat.idle && beat.next <= 1), "{beat:?}");
+        }
+    }
     // Nothing behind the record is committed.
     worker.finish().unwrap();
     let mut member = log.join("t.events.intake", &["source"]).unwrap();

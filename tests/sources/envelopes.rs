@@ -1,5 +1,6 @@
 //! What is wrapped around elements, and what is left when it is taken off.
 
+use proptest::prelude::*;
 use tidemark::config::Config;
 use tidemark::intake::{Decoder, Lookup, Schema};
 use tidemark::model::deadletter::DeadLetter;
@@ -75,6 +76,10 @@ fn a_pinned_source_takes_nothing_else() {
             }
         }
     }
+    assert_eq!(
+        codes(&pinned(System::Canonical, Wrapping::Connect), &record("{x")),
+        ["DECODE_JSON"]
+    );
     let mut webhook = record(LEAD);
     let standard = pinned(System::Canonical, Wrapping::StandardWebhooks);
     assert_eq!(codes(&standard, &webhook), ["BAD_ENVELOPE"]);
@@ -297,4 +302,36 @@ fn a_receivers_headers_date_a_native_webhook() {
             .iter()
             .all(|(name, _)| *name != tidemark::model::event::FieldName::Known(Field::Owner))
     );
+}
+
+proptest! {
+    /// Whatever the bytes and the header are, and whatever the source is pinned to, something comes
+    /// of the record, and what is dead of it is dead or decoded when it is put back.
+    #[test]
+    fn any_record_comes_to_something(
+        value in prop::collection::vec(any::<u8>(), 1..60),
+        header in prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
+        magic in prop::option::of(0u8..2),
+        json in prop::option::of(r#"[\[{]?("op"|"c"|"source"|"after"|"before"|"schema"|"payload"|"specversion"|"data"|"__op"|:|,|[{}\[\]]|null){0,16}"#),
+    ) {
+        let mut value = json.map_or(value, String::into_bytes);
+        if let Some(magic) = magic {
+            value.insert(0, magic);
+        }
+        let mut whole = Record { value: Some(value), ..record("{}") };
+        whole.headers.extend(header.map(|bytes| Header::new("__value_schema_id", bytes)));
+        let schema = Schema::avro(SCHEMA, &[]).unwrap();
+        for (wrapping, ..) in Wrapping::ALL {
+            for system in [System::Canonical, System::Stripe] {
+                let decoder = pinned(system, *wrapping);
+                let taken = decoder.take_with(&whole, Lookup::Found(&schema), now());
+                let n = taken.events.len() + taken.ignored.len() + taken.dead_letters.len();
+                prop_assert!(n > 0 || whole.value.as_deref().is_some_and(|v| v.ends_with(b"]")));
+                for dead in &taken.dead_letters {
+                    let again = Record { value: dead.value.clone(), ..whole.clone() };
+                    decoder.take_with(&again, Lookup::Found(&schema), now());
+                }
+            }
+        }
+    }
 }
