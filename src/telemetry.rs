@@ -217,6 +217,16 @@ impl Telemetry {
         self.metrics.stopped.with_label_values(&[stage.as_str(), clip(part)]).set(1.0);
     }
 
+    /// A part that stood still goes on.
+    pub fn goes_on(&self, stage: Stage, part: &str) {
+        let _ = self.metrics.stopped.remove_label_values(&[stage.as_str(), clip(part)]);
+    }
+
+    /// A question to the schema registry.
+    pub fn schema_fetched(&self, result: &str) {
+        self.metrics.schema_fetches.with_label_values(&[result]).inc();
+    }
+
     /// No part of a stage stands still: it begins.
     pub fn none_stopped(&self, stage: Stage) {
         let families = self.metrics.stopped.collect();

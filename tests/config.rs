@@ -131,7 +131,11 @@ mod taken {
             let is_key = bare.split_once(" = ").is_some_and(|(key, value)| {
                 !key.trim_matches('"').contains(' ') && value.starts_with(['"', '[', '{'])
             });
-            let skipped = bare.starts_with("file =") || bare.contains("kafka-password");
+            let skipped = bare.starts_with("file =")
+                || bare.contains("-password")
+                || bare.starts_with("token =")
+                || bare.starts_with("ca =")
+                || bare.starts_with("username =");
             // Secrets in files are elsewhere than here.
             let bare =
                 bare.replace("file = \"/run/secrets/meta-app-secret\"", "env = \"META_SECRET\"");

@@ -35,6 +35,50 @@ rolling = ["24h"]
 }
 
 #[test]
+fn envelopes_and_registries() {
+    assert_snapshot!(refusal(
+        r#"
+[[sources]]
+name = "crm"
+topics = ["crm"]
+envelope = "debizium"
+
+[schema_registry]
+url = "https://me:secret@registry:8081"
+user = "me"
+
+[[sources]]
+name = "shop"
+topics = ["shop"]
+envelope = "standard-webhooks"
+"#
+    ));
+    assert_snapshot!(refusal(
+        r#"
+[schema_registry]
+url = "registry:8081"
+"#
+    ));
+    assert_snapshot!(refusal(
+        r#"
+[schema_registry]
+url = "http://registry:8081/"
+username = "me"
+token = { env = "NOT_SET_ANYWHERE" }
+ca = "no-such-file.pem"
+"#
+    ));
+    assert_snapshot!(refusal(
+        r#"
+[schema_registry]
+url = "http://registry:8081/"
+username = "me"
+password = "hunter2"
+"#
+    ));
+}
+
+#[test]
 fn wrong_types() {
     assert_snapshot!(refusal(
         r#"

@@ -305,6 +305,7 @@ async fn promtool_finds_nothing_to_say() {
     t.unread("crm", Unread::ALL[0].0, 1);
     t.skipped("sales", 1);
     t.stopped(Stage::Intake, "sales-0");
+    t.schema_fetched("found");
     t.panicked("ledger");
     t.series_dropped("tidemark_rep_win_ratio", 1);
     t.hook_request("/hubspot", "accepted");

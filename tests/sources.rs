@@ -2,6 +2,8 @@
 //! in the shapes that the vendors document; the events they give are in
 //! `tests/snapshots/sources__*.snap`, and every one of them is to be read by a person.
 
+#[path = "sources/avro.rs"]
+mod avro;
 #[path = "sources/command.rs"]
 mod command;
 #[path = "sources/edges.rs"]

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use super::{Failure, load, source, unnamed};
 use crate::config::{Config, load_mapping};
-use crate::intake::{Decoder, encode_event};
+use crate::intake::{Decoder, Lookup, Schema, encode_event};
+use crate::model::deadletter::Reason;
 use crate::model::record::{Header, Offset, Partition, Record};
 use crate::model::source::System;
 use crate::model::time::Timestamp;
@@ -35,6 +36,10 @@ pub struct Arguments {
     /// file.
     #[arg(long, value_name = "NAME|FILE")]
     mapping: Option<String>,
+    /// Schema of Avro (`.avsc`) that values in Confluent's framing were written with; without it the
+    /// configured schema registry is asked.
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
     /// Standard error as JSON lines.
     #[arg(long)]
     json: bool,
@@ -50,11 +55,15 @@ struct Tally {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let decoder = decoder(arguments)?;
+    let config = configuration(arguments)?;
+    let decoder = decoder(&config, arguments)?;
+    let mut schemas = Schemas::open(&config, arguments)?;
     let mut out = std::io::stdout().lock();
     let mut tally = Tally::default();
     for file in &arguments.files {
-        one_file(&decoder, file, arguments.json, &mut out, &mut tally).map_err(Failure::Runtime)?;
+        let said = Said { json: arguments.json, shown: file.display().to_string() };
+        one_file(&decoder, file, &mut schemas, &said, &mut out, &mut tally)
+            .map_err(Failure::Runtime)?;
     }
     let Tally { events, ignored, test, dead_letters } = tally;
     if !arguments.json {
@@ -66,12 +75,75 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn decoder(arguments: &Arguments) -> Result<Decoder, Failure> {
-    let config = match &arguments.config {
-        Some(file) => load(file)?,
+fn configuration(arguments: &Arguments) -> Result<Config, Failure> {
+    match &arguments.config {
+        Some(file) => load(file),
         None => Config::from_toml("", "defaults", crate::config::environment())
-            .map_err(|e| Failure::Config(e.into()))?,
-    };
+            .map_err(|e| Failure::Config(e.into())),
+    }
+}
+
+/// Where the schemas of framed values are from: a file for all of them, or a registry.
+struct Schemas {
+    given: Option<Schema>,
+    ask: Option<runtime::Ask>,
+}
+
+impl Schemas {
+    fn open(config: &Config, arguments: &Arguments) -> Result<Schemas, Failure> {
+        let refused = |why: String| Failure::Config(anyhow!(why));
+        if let Some(file) = &arguments.schema {
+            let text = std::fs::read_to_string(file)
+                .map_err(|e| refused(format!("cannot read {}: {e}", file.display())))?;
+            let given = Schema::avro(&text, &[])
+                .map_err(|reason| refused(format!("{}: {}", file.display(), reason.message)))?;
+            return Ok(Schemas { given: Some(given), ask: None });
+        }
+        let ask = config.schema_registry.as_ref().map(runtime::ask);
+        Ok(Schemas { given: None, ask: ask.transpose().map_err(refused)? })
+    }
+
+    /// The schema of a record, where it needs one and somebody has it.
+    fn of(&mut self, decoder: &Decoder, record: &Record) -> anyhow::Result<Found> {
+        let (Some(key), None) = (decoder.wants(record), &self.given) else {
+            return Ok(Found::Nothing);
+        };
+        Ok(match self.ask.as_mut().map(|ask| ask(key)) {
+            None => Found::Nothing,
+            Some(runtime::Answer::Schema(schema)) => Found::Schema(schema),
+            Some(runtime::Answer::Refused(reason)) => Found::Refused(reason),
+            Some(runtime::Answer::Away(why)) => {
+                return Err(anyhow!("the schema registry is away: {why}"));
+            }
+        })
+    }
+}
+
+/// What the registry said of a schema.
+enum Found {
+    Nothing,
+    Schema(Box<Schema>),
+    Refused(Reason),
+}
+
+impl Found {
+    fn lookup<'s>(&'s self, given: Option<&'s Schema>) -> Lookup<'s> {
+        match (self, given) {
+            (Found::Schema(schema), _) => Lookup::Found(schema),
+            (Found::Refused(reason), _) => Lookup::Refused(reason),
+            (Found::Nothing, Some(schema)) => Lookup::Found(schema),
+            (Found::Nothing, None) => Lookup::Unasked,
+        }
+    }
+}
+
+/// How, and of which file, something is said.
+struct Said {
+    json: bool,
+    shown: String,
+}
+
+fn decoder(config: &Config, arguments: &Arguments) -> Result<Decoder, Failure> {
     let system = match &arguments.system {
         None => None,
         Some(name) => Some(System::parse(name).ok_or_else(|| {
@@ -89,11 +161,11 @@ fn decoder(arguments: &Arguments) -> Result<Decoder, Failure> {
         (None, None) => None,
     };
     let base = match (arguments.source.as_deref(), said) {
-        (Some(name), None) => source(&config, name)?.clone(),
+        (Some(name), None) => source(config, name)?.clone(),
         (Some(name), Some(_)) => {
-            source(&config, name).cloned().unwrap_or_else(|_| unnamed(&config, name))
+            source(config, name).cloned().unwrap_or_else(|_| unnamed(config, name))
         }
-        (None, Some(said)) => unnamed(&config, said),
+        (None, Some(said)) => unnamed(config, said),
         (None, None) => match &config.sources[..] {
             [only] => only.clone(),
             _ => {
@@ -103,7 +175,7 @@ fn decoder(arguments: &Arguments) -> Result<Decoder, Failure> {
             }
         },
     };
-    let mut decoder = runtime::decoder(&config, &base);
+    let mut decoder = runtime::decoder(config, &base);
     if said.is_some() {
         decoder.system = system.unwrap_or(System::Canonical);
         decoder.reading.mapping = mapping.map(Arc::new);
@@ -114,11 +186,12 @@ fn decoder(arguments: &Arguments) -> Result<Decoder, Failure> {
 fn one_file(
     decoder: &Decoder,
     path: &Path,
-    json: bool,
+    schemas: &mut Schemas,
+    said: &Said,
     out: &mut impl Write,
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
-    let shown = path.display().to_string();
+    let Said { json, shown } = said;
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
         std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
@@ -128,15 +201,16 @@ fn one_file(
     let now = Timestamp::from_millis(crate::clock::wall_ms());
     for (line, body) in bodies(&bytes) {
         let place = if line == 0 { shown.clone() } else { format!("{shown}:{line}") };
-        let record = request(&shown, line, body);
-        let taken = decoder.take(&record, Some(now));
+        let record = request(shown, line, body);
+        let found = schemas.of(decoder, &record)?;
+        let taken = decoder.take_with(&record, found.lookup(schemas.given.as_ref()), Some(now));
         for event in &taken.events {
             out.write_all(&encode_event(event))
                 .and_then(|()| out.write_all(b"\n"))
                 .context("cannot write the events")?;
         }
         let tell = |element: Option<u32>, what: &str, code: &str, message: &str| {
-            if json {
+            if *json {
                 let line = serde_json::json!({
                     "place": place, "element": element, "what": what, "code": code, "message": message
                 });
@@ -161,8 +235,11 @@ fn one_file(
 }
 
 /// One body, or one a line where the file is several JSON values; lines are counted from 1, and 0
-/// is the whole file.
+/// is the whole file. Bytes of Confluent's framing are one value.
 fn bodies(bytes: &[u8]) -> Vec<(u64, &[u8])> {
+    if matches!(bytes.first(), Some(0 | 1)) {
+        return vec![(0, bytes)];
+    }
     let full = |line: &&[u8]| !line.iter().all(u8::is_ascii_whitespace);
     let several = bytes.split(|b| *b == b'\n').filter(full).count() > 1;
     if !several || serde_json::from_slice::<&RawValue>(bytes).is_ok() {

@@ -11,7 +11,7 @@ use super::topics::{self, Topics};
 use super::typed::{self, Property, SecretRef, Settings, SourceRow};
 use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
-    TimeRules, define, estimate, hooks, mapping, summary,
+    TimeRules, define, estimate, hooks, mapping, registry, summary,
 };
 use crate::model::money::Currency;
 use crate::model::source::{Reading, System, Wrapping};
@@ -76,6 +76,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         breaker_percent: small(typed.intake.breaker_percent.0.0),
         breaker_window: small(typed.intake.breaker_window.0.0),
     };
+    let schema_registry = registry::meant(reader, typed.schema_registry, base, env);
     let limits = Limits {
         max_series: usize_of(typed.limits.max_series.0.0),
         max_series_per_family: usize_of(typed.limits.max_series_per_family.0.0),
@@ -107,6 +108,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         time,
         publish,
         intake,
+        schema_registry,
         http,
         hooks,
         limits,

@@ -18,6 +18,7 @@ mod mapping;
 pub(crate) mod near;
 mod properties;
 mod read;
+mod registry;
 mod shape;
 mod summary;
 mod topics;
@@ -39,6 +40,7 @@ pub use estimate::{Estimate, SetEstimate};
 pub use fault::{ConfigError, Fault, Origin};
 pub use hooks::{Hook, HookToken, Hooks};
 pub use mapping::{PACKS, load_mapping, mapping_from_toml};
+pub use registry::{Credentials, SchemaRegistry};
 pub use summary::Setting;
 pub use topics::{Cleanup, TopicSpec, Topics};
 pub use words::DIMENSIONS;
@@ -68,6 +70,8 @@ pub struct Config {
     pub publish: Publish,
     /// Bounds on what is taken in.
     pub intake: IntakeLimits,
+    /// Where schemas are asked for; nowhere without it.
+    pub schema_registry: Option<SchemaRegistry>,
     /// The HTTP server.
     pub http: Http,
     /// The webhook receiver, where there is one.

@@ -8,6 +8,7 @@ use super::hook_words::{HeaderName, HookPath, NotHere, PublicUrl};
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
 use super::properties::{self, PropertyText};
+use super::registry::Urls;
 use super::shape::{Key, Shape, Shaped, Table, map, table};
 use super::words::{
     self, Brokers, Dimension, FieldText, Name, Pattern, Rolling, SetName, Site, TopicName, Zone,
@@ -41,6 +42,7 @@ table! {
         channels: Channels,
         publish: Publish,
         intake: Intake,
+        schema_registry: SchemaRegistry,
         http: Http,
         hooks: Hooks,
         limits: Limits,
@@ -156,6 +158,14 @@ table! {
         breaker_in_a_row: Given<Whole<0, 1_000_000>>,
         breaker_percent: Given<Whole<1, 100>>,
         breaker_window: Given<Whole<1, 1_000_000>>,
+    }
+    SchemaRegistry {
+        url: Option<Given<Urls>>,
+        username: Option<Given<String>>,
+        password: Option<Secret>,
+        token: Option<Secret>,
+        ca: Option<Given<String>>,
+        timeout: Given<Positive>,
     }
     Http {
         listen: Given<SocketAddr>,

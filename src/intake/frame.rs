@@ -59,6 +59,19 @@ impl Schema {
             .map_err(|why| Reason::new(Code::UnknownSchema, format!("the schema of Avro: {why}")))
     }
 
+    /// A value of the schema as JSON, of at most so many bytes.
+    pub fn to_json(&self, payload: &[u8], limit: usize) -> Result<String, Reason> {
+        match &self.0 {
+            Kind::Avro(schema) => {
+                avro::json(schema, payload, limit).map_err(|why| Reason::new(Code::BadAvro, why))
+            }
+            Kind::Json => Err(Reason::new(
+                Code::DecodeJson,
+                "the schema is of JSON, and the value is not JSON",
+            )),
+        }
+    }
+
     /// A schema as a registry gives it: of the named kind (`AVRO` where it names none).
     pub fn of(kind: Option<&str>, text: &str, references: &[String]) -> Result<Schema, Reason> {
         match kind.unwrap_or("AVRO") {
@@ -152,12 +165,9 @@ impl Frame<'_> {
         }
         let key = self.key;
         match lookup {
-            Lookup::Found(Schema(Kind::Avro(schema))) => avro::json(schema, self.payload, limit)
-                .map_err(|why| Reason::new(Code::BadAvro, format!("schema {key}: {why}"))),
-            Lookup::Found(Schema(Kind::Json)) => {
-                let why = format!("schema {key} is of JSON, and the value is not JSON");
-                Err(Reason::new(Code::DecodeJson, why))
-            }
+            Lookup::Found(schema) => schema.to_json(self.payload, limit).map_err(|reason| {
+                Reason::new(reason.code, format!("schema {key}: {}", reason.message))
+            }),
             Lookup::Refused(reason) => Err(reason.clone()),
             Lookup::Unasked => {
                 let why = format!(

@@ -299,7 +299,10 @@ fn unwrapped(
     let why = || Reason::new(Code::NotAnEvent, "the element is not a JSON object");
     let inner = Json::checked(&opened.text);
     if !inner.raw().starts_with('[') || opened.text == json.raw() {
-        return decode(context, &inner.object().ok_or_else(why)?, out);
+        return match &opened.object {
+            Some(object) => decode(context, object, out),
+            None => decode(context, &inner.object().ok_or_else(why)?, out),
+        };
     }
     for (i, json) in (0u32..).zip(context.list(inner)?) {
         let outer = std::mem::replace(&mut out.index, i);

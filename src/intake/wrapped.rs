@@ -9,7 +9,8 @@ use super::canonical::Envelope;
 use super::draft::Draft;
 use super::envelope::{self, Found, Opened, Reads};
 use super::frame::{self, Frame, Lookup};
-use super::{Decoder, Ignored, Intake, draft_of, encode};
+use super::json::Json;
+use super::{Decoder, Ignored, Intake, draft_of, encode, json_reason};
 use crate::model::deadletter::{DeadLetter, Reason};
 use crate::model::record::Record;
 use crate::model::source::Wrapping;
@@ -90,6 +91,9 @@ impl Decoder {
             Wrapping::Raw => return self.element(record, text, index, &bare, now, out),
             _ => Ok(()),
         };
+        if !auto {
+            Json::parse(text).map_err(json_reason)?;
+        }
         match envelope::open(pin, Reads::Canonical, record, text.trim()) {
             Ok(Found::Ignored(reason, what)) => out.ignored.push(Ignored { index, reason, what }),
             Ok(Found::Element(opened)) if opened.is_news() || !auto => {
@@ -195,7 +199,8 @@ impl Decoder {
         out: &mut Intake<'a>,
     ) -> Result<(), Reason> {
         let inner = Record { value: Some(bytes), headers: envelope.to_headers(), ..record.clone() };
-        let taken = self.take(&inner, now);
+        self.within(&inner)?;
+        let taken = self.text(&inner, self.body(&inner)?, now);
         out.test += taken.test;
         out.unknown_fields += taken.unknown_fields;
         for event in taken.events {

@@ -4,12 +4,14 @@
 //! repetition is harmless, since the ledger joins an event twice to the same state.
 
 mod resume;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::registry::Schemas;
 use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, TELL, Worker};
 use crate::config::{Config, Source};
 use crate::intake::{self, Breaker, Decoder, Intake, Limits};
@@ -40,6 +42,8 @@ struct Part {
     breaker: Breaker,
     /// Why it stands still, where it does.
     stopped: Option<String>,
+    /// Whether it waits for a schema.
+    waits: bool,
     /// Where the partition last ended, and since when.
     end: Option<(Offset, Instant)>,
 }
@@ -58,6 +62,7 @@ impl Part {
 
 struct Intaker {
     context: Context,
+    schemas: Option<Schemas>,
     decoders: BTreeMap<Arc<str>, Decoder>,
     reader: Box<dyn Reader>,
     writer: Box<dyn Writer>,
@@ -97,6 +102,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
 impl Worker for Intaker {
     fn step(&mut self) -> Result<(), Fault> {
         self.rebalance()?;
+        self.wake()?;
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
         self.reader.poll(BATCH, self.context.wait, &mut batch)?;
@@ -148,6 +154,7 @@ impl Intaker {
             writer: context.log.writer()?,
             member: context.log.join(&group, &topics)?,
             dlq_partitions: context.log.describe(&dlq)?.map_or(1, |t| t.partitions),
+            schemas: wait::schemas(context)?,
             context: context.clone(),
             decoders,
             parts: BTreeMap::new(),
@@ -193,15 +200,25 @@ impl Intaker {
         Ok(())
     }
 
-    /// Reads every partition that does not stand still.
+    /// Reads every partition that does not stand still, and tells which do.
     fn read_on(&mut self) -> Result<(), Fault> {
-        let moving = self.parts.iter().filter(|(_, part)| part.stopped.is_none());
+        self.assign()?;
+        self.tell();
+        Ok(())
+    }
+
+    fn assign(&mut self) -> Result<(), Fault> {
+        let moving = self.parts.iter().filter(|(_, p)| p.stopped.is_none() && !p.waits);
         let at: Vec<_> = moving.map(|(p, part)| (p.clone(), part.next)).collect();
-        self.reader.assign(&at)?;
-        let stopped: Vec<_> = self.parts.values().filter_map(|p| p.stopped.as_deref()).collect();
+        Ok(self.reader.assign(&at)?)
+    }
+
+    /// Tells people what stands still.
+    fn tell(&self) {
+        let mut stopped: Vec<_> = self.parts.values().filter_map(|p| p.stopped.clone()).collect();
+        stopped.extend(self.waiting());
         let state = if stopped.is_empty() { Ok(()) } else { Err(stopped.join("; ")) };
         self.context.health.set("intake", state);
-        Ok(())
     }
 
     /// Takes a record; true where its partition comes to stand still instead.
@@ -213,14 +230,19 @@ impl Intaker {
         else {
             return Ok(false);
         };
-        if part.stopped.is_some() {
+        if part.stopped.is_some() || part.waits {
             return Ok(false);
         }
         let now = (context.clock)();
+        let Some(schema) = wait::schema(decoder, record, &mut self.schemas, (context.timer)())
+        else {
+            part.waits = true;
+            return Ok(true);
+        };
         // The last line of defense: whatever a record does, the next one is read.
         let taken = catch_unwind(AssertUnwindSafe(|| {
             (context.probe)(record);
-            decoder.take(record, Some(now))
+            decoder.take_with(record, schema, Some(now))
         }));
         let taken = taken.unwrap_or_else(|_| {
             let reason = Reason::new(Code::Panicked, "decoding it broke an invariant");
@@ -231,16 +253,7 @@ impl Intaker {
         // A deletion of the source, and what an operator put back, say nothing of the source's state.
         let judged = record.value.is_some() && record.header("tidemark.redrive.id").is_none();
         if let Some(why) = judged.then(|| part.breaker.judge(is_bad)).flatten() {
-            let mut part = self.parts.remove(&place).expect("it was there a moment ago");
-            self.halt(
-                &place,
-                &mut part,
-                format!(
-                    "{why}; mend the source and restart, or raise intake.breaker_in_a_row and \
-                 breaker_percent to send them to the dead letters"
-                ),
-            );
-            self.parts.insert(place, part);
+            self.trip(&place, &why);
             return Ok(true);
         }
         context.telemetry.taken(&record.topic, 1);
@@ -269,6 +282,20 @@ impl Intaker {
         }
         self.uncommitted = true;
         Ok(false)
+    }
+
+    /// Stops a partition of which too much is no event.
+    fn trip(&mut self, place: &TopicPartition, why: &str) {
+        let mut part = self.parts.remove(place).expect("it was there a moment ago");
+        self.halt(
+            place,
+            &mut part,
+            format!(
+                "{why}; mend the source and restart, or raise intake.breaker_in_a_row and \
+                 breaker_percent to send them to the dead letters"
+            ),
+        );
+        self.parts.insert(place.clone(), part);
     }
 
     fn send_event(&mut self, event: &Event<'_>) -> Result<(), Fault> {
@@ -333,7 +360,7 @@ impl Intaker {
                 let lag = end.0.saturating_sub(part.next.0);
                 self.context.telemetry.lag(Stage::Intake, &partition.to_string(), lag);
             }
-            if part.stopped.is_some() {
+            if part.stopped.is_some() || part.waits {
                 continue;
             }
             // Idle is a fact about the partition, not about a timer: read to its end, and quiet. The

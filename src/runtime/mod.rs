@@ -12,10 +12,12 @@ pub mod images;
 mod intake;
 mod ledger;
 mod news;
+mod registry;
 mod rollup;
 
 pub use guard::{Poison, Probe};
 pub use intake::decoder;
+pub use registry::{Answer, Ask, ask};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

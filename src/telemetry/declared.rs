@@ -77,6 +77,8 @@ declare! {
         "Records of a source topic that were gone before they were read, and that intake.on_gap says to skip.";
     stopped gauges "tidemark_stopped" ["stage" "part"]
         "1 while a part of a stage stands still because going on would lose records or show wrong numbers; the log and /readyz say why.";
+    schema_fetches counters "tidemark_schema_fetches_total" ["result"]
+        "Questions to the schema registry: found, refused (it has no such schema, or one that cannot be used), away.";
     panics counters "tidemark_panics_total" ["stage"]
         "Times that a stage broke an invariant of its own; it restored its state and went on.";
     too_late counter "tidemark_too_late_total" []

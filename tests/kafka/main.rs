@@ -11,6 +11,8 @@ mod hooks;
 mod order;
 mod refusals;
 mod scale;
+#[cfg(feature = "registry")]
+mod schemas;
 
 #[path = "../hooks/client.rs"]
 mod client;
@@ -29,6 +31,10 @@ mod support;
 
 #[path = "../support/process.rs"]
 mod process;
+
+#[cfg(feature = "registry")]
+#[path = "../support/registry.rs"]
+mod registry;
 
 #[path = "../support/rows.rs"]
 mod rows;

@@ -100,3 +100,29 @@ fn a_source_of_the_configuration_brings_its_settings() {
     assert_eq!(code, Some(2));
     assert!(told.contains("there is no source \"erp\"; the configuration has \"crm\""), "{told}");
 }
+
+#[test]
+fn framed_bytes_are_read_with_a_schema_of_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (schema, value) = (dir.path().join("lead.avsc"), dir.path().join("lead.bin"));
+    let text = r#"{"type":"record","name":"L","fields":[{"name":"id","type":"string"},
+        {"name":"entity","type":{"type":"record","name":"E","fields":[
+            {"name":"type","type":"string"},{"name":"id","type":"string"}]}},
+        {"name":"time","type":{"type":"int","logicalType":"date"}}]}"#;
+    std::fs::write(&schema, text).unwrap();
+    std::fs::write(&value, b"\0\0\0\0\x09\x02\n\x08lead\x025\xc4\xc0\x02").unwrap();
+    let (schema, value) = (schema.to_str().unwrap(), value.to_str().unwrap());
+    let output = decode(&["--system", "canonical", "--schema", schema, value], "");
+    let events = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (code, n, told) = said(&output);
+    assert_eq!((code, n), (Some(0), 1), "{told}");
+    assert!(events.contains("\"id\":\"\\n\"") && events.contains("2026-03-0"), "{events}");
+    let (code, _, told) = said(&decode(&["--system", "canonical", value], ""));
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("dead letter: UNKNOWN_SCHEMA: the value is Avro or Protobuf of schema 9"),
+        "{told}"
+    );
+    let (code, _, told) = said(&decode(&["--system", "canonical", "--schema", value, value], ""));
+    assert_eq!(code, Some(2), "{told}");
+}

@@ -1,5 +1,7 @@
 //! What is wrapped around elements, and what is left when it is taken off.
 
+use proptest::prelude::*;
+use tidemark::config::Config;
 use tidemark::intake::{Decoder, Lookup, Schema};
 use tidemark::model::deadletter::DeadLetter;
 use tidemark::model::event::Field;
@@ -74,6 +76,10 @@ fn a_pinned_source_takes_nothing_else() {
             }
         }
     }
+    assert_eq!(
+        codes(&pinned(System::Canonical, Wrapping::Connect), &record("{x")),
+        ["DECODE_JSON"]
+    );
     let mut webhook = record(LEAD);
     let standard = pinned(System::Canonical, Wrapping::StandardWebhooks);
     assert_eq!(codes(&standard, &webhook), ["BAD_ENVELOPE"]);
@@ -158,6 +164,23 @@ fn a_dead_letter_of_an_inner_element_can_be_decoded_by_itself() {
 fn code_of(expected: &'static str, dead: &DeadLetter) -> &'static str {
     // Without an id it is told what is missing first.
     if dead.reason.code.as_str() == "MISSING_FIELD" { "MISSING_FIELD" } else { expected }
+}
+
+#[test]
+fn the_configs_of_the_documentation_are_valid() {
+    let path = format!("{}/docs/sources.md", env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(path).unwrap();
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 2);
+    for block in blocks {
+        let config = Config::from_toml(block, "docs/sources.md", std::iter::empty());
+        // Without the client of registries the config says so, and nothing else.
+        let refused = config.err().map(|e| e.to_string()).unwrap_or_default();
+        let faults = refused.matches("error:").count();
+        let built_without = refused.contains("built without the client of schema registries");
+        assert!(refused.is_empty() || (built_without && faults <= 1), "{refused}");
+    }
 }
 
 /// A frame: of a number, of a GUID, or in a header.
@@ -279,4 +302,36 @@ fn a_receivers_headers_date_a_native_webhook() {
             .iter()
             .all(|(name, _)| *name != tidemark::model::event::FieldName::Known(Field::Owner))
     );
+}
+
+proptest! {
+    /// Whatever the bytes and the header are, and whatever the source is pinned to, something comes
+    /// of the record, and what is dead of it is dead or decoded when it is put back.
+    #[test]
+    fn any_record_comes_to_something(
+        value in prop::collection::vec(any::<u8>(), 1..60),
+        header in prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
+        magic in prop::option::of(0u8..2),
+        json in prop::option::of(r#"[\[{]?("op"|"c"|"source"|"after"|"before"|"schema"|"payload"|"specversion"|"data"|"__op"|:|,|[{}\[\]]|null){0,16}"#),
+    ) {
+        let mut value = json.map_or(value, String::into_bytes);
+        if let Some(magic) = magic {
+            value.insert(0, magic);
+        }
+        let mut whole = Record { value: Some(value), ..record("{}") };
+        whole.headers.extend(header.map(|bytes| Header::new("__value_schema_id", bytes)));
+        let schema = Schema::avro(SCHEMA, &[]).unwrap();
+        for (wrapping, ..) in Wrapping::ALL {
+            for system in [System::Canonical, System::Stripe] {
+                let decoder = pinned(system, *wrapping);
+                let taken = decoder.take_with(&whole, Lookup::Found(&schema), now());
+                let n = taken.events.len() + taken.ignored.len() + taken.dead_letters.len();
+                prop_assert!(n > 0 || whole.value.as_deref().is_some_and(|v| v.ends_with(b"]")));
+                for dead in &taken.dead_letters {
+                    let again = Record { value: dead.value.clone(), ..whole.clone() };
+                    decoder.take_with(&again, Lookup::Found(&schema), now());
+                }
+            }
+        }
+    }
 }

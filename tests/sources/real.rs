@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tidemark::model::source::System;
+use tidemark::model::source::{System, Wrapping};
 
 use crate::{decoder, files, natives, now, record};
 
@@ -83,4 +83,59 @@ fn what_real_systems_sent_is_read_whole() {
         }
         assert!(read > 0 || directories(system).is_empty(), "no payload of {}", system.as_str());
     }
+}
+
+/// What lies there of envelopes, each with what becomes of it: none of them holds what is read here,
+/// so that it is taken off is told by what is found inside. Those that the documentation cut are no
+/// JSON, and are left out.
+#[test]
+fn what_real_carriers_wrapped_is_taken_off() {
+    let Some(payloads) = payloads() else { return };
+    let mut read = 0;
+    for dir in
+        ["cloudevents", "debezium", "kafka_envelopes", "standard_webhooks", "confluent_salesforce"]
+    {
+        let all = std::fs::read_dir(payloads.join(dir)).unwrap();
+        for file in all.map(|entry| entry.unwrap().path()) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let name = format!("{dir}/{}", file.file_name().unwrap().to_str().unwrap());
+            if serde_json::from_str::<serde_json::Value>(&text).is_err() {
+                println!("left out: {name} is no JSON: the documentation cut it");
+                continue;
+            }
+            read += 1;
+            let record = record(&text);
+            let taken = decoder(System::Canonical).take(&record, now());
+            let codes: Vec<_> = taken.dead_letters.iter().map(|d| d.reason.code.as_str()).collect();
+            let expected: &[&str] = match dir {
+                // Data of no entity, that is no JSON, or no object.
+                "cloudevents" => {
+                    &["BAD_CLOUDEVENT", "MISSING_ENTITY", "NOT_AN_EVENT", "DECODE_JSON"]
+                }
+                // Avro in base64 in a CloudEvent is not read.
+                "debezium" if text.contains("application/avro") => &["NOT_AN_EVENT"],
+                // Rows of customers, and of other things: no entity, or no id.
+                _ => &["MISSING_FIELD", "MISSING_ENTITY", "DECODE_JSON"],
+            };
+            assert_eq!(taken.events.len(), 0, "{name}");
+            assert!(
+                !codes.is_empty() && codes.iter().all(|c| expected.contains(c)),
+                "{name} {codes:?}"
+            );
+            // Pinned to what it is, it is found to be that.
+            let pin = match dir {
+                "cloudevents" => Wrapping::CloudEvents,
+                "debezium" => Wrapping::Debezium,
+                "standard_webhooks" => Wrapping::Raw,
+                _ => Wrapping::Connect,
+            };
+            let mut pinned = decoder(System::Canonical);
+            pinned.reading.wrapping = pin;
+            let taken = pinned.take(&record, now());
+            let found = taken.dead_letters.iter().all(|d| d.reason.code.as_str() != "BAD_ENVELOPE");
+            let cloud_avro = text.contains("application/avro");
+            assert!(found || cloud_avro, "{name} {:?}", taken.dead_letters);
+        }
+    }
+    assert!(read >= 12, "{read}");
 }

@@ -70,6 +70,7 @@ pub fn json(schema: &Schema, bytes: &[u8], limit: usize) -> Result<String, Strin
         }
     }
     match input.bytes.len() {
+        0 if out.len() > limit => Err(format!("as JSON it has more than {limit} bytes")),
         0 => Ok(out),
         n => Err(format!("{n} bytes are left behind the value")),
     }

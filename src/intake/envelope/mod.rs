@@ -49,6 +49,8 @@ pub struct Lent {
 pub struct Opened<'a> {
     /// The element, or an array of several: JSON that was checked.
     pub text: Cow<'a, str>,
+    /// The element, where it was read a level deep already.
+    pub object: Option<Object<'a>>,
     /// What the envelopes lend to it.
     pub lent: Lent,
     /// What a change feed says of it.
@@ -144,7 +146,8 @@ pub fn open<'a>(
     text: &'a str,
 ) -> Result<Found<'a>, Reason> {
     let mut seen = Seen::default();
-    let mut out = Opened { text: Cow::Borrowed(text), lent: Lent::default(), row: None, seen };
+    let mut out =
+        Opened { text: Cow::Borrowed(text), object: None, lent: Lent::default(), row: None, seen };
     if matches!(pin, Wrapping::Auto | Wrapping::Confluent | Wrapping::StandardWebhooks) {
         seen.webhook = webhook::open(reads, record, &mut out);
     }
@@ -154,9 +157,14 @@ pub fn open<'a>(
         let asked = Asked { pin, reads, seen, attributes: attributes.as_ref() };
         let layer = match &out.text {
             _ if done => None,
-            Cow::Borrowed(text) => asked.peel(text, out.row.is_some())?,
+            Cow::Borrowed(text) => {
+                let object = Json::checked(text).object();
+                let layer = asked.peel(text, object.as_ref(), out.row.is_some())?;
+                out.object = object.filter(|_| layer.is_none());
+                layer
+            }
             Cow::Owned(text) => asked
-                .peel(text, out.row.is_some())?
+                .peel(text, Json::checked(text).object().as_ref(), out.row.is_some())?
                 .map(|layer| Layer { text: Cow::Owned(layer.text.into_owned()), of: layer.of }),
         };
         let Some(layer) = layer else { break };
@@ -233,28 +241,30 @@ struct Asked<'s> {
 }
 
 impl Asked<'_> {
-    fn peel<'t>(&self, text: &'t str, has_row: bool) -> Result<Option<Layer<'t>>, Reason> {
+    fn peel<'t>(
+        &self,
+        text: &'t str,
+        object: Option<&Object<'t>>,
+        has_row: bool,
+    ) -> Result<Option<Layer<'t>>, Reason> {
         let may = |pins: &[Wrapping]| {
             matches!(self.pin, Wrapping::Auto | Wrapping::Confluent) || pins.contains(&self.pin)
         };
-        if !text.starts_with('{') {
-            return Ok(None);
-        }
-        let Some(object) = Json::checked(text).object() else { return Ok(None) };
+        let Some(object) = object else { return Ok(None) };
         if !self.seen.cloud
             && may(&[Wrapping::CloudEvents, Wrapping::Debezium])
             && object.has("specversion")
         {
-            return cloud::peel(&object).map(Some);
+            return cloud::peel(object).map(Some);
         }
         if !self.seen.connect
             && may(&[Wrapping::Connect, Wrapping::Debezium])
-            && connect::is_it(&object)
+            && connect::is_it(object)
         {
-            return connect::peel(&object).map(Some);
+            return connect::peel(object).map(Some);
         }
         if !has_row && may(&[Wrapping::Debezium]) {
-            return debezium::peel(&object, text, self.reads, self.attributes, self.pin);
+            return debezium::peel(object, text, self.reads, self.attributes, self.pin);
         }
         Ok(None)
     }

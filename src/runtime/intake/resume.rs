@@ -83,6 +83,7 @@ impl Intaker {
                 window: limits.breaker_window,
             }),
             stopped: None,
+            waits: false,
             end: None,
         }
     }
