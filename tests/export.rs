@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use calamine::{Data, Reader as _, Xlsx};
+use calamine::{Data, DataType as _, Reader as _, Xlsx};
 use tidemark::config::Config;
 use tidemark::log::embedded::EmbeddedLog;
 use tidemark::log::{Log, Outgoing, Partition};
@@ -171,7 +171,7 @@ fn what_is_wrong_is_named_with_the_exit_code() {
 fn of_a_log_the_newest_row_of_each_key_is_written() {
     let dir = place();
     let config = Config::from_toml(CONFIG, "test", std::iter::empty()).unwrap();
-    let log = EmbeddedLog::open(&dir.path().join("store"), tidemark::clock::wall_ms).unwrap();
+    let log = EmbeddedLog::open(dir.path().join("store"), tidemark::clock::wall_ms).unwrap();
     tidemark::app::create_topics(&config, &log).unwrap();
     let mut writer = log.writer().unwrap();
     let mut put = |partition, key: String, value: Option<Vec<u8>>| {
@@ -233,7 +233,10 @@ fn a_workbook_has_numbers_as_numbers_and_texts_as_texts() {
     let lines = cells(&dir.path().join("rows.xlsx"));
     assert_eq!(lines.len(), 5);
     let of = |grain: &str, rep: &str| {
-        lines.iter().find(|l| l["grain"] == *grain && l["rep"].to_string() == rep).unwrap()
+        lines
+            .iter()
+            .find(|l| l["grain"] == *grain && l["rep"].get_string().unwrap_or_default() == rep)
+            .unwrap()
     };
     let (overall, formula, idle) = (of("overall", ""), of("rep", FORMULA), of("rep", "-7"));
     assert_eq!(formula["rep"], Data::String(FORMULA.to_owned()), "as it is: a text");

@@ -73,12 +73,12 @@ pub struct Column {
     pub kind: Kind,
     /// What its numbers are counted in, where they are a KPI's.
     pub unit: Option<Unit>,
-    of: Of,
+    of: Shows,
 }
 
 /// What a column shows.
 #[derive(Clone, Debug)]
-enum Of {
+enum Shows {
     WindowKind,
     WindowStart,
     WindowEnd,
@@ -140,7 +140,7 @@ impl Table {
             while taken.contains(&name) || columns.iter().any(|c| c.name == name) {
                 name = format!("segment_{name}");
             }
-            columns.push(column(name, Kind::Text, Of::Dimension(dimension.clone())));
+            columns.push(column(name, Kind::Text, Shows::Dimension(dimension.clone())));
         }
         columns.extend(after);
         columns.extend(figures);
@@ -176,26 +176,26 @@ impl Table {
     }
 }
 
-fn column(name: impl Into<String>, kind: Kind, of: Of) -> Column {
+fn column(name: impl Into<String>, kind: Kind, of: Shows) -> Column {
     Column { name: name.into(), kind, unit: None, of }
 }
 
 /// The columns before and behind the dimensions.
 fn head() -> (Vec<Column>, Vec<Column>) {
     let before = vec![
-        column("window_kind", Kind::Text, Of::WindowKind),
-        column("window_start", Kind::Instant, Of::WindowStart),
-        column("window_end", Kind::Instant, Of::WindowEnd),
-        column("zone", Kind::Text, Of::Zone),
-        column("grain", Kind::Text, Of::Grain),
+        column("window_kind", Kind::Text, Shows::WindowKind),
+        column("window_start", Kind::Instant, Shows::WindowStart),
+        column("window_end", Kind::Instant, Shows::WindowEnd),
+        column("zone", Kind::Text, Shows::Zone),
+        column("grain", Kind::Text, Shows::Grain),
     ];
     let after = vec![
-        column("status", Kind::Text, Of::Status),
-        column("revision", Kind::Whole, Of::Revision),
-        column("as_of", Kind::Instant, Of::AsOf),
-        column("complete_ratio", Kind::Real, Of::CompleteRatio),
-        column("incomplete", Kind::Flag, Of::Incomplete),
-        column("currency", Kind::Text, Of::Currency),
+        column("status", Kind::Text, Shows::Status),
+        column("revision", Kind::Whole, Shows::Revision),
+        column("as_of", Kind::Instant, Shows::AsOf),
+        column("complete_ratio", Kind::Real, Shows::CompleteRatio),
+        column("incomplete", Kind::Flag, Shows::Incomplete),
+        column("currency", Kind::Text, Shows::Currency),
     ];
     (before, after)
 }
@@ -210,7 +210,7 @@ fn wide(kpi: &'static Kpi, parts: Parts) -> Vec<Column> {
             _ => Kind::Whole,
         };
         let name = format!("{}{suffix}", kpi.name);
-        Column { name, kind, unit: Some(unit), of: Of::Kpi(Some(kpi), part) }
+        Column { name, kind, unit: Some(unit), of: Shows::Kpi(Some(kpi), part) }
     };
     let mut out = vec![one("", kpi.unit, Part::Value)];
     if parts == Parts::None {
@@ -231,10 +231,10 @@ fn wide(kpi: &'static Kpi, parts: Parts) -> Vec<Column> {
 }
 
 fn long(parts: Parts) -> Vec<Column> {
-    let of = |part| Of::Kpi(None, part);
+    let of = |part| Shows::Kpi(None, part);
     let mut out = vec![
-        column("kpi", Kind::Text, Of::KpiName),
-        column("unit", Kind::Text, Of::KpiUnit),
+        column("kpi", Kind::Text, Shows::KpiName),
+        column("unit", Kind::Text, Shows::KpiUnit),
         column("value", Kind::Number, of(Part::Value)),
         column("value_exact", Kind::Exact, of(Part::Exact)),
     ];
@@ -256,21 +256,21 @@ fn figure<'r>(row: &'r Row, kpi: &Kpi) -> Option<&'r KpiValue> {
 impl Column {
     fn cell<'r>(&'r self, row: &'r Row, line: Option<&'static Kpi>) -> Cell<'r> {
         match &self.of {
-            Of::WindowKind => Cell::Text(row.kind.name().into()),
-            Of::WindowStart => Cell::Instant(row.start),
-            Of::WindowEnd => Cell::Instant(row.end),
-            Of::Zone => Cell::Text(row.zone.as_str().into()),
-            Of::Grain => Cell::Text(row.segment.grain().into()),
-            Of::Dimension(name) => text(row.segment.value(name)),
-            Of::Status => Cell::Text(row.pane.as_str().into()),
-            Of::Revision => Cell::Whole(row.revision.into()),
-            Of::AsOf => row.as_of.map_or(Cell::Absent, Cell::Instant),
-            Of::CompleteRatio => real(row.complete_ratio),
-            Of::Incomplete => Cell::Flag(row.incomplete),
-            Of::Currency => Cell::Text(row.currency.to_string().into()),
-            Of::KpiName => text(line.map(|kpi| kpi.name)),
-            Of::KpiUnit => text(line.map(|kpi| kpi.unit.as_str())),
-            Of::Kpi(own, part) => {
+            Shows::WindowKind => Cell::Text(row.kind.name().into()),
+            Shows::WindowStart => Cell::Instant(row.start),
+            Shows::WindowEnd => Cell::Instant(row.end),
+            Shows::Zone => Cell::Text(row.zone.as_str().into()),
+            Shows::Grain => Cell::Text(row.segment.grain().into()),
+            Shows::Dimension(name) => text(row.segment.value(name)),
+            Shows::Status => Cell::Text(row.pane.as_str().into()),
+            Shows::Revision => Cell::Whole(row.revision.into()),
+            Shows::AsOf => row.as_of.map_or(Cell::Absent, Cell::Instant),
+            Shows::CompleteRatio => real(row.complete_ratio),
+            Shows::Incomplete => Cell::Flag(row.incomplete),
+            Shows::Currency => Cell::Text(row.currency.to_string().into()),
+            Shows::KpiName => text(line.map(|kpi| kpi.name)),
+            Shows::KpiUnit => text(line.map(|kpi| kpi.unit.as_str())),
+            Shows::Kpi(own, part) => {
                 let found = own.or(line).and_then(|kpi| figure(row, kpi));
                 found.map_or(Cell::Absent, |value| self.figure(*part, value))
             }
