@@ -20,6 +20,7 @@ mod summary;
 mod topics;
 mod typed;
 mod variables;
+mod warn;
 mod words;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub use estimate::{Estimate, SetEstimate};
 pub use fault::{ConfigError, Fault, Origin};
 pub use summary::Setting;
 pub use topics::{Cleanup, TopicSpec, Topics};
+pub use warn::Warning;
 pub use words::DIMENSIONS;
 
 /// The defaults: every key, its unit and a sentence about it.

@@ -27,6 +27,7 @@ mod segment;
 mod sendgrid;
 mod shopify;
 mod stripe;
+mod survey;
 mod twilio;
 mod typeform;
 

@@ -183,6 +183,7 @@ fn decode_of(system: System) -> Option<Decode> {
         System::CustomerIo => super::customerio::decode,
         System::Calendly => super::calendly::decode,
         System::Typeform => super::typeform::decode,
+        System::Survey => super::survey::decode,
         System::Twilio => super::twilio::decode,
         System::Aircall => super::aircall::decode,
     })
@@ -196,8 +197,9 @@ pub fn take<'a>(
     now: Option<Timestamp>,
 ) -> Option<Intake<'a>> {
     let decode = decode_of(decoder.system)?;
-    // The one system that posts forms.
-    let is_form = decoder.system == System::Twilio && !body.trim_start().starts_with(['{', '[']);
+    // The systems that post forms.
+    let posts = matches!(decoder.system, System::Twilio | System::Survey);
+    let is_form = posts && !body.trim_start().starts_with(['{', '[']);
     let form = is_form.then(|| super::form::json_of_form(body.trim()));
     let body = form.as_deref().unwrap_or(body);
     let latest = canonical::latest(now, decoder.limits.future_limit);
