@@ -71,7 +71,7 @@ mod tests {
         );
         assert_eq!(
             json_of_form("a=1&a[b]=2&[x]=3&c[=4"),
-            r#"{"[x]":"3","a":{"b":"2"},"c":{"":"4"}}"#
+            r#"{"a":{"b":"2"},"[x]":"3","c":{"":"4"}}"#
         );
         let deep = format!("a{}=1", "[b]".repeat(10_000));
         assert!(json_of_form(&deep).starts_with(r#"{"a":{"b":{"b":{"b][b]"#), "bounded");
