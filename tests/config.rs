@@ -203,6 +203,34 @@ mod taken {
     }
 
     #[test]
+    fn what_is_seldom_meant_is_told_and_stops_nothing() {
+        let source = |name: &str, system: &str, more: &str| {
+            format!(
+                "[[sources]]\nname = \"{name}\"\nsystem = \"{system}\"\ntopics = [\"{name}\"]\n{more}"
+            )
+        };
+        let north = "tenant = \"north\"\n";
+        let text = [
+            source("eu", "hubspot", ""),
+            source("own", "canonical", ""),
+            source("other", "canonical", ""),
+            source("pipe", "pipedrive", ""),
+            source("us", "hubspot", north),
+            source("journal", "hubspot", north),
+            "[[directory.rep]]\nid = \"r-1\"\nids = { hubspto = \"1\", us = \"2\", sap-erp-4711 = \"3\" }\n".to_owned(),
+        ]
+        .concat();
+        let warnings = read(&text, &[]).unwrap().warnings();
+        let told: Vec<String> = warnings.iter().map(|w| w.to_string()).collect();
+        assert_snapshot!(told.join("\n\n"));
+        let config = Config::load(
+            Path::new("config/example/tidemark.toml"),
+            [("KAFKA_PASSWORD".to_owned(), "hunter2".to_owned())].into_iter(),
+        );
+        assert_eq!(config.unwrap().warnings(), [], "the example means what it says");
+    }
+
+    #[test]
     fn variables_stand_above_the_file_and_the_file_above_the_defaults() {
         let text =
             "[app]\nname = \"sales\"\n[topology]\nshards = 4\n[windows]\nrolling = [\"24h\"]\n";

@@ -45,6 +45,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         None => Config::from_toml(EMBEDDED, "embedded defaults", environment())
             .map_err(|e| Failure::Config(e.into()))?,
     };
+    for warning in config.warnings() {
+        tracing::warn!(key = warning.key, "{}; {}", warning.what, warning.mend);
+    }
     if let Some(input) = arguments.input.as_deref().filter(|i| i.as_os_str() != "-") {
         std::fs::File::open(input)
             .with_context(|| format!("cannot open {}", input.display()))

@@ -13,6 +13,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = load(&arguments.config)?;
+    for warning in config.warnings() {
+        eprintln!("{warning}\n");
+    }
     println!("{}", config.summary());
     Ok(())
 }

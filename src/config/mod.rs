@@ -24,6 +24,7 @@ mod summary;
 mod topics;
 mod typed;
 mod variables;
+mod warn;
 mod words;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ pub use mapping::{PACKS, load_mapping, mapping_from_toml};
 pub use registry::{Credentials, SchemaRegistry};
 pub use summary::Setting;
 pub use topics::{Cleanup, TopicSpec, Topics};
+pub use warn::Warning;
 pub use words::DIMENSIONS;
 
 /// The defaults: every key, its unit and a sentence about it.

@@ -1,11 +1,33 @@
 //! Forms as they are posted: `name=value&…`, every value a text.
 
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 
-/// A form as JSON: of a name that stands twice the last value counts.
+/// How deep names may go: `response[user][traits][plan]`.
+const DEPTH: usize = 4;
+
+/// A form as JSON. Of a name that stands twice the last value counts; `a[b]=c` is `b` inside `a`.
 pub fn json_of_form(body: &str) -> String {
-    let form: BTreeMap<String, String> = pairs(body).collect();
-    serde_json::to_string(&form).expect("texts serialize")
+    let mut form = Map::new();
+    for (name, value) in pairs(body) {
+        let mut path: Vec<&str> = match name.split_once('[') {
+            Some((first, rest)) if !first.is_empty() => {
+                let inner = rest.strip_suffix(']').unwrap_or(rest);
+                std::iter::once(first).chain(inner.splitn(DEPTH - 1, "][")).collect()
+            }
+            _ => vec![name.as_str()],
+        };
+        let last = path.pop().unwrap_or_default().to_owned();
+        let mut at = &mut form;
+        for part in path {
+            let inner = at.entry(part).or_insert_with(|| Value::Object(Map::new()));
+            if !inner.is_object() {
+                *inner = Value::Object(Map::new());
+            }
+            at = inner.as_object_mut().expect("it was made one");
+        }
+        at.insert(last, Value::String(value));
+    }
+    Value::Object(form).to_string()
 }
 
 /// Names and values.
@@ -43,5 +65,15 @@ mod tests {
     fn forms_are_read_as_they_are_written() {
         assert_eq!(json_of_form("a=1%2B1&b=x+y&c=%zz%4&a=2"), r#"{"a":"2","b":"x y","c":"%zz%4"}"#);
         assert_eq!(json_of_form("none"), "{}");
+        assert_eq!(
+            json_of_form("a[b]=1&a[c][d]=2&a%5Be%5D=3"),
+            r#"{"a":{"b":"1","c":{"d":"2"},"e":"3"}}"#
+        );
+        assert_eq!(
+            json_of_form("a=1&a[b]=2&[x]=3&c[=4"),
+            r#"{"a":{"b":"2"},"[x]":"3","c":{"":"4"}}"#
+        );
+        let deep = format!("a{}=1", "[b]".repeat(10_000));
+        assert!(json_of_form(&deep).starts_with(r#"{"a":{"b":{"b":{"b][b]"#), "bounded");
     }
 }

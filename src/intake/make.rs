@@ -490,6 +490,7 @@ pub fn instant(text: &str) -> Option<(Timestamp, usize)> {
     };
     let clock = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at(clock);
+    let clock = clock.trim_end();
     let zone = match zone.as_bytes() {
         [] => "Z".to_owned(),
         [_, a, b, c, d] if [a, b, c, d].iter().all(|d| d.is_ascii_digit()) => {

@@ -31,6 +31,7 @@ mod segment;
 mod sendgrid;
 mod shopify;
 mod stripe;
+mod survey;
 mod twilio;
 mod typeform;
 mod wrapped;

@@ -202,6 +202,7 @@ fn decode_of(system: System) -> Option<Decode> {
         System::CustomerIo => super::customerio::decode,
         System::Calendly => super::calendly::decode,
         System::Typeform => super::typeform::decode,
+        System::Survey => super::survey::decode,
         System::Twilio => super::twilio::decode,
         System::Aircall => super::aircall::decode,
     })
@@ -262,8 +263,9 @@ fn form(decoder: &Decoder, mapping: Option<&Mapping>, body: &str) -> Option<Stri
     }
     match mapping {
         Some(mapping) => (mapping.body == Body::Form).then(|| super::mapping::json_of_form(body)),
-        // The one native system that posts forms.
-        None => (decoder.system == System::Twilio).then(|| super::form::json_of_form(body)),
+        // The native systems that post forms.
+        None => matches!(decoder.system, System::Twilio | System::Survey)
+            .then(|| super::form::json_of_form(body)),
     }
 }
 

@@ -52,6 +52,7 @@ names! {
         CustomerIo "customerio" "Customer.io: reporting webhooks.",
         Calendly "calendly" "Calendly: webhooks of invitees.",
         Typeform "typeform" "Typeform: responses.",
+        Survey "survey" "Surveys whose responses have scores: SatisMeter, Refiner, Wootric.",
         Twilio "twilio" "Twilio: status callbacks of calls.",
         Aircall "aircall" "Aircall: webhooks of calls.",
     }

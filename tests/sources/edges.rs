@@ -33,6 +33,7 @@ fn get(event: &Event<'_>, field: Field) -> String {
             format!("{} {}", money.amount.exact(), money.currency)
         }
         Some((_, Value::Text(text))) => text.to_string(),
+        Some((_, Value::Number(number))) => number.exact().to_string(),
         Some((_, other)) => format!("{other:?}"),
         None => String::new(),
     }
@@ -175,6 +176,53 @@ fn fields_of_the_configuration_win_over_what_a_decoder_fills() {
     assert_eq!(get(&told[0], Field::Channel), "Email");
     let segment = mapped(System::Segment, &[("way", Field::Channel)]);
     assert_eq!(get(&events(&segment, call)[0], Field::Channel), "", "only from the own field");
+}
+
+/// A score that is revised is the same response, later; a form says what its JSON says.
+#[test]
+fn a_survey_posted_as_a_form_is_read_like_its_json() {
+    let form = "event_name=updated&timestamp=2026-03-02+15%3A25%3A07+-0700&response[id]=15181514\
+        &response[score]=10&response[text]=better%26more&response[created_at]=2026-03-02+15%3A11%3A55+-0700\
+        &response%5Bupdated_at%5D=2026-03-02+15%3A25%3A03+-0700&response[end_user_id]=6270\
+        &response[end_user_properties][owner_id]=r-17";
+    let json = r#"{"event_name": "updated", "response": {"id": "15181514", "score": "10",
+        "created_at": "2026-03-02 15:11:55 -0700", "updated_at": "2026-03-02 15:25:03 -0700",
+        "end_user_id": "6270", "end_user_properties": {"owner_id": "r-17"}}}"#;
+    let [form, json] = [form, json].map(|body| events(&decoder(System::Survey), body));
+    assert_eq!((form.len(), &form), (1, &json));
+    assert_eq!(get(&form[0], Field::Score), "10");
+    assert_eq!(get(&form[0], Field::Owner), "r-17");
+    let first = json_event(
+        r#"{"event_name": "created", "response": {"id": "15181514", "score": "7",
+        "created_at": "2026-03-02 15:11:55 -0700", "updated_at": "2026-03-02 15:11:55 -0700"}}"#,
+    );
+    assert_eq!((&first.entity, first.op), (&form[0].entity, Op::Create));
+    assert!(first.order < form[0].order && form[0].op == Op::Snapshot);
+}
+
+fn json_event(body: &str) -> Event<'static> {
+    events(&decoder(System::Survey), body).remove(0)
+}
+
+/// A question is named by its ref: it may fill any field, and be a score whatever its name.
+#[test]
+fn questions_of_typeform_are_mapped_by_their_ref() {
+    let file = format!("{}/tests/fixtures/typeform/responses.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(file).unwrap();
+    let whole: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let body = whole[1].to_string();
+    let mut decoder = mapped(System::Typeform, &[("how_happy", Field::Score)]);
+    let industry = FieldName::Custom("industry".into());
+    decoder.reading.fields.insert("industry".to_owned(), industry.clone());
+    let told = events(&decoder, &body);
+    let [touch, happy, nps] = &told[..] else { panic!("{told:?}") };
+    assert!(touch.set.contains(&(industry, Value::Text("Retail".into()))));
+    let score = |event: &Event<'_>| (get(event, Field::Metric), get(event, Field::Score));
+    assert_eq!(score(happy), ("csat".to_owned(), "3".to_owned()), "the metric of the form");
+    assert_eq!(score(nps), ("nps".to_owned(), "8".to_owned()), "the metric of the question");
+    assert_eq!((get(nps, Field::ScaleMax), get(happy, Field::ScaleMax)), ("10".into(), "".into()));
+    let plain = events(&crate::decoder(System::Typeform), &body);
+    assert_eq!(plain.len(), 2, "without it only what its ref says is a score");
 }
 
 /// The company's own sites brought nobody, whichever system tells of them.

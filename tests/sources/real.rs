@@ -48,7 +48,7 @@ fn directories(system: System) -> &'static [&'static str] {
         System::Typeform => &["typeform"],
         System::Twilio => &["twilio"],
         // Nothing of these lies there that was really delivered.
-        System::SendGrid | System::CustomerIo | System::Aircall => &[],
+        System::SendGrid | System::CustomerIo | System::Aircall | System::Survey => &[],
     }
 }
 

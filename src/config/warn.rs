@@ -1,0 +1,86 @@
+//! What is no fault, and yet seldom meant.
+
+use std::fmt;
+
+use super::near::nearest;
+use super::{Config, Origin};
+use crate::model::source::System;
+
+/// Something that is worth a look. It stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where it is.
+    pub origin: Origin,
+    /// The key.
+    pub key: String,
+    /// What it leads to.
+    pub what: String,
+    /// How to mend it, or why it may be right.
+    pub mend: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Warning { origin, key, what, mend } = self;
+        write!(f, "warning: {what}\n --> {origin}\n  = key: {key}\n  = help: {mend}")
+    }
+}
+
+impl Config {
+    /// What is no fault, and yet seldom meant, in the order of the sections.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut out = self.shared_tenants();
+        out.extend(self.unknown_places());
+        out
+    }
+
+    fn warning(&self, key: String, what: String, mend: String) -> Warning {
+        Warning { origin: self.origin.reader.origin(&key), key, what, mend }
+    }
+
+    /// Two accounts of one system number their deals from 1, each for itself.
+    fn shared_tenants(&self) -> Vec<Warning> {
+        let mut out = Vec::new();
+        for (i, source) in self.sources.iter().enumerate() {
+            let tenant = |at: usize| self.sources[at].reading.tenant.as_deref();
+            let same =
+                |at: &usize| self.sources[*at].system == source.system && tenant(*at) == tenant(i);
+            let native = source.system != System::Canonical;
+            let Some(other) = (0..i).filter(|_| native).find(same) else { continue };
+            let what = format!(
+                "the sources \"{}\" and \"{}\" are both {} and share the tenant \"{}\": where their ids are the same, two deals become one",
+                self.sources[other].name,
+                source.name,
+                source.system.as_str(),
+                tenant(i).unwrap_or("default"),
+            );
+            let mend = "give one of them a tenant of its own; leave it where both come from one account, such as its webhooks and its journal".to_owned();
+            let key = if tenant(i).is_some() { "tenant" } else { "name" };
+            out.push(self.warning(format!("sources[{i}].{key}"), what, mend));
+        }
+        out
+    }
+
+    /// A rep's ids are looked up by names of sources and systems. Canonical events may name any
+    /// system, so only what is nearly a known name is told.
+    fn unknown_places(&self) -> Vec<Warning> {
+        let known = || {
+            let systems = System::ALL.iter().map(|(_, name, _)| *name);
+            systems.chain(self.sources.iter().map(|source| source.name.as_str()))
+        };
+        let mut out: Vec<Warning> = Vec::new();
+        for (rep, entry) in &self.definition.directory.reps {
+            for place in entry.ids.keys().filter(|place| !known().any(|name| name == *place)) {
+                let Some(near) = nearest(place, known()) else { continue };
+                let what = format!(
+                    "no source and no system is named \"{place}\", by which the rep \"{rep}\" is to be known"
+                );
+                let mend = format!(
+                    "did you mean \"{near}\"? Leave it where canonical events name that system"
+                );
+                out.push(self.warning("directory.rep".to_owned(), what, mend));
+            }
+        }
+        out
+    }
+}
