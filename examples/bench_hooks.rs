@@ -42,7 +42,7 @@ mod bench {
     use tokio::sync::oneshot;
 
     const PARTITIONS: u32 = 4;
-    const CONNECTIONS: [usize; 2] = [1, 64];
+    const CONNECTIONS: [usize; 3] = [1, 64, 250];
     const ROUNDS: usize = 3;
     const SECRET: &str = "the client secret";
     const URL: &str = "https://hooks.example.com";

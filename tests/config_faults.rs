@@ -420,12 +420,15 @@ topics = ["legacy"]
     ));
 }
 
+/// What is said of endpoints.
+fn receiver(endpoints: &str) -> String {
+    let source = "[[sources]]\nname = \"crm\"\ntopics = [\"a\"]\n";
+    refusal(&format!("{source}[hooks]\nlisten = \"127.0.0.1:1\"\n{endpoints}"))
+}
+
 #[test]
 fn what_is_wrong_with_a_receiver() {
-    let hooks =
-        "[[sources]]\nname = \"crm\"\ntopics = [\"a\"]\n[hooks]\nlisten = \"127.0.0.1:1\"\n";
-    let said = |more: &str| refusal(&format!("{hooks}{more}"));
-    assert_snapshot!(said(
+    assert_snapshot!(receiver(
         r#"
 [[hooks.endpoint]]
 path = "/a"
@@ -465,7 +468,11 @@ signature = { header = "x-signature" }
 message = ["{timestamp}"]
 "#
     ));
-    assert_snapshot!(said(
+}
+
+#[test]
+fn what_is_wrong_with_what_is_typed_for_a_receiver() {
+    assert_snapshot!(receiver(
         r#"
 [[hooks.endpoint]]
 path = "no slash"

@@ -27,6 +27,7 @@ impl Running {
             header_read: hooks.header_timeout,
             ..Limits::default()
         };
+        self.context.health.set("hooks", Err("starting".to_owned()));
         let (queue, waiting) = Queue::of(hooks.max_waiting);
         let (telemetry, now) = (self.context.telemetry.clone(), self.context.clock.clone());
         let limits_of_hooks = limits_of(&hooks);

@@ -296,7 +296,7 @@ fn verifier(
     for (i, secret) in given.iter().enumerate() {
         let key = format!("{at}.secrets[{i}]");
         let value = secret_of(reader, &key, secret, around)?.into_bytes();
-        if let Err(wrong) = Verifier::new(schemes.clone(), &[value.clone()], url) {
+        if let Err(wrong) = Verifier::new(schemes.clone(), std::slice::from_ref(&value), url) {
             reader.fault(
                 &key,
                 wrong.to_string(),

@@ -112,12 +112,15 @@ impl Scribe<'_> {
                         let written = self.one(&offered);
                         offered.answer(written.as_ref().map_err(|_| Unwritten).copied());
                         if let Err(error) = written {
+                            waiting.set_open(false);
                             rest.for_each(|offered| offered.answer(Err(Unwritten)));
                             return Err(error.into());
                         }
                     }
                 }
                 Err(error) => {
+                    // Closed first: whoever comes again at once is told so at once.
+                    waiting.set_open(false);
                     batch.drain(..).for_each(|offered| offered.answer(Err(Unwritten)));
                     return Err(error.into());
                 }

@@ -299,6 +299,20 @@ fn the_rest_of_a_batch_of_segment_is_on_trust_and_its_first_element_is_not() {
     assert!(batch.check(&sent).is_ok());
 }
 
+/// A body may nest as deeply as it likes: nothing recurses into it.
+#[test]
+fn a_deep_body_is_no_trouble() {
+    let deep = [b"[".repeat(200_000), b"]".repeat(200_000)].concat();
+    let aircall = vector("aircall");
+    let mut sent = aircall.sent();
+    sent.body = [br#"{"data":"#, &deep[..], br#","token":"a secret of ours"}"#].concat();
+    assert!(aircall.check(&sent).is_ok());
+    let segment = vector("segment");
+    let mut sent = segment.sent();
+    sent.body = deep;
+    assert_eq!(segment.check(&sent), Err(Refusal::Mismatch));
+}
+
 #[test]
 fn secrets_are_checked_at_start_and_never_shown() {
     let of = |preset: &str, secret: &str| {

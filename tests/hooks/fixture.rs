@@ -131,11 +131,20 @@ impl Site {
 
     /// Waits until records are written.
     pub fn reachable(&self) {
+        self.is_said(true);
+    }
+
+    /// Waits until it is known that none can be.
+    pub fn unreachable(&self) {
+        self.is_said(false);
+    }
+
+    fn is_said(&self, well: bool) {
         let health = &self.running.as_ref().unwrap().health;
-        await_some("the log is reachable", Duration::from_secs(20), || {
+        await_some("the health of the receiver", Duration::from_secs(20), || {
             std::thread::park_timeout(Duration::from_millis(5));
             let checks = health.checks();
-            checks.iter().any(|(name, state)| name == "hooks" && state.is_ok()).then_some(())
+            checks.iter().any(|(name, ok)| name == "hooks" && ok.is_ok() == well).then_some(())
         });
     }
 
