@@ -8,6 +8,8 @@ mod command;
 mod edges;
 #[path = "sources/life.rs"]
 mod life;
+#[path = "sources/mappings.rs"]
+mod mappings;
 #[path = "sources/real.rs"]
 mod real;
 #[path = "sources/robust.rs"]

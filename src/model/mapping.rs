@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::calendar::Calendar;
 use super::event::{EntityKind, FieldName, Flags, Op};
+use super::source::Unread;
 
 /// Longest path, steps; deepest nesting of expressions.
 pub const DEPTH: usize = 16;
@@ -35,13 +36,29 @@ pub enum Body {
     Form,
 }
 
-/// Which elements become which event.
+/// Which elements become what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// All of these must hold.
     pub when: Vec<Test>,
-    /// The array whose elements are an event each.
+    /// The array whose elements are one thing each.
     pub explode: Option<Place>,
+    /// What they become.
+    pub gives: Gives,
+}
+
+/// What an element becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gives {
+    /// An event.
+    Event(Box<Recipe>),
+    /// Nothing, for this reason.
+    Nothing(Unread),
+}
+
+/// How to make an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
     /// What the event is about.
     pub entity: EntityKind,
     /// Its id.
@@ -141,6 +158,8 @@ pub enum Input {
     Header(String),
     /// The key of the record.
     Key,
+    /// When the record came.
+    Received,
 }
 
 /// A transform.

@@ -27,6 +27,7 @@ struct Cell<'x> {
 /// An element under a mapping.
 pub struct Element<'x> {
     pub(super) context: &'x Context<'x>,
+    pub(super) mapping: &'x Mapping,
     places: &'x Places,
     object: &'x Object<'x>,
     item: Option<Json<'x>>,
@@ -40,7 +41,7 @@ impl<'x> Element<'x> {
         object: &'x Object<'x>,
     ) -> Element<'x> {
         let cells = mapping.places.0.iter().map(|_| Cell::default()).collect();
-        Element { context, places: &mapping.places, object, item: None, cells }
+        Element { context, mapping, places: &mapping.places, object, item: None, cells }
     }
 
     /// Goes to an element of the array that is exploded.

@@ -165,6 +165,7 @@ impl<'x> Element<'x> {
                 let key = key.and_then(|key| std::str::from_utf8(key).ok());
                 Ok(key.map_or(Got::Absent, Got::made))
             }
+            Input::Received => Ok(self.context.came_at().map_or(Got::Absent, Got::Time)),
         }
     }
 
