@@ -2,6 +2,8 @@
 //! in the shapes that the vendors document; the events they give are in
 //! `tests/snapshots/sources__*.snap`, and every one of them is to be read by a person.
 
+#[path = "sources/arbitrary.rs"]
+mod arbitrary;
 #[path = "sources/avro.rs"]
 mod avro;
 #[path = "sources/command.rs"]
@@ -10,8 +12,12 @@ mod command;
 mod edges;
 #[path = "sources/envelopes.rs"]
 mod envelopes;
+#[path = "sources/language.rs"]
+mod language;
 #[path = "sources/life.rs"]
 mod life;
+#[path = "sources/mappings.rs"]
+mod mappings;
 #[path = "sources/real.rs"]
 mod real;
 #[path = "sources/robust.rs"]

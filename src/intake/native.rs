@@ -262,7 +262,10 @@ fn form(decoder: &Decoder, mapping: Option<&Mapping>, body: &str) -> Option<Stri
         return None;
     }
     match mapping {
-        Some(mapping) => (mapping.body == Body::Form).then(|| super::mapping::json_of_form(body)),
+        Some(mapping) => {
+            let is_form = mapping.body == Body::Form && body.contains('=');
+            is_form.then(|| super::mapping::json_of_form(body))
+        }
         // The native systems that post forms.
         None => matches!(decoder.system, System::Twilio | System::Survey)
             .then(|| super::form::json_of_form(body)),

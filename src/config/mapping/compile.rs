@@ -10,7 +10,8 @@ use crate::config::read::{Reader, child};
 use crate::config::words::{FieldText, Name};
 use crate::model::event::{EntityKind, Field, FieldName, FieldType, Flags, Op, Status};
 use crate::model::mapping::{
-    Body, Expr, Input, Is, Mapping, Nulls, OpOf, Place, Places, Read, Rule, Stated, Test,
+    Body, Expr, Gives, Input, Is, Mapping, Nulls, OpOf, Place, Places, Read, Recipe, Rule, Stated,
+    Test,
 };
 use crate::model::money::Amount;
 
@@ -88,16 +89,52 @@ impl Compiler<'_> {
         let explode = row.explode.as_ref().map(|p| self.place(&child(at, "explode"), &p.0).0);
         self.explodes = explode.is_some();
         let when = row.when.as_ref().map_or_else(Vec::new, |w| self.when(&child(at, "when"), w));
-        let entity = row.entity.r#type.as_ref().map(|kind| kind.0);
-        let entity_at = child(at, "entity");
-        if entity.is_none() {
-            self.fault(&entity_at, "\"type\" is missing", "add type = \"deal\", or another entity");
+        let gives = match &row.ignore {
+            Some(reason) => {
+                self.nothing_else(at, row);
+                Gives::Nothing(reason.0)
+            }
+            None => Gives::Event(Box::new(self.recipe(at, row))),
+        };
+        Rule { when, explode, gives }
+    }
+
+    /// A rule that ignores an element makes nothing of it.
+    fn nothing_else(&mut self, at: &str, row: &RuleRow) {
+        let keys = [
+            ("entity", row.entity.is_some()),
+            ("op", row.op.is_some()),
+            ("time", row.time.is_some()),
+            ("order", row.order.is_some()),
+            ("id", row.id.is_some()),
+            ("merged_into", row.merged_into.is_some()),
+            ("flags", row.flags.is_some()),
+            ("set", row.set.is_some()),
+        ];
+        if let Some((key, _)) = keys.iter().find(|(_, given)| *given) {
+            let what = "a rule that ignores an element makes no event of it";
+            self.fault(&child(at, key), what, format!("remove {key}, or ignore"));
         }
-        let entity = entity.unwrap_or(EntityKind::Deal);
-        let id = match &row.entity.id {
+    }
+
+    fn recipe(&mut self, at: &str, row: &RuleRow) -> Recipe {
+        let given = row.entity.as_ref();
+        let kind = given.and_then(|entity| entity.r#type.as_ref()).map(|kind| kind.0);
+        let entity_at = child(at, "entity");
+        let mend =
+            "write entity = { type = \"deal\", id = \"…\" }: what it is, and where its id stands";
+        if kind.is_none() {
+            self.fault(&entity_at, "the rule does not say which entity it is about", mend);
+        }
+        let entity = kind.unwrap_or(EntityKind::Deal);
+        let id = match given.and_then(|entity| entity.id.as_ref()) {
             Some(id) => self.text(&child(&entity_at, "id"), id),
             None => {
-                self.fault(&entity_at, "\"id\" is missing", "add id = …: where its id stands");
+                self.fault(
+                    &entity_at,
+                    "the rule does not say where the id of the entity stands",
+                    mend,
+                );
                 nothing()
             }
         };
@@ -107,14 +144,10 @@ impl Compiler<'_> {
             let mend = "write one number, which counts behind the time, or two instead of it";
             self.fault(&child(at, "order"), "an order has one or two numbers", mend);
         }
-        let order_at = child(at, "order");
-        let order = self.several(&order_at, order, |known| known.kind != Kind::Money);
-        let name = row.id.as_deref().unwrap_or_default();
-        let name = self.several(&child(at, "id"), name, |known| known.kind != Kind::Money);
+        let order = self.several(&child(at, "order"), order);
+        let name = self.several(&child(at, "id"), row.id.as_deref().unwrap_or_default());
         let merged = row.merged_into.as_ref();
-        Rule {
-            when,
-            explode,
+        Recipe {
             entity,
             id,
             op: row.op.as_ref().map(|op| self.op(&child(at, "op"), op)),
@@ -202,12 +235,12 @@ impl Compiler<'_> {
         expr
     }
 
-    fn several(&mut self, at: &str, values: &[Value], fits: fn(&Known) -> bool) -> Vec<Expr> {
+    fn several(&mut self, at: &str, values: &[Value]) -> Vec<Expr> {
         let mut out = Vec::new();
         for (i, value) in values.iter().enumerate() {
             let at = format!("{at}[{i}]");
             let (expr, known) = self.value(&at, value, 0);
-            if !fits(&known) {
+            if known.kind == Kind::Money {
                 self.fault(&at, "money cannot stand here", "remove money from the expression");
             }
             out.push(expr);

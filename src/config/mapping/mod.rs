@@ -17,8 +17,18 @@ use crate::model::mapping::Mapping;
 use typed::MappingFile;
 
 /// The shipped mappings: name and text.
-pub const PACKS: &[(&str, &str)] =
-    &[("copper", include_str!("../../../config/mappings/copper.toml"))];
+pub const PACKS: &[(&str, &str)] = &[
+    ("copper", include_str!("../../../config/mappings/copper.toml")),
+    ("zoho", include_str!("../../../config/mappings/zoho.toml")),
+    ("dynamics", include_str!("../../../config/mappings/dynamics.toml")),
+    ("twenty", include_str!("../../../config/mappings/twenty.toml")),
+    ("odoo", include_str!("../../../config/mappings/odoo.toml")),
+    ("klaviyo", include_str!("../../../config/mappings/klaviyo.toml")),
+    ("braze", include_str!("../../../config/mappings/braze.toml")),
+    ("mailchimp", include_str!("../../../config/mappings/mailchimp.toml")),
+    ("google_lead_form", include_str!("../../../config/mappings/google_lead_form.toml")),
+    ("ad_spend", include_str!("../../../config/mappings/ad_spend.toml")),
+];
 
 /// Reads a mapping: a shipped one by its name, or a file.
 pub fn load_mapping(given: &str) -> Result<Mapping, ConfigError> {

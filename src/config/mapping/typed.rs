@@ -8,6 +8,7 @@ use crate::config::shape::{Shape, Shaped, map, table};
 use crate::config::words::{FieldText, Name, Zone};
 use crate::model::event::{EntityKind, Flags};
 use crate::model::mapping::{Body, Places, TimeForm};
+use crate::model::source::Unread;
 
 table! {
     /// A file with a mapping.
@@ -19,7 +20,8 @@ table! {
     RuleRow {
         when: Option<When>,
         explode: Option<Given<PathText>>,
-        entity: EntityRow,
+        ignore: Option<Given<Unread>>,
+        entity: Option<EntityRow>,
         op: Option<Value>,
         time: Option<Value>,
         order: Option<Vec<Value>>,
@@ -54,6 +56,7 @@ table! {
         by: Option<Given<Piece>>,
         header: Option<Given<String>>,
         key: Option<Given<Yes>>,
+        received: Option<Given<Yes>>,
         first: Option<Given<Yes>>,
         last: Option<Given<Yes>>,
         trim: Option<Given<Yes>>,
@@ -248,6 +251,13 @@ fn word<T: Clone>(raw: Raw<'_>, noun: &str, all: &[(&str, T)]) -> Result<T, Prob
 impl Leaf for EntityKind {
     fn read(raw: Raw<'_>) -> Result<EntityKind, Problem> {
         word(raw, "an entity", &EntityKind::ALL.map(|(kind, name)| (name, kind)))
+    }
+}
+
+impl Leaf for Unread {
+    fn read(raw: Raw<'_>) -> Result<Unread, Problem> {
+        let all: Vec<_> = Unread::ALL.iter().map(|(reason, name, _)| (*name, *reason)).collect();
+        word(raw, "a reason to ignore an element", &all)
     }
 }
 

@@ -111,6 +111,7 @@ impl Compiler<'_> {
             ("concat", row.concat.is_some()),
             ("header", row.header.is_some()),
             ("key", row.key.is_some()),
+            ("received", row.received.is_some()),
         ];
         let given: Vec<&str> = keys.iter().filter(|(_, is)| *is).map(|(key, _)| *key).collect();
         if given.len() != 1 {
@@ -118,7 +119,8 @@ impl Compiler<'_> {
                 [] => "it is not said where the value comes from".to_owned(),
                 _ => format!("the value comes from {} at once", given.join(" and ")),
             };
-            let mend = "write exactly one of from, const, coalesce, concat, header and key";
+            let mend =
+                "write exactly one of from, const, coalesce, concat, header, key and received";
             self.fault(at, what, mend);
             return (Input::Const(String::new()), Known::of(Kind::Any));
         }
@@ -161,6 +163,7 @@ impl Compiler<'_> {
         }
         match &row.header {
             Some(name) => (Input::Header(name.0.clone()), Known::of(Kind::Text)),
+            None if row.received.is_some() => (Input::Received, Known::of(Kind::Time)),
             None => (Input::Key, Known::of(Kind::Text)),
         }
     }

@@ -14,8 +14,8 @@ use super::json::{Json, Object};
 use super::make::{Moment, Outline, missing};
 use super::native::{Context, Out};
 use crate::model::deadletter::{Code, Reason};
-use crate::model::event::{Flags, Op, Value};
-use crate::model::mapping::{Mapping, Nulls, OpOf, Place, Rule};
+use crate::model::event::{FieldName, Flags, Op, Value};
+use crate::model::mapping::{Gives, Nulls, OpOf, Place, Recipe, Rule};
 use crate::model::source::Unread;
 use element::Element;
 use value::Got;
@@ -30,7 +30,7 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
     for rule in &mapping.rules {
         let Some(place) = rule.explode else {
             if element.holds(&rule.when)? {
-                return element.event(rule, out);
+                return element.give(rule, out);
             }
             continue;
         };
@@ -48,7 +48,7 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
             element.take_item(Some(*item));
             if element.holds(&rule.when)? {
                 *left = false;
-                element.event(rule, out)?;
+                element.give(rule, out)?;
             }
         }
         element.take_item(None);
@@ -58,35 +58,46 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
         told |= !left.is_empty();
         for (_, item) in left.iter().zip(items).filter(|(left, _)| **left) {
             element.take_item(Some(*item));
-            out.ignore(Unread::TypeNotRead, element.kind(mapping)?);
+            out.ignore(Unread::TypeNotRead, element.kind()?);
         }
     }
     if !told {
         element.take_item(None);
-        out.ignore(Unread::TypeNotRead, element.kind(mapping)?);
+        out.ignore(Unread::TypeNotRead, element.kind()?);
     }
     Ok(())
 }
 
 impl<'x> Element<'x> {
     /// What the conditions of all rules ask of it, for people.
-    fn kind(&mut self, mapping: &Mapping) -> Result<String, Reason> {
-        let mut places: Vec<_> =
-            mapping.rules.iter().flat_map(|r| &r.when).map(|t| t.place).collect();
+    fn kind(&mut self) -> Result<String, Reason> {
+        let rules = &self.mapping.rules;
+        let mut places: Vec<_> = rules.iter().flat_map(|r| &r.when).map(|t| t.place).collect();
         places.sort_unstable();
         places.dedup();
         let mut out = Vec::new();
         for place in places {
             if let Some(text) = self.text(place)? {
                 let text: String = text.chars().take(40).collect();
-                out.push(format!("{} = {text}", mapping.places.show(place)));
+                out.push(format!("{} = {text}", self.mapping.places.show(place)));
             }
         }
         Ok(if out.is_empty() { "no rule fits".to_owned() } else { out.join(", ") })
     }
 
-    /// The event that a rule makes of it.
-    fn event(&mut self, rule: &'x Rule, out: &mut Out) -> Result<(), Reason> {
+    /// What a rule makes of it.
+    fn give(&mut self, rule: &'x Rule, out: &mut Out) -> Result<(), Reason> {
+        match &rule.gives {
+            Gives::Event(recipe) => self.event(recipe, out),
+            Gives::Nothing(reason) => {
+                let kind = self.kind()?;
+                out.ignore(*reason, kind);
+                Ok(())
+            }
+        }
+    }
+
+    fn event(&mut self, rule: &'x Recipe, out: &mut Out) -> Result<(), Reason> {
         let mut flags = Flags::default();
         for (flag, when) in &rule.flags {
             if self.holds(when)? {
@@ -106,9 +117,8 @@ impl<'x> Element<'x> {
         };
         let (moment, dated) = self.moment(rule)?;
         let id = self.word(&rule.id, "entity.id")?;
-        let id = id.ok_or_else(|| {
-            Reason::new(Code::MissingEntity, "entity.id is absent or empty".to_owned())
-        })?;
+        let id =
+            id.ok_or_else(|| Reason::new(Code::MissingEntity, "entity.id is absent or empty"))?;
         let mut outline = Outline::new(rule.entity, &*id, op, moment);
         outline.order = self.order(rule, moment)?;
         outline.flags = flags;
@@ -130,7 +140,7 @@ impl<'x> Element<'x> {
     }
 
     /// What happened, or the word for it that is no operation.
-    fn op(&mut self, rule: &'x Rule) -> Result<Result<Op, String>, Reason> {
+    fn op(&mut self, rule: &'x Recipe) -> Result<Result<Op, String>, Reason> {
         let expr = match &rule.op {
             None => return Ok(Ok(self.context.change.map_or(Op::Update, |change| change.op))),
             Some(OpOf::Always(op)) => return Ok(Ok(*op)),
@@ -150,10 +160,10 @@ impl<'x> Element<'x> {
     }
 
     /// When it happened, and whether that was told rather than taken from the record's arrival.
-    fn moment(&mut self, rule: &'x Rule) -> Result<(Moment, bool), Reason> {
+    fn moment(&mut self, rule: &'x Recipe) -> Result<(Moment, bool), Reason> {
         if let Some(expr) = &rule.time {
             return match self.expr(expr).map_err(|r| of("time", r))? {
-                Got::Time(moment) => Ok((moment, true)),
+                Got::Time(moment) => Ok((moment, !expr.asks_arrival())),
                 _ => Err(missing("time")),
             };
         }
@@ -167,11 +177,12 @@ impl<'x> Element<'x> {
         })
     }
 
-    fn order(&mut self, rule: &'x Rule, moment: Moment) -> Result<[i64; 2], Reason> {
+    fn order(&mut self, rule: &'x Recipe, moment: Moment) -> Result<[i64; 2], Reason> {
         let mut given = Vec::with_capacity(2);
         for expr in &rule.order {
             let n = match self.expr(expr).map_err(|r| of("order", r))? {
                 Got::Time(moment) => Some(moment.at.millis()),
+                Got::Absent | Got::Null => Some(0),
                 other => other.text()?.and_then(|text| text.trim().parse().ok()),
             };
             given.push(n.ok_or_else(|| {
@@ -188,7 +199,7 @@ impl<'x> Element<'x> {
         })
     }
 
-    fn state(&mut self, rule: &'x Rule, outline: &mut Outline) -> Result<(), Reason> {
+    fn state(&mut self, rule: &'x Recipe, outline: &mut Outline) -> Result<(), Reason> {
         let cleared = match rule.nulls {
             Nulls::Cleared | Nulls::Unknown(None) => Vec::new(),
             Nulls::Unknown(Some(place)) => self.items(place)?,
@@ -211,7 +222,7 @@ impl<'x> Element<'x> {
     /// The name of the event: the same for every delivery, and another for every change.
     fn name(
         &mut self,
-        rule: &'x Rule,
+        rule: &'x Recipe,
         id: &str,
         op: Op,
         moment: Option<Moment>,
@@ -233,18 +244,38 @@ impl<'x> Element<'x> {
         if rule.name.is_empty() {
             parts.add(Some(op.as_str()));
             parts.add(moment.map(|moment| moment.at.0.to_string()).as_deref());
-            if moment.is_some() {
-                parts.add(Some(&format!("{:?}", outline.order)));
+            if let Some(order) = self.context.change.and_then(|change| change.order) {
+                parts.add(Some(&format!("{order:?}")));
             }
-            for (name, text) in outline.texts() {
-                parts.add(Some(&name));
-                parts.add(text.as_deref());
+            // Another delivery comes at another time.
+            let arrives = |name: &FieldName<'_>| {
+                rule.set.iter().any(|s| s.field == *name && s.value.asks_arrival())
+            };
+            for (name, value) in outline.stated() {
+                match name {
+                    FieldName::Known(field) => parts.add(Some(field.as_str())),
+                    FieldName::Custom(name) => parts.add(Some(&format!("x.{name}"))),
+                }
+                parts.add(shown(value).filter(|_| !arrives(name)).as_deref());
             }
         } else if !is_any {
             return Err(missing("each part of id"));
         }
         Ok(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&parts.0)))
     }
+}
+
+/// A value as text; none where the field was cleared.
+fn shown<'v>(value: &'v Value<'_>) -> Option<Cow<'v, str>> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Text(text) => Cow::Borrowed(text),
+        Value::Status(status) => Cow::Borrowed(status.as_str()),
+        Value::Money(money) => Cow::Owned(format!("{} {}", money.amount, money.currency)),
+        Value::Number(number) => Cow::Owned(number.to_string()),
+        Value::Time(at) => Cow::Owned(at.0.to_string()),
+        Value::Bool(yes) => Cow::Borrowed(if *yes { "true" } else { "false" }),
+    })
 }
 
 /// Texts with their lengths, so that no two lists of them are the same bytes.
@@ -268,6 +299,3 @@ impl Parts {
 fn of(what: &str, reason: Reason) -> Reason {
     Reason::new(reason.code, format!("{what}: {}", reason.message))
 }
-
-#[cfg(test)]
-mod tests;
