@@ -105,6 +105,7 @@ fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHan
         app: config.app.clone(),
         windows: config.definition.windows.iter().map(|w| w.name()).collect(),
         grains: config.definition.segments.clone(),
+        kpis: config.definition.kpis,
     };
     let state = HttpState {
         board: context.board.clone(),

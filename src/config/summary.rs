@@ -165,6 +165,11 @@ impl Config {
             .iter()
             .map(|s| format!("{} ({})", s.name(), thousands(s.members)))
             .collect();
+        let groups: Vec<String> = estimate
+            .groups
+            .iter()
+            .map(|(group, series)| format!("{} ({} series)", group.as_str(), thousands(*series)))
+            .collect();
         let credit = match definition.attribution {
             Attribution::AtEvent => "at_event",
             Attribution::Current => "current",
@@ -188,6 +193,7 @@ impl Config {
             ("windows", windows.join(", ")),
             ("segments", sets.join(", ")),
             ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
+            ("kpis", groups.join(", ")),
             ("money", format!("{}, credit {credit}", definition.currency)),
             ("stages", format!("{} in the table", definition.stages.stages.len())),
             ("directory", count(definition.directory.reps.len(), "rep")),

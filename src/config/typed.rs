@@ -11,6 +11,7 @@ use super::shape::{Shape, Shaped, map, table};
 use super::words::{self, Brokers, Dimension, FieldText, Name, Rolling, SetName, TopicName, Zone};
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
+use crate::model::kpi::Group;
 use crate::model::money::Currency;
 use crate::model::source::System;
 use crate::model::window::Period;
@@ -29,6 +30,7 @@ table! {
         windows: Windows,
         segments: Segments,
         money: Money,
+        kpis: Kpis,
         attribution: Credit,
         stages: Stages,
         directory: Directory,
@@ -89,6 +91,9 @@ table! {
     }
     Money {
         currency: Given<Currency>,
+    }
+    Kpis {
+        groups: Vec<Given<Group>>,
     }
     Credit {
         credit: Given<Attribution>,

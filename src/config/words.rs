@@ -8,6 +8,7 @@ use super::near::{did_you_mean, nearest};
 use crate::model::calendar::Calendar;
 use crate::model::definition::Attribution;
 use crate::model::event::{Field, FieldName, Status};
+use crate::model::kpi::Group;
 use crate::model::money::Currency;
 use crate::model::source::System;
 use crate::model::window::{Period, WindowKind};
@@ -171,6 +172,12 @@ impl Leaf for OnGap {
             "skip" => Some(OnGap::Skip),
             _ => None,
         })
+    }
+}
+
+impl Leaf for Group {
+    fn read(raw: Raw<'_>) -> Result<Group, Problem> {
+        one_of(raw, "a group of KPIs", &Group::ALL.map(|(_, name)| name), Group::parse)
     }
 }
 

@@ -15,7 +15,6 @@ use super::wire::{instant, maybe_instant};
 use super::{App, Mode, failure, metrics as exposition, params};
 use crate::clock;
 use crate::model::calendar::tzdb_version;
-use crate::model::kpi::{CATALOGUE, Unit};
 use crate::model::row::json_string;
 use crate::model::time::Timestamp;
 
@@ -61,6 +60,7 @@ fn json(body: String) -> Response {
 #[derive(Serialize)]
 struct KpiShown {
     name: &'static str,
+    group: &'static str,
     unit: &'static str,
     clock: &'static str,
     leading: bool,
@@ -69,18 +69,15 @@ struct KpiShown {
     family: &'static str,
 }
 
-/// `GET /api/v1/kpis`: the catalogue.
-pub(super) async fn kpis() -> Response {
-    let kpis: Vec<KpiShown> = CATALOGUE
-        .iter()
+/// `GET /api/v1/kpis`: the KPIs that rows have.
+pub(super) async fn kpis(State(app): State<Arc<App>>) -> Response {
+    let chosen = app.state.info.kpis;
+    let kpis: Vec<KpiShown> = chosen
+        .kpis()
         .map(|kpi| KpiShown {
             name: kpi.name,
-            unit: match kpi.unit {
-                Unit::Count => "count",
-                Unit::Money => "money",
-                Unit::Ratio => "ratio",
-                Unit::Days => "days",
-            },
+            group: kpi.group.as_str(),
+            unit: kpi.unit.as_str(),
             clock: kpi.clock.as_str(),
             leading: kpi.leading,
             formula: kpi.text,

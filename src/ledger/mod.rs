@@ -55,7 +55,7 @@ pub enum Verdict {
     Repeated,
     /// It stated nothing that a number depends on.
     Irrelevant,
-    /// The ledger keeps no entities of its kind yet; the event stays in the log.
+    /// The ledger keeps no entities of its kind; the event stays in the log.
     NotKept,
     /// It only says that changes were lost.
     Gap,
@@ -97,7 +97,7 @@ fn fixed_slot(kind: Kind, name: &FieldName<'_>, stages: bool) -> Option<Slot> {
         (Field::ClosedAt, Kind::Deal) => Some(Slot::CLOSED_AT),
         (Field::Stage, Kind::Deal) if stages => Some(Slot::STAGE),
         (Field::Pipeline, Kind::Deal) if stages => Some(Slot::PIPELINE),
-        _ => None,
+        _ => project::slot(kind, *field),
     }
 }
 
@@ -295,6 +295,10 @@ impl Ledger {
             Op::Delete | Op::Merge => out.push((Slot::EXISTS, Held::Bool(false))),
             Op::Update => {}
         }
+        if kind == Kind::CampaignDay {
+            let day = project::day_of_id(&event.entity.id, &self.definition.calendar);
+            out.extend(day.map(|at| (project::DAY, Held::Time(at))));
+        }
         let mut unknown_stage = false;
         for (name, value) in &event.set {
             let fixed = fixed_slot(kind, name, !self.definition.stages.stages.is_empty());
@@ -308,9 +312,10 @@ impl Ledger {
                 Value::Status(status) => Held::Status(*status),
                 Value::Money(money) => Held::Money(*money),
                 Value::Time(at) => Held::Time(*at),
-                Value::Number(_) | Value::Bool(_) => continue,
+                Value::Number(n) => Held::Number(*n),
+                Value::Bool(b) => Held::Bool(*b),
             };
-            if fixed == Some(Slot::STAGE) {
+            if kind == Kind::Deal && fixed == Some(Slot::STAGE) {
                 unknown_stage = self.unknown_stage(event, value);
                 let system = self.symbols.intern(&event.system);
                 out.push((Slot::SYSTEM, Held::Text(system)));

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::calendar::Calendar;
 use super::event::Status;
+use super::kpi::Groups;
 use super::money::Currency;
 use super::segment::Segment;
 use super::slice::Retention;
@@ -14,7 +15,7 @@ use super::window::WindowKind;
 
 /// Version of the rules of the folds: raised when the same log would give other cells than before,
 /// so that two releases with different rules never feed one generation.
-const FOLDS: u32 = 1;
+const FOLDS: u32 = 2;
 
 /// Who gets the credit when the owner (or territory, channel, …) changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -110,6 +111,8 @@ pub struct Definition {
     pub stages: StageTable,
     /// Who is known in advance.
     pub directory: Directory,
+    /// Which KPIs rows have. Cells hold the measures of all of them.
+    pub kpis: Groups,
 }
 
 impl Definition {

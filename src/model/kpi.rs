@@ -4,8 +4,11 @@
 //! and `docs/metrics.md`. A zero denominator is absent, never 0; numerator, denominator and sample
 //! size travel with each ratio, so that readers can roll up by summing both.
 
-use super::measure::{Measure, MeasureKey, Measures};
-use super::money::{Currency, Exact};
+use std::collections::BTreeMap;
+
+use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
+use super::money::{Currency, EXACT_ONE, Exact};
+use super::time::Day;
 
 /// What a value is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,92 @@ pub enum Unit {
     Ratio,
     /// Civil days in rows; seconds on `/metrics`.
     Days,
+    /// Minutes in rows; seconds on `/metrics`.
+    Minutes,
+    /// Points of a score.
+    Points,
+}
+
+impl Unit {
+    /// The name in rows and in the API; money has its currency's code in rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Unit::Count => "count",
+            Unit::Money => "money",
+            Unit::Ratio => "ratio",
+            Unit::Days => "days",
+            Unit::Minutes => "minutes",
+            Unit::Points => "points",
+        }
+    }
+}
+
+/// A family of KPIs, as `kpis.groups` chooses them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Group {
+    /// Leads, deals, revenue, pipeline.
+    Deals = 0,
+    /// Calls, e-mails, meetings, and what was planned of them.
+    Activities = 1,
+    /// Orders and invoices paid, refunds.
+    Orders = 2,
+    /// Spend of campaigns, and what it costs to win.
+    Spend = 3,
+    /// Answers to surveys.
+    Surveys = 4,
+    /// Opens, clicks, visits, replies, forms.
+    Touches = 5,
+    /// Subscriptions and what they bring a month.
+    Subscriptions = 6,
+}
+
+impl Group {
+    /// All groups with their names in the config, in the order in which rows list them.
+    pub const ALL: [(Group, &'static str); 7] = [
+        (Group::Deals, "deals"),
+        (Group::Activities, "activities"),
+        (Group::Orders, "orders"),
+        (Group::Spend, "spend"),
+        (Group::Surveys, "surveys"),
+        (Group::Touches, "touches"),
+        (Group::Subscriptions, "subscriptions"),
+    ];
+
+    /// The name in the config.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// From the name in the config.
+    pub fn parse(text: &str) -> Option<Group> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(group, _)| *group)
+    }
+}
+
+/// Which groups are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Groups(u8);
+
+impl Groups {
+    /// All of them.
+    pub const ALL: Groups = Groups((1 << Group::ALL.len()) - 1);
+
+    /// Whether a group is among them.
+    pub fn has(self, group: Group) -> bool {
+        self.0 & (1 << group as u8) != 0
+    }
+
+    /// Their KPIs, in the order of the catalogue.
+    pub fn kpis(self) -> impl Iterator<Item = &'static Kpi> {
+        CATALOGUE.iter().filter(move |kpi| self.has(kpi.group))
+    }
+}
+
+impl FromIterator<Group> for Groups {
+    fn from_iter<T: IntoIterator<Item = Group>>(groups: T) -> Groups {
+        Groups(groups.into_iter().fold(0, |bits, group| bits | 1 << group as u8))
+    }
 }
 
 /// Which clock dates the events behind a conversion (kpis.md 1.2).
@@ -73,11 +162,33 @@ pub enum Formula {
     StockMoney(Measure, Measure),
     /// A sum of money divided by the same sum in the window compared with, minus 1.
     Growth(Measure),
+    /// A count of one word.
+    CountAt(Measure, i32),
+    /// The count of one word divided by that of another one.
+    Proportion(Measure, i32, i32),
+    /// A sum of decimal numbers; the second measure counts what they are of.
+    Quantity(Measure, Measure),
+    /// A sum of decimal numbers divided by how many there are.
+    MeanQuantity(Measure, Measure),
+    /// A sum of seconds; the second measure counts the durations in it.
+    Minutes(Measure, Measure),
+    /// One sum of money less another one; the third measure counts the amounts in the first.
+    NetMoney(Measure, Measure, Measure),
+    /// A sum of money divided by a count or a quantity; the second measure counts the amounts.
+    MoneyPer(Measure, Measure, Measure),
+    /// What a sum of money brought above its cost, divided by that cost.
+    Return(Measure, Measure),
+    /// One count less another one, of a hundred of a third.
+    Points(Measure, Measure, Measure),
+    /// Of a stock at the window's start, what ended in the window.
+    Churn(Measure, Measure),
 }
 
 /// One KPI.
 #[derive(Clone, Copy, Debug)]
 pub struct Kpi {
+    /// Which family it belongs to.
+    pub group: Group,
     /// Name in rows and configs.
     pub name: &'static str,
     /// Suffix of the Prometheus family, behind `tidemark_<grain>_`.
@@ -96,188 +207,8 @@ pub struct Kpi {
     pub doc: &'static str,
 }
 
-macro_rules! kpi {
-    ($name:literal, $family:literal, $unit:ident, $clock:ident, $lead:literal, $formula:expr, $text:literal, $doc:literal) => {
-        Kpi {
-            name: $name,
-            family: $family,
-            unit: Unit::$unit,
-            clock: Clock::$clock,
-            leading: $lead,
-            formula: $formula,
-            text: $text,
-            doc: $doc,
-        }
-    };
-}
-
 /// Every KPI, in the order in which rows list them.
-pub const CATALOGUE: &[Kpi] = &[
-    kpi!(
-        "leads_created",
-        "leads_created",
-        Count,
-        EventTime,
-        true,
-        Formula::Count(Measure::LeadsCreated),
-        "leads created in the window",
-        "Credit goes to the owner at creation."
-    ),
-    kpi!(
-        "deals_created",
-        "deals_created",
-        Count,
-        EventTime,
-        true,
-        Formula::Count(Measure::DealsCreated),
-        "deals created in the window",
-        "Deals whose creation was never seen are not counted here."
-    ),
-    kpi!(
-        "deals_won",
-        "deals_won",
-        Count,
-        EventTime,
-        false,
-        Formula::Count(Measure::DealsWon),
-        "deals won in the window",
-        "A reopened deal leaves the window in which it was won."
-    ),
-    kpi!(
-        "deals_lost",
-        "deals_lost",
-        Count,
-        EventTime,
-        false,
-        Formula::Count(Measure::DealsLost),
-        "deals lost in the window",
-        "A reopened deal leaves the window in which it was lost."
-    ),
-    kpi!(
-        "revenue",
-        "won_amount",
-        Money,
-        EventTime,
-        false,
-        Formula::Money(Measure::WonAmount, Measure::WonPriced),
-        "sum of the amounts of deals won in the window",
-        "Bookings in the reporting currency; other currencies are shown beside it, never added. An amendment changes the window in which the deal was won."
-    ),
-    kpi!(
-        "average_deal_size",
-        "average_deal_amount",
-        Money,
-        EventTime,
-        false,
-        Formula::MeanMoney(Measure::WonAmount, Measure::WonPriced),
-        "revenue / deals won with an amount",
-        "Deals without an amount are left out, not counted as 0."
-    ),
-    kpi!(
-        "win_rate",
-        "win_ratio",
-        Ratio,
-        ClosedBasis,
-        false,
-        Formula::Share(Measure::DealsWon, &[Measure::DealsWon, Measure::DealsLost]),
-        "deals won / (deals won + deals lost), both closed in the window",
-        "W1. Ignores open deals: if nobody marks deals lost it is 1."
-    ),
-    kpi!(
-        "win_rate_amount",
-        "win_amount_ratio",
-        Ratio,
-        ClosedBasis,
-        false,
-        Formula::MoneyShare(
-            Measure::WonAmount,
-            &[Measure::WonAmount, Measure::LostAmount],
-            &[Measure::WonPriced, Measure::LostPriced]
-        ),
-        "amount won / (amount won + amount lost), both closed in the window",
-        "W1 weighted by amount, in the reporting currency."
-    ),
-    kpi!(
-        "cohort_conversion",
-        "cohort_conversion_ratio",
-        Ratio,
-        CohortSoFar,
-        false,
-        Formula::Cohort(None),
-        "deals created in the window and won so far / deals created in the window",
-        "W2. Recent cohorts look bad because they are young."
-    ),
-    kpi!(
-        "cohort_conversion_90d",
-        "cohort_conversion_90d_ratio",
-        Ratio,
-        CohortHorizon,
-        false,
-        Formula::Cohort(Some(90)),
-        "deals created in the window and won within 90 days / deals created in the window",
-        "W4. Absent until 90 days after the window's end."
-    ),
-    kpi!(
-        "cycle_length_mean",
-        "cycle_mean_seconds",
-        Days,
-        EventTime,
-        false,
-        Formula::MeanDays(Measure::CycleWon),
-        "mean of civil days from creation to winning, deals won in the window",
-        "Won deals only; open deals are censored, so it under-states. Same-day wins are 0 days."
-    ),
-    kpi!(
-        "cycle_length_p50",
-        "cycle_p50_seconds",
-        Days,
-        EventTime,
-        false,
-        Formula::QuantileDays(Measure::CycleWon, 1, 2),
-        "median of the same days, interpolated",
-        "Exact, from a histogram of whole days."
-    ),
-    kpi!(
-        "cycle_length_p90",
-        "cycle_p90_seconds",
-        Days,
-        EventTime,
-        false,
-        Formula::QuantileDays(Measure::CycleWon, 9, 10),
-        "90th percentile of the same days, interpolated",
-        "Exact, from a histogram of whole days."
-    ),
-    kpi!(
-        "open_deals",
-        "open_deals",
-        Count,
-        Stock,
-        true,
-        Formula::Stock(Measure::OpenDeals),
-        "deals open at the window's end",
-        "Follows the current owner: a handed-over deal moves."
-    ),
-    kpi!(
-        "open_pipeline",
-        "open_pipeline_amount",
-        Money,
-        Stock,
-        true,
-        Formula::StockMoney(Measure::OpenAmount, Measure::OpenPriced),
-        "sum of the amounts of deals open at the window's end",
-        "In the reporting currency; deals without an amount are not in it."
-    ),
-    kpi!(
-        "revenue_growth",
-        "revenue_growth_ratio",
-        Ratio,
-        EventTime,
-        false,
-        Formula::Growth(Measure::WonAmount),
-        "revenue / revenue of the window before - 1",
-        "A window still running is compared with the same elapsed part of the one before."
-    ),
-];
+pub const CATALOGUE: &[Kpi] = super::catalogue::ALL;
 
 /// What a KPI is computed from.
 #[derive(Clone, Copy, Debug)]
@@ -286,6 +217,10 @@ pub struct View<'a> {
     pub flow: &'a Measures,
     /// Stocks at the window's end.
     pub stock: &'a Measures,
+    /// Stocks at the end of the day before the window's first.
+    pub opening: &'a Measures,
+    /// The window's first day.
+    pub first_day: Day,
     /// Sums over the window compared with; `None` where there is none.
     pub before: Option<&'a Measures>,
     /// Whole days by which the watermark is behind the window's end; negative before it.
@@ -372,6 +307,53 @@ impl Kpi {
                 out.num = Some(now);
                 out
             }
+            Formula::CountAt(m, place) => count(view.flow.at(MeasureKey::word(m, place))),
+            Formula::Proportion(m, num, den) => {
+                let [num, den] = [num, den].map(|place| view.flow.at(MeasureKey::word(m, place)));
+                quotient(Exact::whole(num), Exact::whole(den), den)
+            }
+            Formula::Quantity(m, counted) => KpiValue {
+                value: Some(Number::Exact(Exact(view.flow.total(m)))),
+                n: view.flow.total(counted),
+                ..KpiValue::default()
+            },
+            Formula::MeanQuantity(m, counted) => {
+                let n = view.flow.total(counted);
+                quotient(Exact(view.flow.total(m)), Exact::whole(n), n)
+            }
+            Formula::Minutes(m, counted) => {
+                let seconds = view.flow.total(m);
+                let value = Some(Number::Float(divide(seconds, 60 * EXACT_ONE)));
+                KpiValue { value, n: view.flow.total(counted), ..KpiValue::default() }
+            }
+            Formula::NetMoney(sum, less, priced) => net_money(view.flow, sum, less, priced, own),
+            Formula::MoneyPer(sum, priced, per) => {
+                let n = view.flow.total(per);
+                let den = match per.kind() {
+                    MeasureKind::Quantity => Exact(n),
+                    _ => Exact::whole(n),
+                };
+                let mut out = quotient(sum_of(view.flow, sum), den, den.0 / EXACT_ONE);
+                // Nobody said what it cost, which is not that it cost nothing.
+                out.value = out.value.filter(|_| count_of(view.flow, priced) != 0);
+                out
+            }
+            Formula::Return(gain, cost) => {
+                let (gained, spent) = (sum_of(view.flow, gain), sum_of(view.flow, cost));
+                let n = count_of(view.flow, gain.counted());
+                quotient(Exact(gained.0 - spent.0), spent, n)
+            }
+            Formula::Points(more, less, of) => {
+                let n = view.flow.total(of);
+                let points = 100 * (view.flow.total(more) - view.flow.total(less));
+                quotient(Exact::whole(points), Exact::whole(n), n)
+            }
+            Formula::Churn(ended, active) => {
+                let before = view.flow.of(ended).filter(|(day, _)| *day < view.first_day.0);
+                let n = view.opening.total(active);
+                let ended = before.map(|(_, n)| n).sum();
+                quotient(Exact::whole(ended), Exact::whole(n), n)
+            }
         }
     }
 }
@@ -403,6 +385,24 @@ fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValu
         unconverted,
         ..KpiValue::default()
     }
+}
+
+fn net_money(
+    of: &Measures,
+    sum: Measure,
+    less: Measure,
+    priced: Measure,
+    own: Currency,
+) -> KpiValue {
+    let mut out = money(of, sum, priced, own);
+    let mut net: BTreeMap<i32, i128> = of.of(sum).collect();
+    of.of(less).for_each(|(code, n)| *net.entry(code).or_default() -= n);
+    let own_net = net.remove(&own.code()).unwrap_or(0);
+    out.value = Some(Number::Exact(Exact(own_net)));
+    let others = net.into_iter().filter(|(_, n)| *n != 0);
+    out.unconverted =
+        others.filter_map(|(code, n)| Some((Currency::from_code(code)?, Exact(n)))).collect();
+    out
 }
 
 fn quotient(num: Exact, den: Exact, n: i128) -> KpiValue {
@@ -464,7 +464,15 @@ mod tests {
 
     fn compute(name: &str, flow: &Measures, age_days: i32) -> KpiValue {
         let stock = Measures::new();
-        let view = View { flow, stock: &stock, before: None, age_days, currency: eur() };
+        let view = View {
+            flow,
+            stock: &stock,
+            opening: &stock,
+            first_day: Day(0),
+            before: None,
+            age_days,
+            currency: eur(),
+        };
         Kpi::named(name).unwrap().compute(&view)
     }
 

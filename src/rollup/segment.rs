@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::cells::{Cell, Cells};
 use super::moving::Moving;
 use crate::model::calendar::Calendar;
-use crate::model::measure::Measures;
+use crate::model::measure::{Measure, MeasureKey, Measures};
 use crate::model::row::Pane;
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
@@ -84,6 +84,8 @@ pub struct SegmentState {
     pub moving: Vec<MovingTotal>,
     stock: BTreeMap<i32, Measures>,
     stock_total: Measures,
+    /// Whether it ever had a subscription: then past stocks of them are asked for.
+    counts_subscriptions: bool,
     /// First day still kept: a window that begins before it is no longer whole.
     floor: i32,
     /// Something in it waits to be published.
@@ -100,6 +102,7 @@ impl SegmentState {
             moving: (0..moving).map(|_| MovingTotal::default()).collect(),
             stock: BTreeMap::new(),
             stock_total: Measures::new(),
+            counts_subscriptions: false,
             floor: i32::MIN,
             dirty: false,
         }
@@ -164,6 +167,7 @@ impl SegmentState {
 
     fn move_stock(&mut self, day: i32, stock: &Measures, moving: &[Moving], today: Day) {
         self.stock_total.plus(stock);
+        self.counts_subscriptions |= stock.of(Measure::ActiveSubscriptions).next().is_some();
         let held = self.stock.entry(day).or_default();
         held.plus(stock);
         if held.is_zero() {
@@ -196,6 +200,16 @@ impl SegmentState {
         out
     }
 
+    /// The stocks that a rate is of, at the end of the day before. Without any it costs nothing.
+    pub fn opening(&self, first_day: i32) -> Measures {
+        let asked = Measure::ActiveSubscriptions;
+        let mut out: i128 = self.stock_total.total(asked);
+        if self.counts_subscriptions {
+            out -= self.stock.range(first_day..).map(|(_, m)| m.total(asked)).sum::<i128>();
+        }
+        [(MeasureKey::plain(asked), out)].into_iter().collect()
+    }
+
     /// Moves a moving window: slices that left are subtracted, slices that entered are added.
     pub fn shift(&mut self, i: usize, from: SliceRange, to: SliceRange) {
         let mut change = Measures::new();
@@ -219,6 +233,14 @@ impl SegmentState {
             let total = &mut self.moving[i];
             total.flow.plus(&change);
             total.dirty = true;
+            self.dirty = true;
+        }
+    }
+
+    /// A moving window begins with another day: what was there at its start is another number.
+    pub fn reopen(&mut self, i: usize) {
+        if self.counts_subscriptions {
+            self.moving[i].dirty = true;
             self.dirty = true;
         }
     }
@@ -350,9 +372,14 @@ fn open_windows(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, t
         return;
     }
     let current = period.start(today);
-    let from = totals.keys().next().map_or(start.0.min(current.0), |first| start.0.min(*first));
-    // The window itself may lie ahead of all others, and of now.
-    let to = totals.keys().next_back().map_or(current.0, |last| current.0.max(*last)).max(start.0);
+    // What is planned may lie centuries ahead: its window stands alone, the ones between have no
+    // row until their time comes.
+    if start.0 > current.0 {
+        totals.insert(start.0, Total { dirty: true, ..Total::default() });
+        return;
+    }
+    let from = totals.keys().next().map_or(start.0, |first| start.0.min(*first));
+    let to = current.0;
     let mut at = Day(from);
     // Bounded by the calendar's two centuries.
     while at.0 <= to {
