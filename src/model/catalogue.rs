@@ -1,7 +1,75 @@
 //! The catalogue: every KPI that Tidemark publishes, declared once.
 
-use super::kpi::{Clock, Formula, Group, Kpi, Unit};
+use super::kpi::{Clock, Formula, Kpi, Unit};
 use super::measure::Measure;
+
+/// A family of KPIs, as `kpis.groups` chooses them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Group {
+    /// Leads, deals, revenue, pipeline.
+    Deals = 0,
+    /// Calls, e-mails, meetings, and what was planned of them.
+    Activities = 1,
+    /// Orders and invoices paid, refunds.
+    Orders = 2,
+    /// Spend of campaigns, and what it costs to win.
+    Spend = 3,
+    /// Answers to surveys.
+    Surveys = 4,
+    /// Opens, clicks, visits, replies, forms.
+    Touches = 5,
+    /// Subscriptions and what they bring a month.
+    Subscriptions = 6,
+}
+
+impl Group {
+    /// All groups with their names in the config, in the order in which rows list them.
+    pub const ALL: [(Group, &'static str); 7] = [
+        (Group::Deals, "deals"),
+        (Group::Activities, "activities"),
+        (Group::Orders, "orders"),
+        (Group::Spend, "spend"),
+        (Group::Surveys, "surveys"),
+        (Group::Touches, "touches"),
+        (Group::Subscriptions, "subscriptions"),
+    ];
+
+    /// The name in the config.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// From the name in the config.
+    pub fn parse(text: &str) -> Option<Group> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(group, _)| *group)
+    }
+}
+
+/// Which groups are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Groups(u8);
+
+impl Groups {
+    /// All of them.
+    pub const ALL: Groups = Groups((1 << Group::ALL.len()) - 1);
+
+    /// Whether a group is among them.
+    pub fn has(self, group: Group) -> bool {
+        self.0 & (1 << group as u8) != 0
+    }
+
+    /// Their KPIs, in the order of the catalogue.
+    pub fn kpis(self) -> impl Iterator<Item = &'static Kpi> {
+        CATALOGUE.iter().filter(move |kpi| self.has(kpi.group))
+    }
+}
+
+impl FromIterator<Group> for Groups {
+    fn from_iter<T: IntoIterator<Item = Group>>(groups: T) -> Groups {
+        Groups(groups.into_iter().fold(0, |bits, group| bits | 1 << group as u8))
+    }
+}
 
 macro_rules! kpi {
     ($group:ident, $name:literal, $family:literal, $unit:ident, $clock:ident, $lead:literal, $formula:expr, $text:literal, $doc:literal) => {
@@ -20,7 +88,7 @@ macro_rules! kpi {
 }
 
 /// Every KPI, in the order in which rows list them.
-pub(super) const ALL: &[Kpi] = &[
+pub const CATALOGUE: &[Kpi] = &[
     kpi!(
         Deals,
         "leads_created",

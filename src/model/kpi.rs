@@ -1,11 +1,12 @@
-//! The KPI catalogue: every number that Tidemark publishes, declared once.
+//! What a KPI is, and how it is computed from measures.
 //!
-//! From this table come the computation, the JSON names, the Prometheus families, `docs/kpis.md`
+//! From the catalogue come the computation, the JSON names, the Prometheus families, `docs/kpis.md`
 //! and `docs/metrics.md`. A zero denominator is absent, never 0; numerator, denominator and sample
 //! size travel with each ratio, so that readers can roll up by summing both.
 
 use std::collections::BTreeMap;
 
+pub use super::catalogue::{CATALOGUE, Group, Groups};
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
 use super::time::Day;
@@ -38,74 +39,6 @@ impl Unit {
             Unit::Minutes => "minutes",
             Unit::Points => "points",
         }
-    }
-}
-
-/// A family of KPIs, as `kpis.groups` chooses them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Group {
-    /// Leads, deals, revenue, pipeline.
-    Deals = 0,
-    /// Calls, e-mails, meetings, and what was planned of them.
-    Activities = 1,
-    /// Orders and invoices paid, refunds.
-    Orders = 2,
-    /// Spend of campaigns, and what it costs to win.
-    Spend = 3,
-    /// Answers to surveys.
-    Surveys = 4,
-    /// Opens, clicks, visits, replies, forms.
-    Touches = 5,
-    /// Subscriptions and what they bring a month.
-    Subscriptions = 6,
-}
-
-impl Group {
-    /// All groups with their names in the config, in the order in which rows list them.
-    pub const ALL: [(Group, &'static str); 7] = [
-        (Group::Deals, "deals"),
-        (Group::Activities, "activities"),
-        (Group::Orders, "orders"),
-        (Group::Spend, "spend"),
-        (Group::Surveys, "surveys"),
-        (Group::Touches, "touches"),
-        (Group::Subscriptions, "subscriptions"),
-    ];
-
-    /// The name in the config.
-    pub fn as_str(self) -> &'static str {
-        Self::ALL[self as usize].1
-    }
-
-    /// From the name in the config.
-    pub fn parse(text: &str) -> Option<Group> {
-        Self::ALL.iter().find(|(_, name)| *name == text).map(|(group, _)| *group)
-    }
-}
-
-/// Which groups are published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Groups(u8);
-
-impl Groups {
-    /// All of them.
-    pub const ALL: Groups = Groups((1 << Group::ALL.len()) - 1);
-
-    /// Whether a group is among them.
-    pub fn has(self, group: Group) -> bool {
-        self.0 & (1 << group as u8) != 0
-    }
-
-    /// Their KPIs, in the order of the catalogue.
-    pub fn kpis(self) -> impl Iterator<Item = &'static Kpi> {
-        CATALOGUE.iter().filter(move |kpi| self.has(kpi.group))
-    }
-}
-
-impl FromIterator<Group> for Groups {
-    fn from_iter<T: IntoIterator<Item = Group>>(groups: T) -> Groups {
-        Groups(groups.into_iter().fold(0, |bits, group| bits | 1 << group as u8))
     }
 }
 
@@ -207,9 +140,6 @@ pub struct Kpi {
     pub doc: &'static str,
 }
 
-/// Every KPI, in the order in which rows list them.
-pub const CATALOGUE: &[Kpi] = super::catalogue::ALL;
-
 /// What a KPI is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -299,45 +229,26 @@ impl Kpi {
                 quotient(Exact::whole(days), Exact::whole(n), n)
             }
             Formula::QuantileDays(m, num, den) => quantile(view.flow, m, num, den),
-            Formula::Growth(m) => {
-                let now = sum_of(view.flow, m);
-                let before = view.before.map_or(Exact(0), |b| sum_of(b, m));
-                let n = count_of(view.flow, m.counted());
-                let mut out = quotient(Exact(now.0 - before.0), before, n);
-                out.num = Some(now);
-                out
-            }
+            Formula::Growth(m) => growth(view, m),
             Formula::CountAt(m, place) => count(view.flow.at(MeasureKey::word(m, place))),
             Formula::Proportion(m, num, den) => {
                 let [num, den] = [num, den].map(|place| view.flow.at(MeasureKey::word(m, place)));
                 quotient(Exact::whole(num), Exact::whole(den), den)
             }
-            Formula::Quantity(m, counted) => KpiValue {
-                value: Some(Number::Exact(Exact(view.flow.total(m)))),
-                n: view.flow.total(counted),
-                ..KpiValue::default()
-            },
+            Formula::Quantity(m, counted) => {
+                let value = Number::Exact(Exact(view.flow.total(m)));
+                plain(value, view.flow.total(counted))
+            }
             Formula::MeanQuantity(m, counted) => {
                 let n = view.flow.total(counted);
                 quotient(Exact(view.flow.total(m)), Exact::whole(n), n)
             }
             Formula::Minutes(m, counted) => {
-                let seconds = view.flow.total(m);
-                let value = Some(Number::Float(divide(seconds, 60 * EXACT_ONE)));
-                KpiValue { value, n: view.flow.total(counted), ..KpiValue::default() }
+                let minutes = Number::Float(divide(view.flow.total(m), 60 * EXACT_ONE));
+                plain(minutes, view.flow.total(counted))
             }
             Formula::NetMoney(sum, less, priced) => net_money(view.flow, sum, less, priced, own),
-            Formula::MoneyPer(sum, priced, per) => {
-                let n = view.flow.total(per);
-                let den = match per.kind() {
-                    MeasureKind::Quantity => Exact(n),
-                    _ => Exact::whole(n),
-                };
-                let mut out = quotient(sum_of(view.flow, sum), den, den.0 / EXACT_ONE);
-                // Nobody said what it cost, which is not that it cost nothing.
-                out.value = out.value.filter(|_| count_of(view.flow, priced) != 0);
-                out
-            }
+            Formula::MoneyPer(sum, priced, per) => money_per(view, sum, priced, per),
             Formula::Return(gain, cost) => {
                 let (gained, spent) = (sum_of(view.flow, gain), sum_of(view.flow, cost));
                 let n = count_of(view.flow, gain.counted());
@@ -348,12 +259,7 @@ impl Kpi {
                 let points = 100 * (view.flow.total(more) - view.flow.total(less));
                 quotient(Exact::whole(points), Exact::whole(n), n)
             }
-            Formula::Churn(ended, active) => {
-                let before = view.flow.of(ended).filter(|(day, _)| *day < view.first_day.0);
-                let n = view.opening.total(active);
-                let ended = before.map(|(_, n)| n).sum();
-                quotient(Exact::whole(ended), Exact::whole(n), n)
-            }
+            Formula::Churn(ended, active) => churn(view, ended, active),
         }
     }
 }
@@ -369,8 +275,41 @@ impl Measure {
     }
 }
 
+fn plain(value: Number, n: i128) -> KpiValue {
+    KpiValue { value: Some(value), n, ..KpiValue::default() }
+}
+
 fn count(n: i128) -> KpiValue {
-    KpiValue { value: Some(Number::Exact(Exact::whole(n))), n, ..KpiValue::default() }
+    plain(Number::Exact(Exact::whole(n)), n)
+}
+
+fn growth(view: &View<'_>, m: Measure) -> KpiValue {
+    let sum_of = |of: &Measures| Exact(of.at(MeasureKey::currency(m, view.currency)));
+    let (now, before) = (sum_of(view.flow), view.before.map_or(Exact(0), sum_of));
+    let n = view.flow.at(MeasureKey::currency(m.counted(), view.currency));
+    let mut out = quotient(Exact(now.0 - before.0), before, n);
+    out.num = Some(now);
+    out
+}
+
+fn money_per(view: &View<'_>, sum: Measure, priced: Measure, per: Measure) -> KpiValue {
+    let at = |m| view.flow.at(MeasureKey::currency(m, view.currency));
+    let n = view.flow.total(per);
+    let den = match per.kind() {
+        MeasureKind::Quantity => Exact(n),
+        _ => Exact::whole(n),
+    };
+    let mut out = quotient(Exact(at(sum)), den, den.0 / EXACT_ONE);
+    // Nobody said what it cost, which is not that it cost nothing.
+    out.value = out.value.filter(|_| at(priced) != 0);
+    out
+}
+
+fn churn(view: &View<'_>, ended: Measure, active: Measure) -> KpiValue {
+    let before = view.flow.of(ended).filter(|(day, _)| *day < view.first_day.0);
+    let ended = before.map(|(_, n)| n).sum();
+    let n = view.opening.total(active);
+    quotient(Exact::whole(ended), Exact::whole(n), n)
 }
 
 fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {

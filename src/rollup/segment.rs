@@ -250,6 +250,10 @@ impl SegmentState {
         if let Some(totals) = self.calendar.get_mut(&period) {
             let start = period.start(today);
             open_windows(period, totals, start, today);
+            // One that was opened ahead of its time has a gap before it.
+            if period != Period::Day && !totals.contains_key(&period.previous(start).0) {
+                fill(period, totals, start, start);
+            }
             totals.entry(start.0).or_default().dirty = true;
             self.dirty = true;
         }
@@ -368,21 +372,22 @@ fn open_windows(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, t
         totals.entry(start.0).or_default();
         return;
     }
-    if totals.contains_key(&start.0) {
-        return;
-    }
     let current = period.start(today);
     // What is planned may lie centuries ahead: its window stands alone, the ones between have no
     // row until their time comes.
     if start.0 > current.0 {
-        totals.insert(start.0, Total { dirty: true, ..Total::default() });
-        return;
+        totals.entry(start.0).or_insert_with(|| Total { dirty: true, ..Total::default() });
+    } else if !totals.contains_key(&start.0) {
+        fill(period, totals, start, current);
     }
+}
+
+/// Opens what is missing between the first window, or one before it, and the current one.
+fn fill(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, current: Day) {
     let from = totals.keys().next().map_or(start.0, |first| start.0.min(*first));
-    let to = current.0;
     let mut at = Day(from);
     // Bounded by the calendar's two centuries.
-    while at.0 <= to {
+    while at.0 <= current.0 {
         totals.entry(at.0).or_insert_with(|| Total { dirty: true, ..Total::default() });
         at = period.next(at);
     }
