@@ -97,6 +97,7 @@ fn fixed_slot(kind: Kind, name: &FieldName<'_>, stages: bool) -> Option<Slot> {
         (Field::ClosedAt, Kind::Deal) => Some(Slot::CLOSED_AT),
         (Field::Stage, Kind::Deal) if stages => Some(Slot::STAGE),
         (Field::Pipeline, Kind::Deal) if stages => Some(Slot::PIPELINE),
+        (_, Kind::Lead | Kind::Deal) => None,
         _ => project::slot(kind, *field),
     }
 }

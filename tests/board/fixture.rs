@@ -56,6 +56,8 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
         (money(Measure::WonAmount), Exact::whole(sales.revenue).0),
         (money(Measure::WonPriced), sales.won),
         (MeasureKey::days(Measure::CycleWon, sales.cycle), sales.won),
+        // A call for each open deal.
+        (MeasureKey::word(Measure::ActivitiesDone, 1), sales.open),
     ]
     .into_iter()
     .collect();

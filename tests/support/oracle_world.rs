@@ -135,7 +135,7 @@ fn own(kind: &str, what: u8, pick: u16, near: &str, set: &mut Value) {
                 say("duration_s", one(&[json!(90), json!(300.5), json!(null)]));
             }
             match what % 6 {
-                0 if whole => say("done", json!(pick % 2 == 0)),
+                0 if whole => say("done", json!(pick.is_multiple_of(2))),
                 0 | 1 => say("planned_at", one(&[json!(near), json!(near), json!(null)])),
                 2 => say("done", one(&[json!(true), json!(true), json!(null)])),
                 3 => say("done_at", one(&[json!(near), json!(null)])),
@@ -144,7 +144,7 @@ fn own(kind: &str, what: u8, pick: u16, near: &str, set: &mut Value) {
             }
         }
         "order" | "invoice" => {
-            if whole || what % 4 == 0 {
+            if whole || what.is_multiple_of(4) {
                 say("amount", amount.clone());
             }
             match what % 4 {
