@@ -33,6 +33,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         settle: Span::seconds(5),
         stages: StageTable::default(),
         directory: Directory::default(),
+        kpis: tidemark::model::kpi::Groups::ALL,
     })
 }
 
@@ -125,6 +126,86 @@ fn ledger(c: &mut Criterion) {
     group.finish();
 }
 
+/// The life of the `i`th entity of a kind, as canonical events: what usually happens to it.
+fn life(kind: &str, i: usize) -> Vec<String> {
+    // Five minutes apart: like a log, nearly in the order of time.
+    let at =
+        |hours: usize| WorldSettings::default().start + Span::minutes((i * 5 + hours * 60) as i64);
+    let (rep, channel) = (format!("r-{}", i % 40), ["web", "paid", "email"][i % 3]);
+    let of = format!("\"owner\":\"{rep}\",\"territory\":\"t{}\",\"channel\":\"{channel}\"", i % 8);
+    let money = format!("{{\"value\":\"{}.50\",\"currency\":\"EUR\"}}", 20 + i % 500);
+    let steps = match kind {
+        "activity" => vec![
+            ("create", 0, format!("{of},\"kind\":\"call\",\"planned_at\":\"{}\"", at(30))),
+            ("update", 31, "\"done\":true,\"duration_s\":240".to_owned()),
+        ],
+        "order" => vec![
+            ("create", 0, format!("{of},\"amount\":{money}")),
+            ("update", 1, format!("\"paid_at\":\"{}\"", at(1))),
+        ],
+        "campaign_day" => vec![
+            ("snapshot", 27, format!("{of},\"spend\":{money},\"clicks\":{i}")),
+            ("snapshot", 51, format!("{of},\"spend\":{money},\"clicks\":{}", i + 3)),
+        ],
+        "survey_response" => {
+            vec![("create", 0, format!("{of},\"metric\":\"nps\",\"score\":{}", i % 11))]
+        }
+        "touch" => vec![("create", 0, format!("{of},\"kind\":\"click\""))],
+        _ => vec![
+            ("create", 0, format!("{of},\"mrr\":{money},\"started_at\":\"{}\"", at(0))),
+            ("update", 900, format!("\"ended_at\":\"{}\"", at(900))),
+        ],
+    };
+    let event = |(k, (op, hours, set)): (usize, (&str, usize, String))| {
+        format!(
+            "{{\"id\":\"{kind}-{i}-{k}\",\"entity\":{{\"type\":\"{kind}\",\"id\":\"{kind}-{i}\"}},\
+             \"op\":\"{op}\",\"time\":\"{}\",\"set\":{{{set}}}}}",
+            at(hours)
+        )
+    };
+    steps.into_iter().enumerate().map(event).collect()
+}
+
+fn kinds(c: &mut Criterion) {
+    let (decoder, definition) = (decoder(), definition(usual()));
+    let mut group = c.benchmark_group("ledger by kind, 4 segments");
+    group.sample_size(10);
+    for kind in ["activity", "order", "campaign_day", "survey_response", "touch", "subscription"] {
+        let bodies: Vec<String> = (0..100_000).flat_map(|i| life(kind, i)).collect();
+        let records: Vec<Record> = bodies
+            .into_iter()
+            .take(100_000)
+            .enumerate()
+            .map(|(i, body)| Record {
+                topic: "sales.events".into(),
+                partition: Partition(0),
+                offset: Offset(i as u64),
+                timestamp_ms: None,
+                key: None,
+                value: Some(body.into_bytes()),
+                headers: Vec::new(),
+            })
+            .collect();
+        let events: Vec<_> = records.iter().flat_map(|r| decoder.take(r, None).events).collect();
+        assert_eq!(events.len(), records.len());
+        let fold = |mut ledger: Ledger| {
+            for (i, event) in events.iter().enumerate() {
+                ledger.apply(Offset(i as u64), event);
+            }
+            ledger
+        };
+        group.throughput(Throughput::Elements(events.len() as u64));
+        group.bench_function(kind, |b| {
+            let empty = || Ledger::new(definition.clone(), Partition(0));
+            b.iter_batched(empty, fold, BatchSize::PerIteration);
+        });
+        let sizes = fold(Ledger::new(definition.clone(), Partition(0))).sizes();
+        let bytes = sizes.entity_bytes / sizes.entities.max(1);
+        println!("{kind}: {} entities, {bytes} bytes each", sizes.entities);
+    }
+    group.finish();
+}
+
 fn partials() -> Vec<PartialMessage> {
     let (records, decoder) = (records(100_000), decoder());
     let mut ledger = Ledger::new(definition(usual()), Partition(0));
@@ -180,5 +261,5 @@ fn rollup(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, intake, ledger, rollup);
+criterion_group!(benches, intake, ledger, kinds, rollup);
 criterion_main!(benches);

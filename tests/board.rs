@@ -167,6 +167,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
         ("tile-open_pipeline", "Open pipeline €96,000 7 deals with an amount"),
         ("tile-open_deals", "Open deals 7 103 created in the window"),
         ("tile-revenue_growth", "Growth +25% on €1,000,000 before"),
+        ("tile-activities_done", "Activities 7 7 calls, 0 meetings"),
         ("window-title", "Last 28 days"),
         ("events", "1,234,567"),
         ("late", "42"),
@@ -178,6 +179,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     ] {
         assert_eq!(text_of(&dom, id), expected, "{id}");
     }
+    assert!(!dom.contains("tile-spend"), "what was never seen has no tile");
     assert!(text_of(&dom, "window-state").starts_with("running may lack records"));
     assert!(text_of(&dom, "watermark").contains("Mar 20, 2026, 1:00:00"), "in the zone's time");
     assert!(dom.contains("data-state=\"live\""));

@@ -8,7 +8,6 @@ use insta::assert_snapshot;
 use tidemark::config::{self, Cleanup, Config, ConfigError, Origin};
 use tidemark::model::definition::Attribution;
 use tidemark::model::event::Status;
-use tidemark::model::kpi::CATALOGUE;
 use tidemark::model::time::Span;
 
 /// A configuration from a text, with variables.
@@ -319,7 +318,7 @@ mod taken {
         // Two reps and `unknown`; five channels.
         assert_eq!(estimate.sets.iter().map(|s| s.members).collect::<Vec<_>>(), [1, 3, 15]);
         assert_eq!((estimate.rows_per_window, estimate.rows), (19, 38));
-        assert_eq!(estimate.series, 38 * CATALOGUE.len() as u64);
+        assert_eq!(estimate.series, 38 * estimate.kpis);
         assert_eq!(estimate.sets[2].name(), "rep × channel");
     }
 

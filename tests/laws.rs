@@ -5,6 +5,8 @@
 mod course;
 #[path = "support/oracle_flow.rs"]
 mod flow;
+#[path = "support/oracle_more.rs"]
+mod more;
 #[path = "support/oracle.rs"]
 mod oracle;
 #[path = "support/oracle_recount.rs"]
@@ -275,7 +277,15 @@ fn no_count_is_negative(key: &str, json: &str) -> Result<(), TestCaseError> {
     let kpis: Value = serde_json::from_str(kpis_of(json)).expect("KPIs are JSON");
     for (name, kpi) in kpis.as_object().expect("KPIs are an object") {
         prop_assert!(kpi["n"].as_i64() >= Some(0), "{key} {name}: {kpi}");
-        let share = kpi["unit"] == "ratio" && name != "revenue_growth" && !name.ends_with("amount");
+        let beyond = [
+            "revenue_growth",
+            "win_rate_amount",
+            "refund_share",
+            "roi",
+            "click_to_open",
+            "churn_rate",
+        ];
+        let share = kpi["unit"] == "ratio" && !beyond.contains(&name.as_str());
         let value = kpi["value"].as_f64().unwrap_or(0.0);
         prop_assert!(!share || (0.0..=1.0).contains(&value), "{key} {name}: {kpi}");
     }

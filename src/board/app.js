@@ -246,6 +246,23 @@ const TILES = [
   ["Growth", "revenue_growth", (k) => growth(k.value), (row) => `on ${money(row.kpis.revenue_growth?.den, row.currency)} before`],
 ];
 
+/** Shown only where something of the kind was seen in the window. */
+const MORE = [
+  ["Activities", "activities_done", (k) => count(k.value), (row) => `${count(row.kpis.calls?.value)} calls, ${count(row.kpis.meetings?.value)} meetings`],
+  ["Plans kept", "completion_rate", (k) => share(k.value), (row) => `of ${count(row.kpis.completion_rate?.n)} due`],
+  ["Orders", "order_revenue", (k, c) => money(k.value, c), (row) => `${count(row.kpis.orders_paid?.value)} paid`],
+  ["Spend", "spend", (k, c) => money(k.value, c), (row) => `${money(row.kpis.cost_per_sale?.value, row.currency)} a sale`],
+  ["NPS", "nps", (k) => count(k.value), (row) => `${count(row.kpis.nps?.n)} answers`],
+  ["Touches", "touches", (k) => count(k.value), (row) => `${count(row.kpis.clicks?.value)} clicks`],
+  ["MRR", "mrr", (k, c) => money(k.value, c), (row) => `${count(row.kpis.active_subscriptions?.value)} subscriptions`],
+];
+
+/** The tiles of a row: those of KPIs that the configuration leaves out have no place. */
+function tilesOf(row) {
+  if (!row) return TILES;
+  return [...TILES.filter(([, name]) => row.kpis[name]), ...MORE.filter(([, name]) => row.kpis[name]?.n > 0)];
+}
+
 function ofClosed(kpi) {
   if (!kpi || kpi.n === 0) return "nothing closed";
   return `${count(kpi.num)} of ${count(kpi.n)} closed${isThin(kpi) ? ", few" : ""}`;
@@ -268,7 +285,7 @@ function unconverted(kpi) {
 }
 
 function showTiles(row) {
-  arrange(byId("tiles"), TILES.map(([title, name, value, note]) => {
+  arrange(byId("tiles"), tilesOf(row).map(([title, name, value, note]) => {
     let tile = tiles.get(name);
     if (!tile) {
       tile = { value: h("p", { class: "big" }), note: h("p", { class: "sub" }) };

@@ -95,12 +95,15 @@ fn show(kpi: &Kpi) -> String {
         Unit::Money => "reporting currency",
         Unit::Ratio => "ratio, 0.25 is 25 %",
         Unit::Days => "civil days in rows, seconds (86400 a day) on /metrics",
+        Unit::Minutes => "minutes in rows, seconds on /metrics",
+        Unit::Points => "points",
     };
     let parts = match kpi.parts() {
         Some((num, den)) => format!("num ({}), den ({}), n", num.as_str(), den.as_str()),
         None => "n".to_owned(),
     };
-    let absent = if kpi.is_exact() { "never: nothing is 0" } else { absent(kpi) };
+    let adds_up = kpi.is_exact() || matches!(kpi.formula, Formula::Minutes(..));
+    let absent = if adds_up { "never: nothing is 0" } else { absent(kpi) };
     for (label, text) in [
         ("unit", unit),
         ("clock", kpi.clock.as_str()),
@@ -133,6 +136,7 @@ fn absent(kpi: &Kpi) -> &'static str {
         }
         Formula::Growth(_) => "where the window before has no revenue, or is not kept",
         Formula::MeanDays(_) | Formula::QuantileDays(..) => "where no deal was won",
+        Formula::MoneyPer(..) => "where the denominator is 0, and where no spend was stated",
         _ => "where the denominator is 0",
     }
 }
@@ -152,6 +156,7 @@ fn windows(kpi: &Kpi) -> &'static str {
         Formula::Cohort(None) => {
             "deals by the day of their creation; windows go on changing after they are closed"
         }
+        Formula::Minutes(..) => "added up over windows that do not overlap",
         _ if kpi.is_exact() => "added up over windows that do not overlap",
         _ => "not averaged over windows or segments: sum num and den, or read a longer window",
     }
@@ -196,7 +201,15 @@ mod tests {
         .into_iter()
         .collect();
         let stock = Measures::new();
-        let view = View { flow: &flow, stock: &stock, before: None, age_days: 100, currency: eur };
+        let view = View {
+            flow: &flow,
+            stock: &stock,
+            opening: &stock,
+            first_day: crate::model::time::Day(0),
+            before: None,
+            age_days: 100,
+            currency: eur,
+        };
         for kpi in CATALOGUE {
             let mut row = crate::export::tests::row();
             row.kpis = vec![(kpi.name, kpi.unit, kpi.compute(&view))];

@@ -10,6 +10,7 @@ use super::read::{Reader, child};
 use super::typed::{self, DimensionSet, RepRow, StageRow};
 use crate::model::channel::{ChannelRule, ChannelRules, Origins};
 use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
+use crate::model::kpi::Groups;
 use crate::model::slice::Retention;
 use crate::model::time::Span;
 use crate::model::window::{FINE_MINUTES, Period, WindowKind};
@@ -22,6 +23,7 @@ pub(super) struct Parts {
     pub(super) windows: typed::Windows,
     pub(super) segments: typed::Segments,
     pub(super) money: typed::Money,
+    pub(super) kpis: typed::Kpis,
     pub(super) attribution: typed::Credit,
     pub(super) stages: typed::Stages,
     pub(super) directory: typed::Directory,
@@ -47,6 +49,7 @@ impl Parts {
             settle: Span::from(self.time.settle.0),
             stages: stages(reader, self.stages, base),
             directory: directory(reader, self.directory, base),
+            kpis: kpis(reader, &self.kpis),
         }
     }
 }
@@ -179,6 +182,17 @@ fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
         );
     }
     sets
+}
+
+fn kpis(reader: &mut Reader, typed: &typed::Kpis) -> Groups {
+    if typed.groups.is_empty() && !reader.faulty(&["kpis.groups"]) {
+        reader.fault(
+            "kpis.groups",
+            "there is no group of KPIs, so rows would be empty",
+            "write at least [\"deals\"]",
+        );
+    }
+    typed.groups.iter().map(|group| group.0).collect()
 }
 
 /// Notes where a table is given both inline and as a file.

@@ -3,12 +3,12 @@
 use super::read::Reader;
 use super::{Budget, Config, Limits};
 use crate::model::definition::Definition;
-use crate::model::kpi::CATALOGUE;
+use crate::model::kpi::Group;
 
 /// How many rows and series there can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Estimate {
-    /// KPIs of the catalogue.
+    /// KPIs of the chosen groups.
     pub kpis: u64,
     /// Windows.
     pub windows: u64,
@@ -20,6 +20,8 @@ pub struct Estimate {
     pub rows: u64,
     /// Prometheus series over all families.
     pub series: u64,
+    /// The part of each chosen group of KPIs.
+    pub groups: Vec<(Group, u64)>,
 }
 
 /// The part of one dimension set.
@@ -56,7 +58,7 @@ fn members(definition: &Definition, budget: &Budget, dimension: &str) -> u64 {
 
 fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
     let windows = definition.windows.len() as u64;
-    let kpis = CATALOGUE.len() as u64;
+    let kpis = definition.kpis.kpis().count() as u64;
     let sets: Vec<SetEstimate> = definition
         .segments
         .iter()
@@ -74,7 +76,12 @@ fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
         .collect();
     let rows_per_window = sets.iter().fold(0u64, |n, s| n.saturating_add(s.members));
     let rows = rows_per_window.saturating_mul(windows);
-    Estimate { kpis, windows, rows_per_window, rows, series: rows.saturating_mul(kpis), sets }
+    let of_group = |group| definition.kpis.kpis().filter(|k| k.group == group).count() as u64;
+    let groups =
+        Group::ALL.iter().map(|(group, _)| (*group, rows.saturating_mul(of_group(*group))));
+    let groups = groups.filter(|(group, _)| definition.kpis.has(*group)).collect();
+    let series = rows.saturating_mul(kpis);
+    Estimate { kpis, windows, rows_per_window, rows, series, groups, sets }
 }
 
 impl Config {
@@ -121,7 +128,7 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         }
     });
     let mend = format!(
-        "reckoned with {}; state real numbers there, leave out the set or some windows, or raise limits.{key}",
+        "reckoned with {}; state real numbers there, leave out the set, some windows or groups of KPIs, or raise limits.{key}",
         parts.collect::<Vec<_>>().join(", ")
     );
     reader.fault(&format!("segments.sets[{i}]"), what, mend);

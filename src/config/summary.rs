@@ -172,6 +172,11 @@ impl Config {
             .iter()
             .map(|s| format!("{} ({})", s.name(), thousands(s.members)))
             .collect();
+        let groups: Vec<String> = estimate
+            .groups
+            .iter()
+            .map(|(group, series)| format!("{} ({} series)", group.as_str(), thousands(*series)))
+            .collect();
         let credit = match definition.attribution {
             Attribution::AtEvent => "at_event",
             Attribution::Current => "current",
@@ -195,6 +200,7 @@ impl Config {
             ("windows", windows.join(", ")),
             ("segments", sets.join(", ")),
             ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
+            ("kpis", groups.join(", ")),
             ("money", format!("{}, credit {credit}", definition.currency)),
             ("stages", stages(&definition.stages)),
             ("directory", count(definition.directory.reps.len(), "rep")),

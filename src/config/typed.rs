@@ -15,6 +15,7 @@ use super::words::{
 };
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
+use crate::model::kpi::Group;
 use crate::model::money::Currency;
 use crate::model::source::{System, Wrapping};
 use crate::model::window::Period;
@@ -36,6 +37,7 @@ table! {
         windows: Windows,
         segments: Segments,
         money: Money,
+        kpis: Kpis,
         attribution: Credit,
         stages: Stages,
         directory: Directory,
@@ -101,6 +103,9 @@ table! {
     }
     Money {
         currency: Given<Currency>,
+    }
+    Kpis {
+        groups: Vec<Given<Group>>,
     }
     Credit {
         credit: Given<Attribution>,

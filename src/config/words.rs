@@ -9,6 +9,7 @@ use crate::model::calendar::Calendar;
 use crate::model::channel::{Glob, host};
 use crate::model::definition::Attribution;
 use crate::model::event::{Field, FieldName, Status};
+use crate::model::kpi::Group;
 use crate::model::money::Currency;
 use crate::model::source::{System, Wrapping};
 use crate::model::window::{Period, WindowKind};
@@ -180,6 +181,12 @@ impl Leaf for OnGap {
             "skip" => Some(OnGap::Skip),
             _ => None,
         })
+    }
+}
+
+impl Leaf for Group {
+    fn read(raw: Raw<'_>) -> Result<Group, Problem> {
+        one_of(raw, "a group of KPIs", &Group::ALL.map(|(_, name)| name), Group::parse)
     }
 }
 

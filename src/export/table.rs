@@ -207,6 +207,7 @@ fn wide(kpi: &'static Kpi, parts: Parts) -> Vec<Column> {
             (Part::Value, _) if !kpi.is_exact() => Kind::Real,
             (Part::Unconverted, _) => Kind::Text,
             (_, Unit::Money) => Kind::Exact,
+            _ if kpi.is_decimal() && part != Part::N => Kind::Exact,
             _ => Kind::Whole,
         };
         let name = format!("{}{suffix}", kpi.name);

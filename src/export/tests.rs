@@ -25,7 +25,15 @@ pub(crate) fn row() -> Row {
     .into_iter()
     .collect();
     let stock = Measures::new();
-    let view = View { flow: &flow, stock: &stock, before: None, age_days: 0, currency: eur };
+    let view = View {
+        flow: &flow,
+        stock: &stock,
+        opening: &stock,
+        first_day: crate::model::time::Day(0),
+        before: None,
+        age_days: 0,
+        currency: eur,
+    };
     Row {
         kind: WindowKind::Calendar(Period::Month),
         start: at("2026-02-28T23:00:00Z"),

@@ -91,7 +91,7 @@ fn format(column: &Column) -> Format {
         (Kind::Instant, _) => "yyyy-mm-dd hh:mm:ss",
         (Kind::Exact | Kind::Real, Some(Unit::Money)) => "#,##0.00",
         (Kind::Real, Some(Unit::Ratio)) => "0.0%",
-        (Kind::Real, Some(Unit::Days)) => "0.0",
+        (Kind::Real, Some(Unit::Days | Unit::Minutes | Unit::Points)) => "0.0",
         _ => "General",
     };
     Format::new().set_num_format(shown)

@@ -15,7 +15,7 @@ use super::wire::{instant, maybe_instant};
 use super::{App, Mode, failure, metrics as exposition, params};
 use crate::clock;
 use crate::model::calendar::tzdb_version;
-use crate::model::kpi::{CATALOGUE, Kpi};
+use crate::model::kpi::Kpi;
 use crate::model::row::json_string;
 use crate::model::time::Timestamp;
 
@@ -62,6 +62,7 @@ fn json(body: String) -> Response {
 #[derive(Debug, Serialize)]
 pub struct KpiShown {
     name: &'static str,
+    group: &'static str,
     unit: &'static str,
     clock: &'static str,
     leading: bool,
@@ -74,6 +75,7 @@ impl From<&Kpi> for KpiShown {
     fn from(kpi: &Kpi) -> KpiShown {
         KpiShown {
             name: kpi.name,
+            group: kpi.group.as_str(),
             unit: kpi.unit.as_str(),
             clock: kpi.clock.as_str(),
             leading: kpi.leading,
@@ -84,9 +86,9 @@ impl From<&Kpi> for KpiShown {
     }
 }
 
-/// `GET /api/v1/kpis`: the catalogue.
-pub(super) async fn kpis() -> Response {
-    let kpis: Vec<KpiShown> = CATALOGUE.iter().map(KpiShown::from).collect();
+/// `GET /api/v1/kpis`: the KPIs that rows have.
+pub(super) async fn kpis(State(app): State<Arc<App>>) -> Response {
+    let kpis: Vec<KpiShown> = app.state.info.kpis.kpis().map(KpiShown::from).collect();
     Json(serde_json::json!({ "kpis": kpis })).into_response()
 }
 

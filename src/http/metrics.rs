@@ -266,6 +266,7 @@ impl Help {
         let suffix = match unit {
             Some(Unit::Money) => " (reporting currency).",
             Some(Unit::Days) => " (in seconds, 86400 a civil day).",
+            Some(Unit::Minutes) => " (in seconds).",
             _ => ".",
         };
         // A quote would have to be escaped in one of the two formats and not in the other.
@@ -281,7 +282,11 @@ pub(crate) fn samples(row: &Row, mut sample: impl FnMut(&str, Help, f64)) {
     for (name, unit, kpi) in &row.kpis {
         let suffix = Kpi::named(name).map_or(*name, |k| k.family);
         if let Some(value) = kpi.value.map(|v| v.to_f64()).filter(|v| v.is_finite()) {
-            let value = if *unit == Unit::Days { value * DAY_SECONDS } else { value };
+            let value = match unit {
+                Unit::Days => value * DAY_SECONDS,
+                Unit::Minutes => value * 60.0,
+                _ => value,
+            };
             sample(suffix, Help::Kpi(name, *unit), value);
         }
         match (*name, kpi.den) {

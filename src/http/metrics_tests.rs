@@ -3,7 +3,7 @@ use crate::model::kpi::{CATALOGUE, KpiValue, View};
 use crate::model::measure::{Measure, MeasureKey, Measures};
 use crate::model::money::{Currency, Exact};
 use crate::model::row::Pane;
-use crate::model::time::Timestamp;
+use crate::model::time::{Day, Timestamp};
 use crate::model::window::WindowKind;
 
 const MANY: Caps = Caps { per_family: 1000 };
@@ -20,7 +20,15 @@ fn row(segment: Segment, won: i128, lost: i128) -> Row {
     .into_iter()
     .collect();
     let stock = Measures::new();
-    let view = View { flow: &flow, stock: &stock, before: None, age_days: 0, currency: eur };
+    let view = View {
+        flow: &flow,
+        stock: &stock,
+        opening: &stock,
+        first_day: Day(0),
+        before: None,
+        age_days: 0,
+        currency: eur,
+    };
     Row {
         kind: WindowKind::RollingDays(28),
         start: Timestamp(0),

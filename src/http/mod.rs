@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::model::calendar::Calendar;
+use crate::model::kpi::Groups;
 use crate::model::time::Timestamp;
 use crate::telemetry::Telemetry;
 
@@ -64,6 +65,8 @@ pub struct ServerInfo {
     pub windows: Vec<String>,
     /// Configured dimension sets; the empty one is the whole business.
     pub grains: Vec<Vec<String>>,
+    /// Configured KPIs.
+    pub kpis: Groups,
     /// How members are shown.
     pub members: Members,
 }

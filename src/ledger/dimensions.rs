@@ -50,10 +50,10 @@ impl Dimensions {
         self.rep
     }
 
-    /// The slot that keeps a field as a dimension. The stages of leads are not those of deals.
+    /// The slot that keeps a field as a dimension. The stages of others are not those of deals.
     pub fn slot(&self, kind: Kind, name: &FieldName<'_>) -> Option<Slot> {
         let i = match name {
-            FieldName::Known(Field::Stage) if kind == Kind::Lead => return None,
+            FieldName::Known(Field::Stage) if kind != Kind::Deal => return None,
             FieldName::Known(field) => self.by_field[*field as usize]?,
             FieldName::Custom(custom) => {
                 self.names.iter().position(|d| d.strip_prefix("x.") == Some(custom))? as u8

@@ -84,6 +84,8 @@ pub enum Held {
     Status(Status),
     /// Yes or no.
     Bool(bool),
+    /// Decimal number.
+    Number(Amount),
 }
 
 /// One write, packed into 16 bytes: a live deal holds a dozen.
@@ -112,6 +114,10 @@ impl Write {
             Held::Status(s) => (4, 0, s as i64),
             Held::Bool(b) => (5, 0, i64::from(b)),
             Held::Named(s, origin) => (6, s.0, i64::from(origin.0)),
+            Held::Number(n) => {
+                let (mantissa, scale) = n.parts();
+                (7, u32::from(scale), mantissa)
+            }
         };
         Write { slot: slot.0, tag, stamp, aux, bits }
     }
@@ -130,6 +136,7 @@ impl Write {
             4 => Held::Status(Status::ALL[(self.bits as usize).min(2)].0),
             5 => Held::Bool(self.bits != 0),
             6 => Held::Named(Symbol(self.aux), Symbol(self.bits as u32)),
+            7 => Held::Number(Amount::from_parts(self.bits, (self.aux & 0xff) as u8)),
             _ => Held::Null,
         }
     }
@@ -146,12 +153,13 @@ impl Write {
             (Held::Money(a), Held::Money(b)) => {
                 (a.amount.exact(), a.currency).cmp(&(b.amount.exact(), b.currency))
             }
+            (Held::Number(a), Held::Number(b)) => a.exact().cmp(&b.exact()),
             _ => (self.tag, self.bits).cmp(&(other.tag, other.bits)),
         }
     }
 }
 
-/// The state of one lead or deal.
+/// The state of one entity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entity {
     /// What it is.
@@ -168,6 +176,20 @@ pub enum Kind {
     Lead,
     /// Deal.
     Deal,
+    /// Activity.
+    Activity,
+    /// Order.
+    Order,
+    /// Invoice.
+    Invoice,
+    /// Spend of a campaign on a day.
+    CampaignDay,
+    /// Answer to a survey.
+    SurveyResponse,
+    /// Touch.
+    Touch,
+    /// Subscription.
+    Subscription,
 }
 
 impl Kind {
@@ -176,7 +198,14 @@ impl Kind {
         match kind {
             EntityKind::Lead => Some(Kind::Lead),
             EntityKind::Deal => Some(Kind::Deal),
-            _ => None,
+            EntityKind::Activity => Some(Kind::Activity),
+            EntityKind::Order => Some(Kind::Order),
+            EntityKind::Invoice => Some(Kind::Invoice),
+            EntityKind::CampaignDay => Some(Kind::CampaignDay),
+            EntityKind::SurveyResponse => Some(Kind::SurveyResponse),
+            EntityKind::Touch => Some(Kind::Touch),
+            EntityKind::Subscription => Some(Kind::Subscription),
+            EntityKind::Rep => None,
         }
     }
 }
@@ -337,6 +366,7 @@ mod tests {
             Held::Time(Timestamp(-5)),
             Held::Status(Status::Lost),
             Held::Bool(true),
+            Held::Number("-0.5".parse().unwrap()),
         ] {
             assert_eq!(Write::pack(Slot(3), 0, held).held(), held);
         }

@@ -55,7 +55,7 @@ pub enum Verdict {
     Repeated,
     /// It stated nothing that a number depends on.
     Irrelevant,
-    /// The ledger keeps no entities of its kind yet; the event stays in the log.
+    /// The ledger keeps no entities of its kind; the event stays in the log.
     NotKept,
     /// It only says that changes were lost.
     Gap,
@@ -97,7 +97,8 @@ fn fixed_slot(kind: Kind, name: &FieldName<'_>, stages: bool) -> Option<Slot> {
         (Field::ClosedAt, Kind::Deal) => Some(Slot::CLOSED_AT),
         (Field::Stage, Kind::Deal) if stages => Some(Slot::STAGE),
         (Field::Pipeline, Kind::Deal) if stages => Some(Slot::PIPELINE),
-        _ => None,
+        (_, Kind::Lead | Kind::Deal) => None,
+        _ => project::slot(kind, *field),
     }
 }
 
@@ -296,6 +297,10 @@ impl Ledger {
             Op::Delete | Op::Merge => out.push((Slot::EXISTS, Held::Bool(false))),
             Op::Update => {}
         }
+        if kind == Kind::CampaignDay {
+            let day = project::day_of_id(&event.entity.id, &self.definition.calendar);
+            out.extend(day.map(|at| (project::DAY, Held::Time(at))));
+        }
         for (name, value) in &event.set {
             let fixed = fixed_slot(kind, name, !self.definition.stages.is_empty());
             let dimension = self.dimensions.slot(kind, name);
@@ -308,10 +313,14 @@ impl Ledger {
                 Value::Status(status) => Held::Status(*status),
                 Value::Money(money) => Held::Money(*money),
                 Value::Time(at) => Held::Time(*at),
-                Value::Number(_) | Value::Bool(_) => continue,
+                Value::Number(n) => Held::Number(*n),
+                Value::Bool(b) => Held::Bool(*b),
             };
-            let named = match (fixed, held) {
-                (Some(Slot::OWNER | Slot::STAGE), Held::Text(text)) => {
+            // Other kinds keep something else where a deal keeps its stage.
+            let is_named =
+                fixed == Some(Slot::OWNER) || (kind == Kind::Deal && fixed == Some(Slot::STAGE));
+            let named = match held {
+                Held::Text(text) if is_named => {
                     let origin = self.symbols.origin(&event.system, &event.source, buffer);
                     Held::Named(text, origin)
                 }

@@ -4,6 +4,15 @@
 //! alone. Late, corrected, reopened, re-owned, deleted and merged events need no rule of their
 //! own: they change the state, and the difference does the rest.
 
+mod activity;
+mod order;
+mod response;
+mod slots;
+mod spend;
+mod subscription;
+
+pub use slots::{DAY, day_of_id, slot};
+
 use super::dimensions::Dimensions;
 use super::entity::{Entity, Held, Kind, Slot, Stamp};
 use super::symbols::{Credit, Credits, Symbol, Symbols};
@@ -72,6 +81,14 @@ impl Projector<'_> {
         };
         if entity.latest(Slot::EXISTS).is_some_and(|(_, h)| h == Held::Bool(false)) {
             return;
+        }
+        match entity.kind {
+            Kind::Lead | Kind::Deal => {}
+            Kind::Activity => return self.activity(entity, out),
+            Kind::Order | Kind::Invoice => return self.payment(entity, out),
+            Kind::CampaignDay => return self.campaign_day(entity, out),
+            Kind::SurveyResponse | Kind::Touch => return self.response(entity, out),
+            Kind::Subscription => return self.subscription(entity, out),
         }
         let created = created_at(entity);
         let born = entity.first_creation().unwrap_or(first);
@@ -321,6 +338,19 @@ fn created_at(entity: &Entity) -> Option<Timestamp> {
         Some((_, Held::Time(at))) => Some(at),
         _ => entity.first_creation().map(|s| s.time),
     }
+}
+
+/// When an entity that happens once happened: as stated, else when it was created, else the time of
+/// the first event of it; and the event that it is credited by.
+fn happened(entity: &Entity) -> Option<(Timestamp, Stamp)> {
+    let first = entity.first_stamp()?;
+    let at = created_at(entity).unwrap_or(first.time);
+    Some((at, entity.first_creation().unwrap_or(first)))
+}
+
+/// The event since which what a slot holds is of a sort: the first write of its last run.
+fn since(entity: &Entity, slot: Slot, sort: impl Fn(Held) -> bool) -> Option<Stamp> {
+    entity.history(slot).rev().take_while(|(_, held)| sort(*held)).last().map(|(stamp, _)| stamp)
 }
 
 /// The last run of equal statuses: a repeated win does not move the win (HubSpot's rule).

@@ -27,6 +27,7 @@ fn definition() -> Definition {
         settle: Span::minutes(5),
         stages: crate::model::definition::StageTable::default(),
         directory: crate::model::definition::Directory::default(),
+        kpis: crate::model::kpi::Groups::ALL,
     }
 }
 
@@ -272,16 +273,16 @@ fn verdicts_say_what_became_of_an_event() {
     assert_eq!(shard.apply(&event(Op::Update, day(51), &name)).verdict, Verdict::Irrelevant);
     let gap = Event { kind: EventKind::Gap, ..event(Op::Update, day(51), &[WON]) };
     assert_eq!(shard.apply(&gap).verdict, Verdict::Gap);
-    let mut call = event(Op::Update, day(51), &[]);
-    call.entity.kind = EntityKind::Activity;
-    assert_eq!(shard.apply(&call).verdict, Verdict::NotKept);
+    let mut rep = event(Op::Update, day(51), &[]);
+    rep.entity.kind = EntityKind::Rep;
+    assert_eq!(shard.apply(&rep).verdict, Verdict::NotKept);
     assert_eq!(shard.days("overall", Measure::DealsWon), []);
     shard.beat(day(52));
     let won = event(Op::Update, day(51), &[WON]);
     assert!(shard.apply(&won).late);
     assert!(!shard.apply(&won).late, "a repetition amends nothing");
-    let call = Event { time: day(51), ..call };
-    assert!(!shard.apply(&call).late, "nor does what is not kept");
+    let rep = Event { time: day(51), ..rep };
+    assert!(!shard.apply(&rep).late, "nor does what is not kept");
     assert!(!shard.apply(&event(Op::Update, day(52), &[LOST])).late);
 }
 

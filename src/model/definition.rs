@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::calendar::Calendar;
+use super::kpi::Groups;
 use super::money::Currency;
 use super::segment::Segment;
 use super::slice::Retention;
@@ -91,6 +92,8 @@ pub struct Definition {
     pub stages: StageTable,
     /// Who is known in advance.
     pub directory: Directory,
+    /// Which KPIs rows have. Cells hold the measures of all of them.
+    pub kpis: Groups,
 }
 
 impl Definition {

@@ -1,11 +1,15 @@
-//! The KPI catalogue: every number that Tidemark publishes, declared once.
+//! What a KPI is, and how it is computed from measures.
 //!
-//! From this table come the computation, the JSON names, the Prometheus families, `docs/kpis.md`
+//! From the catalogue come the computation, the JSON names, the Prometheus families, `docs/kpis.md`
 //! and `docs/metrics.md`. A zero denominator is absent, never 0; numerator, denominator and sample
 //! size travel with each ratio, so that readers can roll up by summing both.
 
-use super::measure::{Measure, MeasureKey, Measures};
-use super::money::{Currency, Exact};
+use std::collections::BTreeMap;
+
+pub use super::catalogue::{CATALOGUE, Group, Groups};
+use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
+use super::money::{Currency, EXACT_ONE, Exact};
+use super::time::Day;
 
 /// What a value is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +22,22 @@ pub enum Unit {
     Ratio,
     /// Civil days in rows; seconds on `/metrics`.
     Days,
+    /// Minutes in rows; seconds on `/metrics`.
+    Minutes,
+    /// Points of a score.
+    Points,
 }
 
 impl Unit {
-    /// The name in lists.
+    /// The name in rows and in the API; money has its currency's code in rows.
     pub fn as_str(self) -> &'static str {
         match self {
             Unit::Count => "count",
             Unit::Money => "money",
             Unit::Ratio => "ratio",
             Unit::Days => "days",
+            Unit::Minutes => "minutes",
+            Unit::Points => "points",
         }
     }
 }
@@ -85,11 +95,33 @@ pub enum Formula {
     StockMoney(Measure, Measure),
     /// A sum of money divided by the same sum in the window compared with, minus 1.
     Growth(Measure),
+    /// A count of one word.
+    CountAt(Measure, i32),
+    /// The count of one word divided by that of another one.
+    Proportion(Measure, i32, i32),
+    /// A sum of decimal numbers; the second measure counts what they are of.
+    Quantity(Measure, Measure),
+    /// A sum of decimal numbers divided by how many there are.
+    MeanQuantity(Measure, Measure),
+    /// A sum of seconds; the second measure counts the durations in it.
+    Minutes(Measure, Measure),
+    /// One sum of money less another one; the third measure counts the amounts in the first.
+    NetMoney(Measure, Measure, Measure),
+    /// A sum of money divided by a count or a quantity; the second measure counts the amounts.
+    MoneyPer(Measure, Measure, Measure),
+    /// What a sum of money brought above its cost, divided by that cost.
+    Return(Measure, Measure),
+    /// One count less another one, of a hundred of a third.
+    Points(Measure, Measure, Measure),
+    /// Of a stock at the window's start, what ended in the window.
+    Churn(Measure, Measure),
 }
 
 /// One KPI.
 #[derive(Clone, Copy, Debug)]
 pub struct Kpi {
+    /// Which family it belongs to.
+    pub group: Group,
     /// Name in rows and configs.
     pub name: &'static str,
     /// Suffix of the Prometheus family, behind `tidemark_<grain>_`.
@@ -108,189 +140,6 @@ pub struct Kpi {
     pub doc: &'static str,
 }
 
-macro_rules! kpi {
-    ($name:literal, $family:literal, $unit:ident, $clock:ident, $lead:literal, $formula:expr, $text:literal, $doc:literal) => {
-        Kpi {
-            name: $name,
-            family: $family,
-            unit: Unit::$unit,
-            clock: Clock::$clock,
-            leading: $lead,
-            formula: $formula,
-            text: $text,
-            doc: $doc,
-        }
-    };
-}
-
-/// Every KPI, in the order in which rows list them.
-pub const CATALOGUE: &[Kpi] = &[
-    kpi!(
-        "leads_created",
-        "leads_created",
-        Count,
-        EventTime,
-        true,
-        Formula::Count(Measure::LeadsCreated),
-        "leads created in the window",
-        "Credit goes to the owner at creation."
-    ),
-    kpi!(
-        "deals_created",
-        "deals_created",
-        Count,
-        EventTime,
-        true,
-        Formula::Count(Measure::DealsCreated),
-        "deals created in the window",
-        "Deals whose creation was never seen are not counted here."
-    ),
-    kpi!(
-        "deals_won",
-        "deals_won",
-        Count,
-        EventTime,
-        false,
-        Formula::Count(Measure::DealsWon),
-        "deals won in the window",
-        "A reopened deal leaves the window in which it was won."
-    ),
-    kpi!(
-        "deals_lost",
-        "deals_lost",
-        Count,
-        EventTime,
-        false,
-        Formula::Count(Measure::DealsLost),
-        "deals lost in the window",
-        "A reopened deal leaves the window in which it was lost."
-    ),
-    kpi!(
-        "revenue",
-        "won_amount",
-        Money,
-        EventTime,
-        false,
-        Formula::Money(Measure::WonAmount, Measure::WonPriced),
-        "sum of the amounts of deals won in the window",
-        "Bookings in the reporting currency; other currencies are shown beside it, never added. An amendment changes the window in which the deal was won."
-    ),
-    kpi!(
-        "average_deal_size",
-        "average_deal_amount",
-        Money,
-        EventTime,
-        false,
-        Formula::MeanMoney(Measure::WonAmount, Measure::WonPriced),
-        "revenue / deals won with an amount",
-        "Deals without an amount are left out, not counted as 0."
-    ),
-    kpi!(
-        "win_rate",
-        "win_ratio",
-        Ratio,
-        ClosedBasis,
-        false,
-        Formula::Share(Measure::DealsWon, &[Measure::DealsWon, Measure::DealsLost]),
-        "deals won / (deals won + deals lost), both closed in the window",
-        "W1. Ignores open deals: if nobody marks deals lost it is 1."
-    ),
-    kpi!(
-        "win_rate_amount",
-        "win_amount_ratio",
-        Ratio,
-        ClosedBasis,
-        false,
-        Formula::MoneyShare(
-            Measure::WonAmount,
-            &[Measure::WonAmount, Measure::LostAmount],
-            &[Measure::WonPriced, Measure::LostPriced]
-        ),
-        "amount won / (amount won + amount lost), both closed in the window",
-        "W1 weighted by amount, in the reporting currency."
-    ),
-    kpi!(
-        "cohort_conversion",
-        "cohort_conversion_ratio",
-        Ratio,
-        CohortSoFar,
-        false,
-        Formula::Cohort(None),
-        "deals created in the window and won so far / deals created in the window",
-        "W2. Recent cohorts look bad because they are young."
-    ),
-    kpi!(
-        "cohort_conversion_90d",
-        "cohort_conversion_90d_ratio",
-        Ratio,
-        CohortHorizon,
-        false,
-        Formula::Cohort(Some(90)),
-        "deals created in the window and won within 90 days / deals created in the window",
-        "W4. Absent until 90 days after the window's end."
-    ),
-    kpi!(
-        "cycle_length_mean",
-        "cycle_mean_seconds",
-        Days,
-        EventTime,
-        false,
-        Formula::MeanDays(Measure::CycleWon),
-        "mean of civil days from creation to winning, deals won in the window",
-        "Won deals only; open deals are censored, so it under-states. Same-day wins are 0 days."
-    ),
-    kpi!(
-        "cycle_length_p50",
-        "cycle_p50_seconds",
-        Days,
-        EventTime,
-        false,
-        Formula::QuantileDays(Measure::CycleWon, 1, 2),
-        "median of the same days, interpolated",
-        "Exact, from a histogram of whole days."
-    ),
-    kpi!(
-        "cycle_length_p90",
-        "cycle_p90_seconds",
-        Days,
-        EventTime,
-        false,
-        Formula::QuantileDays(Measure::CycleWon, 9, 10),
-        "90th percentile of the same days, interpolated",
-        "Exact, from a histogram of whole days."
-    ),
-    kpi!(
-        "open_deals",
-        "open_deals",
-        Count,
-        Stock,
-        true,
-        Formula::Stock(Measure::OpenDeals),
-        "deals open at the window's end",
-        "Follows the current owner: a handed-over deal moves."
-    ),
-    kpi!(
-        "open_pipeline",
-        "open_pipeline_amount",
-        Money,
-        Stock,
-        true,
-        Formula::StockMoney(Measure::OpenAmount, Measure::OpenPriced),
-        "sum of the amounts of deals open at the window's end",
-        "In the reporting currency; deals without an amount are not in it."
-    ),
-    kpi!(
-        "revenue_growth",
-        "revenue_growth_ratio",
-        Ratio,
-        EventTime,
-        false,
-        Formula::Growth(Measure::WonAmount),
-        "revenue / revenue of the window before - 1",
-        "A window still running is compared with the same elapsed part of the one before."
-    ),
-];
-
 /// What a KPI is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -298,6 +147,10 @@ pub struct View<'a> {
     pub flow: &'a Measures,
     /// Stocks at the window's end.
     pub stock: &'a Measures,
+    /// Stocks at the end of the day before the window's first.
+    pub opening: &'a Measures,
+    /// The window's first day.
+    pub first_day: Day,
     /// Sums over the window compared with; `None` where there is none.
     pub before: Option<&'a Measures>,
     /// Whole days by which the watermark is behind the window's end; negative before it.
@@ -350,19 +203,40 @@ impl Kpi {
     pub fn is_exact(&self) -> bool {
         matches!(
             self.formula,
-            Formula::Count(_) | Formula::Stock(_) | Formula::Money(..) | Formula::StockMoney(..)
+            Formula::Count(_)
+                | Formula::CountAt(..)
+                | Formula::Stock(_)
+                | Formula::Money(..)
+                | Formula::NetMoney(..)
+                | Formula::StockMoney(..)
+                | Formula::Quantity(..)
+        )
+    }
+
+    /// Whether what it counts may come in parts of one, as conversions of an ad platform do.
+    pub fn is_decimal(&self) -> bool {
+        matches!(
+            self.formula,
+            Formula::Quantity(..) | Formula::MeanQuantity(..) | Formula::MoneyPer(..)
         )
     }
 
     /// What the numerator and the denominator are counted in; `None` where it has none.
     pub fn parts(&self) -> Option<(Unit, Unit)> {
         match self.formula {
-            Formula::Count(_) | Formula::Stock(_) => None,
-            Formula::Money(..) | Formula::StockMoney(..) | Formula::QuantileDays(..) => None,
-            Formula::MeanMoney(..) => Some((Unit::Money, Unit::Count)),
-            Formula::MoneyShare(..) | Formula::Growth(_) => Some((Unit::Money, Unit::Money)),
-            Formula::Share(..) | Formula::Cohort(_) => Some((Unit::Count, Unit::Count)),
+            Formula::Count(_) | Formula::CountAt(..) | Formula::Stock(_) => None,
+            Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
+            Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
+            Formula::MeanMoney(..) | Formula::MoneyPer(..) => Some((Unit::Money, Unit::Count)),
+            Formula::MoneyShare(..) | Formula::Growth(_) | Formula::Return(..) => {
+                Some((Unit::Money, Unit::Money))
+            }
+            Formula::Share(..)
+            | Formula::Proportion(..)
+            | Formula::Cohort(_)
+            | Formula::Churn(..) => Some((Unit::Count, Unit::Count)),
             Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
+            Formula::MeanQuantity(..) | Formula::Points(..) => Some((Unit::Points, Unit::Count)),
         }
     }
 
@@ -396,14 +270,37 @@ impl Kpi {
                 quotient(Exact::whole(days), Exact::whole(n), n)
             }
             Formula::QuantileDays(m, num, den) => quantile(view.flow, m, num, den),
-            Formula::Growth(m) => {
-                let now = sum_of(view.flow, m);
-                let before = view.before.map_or(Exact(0), |b| sum_of(b, m));
-                let n = count_of(view.flow, m.counted());
-                let mut out = quotient(Exact(now.0 - before.0), before, n);
-                out.num = Some(now);
-                out
+            Formula::Growth(m) => growth(view, m),
+            Formula::CountAt(m, place) => count(view.flow.at(MeasureKey::word(m, place))),
+            Formula::Proportion(m, num, den) => {
+                let [num, den] = [num, den].map(|place| view.flow.at(MeasureKey::word(m, place)));
+                quotient(Exact::whole(num), Exact::whole(den), den)
             }
+            Formula::Quantity(m, counted) => {
+                let value = Number::Exact(Exact(view.flow.total(m)));
+                plain(value, view.flow.total(counted))
+            }
+            Formula::MeanQuantity(m, counted) => {
+                let n = view.flow.total(counted);
+                quotient(Exact(view.flow.total(m)), Exact::whole(n), n)
+            }
+            Formula::Minutes(m, counted) => {
+                let minutes = Number::Float(divide(view.flow.total(m), 60 * EXACT_ONE));
+                plain(minutes, view.flow.total(counted))
+            }
+            Formula::NetMoney(sum, less, priced) => net_money(view.flow, sum, less, priced, own),
+            Formula::MoneyPer(sum, priced, per) => money_per(view, sum, priced, per),
+            Formula::Return(gain, cost) => {
+                let (gained, spent) = (sum_of(view.flow, gain), sum_of(view.flow, cost));
+                let n = count_of(view.flow, gain.counted());
+                quotient(Exact(gained.0 - spent.0), spent, n)
+            }
+            Formula::Points(more, less, of) => {
+                let n = view.flow.total(of);
+                let points = 100 * (view.flow.total(more) - view.flow.total(less));
+                quotient(Exact::whole(points), Exact::whole(n), n)
+            }
+            Formula::Churn(ended, active) => churn(view, ended, active),
         }
     }
 }
@@ -419,8 +316,41 @@ impl Measure {
     }
 }
 
+fn plain(value: Number, n: i128) -> KpiValue {
+    KpiValue { value: Some(value), n, ..KpiValue::default() }
+}
+
 fn count(n: i128) -> KpiValue {
-    KpiValue { value: Some(Number::Exact(Exact::whole(n))), n, ..KpiValue::default() }
+    plain(Number::Exact(Exact::whole(n)), n)
+}
+
+fn growth(view: &View<'_>, m: Measure) -> KpiValue {
+    let sum_of = |of: &Measures| Exact(of.at(MeasureKey::currency(m, view.currency)));
+    let (now, before) = (sum_of(view.flow), view.before.map_or(Exact(0), sum_of));
+    let n = view.flow.at(MeasureKey::currency(m.counted(), view.currency));
+    let mut out = quotient(Exact(now.0 - before.0), before, n);
+    out.num = Some(now);
+    out
+}
+
+fn money_per(view: &View<'_>, sum: Measure, priced: Measure, per: Measure) -> KpiValue {
+    let at = |m| view.flow.at(MeasureKey::currency(m, view.currency));
+    let n = view.flow.total(per);
+    let den = match per.kind() {
+        MeasureKind::Quantity => Exact(n),
+        _ => Exact::whole(n),
+    };
+    let mut out = quotient(Exact(at(sum)), den, den.0 / EXACT_ONE);
+    // Nobody said what it cost, which is not that it cost nothing.
+    out.value = out.value.filter(|_| at(priced) != 0);
+    out
+}
+
+fn churn(view: &View<'_>, ended: Measure, active: Measure) -> KpiValue {
+    let before = view.flow.of(ended).filter(|(day, _)| *day < view.first_day.0);
+    let ended = before.map(|(_, n)| n).sum();
+    let n = view.opening.total(active);
+    quotient(Exact::whole(ended), Exact::whole(n), n)
 }
 
 fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {
@@ -435,6 +365,24 @@ fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValu
         unconverted,
         ..KpiValue::default()
     }
+}
+
+fn net_money(
+    of: &Measures,
+    sum: Measure,
+    less: Measure,
+    priced: Measure,
+    own: Currency,
+) -> KpiValue {
+    let mut out = money(of, sum, priced, own);
+    let mut net: BTreeMap<i32, i128> = of.of(sum).collect();
+    of.of(less).for_each(|(code, n)| *net.entry(code).or_default() -= n);
+    let own_net = net.remove(&own.code()).unwrap_or(0);
+    out.value = Some(Number::Exact(Exact(own_net)));
+    let others = net.into_iter().filter(|(_, n)| *n != 0);
+    out.unconverted =
+        others.filter_map(|(code, n)| Some((Currency::from_code(code)?, Exact(n)))).collect();
+    out
 }
 
 fn quotient(num: Exact, den: Exact, n: i128) -> KpiValue {
@@ -487,87 +435,5 @@ fn quantile(of: &Measures, m: Measure, num: i128, den: i128) -> KpiValue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn eur() -> Currency {
-        Currency::parse("EUR").unwrap()
-    }
-
-    fn compute(name: &str, flow: &Measures, age_days: i32) -> KpiValue {
-        let stock = Measures::new();
-        let view = View { flow, stock: &stock, before: None, age_days, currency: eur() };
-        Kpi::named(name).unwrap().compute(&view)
-    }
-
-    #[test]
-    fn a_zero_denominator_is_absent() {
-        let none = Measures::new();
-        for name in [
-            "win_rate",
-            "average_deal_size",
-            "cycle_length_mean",
-            "cycle_length_p50",
-            "cohort_conversion",
-            "revenue_growth",
-            "win_rate_amount",
-        ] {
-            assert_eq!(compute(name, &none, 1000).value, None, "{name}");
-        }
-        assert_eq!(compute("deals_won", &none, 0).value, Some(Number::Exact(Exact(0))));
-        assert_eq!(compute("win_rate", &none, 0).den, Some(Exact(0)));
-    }
-
-    #[test]
-    fn quantiles_interpolate_like_percentile_cont() {
-        let days: Measures = [(3, 1), (10, 2), (-2, 1)]
-            .map(|(d, n)| (MeasureKey::days(Measure::CycleWon, d), n))
-            .into_iter()
-            .collect();
-        // −2, 3, 10, 10
-        assert_eq!(compute("cycle_length_p50", &days, 0).value, Some(Number::Float(6.5)));
-        assert_eq!(compute("cycle_length_p90", &days, 0).value, Some(Number::Float(10.0)));
-        assert_eq!(compute("cycle_length_mean", &days, 0).value, Some(Number::Float(5.25)));
-    }
-
-    #[test]
-    fn a_cohort_with_a_horizon_waits_until_it_is_that_old() {
-        let cohort: Measures = [
-            (MeasureKey::plain(Measure::DealsCreated), 4),
-            (MeasureKey::days(Measure::CohortWon, 90), 1),
-            (MeasureKey::days(Measure::CohortWon, 91), 1),
-        ]
-        .into_iter()
-        .collect();
-        assert_eq!(compute("cohort_conversion", &cohort, 0).value, Some(Number::Float(0.5)));
-        assert_eq!(compute("cohort_conversion_90d", &cohort, 89).value, None);
-        assert_eq!(compute("cohort_conversion_90d", &cohort, 90).value, Some(Number::Float(0.25)));
-    }
-
-    #[test]
-    fn other_currencies_are_shown_and_never_added() {
-        let usd = Currency::parse("USD").unwrap();
-        let won: Measures = [
-            (MeasureKey::currency(Measure::WonAmount, eur()), Exact::whole(10).0),
-            (MeasureKey::currency(Measure::WonAmount, usd), Exact::whole(7).0),
-            (MeasureKey::currency(Measure::WonPriced, eur()), 1),
-            (MeasureKey::currency(Measure::WonPriced, usd), 1),
-        ]
-        .into_iter()
-        .collect();
-        let revenue = compute("revenue", &won, 0);
-        assert_eq!(revenue.value, Some(Number::Exact(Exact::whole(10))));
-        assert_eq!(revenue.unconverted, [(usd, Exact::whole(7))]);
-    }
-
-    #[test]
-    fn names_and_families_are_unique() {
-        let mut names: Vec<_> = CATALOGUE.iter().flat_map(|k| [k.name, k.family]).collect();
-        names.sort_unstable();
-        let all = names.len();
-        names.dedup();
-        // A count may carry its name as its family: those are the only repetitions.
-        let same = CATALOGUE.iter().filter(|k| k.name == k.family).count();
-        assert_eq!(names.len(), all - same);
-    }
-}
+#[path = "kpi_tests.rs"]
+mod tests;

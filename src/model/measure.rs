@@ -11,6 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::money::Currency;
+use super::time::Day;
 
 macro_rules! measures {
     ($($variant:ident $kind:ident $doc:literal),* $(,)?) => {
@@ -38,6 +39,12 @@ pub enum MeasureKind {
     CountByCurrency,
     /// A count a whole number of days.
     Histogram,
+    /// A sum of plain decimal numbers, in steps of [`crate::model::money::Exact`].
+    Quantity,
+    /// A count a word, by the word's number.
+    CountByWord,
+    /// A count a civil day.
+    CountByDay,
     /// A count that is to be summed over all slices up to a moment.
     Stock,
     /// A count a currency, summed like a stock.
@@ -60,6 +67,44 @@ measures! {
     OpenDeals Stock "Deals that became open (+1) or ceased to be open (-1) in the slice.",
     OpenAmount StockSum "Amounts that entered or left the open pipeline in the slice.",
     OpenPriced StockByCurrency "Open deals with a known amount, as a stock.",
+    ActivitiesDone CountByWord "Activities done in the slice, by kind.",
+    CallSeconds Quantity "Durations of the calls done in the slice, seconds.",
+    CallsTimed Count "Calls done in the slice with a known duration.",
+    ActivitiesDue Count "Activities planned for the slice.",
+    ActivitiesKept Count "Activities planned for the slice and done since, whenever that was.",
+    OrdersPaid Count "Orders paid in the slice.",
+    OrderAmount Sum "Amounts of the orders paid in the slice, refunds not taken off.",
+    OrderPriced CountByCurrency "Orders paid in the slice with a known amount.",
+    OrderRefunded Sum "What was refunded of the orders paid in the slice, whenever that was.",
+    OrderRefunds CountByCurrency "Orders paid in the slice of which something was refunded.",
+    InvoicesPaid Count "Invoices paid in the slice.",
+    InvoiceAmount Sum "Amounts of the invoices paid in the slice, refunds not taken off.",
+    InvoicePriced CountByCurrency "Invoices paid in the slice with a known amount.",
+    InvoiceRefunded Sum "What was refunded of the invoices paid in the slice, whenever that was.",
+    InvoiceRefunds CountByCurrency "Invoices paid in the slice of which something was refunded.",
+    Spend Sum "Spend of the campaign days in the slice.",
+    SpendPriced CountByCurrency "Campaign days in the slice with a known spend.",
+    CampaignDays Count "Campaign days in the slice.",
+    Impressions Quantity "Impressions of the campaign days in the slice.",
+    AdClicks Quantity "Clicks of the campaign days in the slice.",
+    AdConversions Quantity "Conversions of the campaign days in the slice.",
+    NpsAnswers Count "Answers to how likely one would recommend, in the slice.",
+    NpsPromoters Count "Of them the promoters.",
+    NpsDetractors Count "Of them the detractors.",
+    CsatAnswers Count "Answers to how satisfied one is, in the slice.",
+    CsatTop Count "Of them those in the two best grades.",
+    CesAnswers Count "Answers to how much effort it took, in the slice.",
+    CesScore Quantity "Sum of their scores.",
+    Touches CountByWord "Touches in the slice, by kind.",
+    SubscriptionsStarted Count "Subscriptions started in the slice.",
+    SubscriptionsEnded CountByDay "Subscriptions ended in the slice, by the day on which they had started.",
+    ActiveSubscriptions Stock "Subscriptions that started (+1) or ended (-1) in the slice.",
+    Mrr StockSum "Monthly recurring revenue that came or went in the slice.",
+    MrrPriced StockByCurrency "Active subscriptions with a known monthly revenue, as a stock.",
+    NewMrr Sum "Monthly revenue of the subscriptions started in the slice, as it was then.",
+    NewMrrPriced CountByCurrency "Subscriptions started in the slice with a known monthly revenue.",
+    ChurnedMrr Sum "Monthly revenue of the subscriptions ended in the slice, as it was before.",
+    ChurnedMrrPriced CountByCurrency "Subscriptions ended in the slice with a known monthly revenue.",
 }
 
 impl Measure {
@@ -77,12 +122,24 @@ impl Measure {
     }
 }
 
-/// A measure and its place: currency code, day, or 0.
+/// Words by which activities are counted; the place in the list is the word's number, so the list
+/// only grows. Number 0 is any other word, or none.
+pub const ACTIVITIES: [&str; 7] = ["", "call", "email", "meeting", "task", "note", "demo"];
+
+/// Words by which touches are counted, likewise.
+pub const TOUCHES: [&str; 6] = ["", "open", "click", "reply", "visit", "form"];
+
+/// The number of a word in a list, whatever its case; 0 where it is none of them.
+pub fn word_number(words: &[&str], word: &str) -> i32 {
+    words.iter().position(|w| w.eq_ignore_ascii_case(word)).unwrap_or(0) as i32
+}
+
+/// A measure and its place: currency code, day, word, or 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MeasureKey {
     /// Which measure.
     pub measure: Measure,
-    /// Currency code, whole days, or 0, by the measure's kind.
+    /// Currency code, whole days, a civil day, a word's number, or 0, by the measure's kind.
     pub place: i32,
 }
 
@@ -98,6 +155,14 @@ impl MeasureKey {
     /// The key of a number of days.
     pub fn days(measure: Measure, days: i32) -> MeasureKey {
         MeasureKey { measure, place: days }
+    }
+    /// The key of a word: [`ACTIVITIES`] or [`TOUCHES`] give the number.
+    pub fn word(measure: Measure, number: i32) -> MeasureKey {
+        MeasureKey { measure, place: number }
+    }
+    /// The key of a civil day.
+    pub fn day(measure: Measure, day: Day) -> MeasureKey {
+        MeasureKey { measure, place: day.0 }
     }
 }
 

@@ -2,6 +2,7 @@
 //! threads, no logging. Read in this order.
 
 pub mod calendar;
+mod catalogue;
 pub mod channel;
 pub mod deadletter;
 pub mod definition;

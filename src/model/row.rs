@@ -92,10 +92,8 @@ impl Row {
                 out.push(',');
             }
             let unit = match unit {
-                Unit::Count => "count".to_owned(),
                 Unit::Money => self.currency.to_string(),
-                Unit::Ratio => "ratio".to_owned(),
-                Unit::Days => "days".to_owned(),
+                _ => unit.as_str().to_owned(),
             };
             write_kpi(&mut out, name, &unit, value);
         }
@@ -189,9 +187,10 @@ fn json_float(f: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kpi::{CATALOGUE, View};
+    use crate::model::kpi::{Group, Groups, View};
     use crate::model::measure::{Measure, MeasureKey, Measures};
     use crate::model::money::Exact;
+    use crate::model::time::Day;
     use crate::model::window::Period;
 
     fn row() -> Row {
@@ -205,7 +204,16 @@ mod tests {
         .into_iter()
         .collect();
         let stock = Measures::new();
-        let view = View { flow: &flow, stock: &stock, before: None, age_days: 0, currency: eur };
+        let deals: Groups = [Group::Deals].into_iter().collect();
+        let view = View {
+            flow: &flow,
+            stock: &stock,
+            opening: &stock,
+            first_day: Day(0),
+            before: None,
+            age_days: 0,
+            currency: eur,
+        };
         Row {
             kind: WindowKind::Calendar(Period::Month),
             start: Timestamp::parse_rfc3339("2026-02-28T23:00:00Z").unwrap(),
@@ -218,7 +226,7 @@ mod tests {
             as_of: None,
             complete_ratio: 0.5,
             incomplete: false,
-            kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
+            kpis: deals.kpis().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
             currency: eur,
         }
     }

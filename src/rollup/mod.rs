@@ -22,7 +22,7 @@ use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
 use crate::model::time::{Day, Timestamp};
 use crate::model::watermark::{Doubt, Frontier, Holder, Report};
-use crate::model::window::{Period, WindowKind};
+use crate::model::window::{Period, SliceRange, WindowKind};
 use moving::Moving;
 use segment::{DayWindows, Published, SegmentState};
 
@@ -346,8 +346,14 @@ impl Rollup {
             let from = self.moving[i].advance(&self.definition.calendar, self.now);
             let to = self.moving[i].range;
             if from != to {
+                let calendar = &self.definition.calendar;
+                let opening = |range: SliceRange| calendar.day_of(range.start(calendar));
+                let reopened = opening(from) != opening(to);
                 for state in &mut self.segments {
                     state.shift(i, from, to);
+                    if reopened {
+                        state.reopen(i);
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::cells::{Cell, Cells};
 use super::moving::Moving;
 use crate::model::calendar::Calendar;
-use crate::model::measure::Measures;
+use crate::model::measure::{Measure, MeasureKey, Measures};
 use crate::model::row::Pane;
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
@@ -84,6 +84,8 @@ pub struct SegmentState {
     pub moving: Vec<MovingTotal>,
     stock: BTreeMap<i32, Measures>,
     stock_total: Measures,
+    /// Whether it ever had a subscription: then past stocks of them are asked for.
+    counts_subscriptions: bool,
     /// First day still kept: a window that begins before it is no longer whole.
     floor: i32,
     /// Something in it waits to be published.
@@ -100,6 +102,7 @@ impl SegmentState {
             moving: (0..moving).map(|_| MovingTotal::default()).collect(),
             stock: BTreeMap::new(),
             stock_total: Measures::new(),
+            counts_subscriptions: false,
             floor: i32::MIN,
             dirty: false,
         }
@@ -164,6 +167,7 @@ impl SegmentState {
 
     fn move_stock(&mut self, day: i32, stock: &Measures, moving: &[Moving], today: Day) {
         self.stock_total.plus(stock);
+        self.counts_subscriptions |= stock.of(Measure::ActiveSubscriptions).next().is_some();
         let held = self.stock.entry(day).or_default();
         held.plus(stock);
         if held.is_zero() {
@@ -196,6 +200,16 @@ impl SegmentState {
         out
     }
 
+    /// The stocks that a rate is of, at the end of the day before. Without any it costs nothing.
+    pub fn opening(&self, first_day: i32) -> Measures {
+        let asked = Measure::ActiveSubscriptions;
+        let mut out: i128 = self.stock_total.total(asked);
+        if self.counts_subscriptions {
+            out -= self.stock.range(first_day..).map(|(_, m)| m.total(asked)).sum::<i128>();
+        }
+        [(MeasureKey::plain(asked), out)].into_iter().collect()
+    }
+
     /// Moves a moving window: slices that left are subtracted, slices that entered are added.
     pub fn shift(&mut self, i: usize, from: SliceRange, to: SliceRange) {
         let mut change = Measures::new();
@@ -223,11 +237,23 @@ impl SegmentState {
         }
     }
 
+    /// A moving window begins with another day: what was there at its start is another number.
+    pub fn reopen(&mut self, i: usize) {
+        if self.counts_subscriptions {
+            self.moving[i].dirty = true;
+            self.dirty = true;
+        }
+    }
+
     /// Opens the current window of a period, so that a quiet segment shows a zero row.
     pub fn roll(&mut self, period: Period, today: Day) {
         if let Some(totals) = self.calendar.get_mut(&period) {
             let start = period.start(today);
             open_windows(period, totals, start, today);
+            // One that was opened ahead of its time has a gap before it.
+            if period != Period::Day && !totals.contains_key(&period.previous(start).0) {
+                fill(period, totals, start, start);
+            }
             totals.entry(start.0).or_default().dirty = true;
             self.dirty = true;
         }
@@ -346,16 +372,22 @@ fn open_windows(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, t
         totals.entry(start.0).or_default();
         return;
     }
-    if totals.contains_key(&start.0) {
-        return;
-    }
     let current = period.start(today);
-    let from = totals.keys().next().map_or(start.0.min(current.0), |first| start.0.min(*first));
-    // The window itself may lie ahead of all others, and of now.
-    let to = totals.keys().next_back().map_or(current.0, |last| current.0.max(*last)).max(start.0);
+    // What is planned may lie centuries ahead: its window stands alone, the ones between have no
+    // row until their time comes.
+    if start.0 > current.0 {
+        totals.entry(start.0).or_insert_with(|| Total { dirty: true, ..Total::default() });
+    } else if !totals.contains_key(&start.0) {
+        fill(period, totals, start, current);
+    }
+}
+
+/// Opens what is missing between the first window, or one before it, and the current one.
+fn fill(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, current: Day) {
+    let from = totals.keys().next().map_or(start.0, |first| start.0.min(*first));
     let mut at = Day(from);
     // Bounded by the calendar's two centuries.
-    while at.0 <= to {
+    while at.0 <= current.0 {
         totals.entry(at.0).or_insert_with(|| Total { dirty: true, ..Total::default() });
         at = period.next(at);
     }

@@ -28,6 +28,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         settle: Span::minutes(5),
         stages: StageTable::default(),
         directory: Directory { reps, ..Directory::default() },
+        kpis: crate::model::kpi::Groups::ALL,
     }
 }
 
@@ -46,6 +47,35 @@ fn at(day: &str, hour: i64) -> Timestamp {
 
 fn day(text: &str) -> Slice {
     Slice::day(&Calendar::of("UTC").unwrap(), at(text, 0))
+}
+
+/// What is planned for another century opens windows of its own, not all that lie between.
+#[test]
+fn a_window_far_ahead_stands_alone() {
+    let months = |part: &Part| part.rollup.segments[0].calendar[&Period::Month].len();
+    let mut part = Part {
+        rollup: Rollup::new(Arc::new(definition(&[MONTH], &[])), Partition(0), at("3-10", 0)),
+        offset: 0,
+    };
+    part.rollup.tick(at("3-10", 1));
+    let ahead = Slice { tier: Tier::Day, index: day("3-10").index + 36_500 };
+    let due = |n| [(MeasureKey::plain(Measure::ActivitiesDue), n)].into_iter().collect();
+    let cell = |slice, version, measures| {
+        PartialMessage::Cell(Partial {
+            shard: 0,
+            version,
+            segment: Segment::overall(),
+            slice,
+            measures,
+        })
+    };
+    part.rollup.merge(Offset(1), cell(ahead, 1, due(1)));
+    part.rollup.merge(Offset(2), cell(day("5-2"), 2, due(1)));
+    part.rollup.tick(at("3-10", 2));
+    assert_eq!(months(&part), 3, "March, May, and one in a hundred years");
+    // When its time comes there is no gap before it.
+    part.rollup.tick(at("5-1", 1));
+    assert_eq!(months(&part), 4);
 }
 
 fn won(deals: i128, euros: i128) -> Measures {

@@ -7,12 +7,12 @@ use tidemark::config::Config;
 use tidemark::http::metrics::{Caps, KpiSnapshot};
 use tidemark::http::{Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo};
 use tidemark::model::calendar::{Calendar, tzdb_version};
-use tidemark::model::kpi::{CATALOGUE, View};
+use tidemark::model::kpi::{CATALOGUE, Groups, View};
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::money::{Currency, Exact};
 use tidemark::model::row::{Pane, Row};
 use tidemark::model::segment::Segment;
-use tidemark::model::time::Timestamp;
+use tidemark::model::time::{Day, Timestamp};
 use tidemark::model::window::WindowKind;
 use tidemark::telemetry::Telemetry;
 
@@ -57,6 +57,8 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
         (money(Measure::WonAmount), Exact::whole(sales.revenue).0),
         (money(Measure::WonPriced), sales.won),
         (MeasureKey::days(Measure::CycleWon, sales.cycle), sales.won),
+        // A call for each open deal.
+        (MeasureKey::word(Measure::ActivitiesDone, 1), sales.open),
     ]
     .into_iter()
     .collect();
@@ -69,8 +71,15 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
     ]
     .into_iter()
     .collect();
-    let view =
-        View { flow: &flow, stock: &stock, before: Some(&before), age_days: 0, currency: eur };
+    let view = View {
+        flow: &flow,
+        stock: &stock,
+        opening: &stock,
+        first_day: Day(0),
+        before: Some(&before),
+        age_days: 0,
+        currency: eur,
+    };
     let calendar = calendar();
     let range = kind.current(&calendar, now);
     Row {
@@ -145,6 +154,7 @@ pub fn state(rows: &[Row]) -> HttpState {
             "quarter",
             "year",
         ]),
+        kpis: Groups::ALL,
         grains: vec![
             vec![],
             names(&["rep"]),

@@ -151,7 +151,14 @@ pub fn published_is_current(flow: &Flow) -> Result<(), TestCaseError> {
 pub fn only_follows(kpis: &str) -> bool {
     let mut kpis: Value = serde_json::from_str(kpis).expect("KPIs are JSON");
     let list = kpis.as_object_mut().expect("KPIs are an object");
-    for name in ["open_deals", "open_pipeline", "revenue_growth"] {
+    for name in [
+        "open_deals",
+        "open_pipeline",
+        "revenue_growth",
+        "active_subscriptions",
+        "mrr",
+        "churn_rate",
+    ] {
         list.remove(name);
     }
     is_blank(&kpis.to_string())
@@ -166,20 +173,49 @@ pub fn exact(kpis: &Value, kpi: &str) -> i128 {
     sign * digits.parse::<i128>().unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 
-pub const COUNTS: [&str; 5] =
-    ["leads_created", "deals_created", "deals_won", "deals_lost", "open_deals"];
-pub const ADDITIVE: [&str; 7] = [
+pub const COUNTS: [&str; 13] = [
     "leads_created",
     "deals_created",
     "deals_won",
     "deals_lost",
     "open_deals",
-    "revenue",
-    "open_pipeline",
+    "activities_done",
+    "activities_due",
+    "orders_paid",
+    "invoices_paid",
+    "touches",
+    "subscriptions_started",
+    "subscriptions_ended",
+    "active_subscriptions",
 ];
+/// Stocks first.
+pub const ADDITIVE: [&str; 21] = [
+    "open_deals",
+    "open_pipeline",
+    "active_subscriptions",
+    "mrr",
+    "leads_created",
+    "deals_created",
+    "deals_won",
+    "deals_lost",
+    "revenue",
+    "activities_done",
+    "calls",
+    "activities_due",
+    "order_revenue",
+    "invoice_refunds",
+    "spend",
+    "ad_clicks",
+    "nps_promoters",
+    "touches",
+    "subscriptions_started",
+    "subscriptions_ended",
+    "churned_mrr",
+];
+const STOCKS: usize = 4;
 
 pub type Window = (String, String, String);
-pub type Sums = std::collections::BTreeMap<(Window, Vec<String>), [i128; 7]>;
+pub type Sums = std::collections::BTreeMap<(Window, Vec<String>), [i128; ADDITIVE.len()]>;
 
 pub fn sums(rows: &Rows) -> Sums {
     let mut out = Sums::new();
@@ -217,7 +253,7 @@ pub fn sums_hold(rows: &Rows) -> Result<(), TestCaseError> {
 /// The flows of a month's days sum to the month, and each day begins where the last one ended.
 pub fn days_sum_to_months(rows: &Rows) -> Result<(), TestCaseError> {
     let sums = sums(rows);
-    let flows = |s: &[i128; 7]| [s[0], s[1], s[2], s[3], s[5]];
+    let flows = |s: &[i128; ADDITIVE.len()]| s[STOCKS..].to_vec();
     for (((kind, start, end), set), month) in &sums {
         if kind != "month" {
             continue;
@@ -231,7 +267,7 @@ pub fn days_sum_to_months(rows: &Rows) -> Result<(), TestCaseError> {
         for pair in days.windows(2) {
             prop_assert_eq!(&pair[0].0.0.2, &pair[1].0.0.1);
         }
-        let mut total = [0; 5];
+        let mut total = vec![0; ADDITIVE.len() - STOCKS];
         for (_, day) in &days {
             total.iter_mut().zip(flows(day)).for_each(|(t, n)| *t += n);
         }

@@ -8,6 +8,8 @@ use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde_json::Value;
 
+use crate::more::{Life, Mark};
+
 /// What is asked.
 pub struct Question<'a> {
     pub zone: &'a str,
@@ -40,6 +42,10 @@ pub struct Facts {
     pub closed: Vec<Closing>,
     /// By day: what holds from then on. Empty where it is not open.
     pub open: Vec<(Date, Option<Holding>)>,
+    /// The same of a subscription that runs.
+    pub running: Vec<(Date, Option<Holding>)>,
+    /// What other kinds add.
+    pub marks: Vec<Mark>,
 }
 
 pub struct Closing {
@@ -51,15 +57,15 @@ pub struct Closing {
 }
 
 /// Place of an event: its order, how its operation ranks on a tie, its time.
-type Place = ([i64; 2], usize, i64);
+pub type Place = ([i64; 2], usize, i64);
 
 const RANKS: [&str; 6] = ["create", "snapshot", "update", "restore", "merge", "delete"];
 const DIMENSIONS: [&str; 3] = ["rep", "territory", "channel"];
 
 /// One entity's events, field by field, in their order.
-struct History {
+pub struct History {
     places: Vec<(Place, bool)>,
-    fields: BTreeMap<String, BTreeMap<Place, Value>>,
+    pub fields: BTreeMap<String, BTreeMap<Place, Value>>,
 }
 
 pub struct Clock {
@@ -82,7 +88,7 @@ impl Clock {
         at.timestamp().as_microsecond()
     }
 
-    fn read(&self, value: &Value) -> Option<i64> {
+    pub fn read(&self, value: &Value) -> Option<i64> {
         let text = value.as_str()?;
         match text.parse::<jiff::Timestamp>() {
             Ok(at) => Some(at.as_microsecond()),
@@ -102,13 +108,15 @@ fn greater(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Null, _) => false,
         (_, Value::Null) => true,
+        (Value::Number(a), Value::Number(b)) => a.as_f64() > b.as_f64(),
+        (Value::Bool(a), Value::Bool(b)) => a > b,
         (Value::Object(_), Value::Object(_)) => money(a) > money(b),
         _ if status(a).is_some() && status(b).is_some() => status(a) > status(b),
         _ => a.as_str() > b.as_str(),
     }
 }
 
-fn money(value: &Value) -> Option<Money> {
+pub fn money(value: &Value) -> Option<Money> {
     let text = match &value["value"] {
         Value::String(text) => text.clone(),
         Value::Number(n) => n.to_string(),
@@ -157,16 +165,16 @@ impl History {
         out
     }
 
-    fn last(&self, field: &str) -> Option<(&Place, &Value)> {
+    pub fn last(&self, field: &str) -> Option<(&Place, &Value)> {
         self.fields.get(field)?.last_key_value()
     }
 
-    fn as_of(&self, field: &str, order: [i64; 2]) -> Option<&Value> {
+    pub fn as_of(&self, field: &str, order: [i64; 2]) -> Option<&Value> {
         let known = self.fields.get(field)?;
         known.iter().rev().find(|(p, _)| p.0 <= order).map(|(_, v)| v)
     }
 
-    fn credit(&self, order: [i64; 2], settle: Option<i64>) -> Credit {
+    pub fn credit(&self, order: [i64; 2], settle: Option<i64>) -> Credit {
         let mut out = Credit::new();
         for dimension in DIMENSIONS {
             let known = self.as_of(dimension, order).or_else(|| {
@@ -198,9 +206,20 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
         false => history.credit(place.0, Some(place.2 + question.settle)),
     };
     let born = credit_at(birth.unwrap_or(first));
-    if events[0]["entity"]["type"] == "lead" {
-        out.leads.extend(created.map(|at| (at, born)));
-        return out;
+    let entity = &events[0]["entity"];
+    match entity["type"].as_str().expect("an entity has a type") {
+        "deal" => {}
+        "lead" => {
+            out.leads.extend(created.map(|at| (at, born)));
+            return out;
+        }
+        kind => {
+            let id = entity["id"].as_str().expect("an entity has an id");
+            let credit_at: &dyn Fn(Place) -> Credit = &credit_at;
+            let life = Life { history: &history, clock, first, birth, created, credit_at };
+            life.count(kind, id, &mut out);
+            return out;
+        }
     }
     let statuses: Vec<(Place, &str)> = history
         .fields

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 use tidemark::ledger::{Applied, Verdict};
 use tidemark::model::definition::{Attribution, Definition, Stage};
-use tidemark::model::event::Status;
+use tidemark::model::event::{Field, FieldType, Status};
 use tidemark::model::time::{Day, Span, Timestamp};
 use tidemark::model::watermark::{Heartbeat, Lost};
 use tidemark::model::window::{Period, WindowKind};
@@ -322,10 +322,23 @@ fn say(event: &mut Value, fields: &mut Map<String, Value>, what: &[&str]) {
             field => {
                 let value = match words.next().unwrap_or_else(|| panic!("{field} of what?")) {
                     "null" => Value::Null,
-                    text => json!(text),
+                    "true" => json!(true),
+                    "false" => json!(false),
+                    text => typed(field, text, &mut words),
                 };
                 fields.insert(field.to_owned(), value);
             }
         }
+    }
+}
+
+/// A value as its field takes it: money is `refunded 5 EUR`, a number `score 9`.
+fn typed<'a>(field: &str, text: &str, words: &mut impl Iterator<Item = &'a str>) -> Value {
+    match Field::parse(field).map(Field::field_type) {
+        Some(FieldType::Money) => {
+            json!({"value": text, "currency": words.next().expect("a currency")})
+        }
+        Some(FieldType::Number) => json!(text.parse::<f64>().expect("a number")),
+        _ => json!(text),
     }
 }

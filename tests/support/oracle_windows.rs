@@ -8,6 +8,7 @@ use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 use serde_json::{Map, Value, json};
 
+use crate::more::Marks;
 use crate::oracle::{RowName, Rows, is_blank};
 use crate::recount::{Clock, Closing, Credit, Facts, Money, Question, recount};
 
@@ -183,6 +184,7 @@ impl<'a> Count<'a> {
         out.insert("revenue_growth", (ratio(revenue - before, before), priced));
         self.opening(own, age, &mut out);
         self.stock(own, &mut out);
+        self.marks(own, (wins, (revenue, priced)), &mut out);
         out
     }
 
@@ -200,6 +202,32 @@ impl<'a> Count<'a> {
         out.insert("cohort_conversion", (share(won(i64::MAX)), n));
         let ripe = share(won(90)).filter(|_| age >= 90);
         out.insert("cohort_conversion_90d", (ripe, n));
+    }
+
+    fn marks(
+        &self,
+        own: Stretch,
+        (won, revenue): (i128, (f64, i128)),
+        out: &mut BTreeMap<&'static str, Counted>,
+    ) {
+        let all = self.facts.iter().flat_map(|f| &f.marks);
+        let mine = all.filter(|m| self.mine(&m.credit) && own.holds(m.at, self.clock));
+        let first_day = self.clock.day(own.edges(self.clock)[0]);
+        let running = |day: Date| {
+            let held = self.facts.iter().filter_map(move |f| f.runs(day));
+            held.filter(|(credit, _)| self.mine(credit)).collect::<Vec<_>>()
+        };
+        let marks = Marks {
+            marks: mine.collect(),
+            currency: self.currency,
+            first_day,
+            leads: out["leads_created"].1,
+            won,
+            revenue,
+            opening: running(back(first_day, 1)).len() as i128,
+            closing: running(own.last_day(self.clock)),
+        };
+        marks.kpis(out);
     }
 
     fn stock(&self, own: Stretch, out: &mut BTreeMap<&'static str, Counted>) {
@@ -231,6 +259,8 @@ fn segments(facts: &[Facts], sets: &[&[&str]]) -> BTreeSet<Vec<(&'static str, St
         credits.extend(f.created.iter().map(|c| &c.1));
         credits.extend(f.closed.iter().map(|c| &c.credit));
         credits.extend(f.open.iter().filter_map(|o| o.1.as_ref()).map(|o| &o.0));
+        credits.extend(f.running.iter().filter_map(|o| o.1.as_ref()).map(|o| &o.0));
+        credits.extend(f.marks.iter().map(|m| &m.credit));
     }
     let mut out = BTreeSet::new();
     for set in sets {
@@ -259,8 +289,9 @@ pub fn check(rows: &Rows, events: &[Value], question: &Question<'_>) -> Result<u
     let (facts, clock) = (recount(events, question), Clock::of(question.zone));
     let first = facts.iter().flat_map(|f| {
         let flows = f.leads.iter().map(|l| l.0).chain(f.created.iter().map(|c| c.0));
-        let days = flows.chain(f.closed.iter().map(|c| c.at)).map(|at| clock.day(at));
-        days.chain(f.open.iter().map(|o| o.0)).collect::<Vec<_>>()
+        let flows = flows.chain(f.closed.iter().map(|c| c.at)).chain(f.marks.iter().map(|m| m.at));
+        let stocks = f.open.iter().chain(&f.running).map(|o| o.0);
+        flows.map(|at| clock.day(at)).chain(stocks).collect::<Vec<_>>()
     });
     let Some(first) = first.min() else {
         let spoken = rows.0.iter().find(|(_, kpis)| !is_blank(kpis));

@@ -13,7 +13,7 @@ pub type Step = (u8, u32, u16);
 /// One entity's steps, and how its events are ordered.
 #[derive(Clone, Debug)]
 pub struct Story {
-    pub lead: bool,
+    pub kind: &'static str,
     /// Orders are given, with ties, instead of following from the time.
     pub ordered: bool,
     pub steps: Vec<Step>,
@@ -22,13 +22,22 @@ pub struct Story {
 /// A world of 1 to `most` entities whose events lie in `minutes` from the start.
 pub fn stories(most: usize, minutes: u32) -> impl Strategy<Value = Vec<Story>> {
     let steps = proptest::collection::vec((0u8..18, 0..minutes, any::<u16>()), 1..9);
-    let story = (0u8..5, any::<bool>(), steps).prop_map(|(kind, ordered, mut steps)| {
+    let story = (0u8..14, any::<bool>(), steps).prop_map(|(kind, ordered, mut steps)| {
         // Most entities are created; some are only ever seen in mid-life.
-        if kind != 1 {
+        if !matches!(kind, 1 | 7) {
             steps[0].0 = 0;
         }
-        let lead = kind == 0;
-        Story { lead, ordered, steps }
+        let kind = match kind {
+            0 => "lead",
+            1..=4 => "deal",
+            5..=7 => ["activity", "touch", "activity"][usize::from(kind) - 5],
+            8 => "order",
+            9 => "invoice",
+            10 => "campaign_day",
+            11 => "survey_response",
+            _ => "subscription",
+        };
+        Story { kind, ordered, steps }
     });
     proptest::collection::vec(story, 1..most)
 }
@@ -50,10 +59,17 @@ fn event(i: usize, k: usize, story: &Story, (what, minute, pick): Step, start: T
     let apart = if story.ordered { 0 } else { i64::from(pick % 3) * 1000 };
     let at = Timestamp(start.0 + i64::from(minute) * MINUTE + apart);
     let near = Timestamp(at.0 + (i64::from(pick % 7) - 2) * 700 * MINUTE).to_string();
-    let (op, set) = said(what, pick, &near);
-    let kind = if story.lead { "lead" } else { "deal" };
+    let kind = story.kind;
+    let (op, mut set) = said(what, pick, &near);
+    if !matches!(kind, "lead" | "deal") {
+        own(kind, what, pick, &near, &mut set);
+    }
+    let id = match i % 3 {
+        0 => format!("{kind}{i}/2026-02-{:02}", 1 + i % 20),
+        _ => format!("{kind}{i}"),
+    };
     let mut event = json!({
-        "v": 1, "id": format!("{i}-{k}"), "entity": {"type": kind, "id": format!("{kind}{i}")},
+        "v": 1, "id": format!("{i}-{k}"), "entity": {"type": kind, "id": id},
         "op": op, "time": at.to_string(), "set": set,
     });
     if story.ordered {
@@ -99,6 +115,67 @@ fn said(what: u8, pick: u16, near: &str) -> (&'static str, Value) {
     }
 }
 
+/// What an event of another kind says beside, or instead of the status of a deal.
+fn own(kind: &str, what: u8, pick: u16, near: &str, set: &mut Value) {
+    let set = set.as_object_mut().expect("a set is an object");
+    set.retain(|field, _| !matches!(field.as_str(), "status" | "closed_at"));
+    if matches!(what, 8..=10 | 13 | 15) {
+        return;
+    }
+    let amount = set.remove("amount");
+    let amount = amount.unwrap_or_else(|| json!({"value": pick % 700, "currency": "EUR"}));
+    let one = |list: &[Value]| list[usize::from(pick / 7) % list.len()].clone();
+    let mut say = |field: &str, value: Value| drop(set.insert(field.to_owned(), value));
+    let words = |list: &[&str]| list.iter().map(|w| json!(w)).collect::<Vec<_>>();
+    let whole = matches!(what, 0 | 1 | 11);
+    match kind {
+        "activity" => {
+            if whole {
+                say("kind", one(&words(&["call", "Email", "meeting", "task", "demo", "lunch"])));
+                say("duration_s", one(&[json!(90), json!(300.5), json!(null)]));
+            }
+            match what % 6 {
+                0 if whole => say("done", json!(pick.is_multiple_of(2))),
+                0 | 1 => say("planned_at", one(&[json!(near), json!(near), json!(null)])),
+                2 => say("done", one(&[json!(true), json!(true), json!(null)])),
+                3 => say("done_at", one(&[json!(near), json!(null)])),
+                4 => say("done", json!(false)),
+                _ => say("outcome", one(&words(&["Rescheduled", "held", "no_show"]))),
+            }
+        }
+        "order" | "invoice" => {
+            if whole || what.is_multiple_of(4) {
+                say("amount", amount.clone());
+            }
+            match what % 4 {
+                0 if whole => {}
+                0 | 1 => say("paid_at", one(&[json!(near), json!(near), json!(near), json!(null)])),
+                2 => say("refunded", amount),
+                _ => say("paid_at", json!(near)),
+            }
+        }
+        "campaign_day" => {
+            say("spend", amount);
+            say("clicks", json!(pick % 50));
+            say("impressions", one(&[json!(pick), json!(null)]));
+            say("conversions", one(&[json!(1.5), json!(2)]));
+        }
+        "touch" => say("kind", one(&words(&["open", "click", "Reply", "visit", "form", "print"]))),
+        "survey_response" => {
+            say("metric", one(&words(&["nps", "CSAT", "ces", "nps", "mood"])));
+            say("score", one(&[json!(pick % 12), json!(pick % 6), json!(4.5), json!(-1)]));
+            say("scale_max", one(&[json!(null), json!(10), json!(5), json!(2), json!(7)]));
+        }
+        _ => match what % 6 {
+            0 | 1 => say("mrr", amount),
+            2 => say("started_at", one(&[json!(near), json!(null)])),
+            3 => say("ended_at", one(&[json!(near), json!(near), json!(null)])),
+            4 => say("status", one(&words(&["active", "trialing", "past_due"]))),
+            _ => say("status", one(&words(&["canceled", "active", "expired", "incomplete"]))),
+        },
+    }
+}
+
 /// The same history as if each event had first been told wrong and put right at once: every
 /// value that is dated by its event is stated falsely, then corrected by a patch behind it.
 pub fn amended(events: &[Value], lies: u64) -> Vec<Value> {
@@ -107,6 +184,7 @@ pub fn amended(events: &[Value], lies: u64) -> Vec<Value> {
         // What the first event says holds from the entity's creation on, a correction from its own
         // time on: between the two lie days on which the pipeline was what it was said to be.
         let first = event["id"].as_str().is_some_and(|id| id.ends_with("-0"));
+        let first = first && event["entity"]["type"] == "deal";
         let (wrong, right) = wronged(&event["set"], i, first);
         if lies >> (i % 64) & 1 == 0 || right.is_empty() {
             out.push(event.clone());
@@ -130,6 +208,11 @@ fn wronged(set: &Value, i: usize, first: bool) -> (Value, Map<String, Value>) {
         ("amount", json!({"value": 777_777 + i, "currency": "GBP"})),
         ("created_at", json!("2026-02-02T02:02:02Z")),
         ("closed_at", json!("2026-02-03T03:03:03Z")),
+        ("done_at", json!("2026-02-03T04:03:03Z")),
+        ("paid_at", json!("2026-02-03T05:03:03Z")),
+        ("refunded", json!({"value": 555_555 + i, "currency": "GBP"})),
+        ("spend", json!({"value": 444_444 + i, "currency": "GBP"})),
+        ("score", json!(3)),
     ] {
         if let Some(truth) = set.get(field).filter(|_| !(first && field == "amount")) {
             wrong[field] = lie;

@@ -19,6 +19,7 @@ use crate::http::wire::WireRow;
 use crate::http::{Members, Mode, ServerInfo};
 use crate::log::{Log, TopicPartition};
 use crate::model::calendar::Calendar;
+use crate::model::kpi::Groups;
 use crate::model::segment::Segment;
 
 /// Longest line of a file: far beyond any row.
@@ -147,6 +148,7 @@ pub fn info_of(board: &Board) -> Result<ServerInfo, Failure> {
         windows: Vec::new(),
         grains: Vec::new(),
         members: Members::default(),
+        kpis: Groups::ALL,
     };
     let (mut windows, mut grains) = (BTreeSet::new(), BTreeSet::new());
     for (i, (_, json)) in all.rows.iter().enumerate() {

@@ -1,0 +1,47 @@
+//! Orders and invoices: counted when they were paid. What was refunded amends that moment.
+
+use super::slots::{PAID_AT, REFUNDED};
+use super::{Contribution, Projector, since};
+use crate::ledger::entity::{Entity, Held, Kind, Slot};
+use crate::model::measure::{Measure, MeasureKey};
+
+impl Projector<'_> {
+    pub(super) fn payment(&mut self, entity: &Entity, out: &mut Vec<Contribution>) {
+        let Some((_, Held::Time(at))) = entity.latest(PAID_AT) else {
+            return;
+        };
+        // A corrected moment is still the same payment.
+        let Some(fact) = since(entity, PAID_AT, |held| matches!(held, Held::Time(_))) else {
+            return;
+        };
+        let credit = self.credit(entity, fact);
+        let [count, sum, priced, refunded, refunds] = match entity.kind {
+            Kind::Invoice => [
+                Measure::InvoicesPaid,
+                Measure::InvoiceAmount,
+                Measure::InvoicePriced,
+                Measure::InvoiceRefunded,
+                Measure::InvoiceRefunds,
+            ],
+            _ => [
+                Measure::OrdersPaid,
+                Measure::OrderAmount,
+                Measure::OrderPriced,
+                Measure::OrderRefunded,
+                Measure::OrderRefunds,
+            ],
+        };
+        let mut add = |key, n| out.push(Contribution { at, credit, key, n });
+        add(MeasureKey::plain(count), 1);
+        if let Some((_, Held::Money(money))) = entity.latest(Slot::AMOUNT) {
+            add(MeasureKey::currency(sum, money.currency), money.amount.exact().0);
+            add(MeasureKey::currency(priced, money.currency), 1);
+        }
+        if let Some((_, Held::Money(money))) = entity.latest(REFUNDED)
+            && money.amount.exact().0 != 0
+        {
+            add(MeasureKey::currency(refunded, money.currency), money.amount.exact().0);
+            add(MeasureKey::currency(refunds, money.currency), 1);
+        }
+    }
+}

@@ -1,0 +1,760 @@
+//! The catalogue: every KPI that Tidemark publishes, declared once.
+
+use super::kpi::{Clock, Formula, Kpi, Unit};
+use super::measure::Measure;
+
+/// A family of KPIs, as `kpis.groups` chooses them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Group {
+    /// Leads, deals, revenue, pipeline.
+    Deals = 0,
+    /// Calls, e-mails, meetings, and what was planned of them.
+    Activities = 1,
+    /// Orders and invoices paid, refunds.
+    Orders = 2,
+    /// Spend of campaigns, and what it costs to win.
+    Spend = 3,
+    /// Answers to surveys.
+    Surveys = 4,
+    /// Opens, clicks, visits, replies, forms.
+    Touches = 5,
+    /// Subscriptions and what they bring a month.
+    Subscriptions = 6,
+}
+
+impl Group {
+    /// All groups with their names in the config, in the order in which rows list them.
+    pub const ALL: [(Group, &'static str); 7] = [
+        (Group::Deals, "deals"),
+        (Group::Activities, "activities"),
+        (Group::Orders, "orders"),
+        (Group::Spend, "spend"),
+        (Group::Surveys, "surveys"),
+        (Group::Touches, "touches"),
+        (Group::Subscriptions, "subscriptions"),
+    ];
+
+    /// The name in the config.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// From the name in the config.
+    pub fn parse(text: &str) -> Option<Group> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(group, _)| *group)
+    }
+}
+
+/// Which groups are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Groups(u8);
+
+impl Groups {
+    /// All of them.
+    pub const ALL: Groups = Groups((1 << Group::ALL.len()) - 1);
+
+    /// Whether a group is among them.
+    pub fn has(self, group: Group) -> bool {
+        self.0 & (1 << group as u8) != 0
+    }
+
+    /// Their KPIs, in the order of the catalogue.
+    pub fn kpis(self) -> impl Iterator<Item = &'static Kpi> {
+        CATALOGUE.iter().filter(move |kpi| self.has(kpi.group))
+    }
+}
+
+impl FromIterator<Group> for Groups {
+    fn from_iter<T: IntoIterator<Item = Group>>(groups: T) -> Groups {
+        Groups(groups.into_iter().fold(0, |bits, group| bits | 1 << group as u8))
+    }
+}
+
+macro_rules! kpi {
+    ($group:ident, $name:literal, $family:literal, $unit:ident, $clock:ident, $lead:literal, $formula:expr, $text:literal, $doc:literal) => {
+        Kpi {
+            group: Group::$group,
+            name: $name,
+            family: $family,
+            unit: Unit::$unit,
+            clock: Clock::$clock,
+            leading: $lead,
+            formula: $formula,
+            text: $text,
+            doc: $doc,
+        }
+    };
+}
+
+/// Every KPI, in the order in which rows list them.
+pub const CATALOGUE: &[Kpi] = &[
+    kpi!(
+        Deals,
+        "leads_created",
+        "leads_created",
+        Count,
+        EventTime,
+        true,
+        Formula::Count(Measure::LeadsCreated),
+        "leads created in the window",
+        "Credit goes to the owner at creation."
+    ),
+    kpi!(
+        Deals,
+        "deals_created",
+        "deals_created",
+        Count,
+        EventTime,
+        true,
+        Formula::Count(Measure::DealsCreated),
+        "deals created in the window",
+        "Deals whose creation was never seen are not counted here."
+    ),
+    kpi!(
+        Deals,
+        "deals_won",
+        "deals_won",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::DealsWon),
+        "deals won in the window",
+        "A reopened deal leaves the window in which it was won."
+    ),
+    kpi!(
+        Deals,
+        "deals_lost",
+        "deals_lost",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::DealsLost),
+        "deals lost in the window",
+        "A reopened deal leaves the window in which it was lost."
+    ),
+    kpi!(
+        Deals,
+        "revenue",
+        "won_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::Money(Measure::WonAmount, Measure::WonPriced),
+        "sum of the amounts of deals won in the window",
+        "Bookings in the reporting currency; other currencies are shown beside it, never added. An amendment changes the window in which the deal was won."
+    ),
+    kpi!(
+        Deals,
+        "average_deal_size",
+        "average_deal_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MeanMoney(Measure::WonAmount, Measure::WonPriced),
+        "revenue / deals won with an amount",
+        "Deals without an amount are left out, not counted as 0."
+    ),
+    kpi!(
+        Deals,
+        "win_rate",
+        "win_ratio",
+        Ratio,
+        ClosedBasis,
+        false,
+        Formula::Share(Measure::DealsWon, &[Measure::DealsWon, Measure::DealsLost]),
+        "deals won / (deals won + deals lost), both closed in the window",
+        "W1. Ignores open deals: if nobody marks deals lost it is 1."
+    ),
+    kpi!(
+        Deals,
+        "win_rate_amount",
+        "win_amount_ratio",
+        Ratio,
+        ClosedBasis,
+        false,
+        Formula::MoneyShare(
+            Measure::WonAmount,
+            &[Measure::WonAmount, Measure::LostAmount],
+            &[Measure::WonPriced, Measure::LostPriced]
+        ),
+        "amount won / (amount won + amount lost), both closed in the window",
+        "W1 weighted by amount, in the reporting currency."
+    ),
+    kpi!(
+        Deals,
+        "cohort_conversion",
+        "cohort_conversion_ratio",
+        Ratio,
+        CohortSoFar,
+        false,
+        Formula::Cohort(None),
+        "deals created in the window and won so far / deals created in the window",
+        "W2. Recent cohorts look bad because they are young."
+    ),
+    kpi!(
+        Deals,
+        "cohort_conversion_90d",
+        "cohort_conversion_90d_ratio",
+        Ratio,
+        CohortHorizon,
+        false,
+        Formula::Cohort(Some(90)),
+        "deals created in the window and won within 90 days / deals created in the window",
+        "W4. Absent until 90 days after the window's end."
+    ),
+    kpi!(
+        Deals,
+        "cycle_length_mean",
+        "cycle_mean_seconds",
+        Days,
+        EventTime,
+        false,
+        Formula::MeanDays(Measure::CycleWon),
+        "mean of civil days from creation to winning, deals won in the window",
+        "Won deals only; open deals are censored, so it under-states. Same-day wins are 0 days."
+    ),
+    kpi!(
+        Deals,
+        "cycle_length_p50",
+        "cycle_p50_seconds",
+        Days,
+        EventTime,
+        false,
+        Formula::QuantileDays(Measure::CycleWon, 1, 2),
+        "median of the same days, interpolated",
+        "Exact, from a histogram of whole days."
+    ),
+    kpi!(
+        Deals,
+        "cycle_length_p90",
+        "cycle_p90_seconds",
+        Days,
+        EventTime,
+        false,
+        Formula::QuantileDays(Measure::CycleWon, 9, 10),
+        "90th percentile of the same days, interpolated",
+        "Exact, from a histogram of whole days."
+    ),
+    kpi!(
+        Deals,
+        "open_deals",
+        "open_deals",
+        Count,
+        Stock,
+        true,
+        Formula::Stock(Measure::OpenDeals),
+        "deals open at the window's end",
+        "Follows the current owner: a handed-over deal moves."
+    ),
+    kpi!(
+        Deals,
+        "open_pipeline",
+        "open_pipeline_amount",
+        Money,
+        Stock,
+        true,
+        Formula::StockMoney(Measure::OpenAmount, Measure::OpenPriced),
+        "sum of the amounts of deals open at the window's end",
+        "In the reporting currency; deals without an amount are not in it."
+    ),
+    kpi!(
+        Deals,
+        "revenue_growth",
+        "revenue_growth_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Growth(Measure::WonAmount),
+        "revenue / revenue of the window before - 1",
+        "A window still running is compared with the same elapsed part of the one before."
+    ),
+    kpi!(
+        Activities,
+        "activities_done",
+        "activities_done",
+        Count,
+        EventTime,
+        true,
+        Formula::Count(Measure::ActivitiesDone),
+        "activities done in the window",
+        "Of any kind, for whoever owned them when they were done. What is only planned is not in it."
+    ),
+    kpi!(
+        Activities,
+        "calls",
+        "calls",
+        Count,
+        EventTime,
+        true,
+        Formula::CountAt(Measure::ActivitiesDone, 1),
+        "calls done in the window",
+        "Both directions; a call that was not taken is none unless its source says that it was done."
+    ),
+    kpi!(
+        Activities,
+        "emails",
+        "emails",
+        Count,
+        EventTime,
+        true,
+        Formula::CountAt(Measure::ActivitiesDone, 2),
+        "e-mails done in the window",
+        "As activities of the CRM, both directions; mass mail is not one."
+    ),
+    kpi!(
+        Activities,
+        "meetings",
+        "meetings",
+        Count,
+        EventTime,
+        true,
+        Formula::CountAt(Measure::ActivitiesDone, 3),
+        "meetings done in the window",
+        "Held ones, not those in the calendar."
+    ),
+    kpi!(
+        Activities,
+        "tasks",
+        "tasks",
+        Count,
+        EventTime,
+        true,
+        Formula::CountAt(Measure::ActivitiesDone, 4),
+        "tasks done in the window",
+        "Follow-ups and the like."
+    ),
+    kpi!(
+        Activities,
+        "demos",
+        "demos",
+        Count,
+        EventTime,
+        true,
+        Formula::CountAt(Measure::ActivitiesDone, 6),
+        "demos done in the window",
+        "Only where the source tells them from meetings."
+    ),
+    kpi!(
+        Activities,
+        "call_minutes",
+        "call_seconds",
+        Minutes,
+        EventTime,
+        true,
+        Formula::Minutes(Measure::CallSeconds, Measure::CallsTimed),
+        "minutes of the calls done in the window",
+        "Calls without a duration are left out; n is those with one."
+    ),
+    kpi!(
+        Activities,
+        "activities_due",
+        "activities_due",
+        Count,
+        EventTime,
+        true,
+        Formula::Count(Measure::ActivitiesDue),
+        "activities planned for a moment in the window",
+        "What was only logged when it was done had no plan; what was rescheduled is due when its successor is."
+    ),
+    kpi!(
+        Activities,
+        "completion_rate",
+        "completion_ratio",
+        Ratio,
+        EventTime,
+        true,
+        Formula::Share(Measure::ActivitiesKept, &[Measure::ActivitiesDue]),
+        "activities due in the window and done, whenever that was / activities due in the window",
+        "What is due later in a window still running is in it already."
+    ),
+    kpi!(
+        Orders,
+        "orders_paid",
+        "orders_paid",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::OrdersPaid),
+        "orders paid in the window",
+        "Dated by the payment, whatever the status says; an order that was only placed or sent is not in it."
+    ),
+    kpi!(
+        Orders,
+        "order_revenue",
+        "order_net_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::NetMoney(Measure::OrderAmount, Measure::OrderRefunded, Measure::OrderPriced),
+        "amounts of the orders paid in the window - what was refunded of them",
+        "Collected money: bookings are `revenue`. A later refund amends the window of the payment. Other currencies are shown beside it, never added."
+    ),
+    kpi!(
+        Orders,
+        "average_order_value",
+        "average_order_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MeanMoney(Measure::OrderAmount, Measure::OrderPriced),
+        "amounts of the orders paid in the window / those orders",
+        "Refunds are not taken off; orders without an amount are left out."
+    ),
+    kpi!(
+        Orders,
+        "order_refunds",
+        "order_refunded_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::Money(Measure::OrderRefunded, Measure::OrderRefunds),
+        "what was refunded of the orders paid in the window",
+        "By the date of the payment; n is the orders of which something was refunded."
+    ),
+    kpi!(
+        Orders,
+        "refund_share",
+        "order_refund_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::MoneyShare(
+            Measure::OrderRefunded,
+            &[Measure::OrderAmount],
+            &[Measure::OrderPriced]
+        ),
+        "refunds of the orders paid in the window / their amounts",
+        "In the reporting currency."
+    ),
+    kpi!(
+        Orders,
+        "invoices_paid",
+        "invoices_paid",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::InvoicesPaid),
+        "invoices paid in the window",
+        "Dated by the payment, whatever the status says; an invoice that was only placed or sent is not in it."
+    ),
+    kpi!(
+        Orders,
+        "invoice_revenue",
+        "invoice_net_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::NetMoney(Measure::InvoiceAmount, Measure::InvoiceRefunded, Measure::InvoicePriced),
+        "amounts of the invoices paid in the window - what was refunded of them",
+        "Apart from orders, since a source may tell one sale as both."
+    ),
+    kpi!(
+        Orders,
+        "invoice_refunds",
+        "invoice_refunded_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::Money(Measure::InvoiceRefunded, Measure::InvoiceRefunds),
+        "what was refunded of the invoices paid in the window",
+        "By the date of the payment; n is the invoices of which something was refunded."
+    ),
+    kpi!(
+        Spend,
+        "spend",
+        "spend_amount",
+        Money,
+        EventTime,
+        true,
+        Formula::Money(Measure::Spend, Measure::SpendPriced),
+        "spend of the campaign days in the window",
+        "n is campaign days. It stands in the segments that its own fields name: what no rep spent is `unknown`."
+    ),
+    kpi!(
+        Spend,
+        "ad_impressions",
+        "ad_impressions",
+        Count,
+        EventTime,
+        true,
+        Formula::Quantity(Measure::Impressions, Measure::CampaignDays),
+        "impressions of the campaign days in the window",
+        "As the platform counts them; n is campaign days."
+    ),
+    kpi!(
+        Spend,
+        "ad_clicks",
+        "ad_clicks",
+        Count,
+        EventTime,
+        true,
+        Formula::Quantity(Measure::AdClicks, Measure::CampaignDays),
+        "clicks of the campaign days in the window",
+        "As the platform counts them; n is campaign days."
+    ),
+    kpi!(
+        Spend,
+        "ad_conversions",
+        "ad_conversions",
+        Count,
+        EventTime,
+        true,
+        Formula::Quantity(Measure::AdConversions, Measure::CampaignDays),
+        "conversions of the campaign days in the window",
+        "As the platform credits them: may be fractions, and may claim what others claim too."
+    ),
+    kpi!(
+        Spend,
+        "cost_per_click",
+        "cost_per_click_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MoneyPer(Measure::Spend, Measure::SpendPriced, Measure::AdClicks),
+        "spend / clicks of the campaign days in the window",
+        "Absent without a click; the spend is its numerator."
+    ),
+    kpi!(
+        Spend,
+        "cost_per_lead",
+        "cost_per_lead_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MoneyPer(Measure::Spend, Measure::SpendPriced, Measure::LeadsCreated),
+        "spend in the window / leads created in the window",
+        "All leads of the segment, whatever brought them: ask by channel or campaign for paid ones."
+    ),
+    kpi!(
+        Spend,
+        "cost_per_sale",
+        "cost_per_sale_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MoneyPer(Measure::Spend, Measure::SpendPriced, Measure::DealsWon),
+        "spend in the window / deals won in the window",
+        "The same window for both, though a sale may follow its spend by months."
+    ),
+    kpi!(
+        Spend,
+        "roi",
+        "return_on_spend_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Return(Measure::WonAmount, Measure::Spend),
+        "(revenue - spend) / spend, both of the window",
+        "On revenue of deals won, not on margin, in the reporting currency. n is deals won with an amount."
+    ),
+    kpi!(
+        Surveys,
+        "nps",
+        "net_promoter_points",
+        Points,
+        EventTime,
+        false,
+        Formula::Points(Measure::NpsPromoters, Measure::NpsDetractors, Measure::NpsAnswers),
+        "100 × (promoters - detractors) / answers in the window",
+        "-100 to 100. Promoters gave 9 or 10 of 10, detractors 0 to 6; of another scale the same shares of its top."
+    ),
+    kpi!(
+        Surveys,
+        "nps_promoters",
+        "promoters",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::NpsPromoters),
+        "promoters among the answers in the window",
+        "With the detractors and n it tells how sure the score is."
+    ),
+    kpi!(
+        Surveys,
+        "nps_detractors",
+        "detractors",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::NpsDetractors),
+        "detractors among the answers in the window",
+        "With the promoters and n it tells how sure the score is."
+    ),
+    kpi!(
+        Surveys,
+        "csat",
+        "satisfied_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Share(Measure::CsatTop, &[Measure::CsatAnswers]),
+        "answers in the two best grades / answers in the window",
+        "Top two boxes, 4 and 5 of 5; of a scale with two grades the better one."
+    ),
+    kpi!(
+        Surveys,
+        "ces",
+        "effort_score",
+        Points,
+        EventTime,
+        false,
+        Formula::MeanQuantity(Measure::CesScore, Measure::CesAnswers),
+        "mean score of the answers in the window",
+        "As answered: scales that differ are not converted."
+    ),
+    kpi!(
+        Touches,
+        "touches",
+        "touches",
+        Count,
+        EventTime,
+        true,
+        Formula::Count(Measure::Touches),
+        "touches in the window",
+        "Of any kind."
+    ),
+    kpi!(
+        Touches,
+        "opens",
+        "opens",
+        Count,
+        EventTime,
+        true,
+        Formula::CountAt(Measure::Touches, 1),
+        "opens in the window",
+        "Mail programs open by themselves too: clicks say more. Not unique."
+    ),
+    kpi!(
+        Touches,
+        "clicks",
+        "clicks",
+        Count,
+        EventTime,
+        true,
+        Formula::CountAt(Measure::Touches, 2),
+        "clicks in the window",
+        "Clicks of touches; `ad_clicks` are those that a platform reports. Not unique."
+    ),
+    kpi!(
+        Touches,
+        "replies",
+        "replies",
+        Count,
+        EventTime,
+        true,
+        Formula::CountAt(Measure::Touches, 3),
+        "replies in the window",
+        "Not unique."
+    ),
+    kpi!(
+        Touches,
+        "visits",
+        "visits",
+        Count,
+        EventTime,
+        true,
+        Formula::CountAt(Measure::Touches, 4),
+        "visits in the window",
+        "Visits that a campaign brought, or whatever the source sends as one."
+    ),
+    kpi!(
+        Touches,
+        "forms",
+        "forms",
+        Count,
+        EventTime,
+        true,
+        Formula::CountAt(Measure::Touches, 5),
+        "forms filled in in the window",
+        "Not unique."
+    ),
+    kpi!(
+        Touches,
+        "click_to_open",
+        "click_to_open_ratio",
+        Ratio,
+        EventTime,
+        true,
+        Formula::Proportion(Measure::Touches, 2, 1),
+        "clicks / opens in the window",
+        "Neither is unique, so it may be above 1."
+    ),
+    kpi!(
+        Subscriptions,
+        "subscriptions_started",
+        "subscriptions_started",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::SubscriptionsStarted),
+        "subscriptions started in the window",
+        "A trial starts when it is paid for."
+    ),
+    kpi!(
+        Subscriptions,
+        "subscriptions_ended",
+        "subscriptions_ended",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::SubscriptionsEnded),
+        "subscriptions ended in the window",
+        "An end that is only planned lies in the window of its day."
+    ),
+    kpi!(
+        Subscriptions,
+        "active_subscriptions",
+        "active_subscriptions",
+        Count,
+        Stock,
+        false,
+        Formula::Stock(Measure::ActiveSubscriptions),
+        "subscriptions active at the window's end",
+        "Overdue ones are active until they end."
+    ),
+    kpi!(
+        Subscriptions,
+        "mrr",
+        "recurring_monthly_amount",
+        Money,
+        Stock,
+        false,
+        Formula::StockMoney(Measure::Mrr, Measure::MrrPriced),
+        "monthly recurring revenue of the subscriptions active at the window's end",
+        "In the reporting currency; subscriptions without one are not in it."
+    ),
+    kpi!(
+        Subscriptions,
+        "new_mrr",
+        "new_recurring_monthly_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::Money(Measure::NewMrr, Measure::NewMrrPriced),
+        "monthly recurring revenue of the subscriptions started in the window",
+        "As it was when they started."
+    ),
+    kpi!(
+        Subscriptions,
+        "churned_mrr",
+        "churned_recurring_monthly_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::Money(Measure::ChurnedMrr, Measure::ChurnedMrrPriced),
+        "monthly recurring revenue of the subscriptions ended in the window",
+        "As it was before they ended."
+    ),
+    kpi!(
+        Subscriptions,
+        "churn_rate",
+        "churn_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Churn(Measure::SubscriptionsEnded, Measure::ActiveSubscriptions),
+        "of the subscriptions active at the window's start, those ended in it / subscriptions active at its start",
+        "Those that started in the window are in neither part. Absent where none was active. The start is that of its first day."
+    ),
+];

@@ -1,0 +1,122 @@
+use super::*;
+
+fn eur() -> Currency {
+    Currency::parse("EUR").unwrap()
+}
+
+fn compute(name: &str, flow: &Measures, age_days: i32) -> KpiValue {
+    let stock = Measures::new();
+    let view = View {
+        flow,
+        stock: &stock,
+        opening: &stock,
+        first_day: Day(0),
+        before: None,
+        age_days,
+        currency: eur(),
+    };
+    Kpi::named(name).unwrap().compute(&view)
+}
+
+#[test]
+fn a_zero_denominator_is_absent() {
+    let none = Measures::new();
+    for name in [
+        "win_rate",
+        "average_deal_size",
+        "cycle_length_mean",
+        "cycle_length_p50",
+        "cohort_conversion",
+        "revenue_growth",
+        "win_rate_amount",
+    ] {
+        assert_eq!(compute(name, &none, 1000).value, None, "{name}");
+    }
+    assert_eq!(compute("deals_won", &none, 0).value, Some(Number::Exact(Exact(0))));
+    assert_eq!(compute("win_rate", &none, 0).den, Some(Exact(0)));
+}
+
+#[test]
+fn quantiles_interpolate_like_percentile_cont() {
+    let days: Measures = [(3, 1), (10, 2), (-2, 1)]
+        .map(|(d, n)| (MeasureKey::days(Measure::CycleWon, d), n))
+        .into_iter()
+        .collect();
+    // −2, 3, 10, 10
+    assert_eq!(compute("cycle_length_p50", &days, 0).value, Some(Number::Float(6.5)));
+    assert_eq!(compute("cycle_length_p90", &days, 0).value, Some(Number::Float(10.0)));
+    assert_eq!(compute("cycle_length_mean", &days, 0).value, Some(Number::Float(5.25)));
+}
+
+#[test]
+fn a_cohort_with_a_horizon_waits_until_it_is_that_old() {
+    let cohort: Measures = [
+        (MeasureKey::plain(Measure::DealsCreated), 4),
+        (MeasureKey::days(Measure::CohortWon, 90), 1),
+        (MeasureKey::days(Measure::CohortWon, 91), 1),
+    ]
+    .into_iter()
+    .collect();
+    assert_eq!(compute("cohort_conversion", &cohort, 0).value, Some(Number::Float(0.5)));
+    assert_eq!(compute("cohort_conversion_90d", &cohort, 89).value, None);
+    assert_eq!(compute("cohort_conversion_90d", &cohort, 90).value, Some(Number::Float(0.25)));
+}
+
+#[test]
+fn other_currencies_are_shown_and_never_added() {
+    let usd = Currency::parse("USD").unwrap();
+    let won: Measures = [
+        (MeasureKey::currency(Measure::WonAmount, eur()), Exact::whole(10).0),
+        (MeasureKey::currency(Measure::WonAmount, usd), Exact::whole(7).0),
+        (MeasureKey::currency(Measure::WonPriced, eur()), 1),
+        (MeasureKey::currency(Measure::WonPriced, usd), 1),
+    ]
+    .into_iter()
+    .collect();
+    let revenue = compute("revenue", &won, 0);
+    assert_eq!(revenue.value, Some(Number::Exact(Exact::whole(10))));
+    assert_eq!(revenue.unconverted, [(usd, Exact::whole(7))]);
+}
+
+#[test]
+fn what_nobody_counted_costs_nothing_known() {
+    let plain = MeasureKey::plain;
+    let mut window: Measures =
+        [(plain(Measure::DealsWon), 2), (plain(Measure::AdClicks), 5 * EXACT_ONE / 2)]
+            .into_iter()
+            .collect();
+    let cost = compute("cost_per_sale", &window, 0);
+    assert_eq!((cost.value, cost.den), (None, Some(Exact::whole(2))));
+    window.add(MeasureKey::currency(Measure::Spend, eur()), Exact::whole(10).0);
+    window.add(MeasureKey::currency(Measure::SpendPriced, eur()), 1);
+    assert_eq!(compute("cost_per_sale", &window, 0).value, Some(Number::Float(5.0)));
+    assert_eq!(compute("cost_per_click", &window, 0).value, Some(Number::Float(4.0)));
+    assert_eq!(compute("roi", &window, 0).value, Some(Number::Float(-1.0)));
+}
+
+#[test]
+fn refunds_are_taken_off_in_their_own_currency() {
+    let usd = Currency::parse("USD").unwrap();
+    let orders: Measures = [
+        (Measure::OrderAmount, eur(), 10),
+        (Measure::OrderRefunded, eur(), 4),
+        (Measure::OrderRefunded, usd, 3),
+    ]
+    .map(|(m, currency, n)| (MeasureKey::currency(m, currency), Exact::whole(n).0))
+    .into_iter()
+    .collect();
+    let revenue = compute("order_revenue", &orders, 0);
+    assert_eq!(revenue.value, Some(Number::Exact(Exact::whole(6))));
+    assert_eq!(revenue.unconverted, [(usd, Exact::whole(-3))]);
+}
+
+#[test]
+fn names_and_families_are_unique() {
+    let mut names: Vec<_> = CATALOGUE.iter().flat_map(|k| [k.name, k.family]).collect();
+    names.sort_unstable();
+    let all = names.len();
+    names.dedup();
+    // A count may carry its name as its family: those are the only repetitions.
+    let same = CATALOGUE.iter().filter(|k| k.name == k.family).count();
+    assert_eq!(names.len(), all - same);
+}
