@@ -41,7 +41,10 @@ fn record(text: &str) -> Record {
         timestamp_ms: Some(1_772_442_000_000),
         key: None,
         value: Some(body.to_string().into_bytes()),
-        headers: headers.iter().map(|(k, v)| Header::new(format!("http.{k}"), v.as_str())).collect(),
+        headers: headers
+            .iter()
+            .map(|(k, v)| Header::new(format!("http.{k}"), v.as_str()))
+            .collect(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::{monotonic, wall_ms};
 use crate::config::Config;
-use crate::http::{self, Board, Health, HttpState, MetricsPages, Mode, ServerInfo};
+use crate::http::{self, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo};
 use crate::log::{Log, LogError};
 use crate::model::calendar::tzdb_version;
 use crate::runtime::{self, Clock, Context, Stop, StopReason};
@@ -105,6 +105,7 @@ fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHan
         app: config.app.clone(),
         windows: config.definition.windows.iter().map(|w| w.name()).collect(),
         grains: config.definition.segments.clone(),
+        members: Members::of(&config.definition),
     };
     let state = HttpState {
         board: context.board.clone(),

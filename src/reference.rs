@@ -89,6 +89,14 @@ pub fn directory_toml(directory: &Directory) -> String {
         if let Some(name) = &rep.name {
             let _ = writeln!(out, "name = {}", text(name));
         }
+        if !rep.ids.is_empty() {
+            let ids: Vec<_> = rep
+                .ids
+                .iter()
+                .map(|(place, id)| format!("{} = {}", text(place), text(id)))
+                .collect();
+            let _ = writeln!(out, "ids = {{ {} }}", ids.join(", "));
+        }
         for (dimension, value) in &rep.values {
             let _ = writeln!(out, "{dimension} = {}", text(value));
         }

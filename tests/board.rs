@@ -53,6 +53,10 @@ fn rows() -> Vec<Row> {
         row(rolling, now, &[("rep", "\u{202e}turned")], Sales::default()),
         row(rolling, now, &[("rep", &long)], Sales::default()),
         row(rolling, now, &[("territory", "West"), ("channel", "partner")], some),
+        row(rolling, now, &[("stage", "1")], Sales { lost: 4, pipeline: 3, ..Sales::default() }),
+        row(rolling, now, &[("stage", "5988")], Sales { open: 5, pipeline: 900, ..some }),
+        row(rolling, now, &[("stage", "6120")], Sales { open: 2, pipeline: 400, ..some }),
+        row(rolling, now, &[("stage", "unknown")], Sales { pipeline: 7, ..Sales::default() }),
         february,
         row(month, now, &[], all),
     ]
@@ -178,7 +182,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     assert!(text_of(&dom, "watermark").contains("Mar 20, 2026, 1:00:00"), "in the zone's time");
     assert!(dom.contains("data-state=\"live\""));
 
-    assert_eq!(line_of(&dom, ">r-001<"), "1 r-001 €9,000 20 80.0% n 25 €450 5 days €0");
+    assert_eq!(line_of(&dom, ">Ana Costa<"), "1 Ana Costa €9,000 20 80.0% n 25 €450 5 days €0");
     // Nothing closed: the quotients are absent, which is not 0.
     let idle = line_of(&dom, ">r-idle<");
     assert!(idle.ends_with("r-idle €0 0 – n 0 – – €0"), "{idle}");
@@ -188,6 +192,14 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
         "February 2026 €4,321 60.0% 5 corrected, revision 3"
     );
     assert_eq!(line_of(&dom, ">March 2026<"), "March 2026 €1,250,000 40.0% 100 running");
+
+    assert!(dom.contains("title=\"r-001\">Ana Costa<"), "the id is told too");
+    // Stages stand in their order, whatever is in them; those without one behind, largest first.
+    assert_eq!(line_of(&dom, ">Qualified &lt;b&gt;<"), "Qualified &lt;b&gt; €400 2 3 2");
+    let places: Vec<_> = ["6120", "5988", "unknown", "1"]
+        .map(|stage| dom.find(&format!("title=\"{stage}\"")).expect("it is shown"))
+        .into();
+    assert!(places.is_sorted(), "{places:?}");
 
     assert!(dom.contains(">&lt;script&gt;alert(1)&lt;/script&gt;</bdi>"), "shown as text");
     let elements = dom.replace(&format!("title=\"{ATTACK}\""), "");

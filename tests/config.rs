@@ -78,7 +78,7 @@ mod taken {
         assert_eq!(definition.currency.to_string(), "USD");
         assert_eq!(definition.attribution, Attribution::AtEvent);
         assert_eq!(definition.settle, Span::seconds(5));
-        assert!(definition.stages.stages.is_empty() && definition.directory.reps.is_empty());
+        assert!(definition.stages.is_empty() && definition.directory.reps.is_empty());
     }
 
     /// The file of defaults is the lowest layer of every configuration, so what it states is the
@@ -170,6 +170,10 @@ mod taken {
             Some(Status::Open)
         );
         assert_eq!(definition.stages.status("hubspot", "new", "closedwon"), Some(Status::Won));
+        let contract = definition.stages.find("hubspot", "new", "contractsent").unwrap();
+        assert_eq!((contract.order, contract.label.as_deref()), (Some(2), Some("Contract sent")));
+        let told = "stages      8 in the table: 3 open, 3 won, 2 lost; hubspot 4, hubspot/renewals 2, salesforce 2\n";
+        assert!(config.summary().contains(told), "{}", config.summary());
         assert_eq!(definition.directory.reps["r-2"].values["territory"], "DACH");
         assert_eq!(
             definition.directory.known("territory").into_iter().collect::<Vec<_>>(),

@@ -179,7 +179,7 @@ fn dimensions() {
     assert_snapshot!(refusal(
         r#"
 [segments]
-sets = ["owner", "teritory", "stage", "industry", "x.sub-industry", ["rep", "overall"], 7]
+sets = ["owner", "teritory", "status", "industry", "x.sub-industry", ["rep", "overall"], 7]
 budget = { regoin = 5 }
 "#
     ));
@@ -200,6 +200,79 @@ status = "closed_won"
 name = "Ana"
 email = "ana@example.com"
 teritory = "Iberia"
+"#
+    ));
+}
+
+#[test]
+fn stages_that_cannot_stand_beside_each_other() {
+    assert_snapshot!(refusal(
+        r#"
+[[stages.stage]]
+system = "pipedrive"
+pipeline = "1"
+stage = "3"
+status = "open"
+order = 2
+label = "Demo"
+
+[[stages.stage]]
+system = "pipedrive"
+pipeline = "1"
+stage = "4"
+status = "open"
+order = 2
+
+[[stages.stage]]
+system = "pipedrive"
+pipeline = "2"
+stage = "5"
+status = "open"
+order = 2
+label = "Demo"
+
+[[stages.stage]]
+system = "pipedrive"
+pipeline = "1"
+stage = "3"
+status = "lost"
+"#
+    ));
+}
+
+#[test]
+fn reps_that_are_known_by_one_id() {
+    assert_snapshot!(refusal(
+        r#"
+[[directory.rep]]
+id = "r-17"
+ids = { hubspot = "51234", close = "user_1" }
+
+[[directory.rep]]
+id = "r-18"
+ids = { hubspot = "51234", pipedrive = "51234" }
+
+[[directory.rep]]
+id = "r-17"
+"#
+    ));
+}
+
+#[test]
+fn ids_of_reps_are_texts() {
+    assert_snapshot!(refusal(
+        r#"
+[[directory.rep]]
+id = "r-17"
+ids = { hubspot = 51234 }
+
+[[directory.rep]]
+id = "r-18"
+ids = "51234"
+
+[[directory.rep]]
+id = "r-19"
+isd = "51234"
 "#
     ));
 }

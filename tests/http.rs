@@ -77,6 +77,7 @@ async fn everything_carries_the_security_headers() {
         "/api/v1/rows",
         "/api/v1/rows?window=x",
         "/api/v1/kpis",
+        "/api/v1/members",
         "/api/v1/status",
     ];
     for path in paths {
@@ -207,6 +208,18 @@ async fn the_catalogue_says_what_each_number_means() {
     assert_eq!(win_rate["unit"], "ratio");
     assert!(win_rate["clock"].as_str().unwrap().starts_with("W1"));
     assert!(!win_rate["formula"].as_str().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn members_have_the_names_that_people_know_and_their_order() {
+    let (status, body) = json(&state(&[]), "/api/v1/members").await;
+    let expected = serde_json::json!({ "members": {
+        "rep": { "r-001": { "label": "Ana Costa" } },
+        "stage": {
+            "1": {}, "5988": { "order": 2 }, "6120": { "label": "Qualified <b>", "order": 1 },
+        },
+    }});
+    assert_eq!((status, body), (StatusCode::OK, expected));
 }
 
 #[tokio::test]

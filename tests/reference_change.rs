@@ -22,7 +22,8 @@ fn definition(territory: &str) -> Arc<Definition> {
     let config = Config::from_toml(text, "test", std::iter::empty()).unwrap();
     let mut definition = config.definition;
     let values = [("territory".to_owned(), territory.to_owned())].into();
-    definition.directory.reps.insert("r1".to_owned(), DirectoryEntry { name: None, values });
+    let entry = DirectoryEntry { values, ..DirectoryEntry::default() };
+    definition.directory.reps.insert("r1".to_owned(), entry);
     Arc::new(definition)
 }
 
@@ -72,6 +73,23 @@ fn beat(ledger: &mut Ledger, offset: u64) -> ShardBeat {
         },
     );
     ledger.progress()
+}
+
+/// The same where the directory knows "r1" of the source's system as someone with an id of its own.
+fn claimed(territory: &str) -> Arc<Definition> {
+    let mut definition = Arc::unwrap_or_clone(definition(territory));
+    let mut entry = definition.directory.reps.remove("r1").unwrap();
+    entry.ids.insert("canonical".to_owned(), "r1".to_owned());
+    definition.directory.reps.insert("ana".to_owned(), entry);
+    definition.segments.push(vec!["rep".to_owned()]);
+    Arc::new(definition)
+}
+
+/// The same without the claim: nobody knows whose id "r1" is.
+fn unclaimed(territory: &str) -> Arc<Definition> {
+    let mut definition = Arc::unwrap_or_clone(claimed(territory));
+    definition.directory.reps.get_mut("ana").unwrap().ids.clear();
+    Arc::new(definition)
 }
 
 /// Deals won in March, by segment.
@@ -131,4 +149,42 @@ fn cells_published_behind_the_image_count_no_more() {
         }
         assert_eq!(won(&mut rollup), expected);
     }
+}
+
+#[test]
+fn a_rep_whose_other_id_is_stated_later_gets_what_was_won_before() {
+    let total = i128::from(DEALS);
+    let mut before = Ledger::new(unclaimed("West"), Partition(0));
+    fold(&mut before, 0, DEALS);
+    let mut log: Vec<PartialMessage> =
+        before.publish().cells.into_iter().map(PartialMessage::Cell).collect();
+    log.push(PartialMessage::Beat(beat(&mut before, DEALS)));
+    let image = before.image();
+    let mut rollup = Rollup::new(unclaimed("West"), Partition(0), now());
+    for (i, message) in log.iter().enumerate() {
+        rollup.merge(Offset(i as u64), message.clone());
+    }
+    let unknown = ["overall", "rep=r1", "territory=unknown"].map(|s| (s.to_owned(), total));
+    assert_eq!(won(&mut rollup), unknown);
+
+    let mut after = Ledger::restore(claimed("West"), Partition(0), &image).unwrap();
+    let at = log.len() as u64;
+    log.extend(after.publish().cells.into_iter().map(PartialMessage::Cell));
+    log.push(PartialMessage::Beat(beat(&mut after, DEALS + 1)));
+    assert!(log.len() as u64 > at + 1, "the image was counted anew");
+    let mut rollup = Rollup::new(claimed("West"), Partition(0), now());
+    for (i, message) in log.iter().enumerate() {
+        rollup.merge(Offset(i as u64), message.clone());
+    }
+    let known = ["overall", "rep=ana", "territory=West"].map(|s| (s.to_owned(), total));
+    assert_eq!(won(&mut rollup), known);
+    let mut fresh = Ledger::new(claimed("West"), Partition(0));
+    fold(&mut fresh, 0, DEALS);
+    beat(&mut fresh, DEALS);
+    after.re_emit();
+    let cells = |ledger: &mut Ledger| {
+        let cells = ledger.publish().cells.into_iter().filter(|cell| !cell.measures.is_zero());
+        cells.map(|cell| (cell.segment, cell.slice, cell.measures)).collect::<Vec<_>>()
+    };
+    assert!(cells(&mut after) == cells(&mut fresh), "not as if it had been known from the start");
 }

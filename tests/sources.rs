@@ -6,6 +6,8 @@
 mod command;
 #[path = "sources/edges.rs"]
 mod edges;
+#[path = "sources/envelopes.rs"]
+mod envelopes;
 #[path = "sources/life.rs"]
 mod life;
 #[path = "sources/mappings.rs"]

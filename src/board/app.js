@@ -23,6 +23,9 @@ const state = {
   start: null,
   segments: null,
   trend: null,
+  // How members are shown, of the process that started then.
+  members: {},
+  started: null,
   paused: false,
   failures: 0,
   timer: null,
@@ -40,6 +43,10 @@ async function ask() {
   clearTimeout(state.timer);
   try {
     state.status = await getJson("api/v1/status");
+    if (state.started !== state.status.started) {
+      state.members = (await getJson("api/v1/members")).members;
+      state.started = state.status.started;
+    }
     showStatus();
     showKinds();
     await askRows();
@@ -193,7 +200,7 @@ function showNumbers(window) {
     tables.get(dimension).show(rows.filter((row) => {
       const names = Object.keys(row.segment);
       return names.length === 1 && names[0] === dimension;
-    }));
+    }), state.members[dimension]);
   }
   arrange(byId("grains"), dimensions.map((d) => tables.get(d).element));
 }

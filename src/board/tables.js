@@ -17,6 +17,14 @@ const COLUMNS = [
   { title: "Open pipeline", name: "open_pipeline", minor: true, text: (v, row) => money(v, row.currency) },
 ];
 
+/** Of stages: what stands in each now. What was won is rarely told by the stage it was won in. */
+const OF_STAGES = [
+  { title: "Open pipeline", name: "open_pipeline", bar: true, text: (v, row) => money(v, row.currency) },
+  { title: "Open deals", name: "open_deals", text: count },
+  { title: "Won", name: "deals_won", minor: true, text: count },
+  { title: "Lost", name: "deals_lost", minor: true, text: count },
+];
+
 /** The mark of a window that was changed after it had closed. */
 export function corrected(row) {
   return row.status === "corrected" ? `corrected, revision ${row.revision}` : "";
@@ -37,14 +45,15 @@ export class Table {
     const title = dimension.replaceAll("_", " ");
     const id = `table-${dimension}`;
     this.ranked = dimension === "rep";
+    this.columns = dimension === "stage" ? OF_STAGES : COLUMNS;
     this.note = h("span", { class: "note" });
     this.body = h("tbody");
     this.more = h("button", { type: "button", class: "more", hidden: true });
     this.more.addEventListener("click", () => {
       this.all = !this.all;
-      this.show(this.rows);
+      this.show(this.rows, this.members);
     });
-    const head = COLUMNS.map((c) => h("th", { scope: "col", class: c.minor ? "minor" : null }, c.title));
+    const head = this.columns.map((c) => h("th", { scope: "col", class: c.minor ? "minor" : null }, c.title));
     const name = title.charAt(0).toUpperCase() + title.slice(1);
     this.element = h("div", { class: this.ranked ? "card full" : "card" },
       h("h2", { id }, this.ranked ? "Reps by revenue" : `By ${title}`, " ", this.note),
@@ -56,13 +65,18 @@ export class Table {
       this.more);
   }
 
-  /** Shows these rows. */
-  show(rows) {
+  /** Shows these rows: in the order of the members where they have one, else the largest first. */
+  show(rows, members = {}) {
     this.rows = rows;
-    const revenue = (row) => row.kpis.revenue?.value ?? -Infinity;
+    this.members = members;
+    const { name } = this.columns.find((column) => column.bar);
+    const size = (row) => row.kpis[name]?.value ?? -Infinity;
     const named = (row) => row.segment[this.dimension];
-    const sorted = rows.toSorted((a, b) => revenue(b) - revenue(a) || named(a).localeCompare(named(b)));
-    const most = Math.max(0, ...sorted.map(revenue));
+    // Members without a place stand last: infinity less itself is no number, so they tie.
+    const place = (row) => members[named(row)]?.order ?? Infinity;
+    const sorted = rows.toSorted((a, b) =>
+      place(a) - place(b) || size(b) - size(a) || named(a).localeCompare(named(b)));
+    const most = Math.max(0, ...sorted.map(size));
     const shown = this.all ? sorted : sorted.slice(0, SHORT);
     const keep = new Set(shown.map(named));
     for (const key of this.lines.keys()) if (!keep.has(key)) this.lines.delete(key);
@@ -83,7 +97,8 @@ export class Table {
     if (line.rank) setText(line.rank, String(rank));
     setText(line.mark, corrected(row));
     line.mark.hidden = row.status !== "corrected";
-    COLUMNS.forEach((column, i) => {
+    setText(line.name, this.members[key]?.label ?? key);
+    this.columns.forEach((column, i) => {
       const kpi = row.kpis[column.name];
       const cell = line.cells[i];
       const text = kpi ? column.text(kpi.value ?? undefined, row) : ABSENT;
@@ -103,7 +118,7 @@ export class Table {
   build(key) {
     const rank = this.ranked ? h("td", { class: "rank" }) : null;
     const mark = h("span", { class: "tag warm", hidden: true });
-    const cells = COLUMNS.map((column) => {
+    const cells = this.columns.map((column) => {
       const value = h("span", { class: "value" });
       const n = column.n ? h("small", {}) : null;
       const bar = column.bar ? s("rect", { class: "fill", height: 4, width: 0, rx: 1 }) : null;
@@ -114,7 +129,8 @@ export class Table {
       return { td, value, n, bar };
     });
     // Isolated, so that marks of direction in a name do not turn the numbers around.
-    const name = h("th", { scope: "row", class: "name" }, h("bdi", { title: key }, key), mark);
-    return { element: h("tr", {}, rank, name, ...cells.map((c) => c.td)), rank, mark, cells };
+    const name = h("bdi", { title: key }, key);
+    const head = h("th", { scope: "row", class: "name" }, name, mark);
+    return { element: h("tr", {}, rank, head, ...cells.map((c) => c.td)), rank, name, mark, cells };
   }
 }

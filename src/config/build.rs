@@ -13,7 +13,7 @@ use super::{
     TimeRules, define, estimate, mapping, summary,
 };
 use crate::model::money::Currency;
-use crate::model::source::{Reading, System};
+use crate::model::source::{Reading, System, Wrapping};
 use crate::model::time::Span;
 
 /// Variables by name.
@@ -148,6 +148,7 @@ fn sources(
         let fields = row.fields.into_iter().flat_map(|f| f.0);
         let reading = Reading {
             tenant: row.tenant.map(|t| t.0.0),
+            wrapping: row.envelope.map_or(Wrapping::Auto, |e| e.0),
             currency: Some(row.currency.map_or(currency, |c| c.0)),
             fields: fields.map(|(native, field)| (native, field.0.0)).collect(),
             mapping,

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::build::{reference, repeated, small};
 use super::fault::Origin;
-use super::leaf::show_duration;
-use super::read::Reader;
+use super::leaf::{Given, show_duration};
+use super::read::{Reader, child};
 use super::typed::{self, DimensionSet, RepRow, StageRow};
-use crate::model::definition::{Definition, Directory, DirectoryEntry, StageTable};
+use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
 use crate::model::slice::Retention;
 use crate::model::time::Span;
 use crate::model::window::{FINE_MINUTES, Period, WindowKind};
@@ -198,18 +198,24 @@ fn stages(reader: &mut Reader, typed: typed::Stages, base: &Path) -> StageTable 
     };
     let checked = !reader.faulty(&["stages"]);
     let mut table = StageTable::default();
-    for (i, StageRow { system, pipeline, stage, status }) in rows.into_iter().flatten().enumerate()
-    {
-        let key = (
-            system.map_or(String::new(), |s| s.0),
-            pipeline.map_or(String::new(), |p| p.0),
-            stage.0,
-        );
-        let name = key.2.clone();
-        if table.stages.insert(key, status.0).is_some() && checked {
+    let mut orders = BTreeMap::new();
+    for (i, row) in rows.into_iter().flatten().enumerate() {
+        let StageRow { system, pipeline, stage: Given(name), status, order, label } = row;
+        let place =
+            (system.map_or(String::new(), |s| s.0), pipeline.map_or(String::new(), |p| p.0));
+        let order = order.map(|order| small(order.0.0));
+        let other = order.and_then(|n| orders.insert((place.clone(), n), name.clone()));
+        let stage = Stage { status: status.0, order, label: label.map(|l| l.0) };
+        if table.insert(place, &name, stage).is_some() && checked {
             let what =
                 format!("the stage \"{name}\" is there twice for the same system and pipeline");
             reader.fault(&format!("stages.stage[{i}].stage"), what, "remove one of the two");
+        } else if let (Some(other), true) = (other, checked) {
+            let what = format!(
+                "the stages \"{other}\" and \"{name}\" of one pipeline have the same order"
+            );
+            let mend = "number the stages of each pipeline in the order in which deals pass them";
+            reader.fault(&format!("stages.stage[{i}].order"), what, mend);
         }
     }
     table
@@ -228,16 +234,31 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
     };
     let checked = !reader.faulty(&["directory"]);
     let mut out = Directory::default();
-    for (i, RepRow(row)) in reps.into_iter().flatten().enumerate() {
-        let mut values: BTreeMap<String, String> = row.into_iter().map(|(k, v)| (k, v.0)).collect();
+    // Who is known by an id in a source or system.
+    let mut claims: BTreeMap<(String, String), String> = BTreeMap::new();
+    for (i, RepRow { ids, values }) in reps.into_iter().flatten().enumerate() {
+        let mut values: BTreeMap<String, String> =
+            values.into_iter().map(|(k, v)| (k, v.0)).collect();
         let id = values.remove("id").unwrap_or_default();
         let name = values.remove("name");
-        if out.reps.insert(id.clone(), DirectoryEntry { name, values }).is_some() && checked {
+        let ids: BTreeMap<String, String> =
+            ids.into_iter().flat_map(|ids| ids.0).map(|(place, id)| (place, id.0)).collect();
+        for (place, own) in &ids {
+            let other = claims.insert((place.clone(), own.clone()), id.clone());
+            if let Some(other) = other.filter(|other| checked && *other != id) {
+                let what =
+                    format!("\"{own}\" of {place} is claimed by \"{other}\" and by \"{id}\"");
+                let key = child(&format!("directory.rep[{i}].ids"), place);
+                let mend = "leave it to the one of them whom it names there";
+                reader.fault(&key, what, mend);
+            }
+        }
+        if out.reps.insert(id.clone(), DirectoryEntry { name, ids, values }).is_some() && checked {
             let what = format!("there are two reps with the id \"{id}\"");
             reader.fault(
                 &format!("directory.rep[{i}].id"),
                 what,
-                "remove one of the two, or give it the id that the CRM knows it by",
+                "make them one: what other systems call a rep goes into its ids",
             );
         }
     }

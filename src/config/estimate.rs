@@ -46,9 +46,9 @@ pub(super) fn set_name(dimensions: &[String]) -> String {
     if dimensions.is_empty() { "overall".to_owned() } else { dimensions.join(" × ") }
 }
 
-/// Members of a dimension to reckon with: those of the directory and `unknown`, or else the budget.
+/// Members of a dimension to reckon with: those known in advance and `unknown`, or else the budget.
 fn members(definition: &Definition, budget: &Budget, dimension: &str) -> u64 {
-    match definition.directory.known(dimension).len() as u64 {
+    match definition.known(dimension).len() as u64 {
         0 => budget.of(dimension),
         known => known + 1,
     }
@@ -114,8 +114,9 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
     );
     let parts = worst.dimensions.iter().map(|d| {
         let n = members(definition, &limits.budget, d);
-        match definition.directory.known(d).len() {
+        match definition.known(d).len() {
             0 => format!("{d} = {n} by [segments.budget]"),
+            _ if d == "stage" => format!("{d} = {n} by the stage table"),
             _ => format!("{d} = {n} by the directory"),
         }
     });

@@ -1,6 +1,7 @@
 //! The configuration for people: a summary for `validate`, and all settings with their origin for
 //! `--print`. Neither shows a secret.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use config::{Value, ValueKind};
@@ -14,7 +15,8 @@ use super::shape::{Shape, Table};
 use super::topics::{Cleanup, TopicSpec};
 use super::{Config, Kafka, Source};
 use crate::model::calendar::tzdb_version;
-use crate::model::definition::Attribution;
+use crate::model::definition::{Attribution, StageTable};
+use crate::model::event::Status;
 use crate::model::time::Span;
 
 pub(super) const REDACTED: &str = "[redacted]";
@@ -193,7 +195,7 @@ impl Config {
             ("segments", sets.join(", ")),
             ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
             ("money", format!("{}, credit {credit}", definition.currency)),
-            ("stages", format!("{} in the table", definition.stages.stages.len())),
+            ("stages", stages(&definition.stages)),
             ("directory", count(definition.directory.reps.len(), "rep")),
         ]
     }
@@ -227,6 +229,27 @@ impl Config {
             span(self.definition.settle),
         )
     }
+}
+
+/// How many rows there are for which system and pipeline, and what they mean.
+fn stages(table: &StageTable) -> String {
+    const SHOWN: usize = 8;
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut means = Status::ALL.map(|(_, name)| (0, name));
+    for ((system, pipeline), _, row) in table.rows() {
+        let any = |name: &str| if name.is_empty() { "any" } else { name }.to_owned();
+        let place = if pipeline.is_empty() { any(system) } else { any(system) + "/" + pipeline };
+        *places.entry(place).or_default() += 1;
+        means[row.status as usize].0 += 1;
+    }
+    let all: usize = places.values().sum();
+    if all == 0 {
+        return "0 in the table: won and lost come from a status only".to_owned();
+    }
+    let more = if places.len() > SHOWN { ", …" } else { "" };
+    let places: Vec<_> = places.iter().take(SHOWN).map(|(p, n)| format!("{p} {n}")).collect();
+    let means = means.map(|(n, name)| format!("{n} {name}")).join(", ");
+    format!("{all} in the table: {means}; {}{more}", places.join(", "))
 }
 
 fn kafka(kafka: &Kafka) -> String {

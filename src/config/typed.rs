@@ -7,13 +7,14 @@ use super::OnGap;
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
 use super::properties::{self, PropertyText};
-use super::shape::{Shape, Shaped, map, table};
+use super::shape::{Key, Shape, Shaped, Table, map, table};
 use super::words::{self, Brokers, Dimension, FieldText, Name, Rolling, SetName, TopicName, Zone};
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
 use crate::model::money::Currency;
-use crate::model::source::System;
+use crate::model::source::{System, Wrapping};
 use crate::model::window::Period;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ table! {
         name: Given<Name>,
         system: Option<Given<System>>,
         mapping: Option<Given<String>>,
+        envelope: Option<Given<Wrapping>>,
         topics: Vec<Given<TopicName>>,
         currency: Option<Given<Currency>>,
         tenant: Option<Given<Name>>,
@@ -107,6 +109,8 @@ table! {
         pipeline: Option<Given<String>>,
         stage: Given<String>,
         status: Given<Status>,
+        order: Option<Given<Whole<0, 1_000_000>>>,
+        label: Option<Given<String>>,
     }
     Directory {
         file: Option<Given<String>>,
@@ -184,8 +188,27 @@ map! {
 }
 
 map! {
-    /// A rep of the directory: id, name, and the dimensions that they stand for.
-    RepRow(Given<String>), keys: rep_key, fixed: ["id" true, "name" false]
+    /// Ids of a rep, by the names of systems or sources.
+    Ids(Given<String>), keys: |_| Ok(())
+}
+
+/// A rep of the directory: ids, and beside them id, name and the dimensions that they stand for.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct RepRow {
+    pub(super) ids: Option<Ids>,
+    #[serde(flatten)]
+    pub(super) values: BTreeMap<String, Given<String>>,
+}
+
+impl Shaped for RepRow {
+    const SHAPE: Shape = Shape::Table(&Table {
+        keys: &[
+            Key { name: "id", shape: Given::<String>::SHAPE, required: true },
+            Key { name: "name", shape: Given::<String>::SHAPE, required: false },
+            Key { name: "ids", shape: Ids::SHAPE, required: false },
+        ],
+        others: Some((rep_key, Given::<String>::SHAPE)),
+    });
 }
 
 fn rep_key(name: &str) -> Result<(), Problem> {
@@ -198,7 +221,7 @@ fn rep_key(name: &str) -> Result<(), Problem> {
             "remove it: Tidemark keeps no addresses of people",
         )),
         _ => words::dimension(name).map_err(|p| {
-            let keys: Vec<&str> = ["id", "name"]
+            let keys: Vec<&str> = ["id", "ids", "name"]
                 .into_iter()
                 .chain(words::DIMENSIONS)
                 .filter(|k| *k != "rep")

@@ -9,11 +9,11 @@ use crate::model::calendar::Calendar;
 use crate::model::definition::Attribution;
 use crate::model::event::{Field, FieldName, Status};
 use crate::model::money::Currency;
-use crate::model::source::System;
+use crate::model::source::{System, Wrapping};
 use crate::model::window::{Period, WindowKind};
 
 /// Dimensions that a segment may have, besides the user's own (`x.<name>`).
-pub const DIMENSIONS: [&str; 11] = [
+pub const DIMENSIONS: [&str; 12] = [
     "rep",
     "team",
     "territory",
@@ -25,6 +25,7 @@ pub const DIMENSIONS: [&str; 11] = [
     "product",
     "type",
     "pipeline",
+    "stage",
 ];
 
 /// The days of a zone of the bundled tz database.
@@ -142,6 +143,13 @@ impl Leaf for System {
     }
 }
 
+impl Leaf for Wrapping {
+    fn read(raw: Raw<'_>) -> Result<Wrapping, Problem> {
+        let names: Vec<&str> = Wrapping::ALL.iter().map(|(_, name, _)| *name).collect();
+        one_of(raw, "an envelope that Tidemark reads", &names, Wrapping::parse)
+    }
+}
+
 /// A field of an event that a field of the source fills.
 #[derive(Clone, Debug)]
 pub(super) struct FieldText(pub(super) FieldName<'static>);
@@ -250,13 +258,22 @@ pub(super) fn dimension(name: &str) -> Result<(), Problem> {
         };
     }
     let mend = match name {
-        "owner" | "user" | "seller" | "salesperson" => "the owner of a deal is the dimension \"rep\"".to_owned(),
+        "owner" | "user" | "seller" | "salesperson" => {
+            "the owner of a deal is the dimension \"rep\"".to_owned()
+        }
         "region" | "country" => "did you mean \"territory\"?".to_owned(),
         "overall" => "\"overall\" stands alone, not beside other dimensions".to_owned(),
-        "stage" | "status" => "a deal passes through many of these, so no number can be split by it; \"pipeline\" can be used".to_owned(),
+        "status" => {
+            "a deal is open, won or lost: those are KPIs of their own; \"stage\" can be used"
+                .to_owned()
+        }
         _ => match nearest(name, DIMENSIONS) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("write one of {}, or a field of your own as \"x.{}\"", DIMENSIONS.join(", "), own_name(name)),
+            None => format!(
+                "write one of {}, or a field of your own as \"x.{}\"",
+                DIMENSIONS.join(", "),
+                own_name(name)
+            ),
         },
     };
     Err(Problem::new(what, mend))

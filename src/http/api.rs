@@ -91,6 +91,11 @@ pub(super) async fn kpis() -> Response {
     Json(serde_json::json!({ "kpis": kpis })).into_response()
 }
 
+/// `GET /api/v1/members`: the names of reps, the labels and the order of stages, by dimension.
+pub(super) async fn members(State(app): State<Arc<App>>) -> Response {
+    Json(serde_json::json!({ "members": &app.state.info.members })).into_response()
+}
+
 #[derive(Serialize)]
 struct Status<'a> {
     app: &'a str,

@@ -21,6 +21,7 @@ mod api;
 mod assets;
 pub mod board;
 pub mod health;
+pub mod members;
 pub mod metrics;
 mod params;
 mod serve;
@@ -28,6 +29,7 @@ mod wire;
 
 pub use board::Board;
 pub use health::Health;
+pub use members::Members;
 pub use metrics::{Caps, KpiSnapshot, MetricsPages};
 pub use serve::{Limits, serve};
 
@@ -60,6 +62,8 @@ pub struct ServerInfo {
     pub windows: Vec<String>,
     /// Configured dimension sets; the empty one is the whole business.
     pub grains: Vec<Vec<String>>,
+    /// How members are shown.
+    pub members: Members,
 }
 
 impl ServerInfo {
@@ -112,6 +116,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/readyz", get(api::readyz))
         .route("/api/v1/rows", get(api::rows))
         .route("/api/v1/kpis", get(api::kpis))
+        .route("/api/v1/members", get(api::members))
         .route("/api/v1/status", get(api::status))
         .fallback(not_found)
         .layer(map_response(|response| uncached(response, "no-store")));

@@ -148,6 +148,7 @@ mod tests {
             app: "sales".to_owned(),
             windows: vec!["month".to_owned(), "rolling_28d".to_owned()],
             grains: vec![grain(&[]), grain(&["rep"]), grain(&["territory", "channel"])],
+            members: crate::http::Members::default(),
         }
     }
 

@@ -29,6 +29,11 @@ impl<'a> Json<'a> {
         Json(raw.get())
     }
 
+    /// A text that was checked already, without space around it.
+    pub fn checked(text: &'a str) -> Json<'a> {
+        Json(text)
+    }
+
     /// The text.
     pub fn raw(self) -> &'a str {
         self.0

@@ -119,24 +119,9 @@ impl Outline {
         self
     }
 
-    /// What is stated, as names and texts; none for what was cleared.
-    pub fn texts(&self) -> impl Iterator<Item = (String, Option<String>)> {
-        self.set.iter().map(|(name, value)| {
-            let name = match name {
-                FieldName::Known(field) => field.as_str().to_owned(),
-                FieldName::Custom(name) => format!("x.{name}"),
-            };
-            let text = match value {
-                Value::Null => None,
-                Value::Text(text) => Some(text.to_string()),
-                Value::Status(status) => Some(status.as_str().to_owned()),
-                Value::Money(money) => Some(format!("{} {}", money.amount, money.currency)),
-                Value::Number(number) => Some(number.to_string()),
-                Value::Time(at) => Some(at.0.to_string()),
-                Value::Bool(yes) => Some(yes.to_string()),
-            };
-            (name, text)
-        })
+    /// What is stated.
+    pub fn stated(&self) -> &[(FieldName<'static>, Value<'static>)] {
+        &self.set
     }
 
     /// Whether nothing is stated.

@@ -5,6 +5,7 @@
 //! native systems send is read by a decoder each, a file a system.
 
 mod aircall;
+mod avro;
 mod breaker;
 mod calendly;
 mod canonical;
@@ -13,12 +14,14 @@ mod customerio;
 mod draft;
 mod encode;
 mod envelope;
+mod frame;
 mod hubspot;
 mod json;
 mod make;
 mod mapping;
 mod native;
 mod pipedrive;
+mod plain;
 mod salesforce;
 mod schema;
 mod segment;
@@ -27,9 +30,11 @@ mod shopify;
 mod stripe;
 mod twilio;
 mod typeform;
+mod wrapped;
 
 pub use breaker::{Breaker, BreakerLimits};
 pub use encode::{beat_key, encode_event, encode_heartbeat, encode_lost, lost_key};
+pub use frame::{Lookup, Schema, SchemaKey};
 pub use native::Ignored;
 pub use schema::event_schema;
 
@@ -41,7 +46,7 @@ use crate::model::calendar::Calendar;
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::event::{Event, Flags, Origin};
 use crate::model::record::Record;
-use crate::model::source::{Reading, System};
+use crate::model::source::{Reading, System, Unread, Wrapping};
 use crate::model::time::{Span, Timestamp};
 use crate::model::watermark::{Heartbeat, Lost};
 use canonical::{Defaults, Envelope};
@@ -97,29 +102,73 @@ impl Decoder {
     /// Decodes a record. `now` is the wall clock, against which the future is checked; replay
     /// passes `None`.
     pub fn take<'a>(&self, record: &'a Record, now: Option<Timestamp>) -> Intake<'a> {
+        self.take_with(record, Lookup::Unasked, now)
+    }
+
+    /// The schema of a registry without which the record cannot be decoded.
+    pub fn wants(&self, record: &Record) -> Option<SchemaKey> {
+        self.framed(record).ok().flatten().and_then(|frame| frame.wants())
+    }
+
+    /// Decodes a record with what is known of the schema that it [wants](Decoder::wants).
+    pub fn take_with<'a>(
+        &self,
+        record: &'a Record,
+        schema: Lookup<'_>,
+        now: Option<Timestamp>,
+    ) -> Intake<'a> {
         let mut out = Intake::default();
-        match self.body(record) {
-            Ok(body) => match native::take(self, record, body, now) {
-                Some(taken) => return taken,
-                None => self.elements(record, body, now, &mut out),
-            },
-            Err(reason) => out.dead_letters.push(DeadLetter::new(record, reason, None)),
+        if record.value.is_none() && self.has_tombstones() {
+            out.ignored.push(Ignored { index: 0, reason: Unread::RowGone, what: String::new() });
+            return out;
         }
-        out
+        let framed = self.within(record).and_then(|()| self.framed(record));
+        let body = match framed {
+            Ok(Some(frame)) => return self.unframed(record, &frame, schema, now),
+            Ok(None) => self.body(record),
+            Err(reason) => Err(reason),
+        };
+        match body {
+            Ok(body) => self.text(record, body, now),
+            Err(reason) => {
+                out.dead_letters.push(DeadLetter::new(record, reason, None));
+                out
+            }
+        }
+    }
+
+    fn text<'a>(&self, record: &'a Record, body: &'a str, now: Option<Timestamp>) -> Intake<'a> {
+        native::take(self, record, body, now).unwrap_or_else(|| {
+            let mut out = Intake::default();
+            self.elements(record, body, now, &mut out);
+            out
+        })
+    }
+
+    /// Whether the value is there and no larger than is read.
+    fn within(&self, record: &Record) -> Result<(), Reason> {
+        let size = record.value.as_ref().map_or(0, Vec::len);
+        let limit = self.limits.max_record_bytes;
+        match size {
+            0 => Err(Reason::new(Code::Empty, "the record has no value")),
+            _ if size > limit => {
+                Err(Reason::new(Code::TooLarge, format!("{size} bytes, the limit is {limit}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a record without a value is usual here: behind a deletion, for compaction.
+    fn has_tombstones(&self) -> bool {
+        matches!(
+            self.reading.wrapping,
+            Wrapping::Debezium | Wrapping::Connect | Wrapping::Confluent
+        )
     }
 
     fn body<'a>(&self, record: &'a Record) -> Result<&'a str, Reason> {
-        let value = match record.value.as_deref() {
-            None | Some([]) => return Err(Reason::new(Code::Empty, "the record has no value")),
-            Some(value) => value,
-        };
-        let limit = self.limits.max_record_bytes;
-        if value.len() > limit {
-            let size = value.len();
-            return Err(Reason::new(Code::TooLarge, format!("{size} bytes, the limit is {limit}")));
-        }
         // One vectorized check here saves the parser one a string.
-        simdutf8::compat::from_utf8(value).map_err(|e| {
+        simdutf8::compat::from_utf8(record.value.as_deref().unwrap_or_default()).map_err(|e| {
             Reason::new(Code::NotUtf8, format!("not UTF-8 from byte {}", e.valid_up_to()))
         })
     }
@@ -133,8 +182,7 @@ impl Decoder {
     ) {
         match body.trim_start().as_bytes().first() {
             Some(b'{') => {
-                let envelope = envelope::of_headers(record, None);
-                let done = self.element(record, body, 0, &envelope, now, out);
+                let done = self.wrapped(record, body, None, now, out);
                 if let Err(reason) = done {
                     out.dead_letters.push(DeadLetter::new(record, reason, None));
                 }
@@ -142,8 +190,7 @@ impl Decoder {
             Some(b'[') => match self.split(body) {
                 Ok(elements) => {
                     for (i, element) in (0u32..).zip(elements) {
-                        let envelope = envelope::of_headers(record, Some(i));
-                        let done = self.element(record, element.get(), i, &envelope, now, out);
+                        let done = self.wrapped(record, element.get(), Some(i), now, out);
                         if let Err(reason) = done {
                             let element = Some((i, element.get().as_bytes()));
                             out.dead_letters.push(DeadLetter::new(record, reason, element));
@@ -179,11 +226,8 @@ impl Decoder {
         now: Option<Timestamp>,
         out: &mut Intake<'a>,
     ) -> Result<(), Reason> {
-        if !text.trim_start().starts_with('{') {
-            return Err(Reason::new(Code::NotAnEvent, "the element is not a JSON object"));
-        }
-        let draft: Draft<'a> = serde_json::from_str(text).map_err(json_reason)?;
-        if draft.specversion.is_some() {
+        let draft = draft_of(text)?;
+        if draft.specversion.is_some() && self.reading.wrapping != Wrapping::Raw {
             // Envelopes do not nest: a chain of them could be as deep as the record is long.
             if envelope.id.is_some() {
                 let why = "an envelope inside an envelope";
@@ -191,6 +235,22 @@ impl Decoder {
             }
             return self.structured(record, draft, index, now, out);
         }
+        if self.reading.wrapping == Wrapping::CloudEvents && envelope.id.is_none() {
+            return Err(envelope::not_pinned(Wrapping::CloudEvents));
+        }
+        self.event(record, draft, index, envelope, now, out)
+    }
+
+    /// Takes an event that is bare by now.
+    fn event<'a>(
+        &self,
+        record: &'a Record,
+        draft: Draft<'a>,
+        index: u32,
+        envelope: &Envelope<'a>,
+        now: Option<Timestamp>,
+        out: &mut Intake<'a>,
+    ) -> Result<(), Reason> {
         let defaults = Defaults {
             source: &self.source,
             system: self.system.as_str(),
@@ -212,66 +272,53 @@ impl Decoder {
         out.events.push(event);
         Ok(())
     }
+}
 
-    fn structured<'a>(
-        &self,
-        record: &'a Record,
-        draft: Draft<'a>,
-        index: u32,
-        now: Option<Timestamp>,
-        out: &mut Intake<'a>,
-    ) -> Result<(), Reason> {
-        let inner = envelope::open(draft)?;
-        // Data in base64 is decoded into memory of its own, so its events must own what they keep:
-        // they are re-read from a record made of it.
-        if let Some(bytes) = inner.decoded {
-            return self.decoded(record, bytes, index, &inner.envelope, now, out);
+fn draft_of(text: &str) -> Result<Draft<'_>, Reason> {
+    if !text.trim_start().starts_with('{') {
+        return Err(Reason::new(Code::NotAnEvent, "the element is not a JSON object"));
+    }
+    serde_json::from_str(text).map_err(json_reason)
+}
+
+impl<'a> Intake<'a> {
+    /// How much of everything came so far.
+    fn counts(&self) -> Counts {
+        Counts {
+            events: self.events.len(),
+            dead_letters: self.dead_letters.len(),
+            test: self.test,
+            unknown_fields: self.unknown_fields,
         }
-        let data = inner.data.map_or("", RawValue::get);
-        if data.starts_with('[') {
-            for (i, element) in (0u32..).zip(self.split(data)?) {
-                let envelope = inner.envelope.numbered(i);
-                if let Err(reason) = self.element(record, element.get(), index, &envelope, now, out)
-                {
-                    // With an envelope of its own, since what it borrowed from the one around all
-                    // of them is part of it.
-                    let wrapped = envelope.around(element);
-                    let element = Some((index, wrapped.as_bytes()));
-                    let mut dead = DeadLetter::new(record, reason, element);
-                    dead.inner = Some(i);
-                    out.dead_letters.push(dead);
-                }
-            }
-            return Ok(());
-        }
-        self.element(record, data, index, &inner.envelope, now, out)
     }
 
-    fn decoded<'a>(
-        &self,
-        record: &'a Record,
-        bytes: Vec<u8>,
-        index: u32,
-        envelope: &Envelope<'a>,
-        now: Option<Timestamp>,
-        out: &mut Intake<'a>,
-    ) -> Result<(), Reason> {
-        let inner = Record { value: Some(bytes), headers: envelope.to_headers(), ..record.clone() };
-        let taken = self.take(&inner, now);
-        out.test += taken.test;
-        out.unknown_fields += taken.unknown_fields;
-        for event in taken.events {
-            let mut event = encode::into_owned(event);
-            if let Some(raw) = &mut event.raw {
-                raw.index = index;
-            }
-            out.events.push(event);
-        }
-        match taken.dead_letters.into_iter().next() {
-            Some(first) => Err(first.reason),
-            None => Ok(()),
-        }
+    /// Takes back what came since.
+    fn cut(&mut self, to: Counts) {
+        self.events.truncate(to.events);
+        self.dead_letters.truncate(to.dead_letters);
+        self.test = to.test;
+        self.unknown_fields = to.unknown_fields;
     }
+
+    /// Takes over what came of bytes that are gone now.
+    fn absorb(&mut self, other: Intake<'_>) {
+        for event in other.events {
+            self.events.push(encode::into_owned(event));
+        }
+        self.dead_letters.extend(other.dead_letters);
+        self.ignored.extend(other.ignored);
+        self.test += other.test;
+        self.unknown_fields += other.unknown_fields;
+    }
+}
+
+/// How much came of a record so far.
+#[derive(Clone, Copy)]
+struct Counts {
+    events: usize,
+    dead_letters: usize,
+    test: u32,
+    unknown_fields: u32,
 }
 
 fn json_reason(error: serde_json::Error) -> Reason {

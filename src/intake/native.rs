@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::envelope::{self, Found, Reads, Row};
 use super::json::{Json, Object};
 use super::make::{Moment, Outline};
 use super::{Decoder, Intake, canonical, json_reason};
@@ -58,15 +59,9 @@ pub struct Context<'c> {
 }
 
 impl Context<'_> {
-    /// A header of the webhook request: as it stands, or as a receiver passes it on (`http.…`).
-    /// Names of HTTP headers do not tell upper from lower case.
+    /// A header of the webhook request, as it stands or as `http.…`.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let is = |given: &str| {
-            let bare = given.strip_prefix("http.").unwrap_or(given);
-            bare.eq_ignore_ascii_case(name)
-        };
-        let header = self.record.headers.iter().rev().find(|h| is(&h.name))?;
-        std::str::from_utf8(&header.value).ok()
+        envelope::http_header(self.record, name)
     }
 
     /// The elements of an array inside an element; none where it is anything else. It may have as
@@ -113,12 +108,15 @@ impl Context<'_> {
     }
 }
 
+/// An element that is bad: its place, or its two places, why, and its bytes.
+type Dead = (u32, Option<u32>, Reason, Vec<u8>);
+
 /// What came of the elements so far.
 #[derive(Debug, Default)]
 pub struct Out {
     events: Vec<Event<'static>>,
     ignored: Vec<Ignored>,
-    dead: Vec<(u32, Reason, Vec<u8>)>,
+    dead: Vec<Dead>,
     test: u32,
     index: u32,
     /// Bytes that were stated, more or less.
@@ -167,14 +165,23 @@ impl Out {
         decode: impl FnOnce(&mut Out) -> Result<(), Reason>,
     ) {
         let outer = std::mem::replace(&mut self.index, index);
+        if let Err(reason) = self.attempt(decode) {
+            self.dead.push((index, None, reason, json.raw().as_bytes().to_vec()));
+        }
+        self.index = outer;
+    }
+
+    /// All of what it gives, or none of it.
+    fn attempt(
+        &mut self,
+        decode: impl FnOnce(&mut Out) -> Result<(), Reason>,
+    ) -> Result<(), Reason> {
         let before = (self.events.len(), self.ignored.len(), self.test);
-        if let Err(reason) = decode(self) {
+        decode(self).inspect_err(|_| {
             self.events.truncate(before.0);
             self.ignored.truncate(before.1);
             self.test = before.2;
-            self.dead.push((index, reason, json.raw().as_bytes().to_vec()));
-        }
-        self.index = outer;
+        })
     }
 }
 
@@ -221,16 +228,11 @@ pub fn take<'a>(
     match elements(decoder, body) {
         Ok((is_array, elements)) => {
             for (i, json) in (0u32..).zip(elements) {
-                out.element(i, json, |out| {
-                    let object = json.object().ok_or_else(|| {
-                        Reason::new(Code::NotAnEvent, "the element is not a JSON object")
-                    })?;
-                    unwrapped(&context, &object, out, decode)
-                });
+                out.element(i, json, |out| unwrapped(&context, json, out, decode));
             }
             // A bad record of one element is buried as it came.
             if !is_array
-                && let [(_, reason, bytes)] = out.dead.as_slice()
+                && let [(_, None, reason, bytes)] = out.dead.as_slice()
                 && bytes.len() == body.trim().len()
             {
                 whole = Some(reason.clone());
@@ -242,8 +244,11 @@ pub fn take<'a>(
         Some(reason) => vec![DeadLetter::new(record, reason, None)],
         None => {
             let dead = out.dead.into_iter();
-            dead.map(|(i, reason, bytes)| DeadLetter::new(record, reason, Some((i, &bytes))))
-                .collect()
+            let letter = |(i, inner, reason, bytes): Dead| DeadLetter {
+                inner,
+                ..DeadLetter::new(record, reason, Some((i, &bytes)))
+            };
+            dead.map(letter).collect()
         }
     };
     let Out { events, ignored, test, .. } = out;
@@ -273,37 +278,50 @@ fn elements<'b>(decoder: &Decoder, body: &'b str) -> Result<(bool, Vec<Json<'b>>
     }
 }
 
-/// Takes the envelope of a bridge off: CloudEvents (`data`), or Kafka Connect's JSON with schema
-/// (`payload`), around one element or an array. Envelopes do not nest.
+/// Takes the envelopes of an element off, around one thing to decode or an array of several.
 fn unwrapped(
     context: &Context<'_>,
-    object: &Object<'_>,
+    json: Json<'_>,
     out: &mut Out,
     decode: Decode,
 ) -> Result<(), Reason> {
-    let inner = if object.has("specversion") {
-        object.get("data")
-    } else if object.object("schema").is_some() {
-        object.get("payload")
-    } else {
-        return decode(context, object, out);
+    let pin = context.decoder.reading.wrapping;
+    let reads = match context.decoder.reading.mapping {
+        Some(_) => Reads::Rows,
+        None => Reads::Native,
     };
-    let at = object.text("time").filter(|_| object.has("specversion"));
-    let wrapped_at = at.and_then(|text| Timestamp::parse_rfc3339(&text));
-    let context = &Context { wrapped_at, ..*context };
-    if let Some(inner) = inner.object() {
-        return decode(context, &inner, out);
-    }
-    if !inner.raw().starts_with('[') {
-        return decode(context, object, out);
+    let opened = match envelope::open(pin, reads, context.record, json.raw())? {
+        Found::Element(opened) => opened,
+        Found::Ignored(reason, what) => {
+            out.ignore(reason, what);
+            return Ok(());
+        }
+    };
+    let change = opened.row.as_ref().map(Change::of);
+    let context = &Context { wrapped_at: opened.wrapped_at(), change, ..*context };
+    let why = || Reason::new(Code::NotAnEvent, "the element is not a JSON object");
+    let inner = Json::checked(&opened.text);
+    if !inner.raw().starts_with('[') || opened.text == json.raw() {
+        return decode(context, &inner.object().ok_or_else(why)?, out);
     }
     for (i, json) in (0u32..).zip(context.list(inner)?) {
-        out.element(i, json, |out| {
-            let why = || Reason::new(Code::NotAnEvent, "the element is not a JSON object");
-            decode(context, &json.object().ok_or_else(why)?, out)
-        });
+        let outer = std::mem::replace(&mut out.index, i);
+        let done = out.attempt(|out| decode(context, &json.object().ok_or_else(why)?, out));
+        out.index = outer;
+        if let Err(reason) = done {
+            let bytes = opened.around(json.raw()).into_bytes();
+            out.dead.push((outer, Some(i), reason, bytes));
+        }
     }
     Ok(())
+}
+
+impl<'c> Change<'c> {
+    /// What the envelope said.
+    fn of(row: &'c Row) -> Change<'c> {
+        let before = row.before.as_deref().map_or(Json::NULL, Json::checked);
+        Change { op: row.op, before, moment: row.moment, order: row.order, table: &row.table }
+    }
 }
 
 /// What was expected where a body has no known shape.

@@ -1,6 +1,6 @@
 //! The dimensions of a definition, as the ledger looks them up: once an event, so by table.
 
-use super::entity::Slot;
+use super::entity::{Kind, Slot};
 use super::symbols::{Map, Symbol, Symbols};
 use crate::model::definition::Definition;
 use crate::model::event::{Field, FieldName};
@@ -15,6 +15,10 @@ pub struct Dimensions {
     rep: Option<usize>,
     /// What the directory says of an owner: asked for every event that states no territory.
     directory: Map<(u32, u8), Option<Symbol>>,
+    /// Reps by the name of a source or system, then by their id there.
+    claims: Map<String, Map<String, String>>,
+    /// The rep behind an owner of an origin: asked for with every credit.
+    reps: Map<(Symbol, Symbol), Symbol>,
 }
 
 impl Dimensions {
@@ -27,7 +31,13 @@ impl Dimensions {
             .map(|(field, name, ..)| if *field == Field::Owner { None } else { place(name) })
             .collect();
         let rep = names.iter().position(|d| d == "rep");
-        Dimensions { by_field, rep, directory: Map::default(), names }
+        let mut claims: Map<String, Map<String, String>> = Map::default();
+        for (rep, entry) in &definition.directory.reps {
+            for (place, id) in &entry.ids {
+                claims.entry(place.clone()).or_default().insert(id.clone(), rep.clone());
+            }
+        }
+        Dimensions { by_field, rep, directory: Map::default(), claims, reps: Map::default(), names }
     }
 
     /// Their names.
@@ -40,15 +50,31 @@ impl Dimensions {
         self.rep
     }
 
-    /// The slot that keeps a field as a dimension.
-    pub fn slot(&self, name: &FieldName<'_>) -> Option<Slot> {
+    /// The slot that keeps a field as a dimension. The stages of leads are not those of deals.
+    pub fn slot(&self, kind: Kind, name: &FieldName<'_>) -> Option<Slot> {
         let i = match name {
+            FieldName::Known(Field::Stage) if kind == Kind::Lead => return None,
             FieldName::Known(field) => self.by_field[*field as usize]?,
             FieldName::Custom(custom) => {
                 self.names.iter().position(|d| d.strip_prefix("x.") == Some(custom))? as u8
             }
         };
         Some(Slot(Slot::DIMENSIONS + i))
+    }
+
+    /// The rep whom the directory knows by an owner's id in that source, or else in its system;
+    /// without one the owner's id is the rep's.
+    pub fn rep_of(&mut self, owner: Symbol, origin: Symbol, symbols: &mut Symbols) -> Symbol {
+        if self.claims.is_empty() {
+            return owner;
+        }
+        let claims = &self.claims;
+        *self.reps.entry((owner, origin)).or_insert_with(|| {
+            let (system, source) = symbols.parts(origin);
+            let id = symbols.text(owner);
+            let rep = [source, system].into_iter().find_map(|place| claims.get(place)?.get(id));
+            rep.map_or(owner, |rep| symbols.intern(rep))
+        })
     }
 
     /// What the directory says of the `i`th dimension of an owner.

@@ -60,12 +60,10 @@ impl Slot {
     pub const CREATED_AT: Slot = Slot(5);
     /// When it was closed.
     pub const CLOSED_AT: Slot = Slot(6);
-    /// System that named the stage.
-    pub const SYSTEM: Slot = Slot(7);
     /// Owner, whether or not it is a dimension: the directory is asked by it.
-    pub const OWNER: Slot = Slot(8);
+    pub const OWNER: Slot = Slot(7);
     /// First dimension.
-    pub const DIMENSIONS: u8 = 9;
+    pub const DIMENSIONS: u8 = 8;
 }
 
 /// A value as the ledger keeps it.
@@ -75,6 +73,9 @@ pub enum Held {
     Null,
     /// Text.
     Text(Symbol),
+    /// Text that means something only in the system that said it, and where it was said: see
+    /// [`Symbols::origin`].
+    Named(Symbol, Symbol),
     /// Money.
     Money(Money),
     /// Instant.
@@ -110,6 +111,7 @@ impl Write {
             Held::Time(t) => (3, 0, t.0),
             Held::Status(s) => (4, 0, s as i64),
             Held::Bool(b) => (5, 0, i64::from(b)),
+            Held::Named(s, origin) => (6, s.0, i64::from(origin.0)),
         };
         Write { slot: slot.0, tag, stamp, aux, bits }
     }
@@ -127,6 +129,7 @@ impl Write {
             3 => Held::Time(Timestamp(self.bits)),
             4 => Held::Status(Status::ALL[(self.bits as usize).min(2)].0),
             5 => Held::Bool(self.bits != 0),
+            6 => Held::Named(Symbol(self.aux), Symbol(self.bits as u32)),
             _ => Held::Null,
         }
     }
@@ -136,6 +139,10 @@ impl Write {
     fn compare(&self, other: &Write, symbols: &Symbols) -> Ordering {
         match (self.held(), other.held()) {
             (Held::Text(a), Held::Text(b)) => symbols.text(a).cmp(symbols.text(b)),
+            (Held::Named(a, from), Held::Named(b, other)) => {
+                let text = |s| symbols.text(s);
+                (text(a), text(from)).cmp(&(text(b), text(other)))
+            }
             (Held::Money(a), Held::Money(b)) => {
                 (a.amount.exact(), a.currency).cmp(&(b.amount.exact(), b.currency))
             }
@@ -325,6 +332,7 @@ mod tests {
         for held in [
             Held::Null,
             Held::Text(symbols.intern("x")),
+            Held::Named(symbols.intern("x"), Symbol(u32::MAX)),
             Held::Money(money),
             Held::Time(Timestamp(-5)),
             Held::Status(Status::Lost),

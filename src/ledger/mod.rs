@@ -236,8 +236,9 @@ impl Ledger {
             return Applied { verdict: Verdict::Gap, ..applied };
         }
         let mut scratch = std::mem::take(&mut self.scratch);
-        applied.unknown_stage = self.values(kind, event, &mut scratch.values);
+        self.values(kind, event, &mut scratch);
         applied.verdict = self.join(kind, event, &mut scratch);
+        applied.unknown_stage = self.unknown_stage(event, &scratch);
         if applied.verdict == Verdict::Counted {
             applied.too_late = self.settle_difference(&mut scratch.contributions);
             applied.late = !applied.too_late && self.watermark().is_some_and(|w| event.time < w);
@@ -286,19 +287,18 @@ impl Ledger {
         Verdict::Counted
     }
 
-    /// What the event states of the fields that numbers depend on. Returns whether its stage is
-    /// unknown to the stage table.
-    fn values(&mut self, kind: Kind, event: &Event<'_>, out: &mut Vec<(Slot, Held)>) -> bool {
+    /// What the event states of the fields that numbers depend on.
+    fn values(&mut self, kind: Kind, event: &Event<'_>, scratch: &mut Scratch) {
+        let Scratch { key: buffer, values: out, .. } = scratch;
         out.clear();
         match event.op {
             Op::Create | Op::Snapshot | Op::Restore => out.push((Slot::EXISTS, Held::Bool(true))),
             Op::Delete | Op::Merge => out.push((Slot::EXISTS, Held::Bool(false))),
             Op::Update => {}
         }
-        let mut unknown_stage = false;
         for (name, value) in &event.set {
-            let fixed = fixed_slot(kind, name, !self.definition.stages.stages.is_empty());
-            let dimension = self.dimensions.slot(name);
+            let fixed = fixed_slot(kind, name, !self.definition.stages.is_empty());
+            let dimension = self.dimensions.slot(kind, name);
             if fixed.is_none() && dimension.is_none() {
                 continue;
             }
@@ -310,27 +310,33 @@ impl Ledger {
                 Value::Time(at) => Held::Time(*at),
                 Value::Number(_) | Value::Bool(_) => continue,
             };
-            if fixed == Some(Slot::STAGE) {
-                unknown_stage = self.unknown_stage(event, value);
-                let system = self.symbols.intern(&event.system);
-                out.push((Slot::SYSTEM, Held::Text(system)));
-            }
-            out.extend(fixed.map(|slot| (slot, held)));
+            let named = match (fixed, held) {
+                (Some(Slot::OWNER | Slot::STAGE), Held::Text(text)) => {
+                    let origin = self.symbols.origin(&event.system, &event.source, buffer);
+                    Held::Named(text, origin)
+                }
+                _ => held,
+            };
+            out.extend(fixed.map(|slot| (slot, named)));
             out.extend(dimension.map(|slot| (slot, held)));
         }
-        unknown_stage
     }
 
-    fn unknown_stage(&self, event: &Event<'_>, stage: &Value<'_>) -> bool {
-        let (table, Value::Text(stage)) = (&self.definition.stages, stage) else {
-            return false;
-        };
-        let pipeline = event.set.iter().find_map(|(n, v)| match (n, v) {
-            (FieldName::Known(Field::Pipeline), Value::Text(p)) => Some(&**p),
+    /// Whether the event states a stage that the stage table does not know, in the pipeline that
+    /// its deal is in as of the event.
+    fn unknown_stage(&self, event: &Event<'_>, scratch: &Scratch) -> bool {
+        let stage = scratch.values.iter().find_map(|value| match value {
+            (Slot::STAGE, Held::Named(stage, _)) => Some(self.symbols.text(*stage)),
             _ => None,
         });
-        !table.stages.is_empty()
-            && table.status(&event.system, pipeline.unwrap_or(""), stage).is_none()
+        let Some((stage, entity)) = stage.zip(self.entities.get(scratch.key.as_str())) else {
+            return false;
+        };
+        let pipeline = match entity.as_of(Slot::PIPELINE, event.order) {
+            Some(Held::Text(pipeline)) => self.symbols.text(pipeline),
+            _ => "",
+        };
+        self.definition.stages.find(&event.system, pipeline, stage).is_none()
     }
 
     /// Adds contributions to the cells of every segment and tier. What cancels out touches none.

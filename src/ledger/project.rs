@@ -45,6 +45,16 @@ pub struct Projector<'a> {
 pub struct Buffers {
     points: Vec<Stamp>,
     changes: Vec<(Stamp, Status)>,
+    said: Vec<(Stamp, Said)>,
+}
+
+/// What an event said of a deal's status.
+#[derive(Clone, Copy, Debug)]
+enum Said {
+    /// In so many words; none where it was cleared.
+    Outright(Option<Status>),
+    /// By its stage; none where the stage table does not know it.
+    Meant(Option<Status>),
 }
 
 /// How a deal stands: its status, and since which event.
@@ -167,32 +177,64 @@ impl Projector<'_> {
         self.buffers.points = points;
     }
 
-    /// Status changes in order: explicit ones, and those that the stage table knows.
-    fn status_changes(&self, entity: &Entity, out: &mut Vec<(Stamp, Status)>) {
+    /// Status changes in order. What the source says outright holds until it says something else
+    /// or the deal enters a stage that the table knows. A stage that the table does not know is
+    /// open, but overrules nothing that was said outright.
+    fn status_changes(&mut self, entity: &Entity, out: &mut Vec<(Stamp, Status)>) {
         out.clear();
-        let explicit = entity.history(Slot::STATUS).map(|(stamp, held)| match held {
-            Held::Status(status) => (stamp, status),
-            _ => (stamp, Status::Open),
-        });
-        out.extend(explicit);
-        if self.definition.stages.stages.is_empty() {
-            return;
+        let mut said = std::mem::take(&mut self.buffers.said);
+        said.clear();
+        said.extend(entity.history(Slot::STATUS).map(|(stamp, held)| match held {
+            Held::Status(status) => (stamp, Said::Outright(Some(status))),
+            _ => (stamp, Said::Outright(None)),
+        }));
+        if !self.definition.stages.is_empty() {
+            self.meanings(entity, &mut said);
         }
-        let spoken = out.len();
-        for (stamp, held) in entity.history(Slot::STAGE) {
-            let Held::Text(stage) = held else { continue };
-            let of = |slot| match entity.as_of(slot, stamp.order) {
-                Some(Held::Text(s)) => self.symbols.text(s),
-                _ => "",
-            };
-            let (system, pipeline) = (of(Slot::SYSTEM), of(Slot::PIPELINE));
-            let known = self.definition.stages.status(system, pipeline, self.symbols.text(stage));
-            if let Some(status) = known.filter(|_| !out[..spoken].iter().any(|(s, _)| *s == stamp))
-            {
-                out.push((stamp, status));
+        said.sort_unstable_by_key(|(stamp, said)| (*stamp, matches!(said, Said::Meant(_))));
+        let mut outright: Option<Status> = None;
+        let mut spoken = None;
+        for (stamp, said) in said.drain(..) {
+            match said {
+                Said::Outright(status) => {
+                    outright = status;
+                    spoken = Some(stamp);
+                    out.push((stamp, status.unwrap_or(Status::Open)));
+                }
+                // One event says both: the status is meant.
+                Said::Meant(_) if spoken == Some(stamp) => {}
+                Said::Meant(Some(status)) => {
+                    outright = outright.filter(|held| *held == status);
+                    out.push((stamp, status));
+                }
+                Said::Meant(None) if outright.is_none() => out.push((stamp, Status::Open)),
+                Said::Meant(None) => {}
             }
         }
-        out.sort_unstable_by_key(|(stamp, _)| *stamp);
+        self.buffers.said = said;
+    }
+
+    /// What its stages meant, at each event that stated the stage or moved it to another pipeline.
+    fn meanings(&self, entity: &Entity, out: &mut Vec<(Stamp, Said)>) {
+        let mut mean = |stamp: Stamp, stage: Option<Held>| {
+            let Some(Held::Named(stage, origin)) = stage else { return };
+            let pipeline = match entity.as_of(Slot::PIPELINE, stamp.order) {
+                Some(Held::Text(pipeline)) => self.symbols.text(pipeline),
+                _ => "",
+            };
+            let (system, stage) = (self.symbols.parts(origin).0, self.symbols.text(stage));
+            let status = self.definition.stages.status(system, pipeline, stage);
+            out.push((stamp, Said::Meant(status)));
+        };
+        for (stamp, held) in entity.history(Slot::STAGE) {
+            mean(stamp, Some(held));
+        }
+        let mut before = None;
+        for (stamp, held) in entity.history(Slot::PIPELINE) {
+            if before.replace(held) != Some(held) {
+                mean(stamp, entity.as_of(Slot::STAGE, stamp.order));
+            }
+        }
     }
 
     /// Whom a fact of this event is credited to.
@@ -204,7 +246,12 @@ impl Projector<'_> {
     }
 
     fn credit_as_of(&mut self, entity: &Entity, order: Order, settle: Option<Stamp>) -> Credit {
-        let owner = self.value(entity, Slot::OWNER, order, settle);
+        let owner = match self.held(entity, Slot::OWNER, order, settle) {
+            Some(Held::Named(owner, origin)) => {
+                Some(self.dimensions.rep_of(owner, origin, self.symbols))
+            }
+            _ => None,
+        };
         let mut values = [None; super::symbols::MAX_DIMENSIONS];
         let n = self.dimensions.names().len();
         for (i, value) in values[..n].iter_mut().enumerate() {
@@ -219,6 +266,21 @@ impl Projector<'_> {
         self.credits.intern(&values[..n], names, self.definition, self.symbols)
     }
 
+    fn held(
+        &self,
+        entity: &Entity,
+        slot: Slot,
+        order: Order,
+        settle: Option<Stamp>,
+    ) -> Option<Held> {
+        entity.as_of(slot, order).or_else(|| {
+            let fact = settle?;
+            let until = fact.time + self.definition.settle;
+            let (stamp, held) = entity.history(slot).next()?;
+            (stamp.time <= until).then_some(held)
+        })
+    }
+
     fn value(
         &self,
         entity: &Entity,
@@ -226,13 +288,7 @@ impl Projector<'_> {
         order: Order,
         settle: Option<Stamp>,
     ) -> Option<Symbol> {
-        let held = entity.as_of(slot, order).or_else(|| {
-            let fact = settle?;
-            let until = fact.time + self.definition.settle;
-            let (stamp, held) = entity.history(slot).next()?;
-            (stamp.time <= until).then_some(held)
-        });
-        match held {
+        match self.held(entity, slot, order, settle) {
             Some(Held::Text(symbol)) => Some(symbol),
             _ => None,
         }

@@ -25,6 +25,9 @@ pub struct SegmentId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Credit(pub u32);
 
+/// Parts system and source in an origin.
+const BETWEEN: &str = "\u{1f}";
+
 /// Interned strings.
 #[derive(Debug, Default)]
 pub struct Symbols {
@@ -43,6 +46,21 @@ impl Symbols {
         self.texts.push(text.clone());
         self.by_text.insert(text, id);
         Symbol(id)
+    }
+
+    /// The symbol of where something was said: system and source. `buffer` is memory to work in.
+    pub fn origin(&mut self, system: &str, source: &str, buffer: &mut String) -> Symbol {
+        buffer.clear();
+        for part in [system, BETWEEN, source] {
+            buffer.push_str(part);
+        }
+        self.intern(buffer)
+    }
+
+    /// The system and the source of an origin.
+    pub fn parts(&self, origin: Symbol) -> (&str, &str) {
+        let text = self.text(origin);
+        text.split_once(BETWEEN).unwrap_or((text, ""))
     }
 
     /// The text of a symbol.

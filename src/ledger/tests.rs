@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::calendar::Calendar;
-use crate::model::definition::{Attribution, DirectoryEntry};
+use crate::model::definition::{Attribution, DirectoryEntry, Stage};
 use crate::model::event::{EntityKind, EntityRef, Flags, Status};
 use crate::model::measure::Measure;
 use crate::model::money::{Currency, EXACT_ONE, Money};
@@ -170,7 +170,9 @@ fn an_unknown_dimension_settles_within_a_while_and_no_longer() {
 fn the_directory_fills_what_no_event_stated() {
     let values = [("territory".to_owned(), "West".to_owned())].into();
     let mut job = definition();
-    job.directory.reps.insert("r1".to_owned(), DirectoryEntry { name: None, values });
+    job.directory
+        .reps
+        .insert("r1".to_owned(), DirectoryEntry { values, ..DirectoryEntry::default() });
     let mut shard = Shard::new(job);
     shard.apply(&event(Op::Create, day(1), &[(Field::Owner, text("r1"))]));
     assert_eq!(shard.days("territory=West", Measure::DealsCreated), [(1, 1)]);
@@ -206,14 +208,13 @@ fn credit_is_by_the_fact_or_by_the_present() {
 #[test]
 fn stages_mean_what_the_table_says() {
     let mut job = definition();
-    let place =
-        |pipeline: &str, stage: &str| ("".to_owned(), pipeline.to_owned(), stage.to_owned());
-    job.stages.stages = [
-        (place("", "closedwon"), Status::Won),
-        (place("renewals", "closedwon"), Status::Open),
-        (place("", "gone"), Status::Lost),
-    ]
-    .into();
+    for (pipeline, stage, status) in [
+        ("", "closedwon", Status::Won),
+        ("renewals", "closedwon", Status::Open),
+        ("", "gone", Status::Lost),
+    ] {
+        job.stages.insert((String::new(), pipeline.to_owned()), stage, Stage::of(status));
+    }
     let mut shard = Shard::new(job);
     shard.apply(&event(Op::Create, day(1), &[(Field::Pipeline, text("sales"))]));
     let stage = |name: &'static str| (Field::Stage, text(name));
@@ -222,15 +223,26 @@ fn stages_mean_what_the_table_says() {
     assert_eq!(shard.days("overall", Measure::DealsWon), []);
     assert!(!shard.apply(&event(Op::Update, day(3), &[stage("closedwon")])).unknown_stage);
     assert_eq!(shard.days("overall", Measure::DealsWon), [(3, 1)]);
-    // An unknown stage leaves the deal as it is.
     shard.apply(&event(Op::Update, day(4), &[stage("warranty")]));
-    assert_eq!(shard.days("overall", Measure::DealsWon), [(3, 1)]);
+    assert_eq!(shard.days("overall", Measure::DealsWon), [], "an unknown stage is open");
     shard.apply(&event(Op::Update, day(5), &[stage("closedwon"), LOST]));
     assert_eq!(shard.days("overall", Measure::DealsLost), [(5, 1)], "what is said outright holds");
+    let applied = shard.apply(&event(Op::Update, day(5) + Span::minutes(1), &[stage("warranty")]));
+    assert!(applied.unknown_stage);
+    assert_eq!(shard.days("overall", Measure::DealsLost), [(5, 1)], "also in an unknown stage");
     let renewed = [(Field::Pipeline, text("renewals")), stage("closedwon")];
     shard.apply(&event(Op::Update, day(6), &renewed));
     assert_eq!(shard.days("overall", Measure::DealsLost), []);
-    assert_eq!(shard.days("overall", Measure::OpenDeals), [(1, 1), (3, -1), (6, 1)]);
+    assert_eq!(
+        shard.days("overall", Measure::OpenDeals),
+        [(1, 1), (3, -1), (4, 1), (5, -1), (6, 1)]
+    );
+    let sales = [(Field::Pipeline, text("sales"))];
+    shard.apply(&event(Op::Update, day(7), &sales));
+    assert_eq!(shard.days("overall", Measure::DealsWon), [(7, 1)], "another pipeline's meaning");
+    shard.apply(&event(Op::Update, day(8), &[OPEN]));
+    shard.apply(&event(Op::Update, day(9), &sales));
+    assert_eq!(shard.days("overall", Measure::DealsWon), [], "the same pipeline says nothing new");
 }
 
 #[test]
@@ -421,7 +433,9 @@ fn an_image_of_another_shard_or_definition_is_refused() {
 fn a_changed_directory_computes_the_cells_anew() {
     let (mut job, image) = small_image();
     let values = [("territory".to_owned(), "West".to_owned())].into();
-    job.directory.reps.insert("r1".to_owned(), DirectoryEntry { name: None, values });
+    job.directory
+        .reps
+        .insert("r1".to_owned(), DirectoryEntry { values, ..DirectoryEntry::default() });
     let mut shard = Shard(Ledger::restore(Arc::new(job), Partition(0), &image).unwrap());
     assert_eq!(shard.days("territory=West", Measure::DealsWon), [(2, 1)]);
     assert_eq!(shard.days("territory=unknown", Measure::DealsWon), []);

@@ -37,6 +37,9 @@ codes! {
     BadCurrency "BAD_CURRENCY" "A currency is not an ISO 4217 code of three letters.",
     BadId "BAD_ID" "An id is empty or longer than 512 bytes.",
     BadCloudEvent "BAD_CLOUDEVENT" "The CloudEvents envelope lacks an attribute or its data cannot be read.",
+    BadEnvelope "BAD_ENVELOPE" "The envelope (Debezium, Kafka Connect, Standard Webhooks, Confluent's framing) is broken, or is not the one that the source is pinned to.",
+    UnknownSchema "UNKNOWN_SCHEMA" "The schema registry has no schema of the record's id, or one that cannot be used.",
+    BadAvro "BAD_AVRO" "The bytes do not follow their Avro schema, or are larger or deeper than is read.",
     UnknownShape "UNKNOWN_SHAPE" "It has none of the shapes that the source's system is known to send.",
     Panicked "PANICKED" "Decoding or folding it broke an invariant of ours: please report it.",
 }

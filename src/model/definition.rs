@@ -5,16 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::calendar::Calendar;
-use super::event::Status;
 use super::money::Currency;
 use super::segment::Segment;
 use super::slice::Retention;
+pub use super::stage::{Stage, StageTable};
 use super::time::Span;
 use super::window::WindowKind;
 
 /// Version of the rules of the folds: raised when the same log would give other cells than before,
 /// so that two releases with different rules never feed one generation.
-const FOLDS: u32 = 1;
+const FOLDS: u32 = 2;
 
 /// Who gets the credit when the owner (or territory, channel, …) changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -26,32 +26,13 @@ pub enum Attribution {
     Current,
 }
 
-/// What a stage means. Won and lost come from here, or from an explicit `status`, never from the
-/// stage's name.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct StageTable {
-    /// `(system, pipeline, stage)` to outcome; an empty system or pipeline stands for any.
-    pub stages: BTreeMap<(String, String, String), Status>,
-}
-
-impl StageTable {
-    /// The outcome of a stage; the most exact entry wins. `None` where the table does not know it:
-    /// then the deal stays as it is, and the caller counts it.
-    pub fn status(&self, system: &str, pipeline: &str, stage: &str) -> Option<Status> {
-        if self.stages.is_empty() {
-            return None;
-        }
-        [(system, pipeline), (system, ""), ("", pipeline), ("", "")].iter().find_map(|(s, p)| {
-            self.stages.get(&((*s).to_owned(), (*p).to_owned(), stage.to_owned())).copied()
-        })
-    }
-}
-
 /// A rep, as the directory knows them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DirectoryEntry {
     /// Name to show; the id stays the label.
     pub name: Option<String>,
+    /// Ids that other systems know them by, by the name of the source or of its system.
+    pub ids: BTreeMap<String, String>,
     /// Dimension values that hold where an event states none: `team`, `territory`, …
     pub values: BTreeMap<String, String>,
 }
@@ -124,6 +105,15 @@ impl Definition {
         out
     }
 
+    /// All values known in advance of a dimension: by the directory, and of stages by their table.
+    pub fn known(&self, dimension: &str) -> BTreeSet<&str> {
+        let mut out = self.directory.known(dimension);
+        if dimension == "stage" {
+            out.extend(self.stages.shown().map(|(stage, ..)| stage));
+        }
+        out
+    }
+
     /// The segments of members known in advance: they get zero rows. A set of several dimensions
     /// has none, since its combinations are not known.
     pub fn known_segments(&self) -> Vec<Segment> {
@@ -132,12 +122,8 @@ impl Definition {
             match set.as_slice() {
                 [] => out.push(Segment::overall()),
                 [one] => {
-                    out.extend(
-                        self.directory
-                            .known(one)
-                            .into_iter()
-                            .map(|v| Segment::of([(one.as_str(), v)])),
-                    );
+                    let known = self.known(one).into_iter();
+                    out.extend(known.map(|v| Segment::of([(one.as_str(), v)])));
                 }
                 _ => {}
             }
@@ -160,7 +146,7 @@ impl Definition {
             self.segments,
             self.currency,
             // Without a table stages are not kept, so a first table cannot be applied to the past.
-            self.stages.stages.is_empty(),
+            self.stages.is_empty(),
         );
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
@@ -168,29 +154,9 @@ impl Definition {
     /// A stable hash of what decides whom an entity's contributions are credited to. Where it
     /// changed, cells are computed anew from the entities; no new generation is needed.
     pub fn reference_hash(&self) -> u64 {
-        let (stages, directory) = (&self.stages, &self.directory);
+        let (stages, directory) = (self.stages.meaning(), &self.directory);
         let rules = (self.attribution, self.settle);
-        let text = format!("v1 {stages:?} {directory:?} {rules:?}");
+        let text = format!("v2 {stages} {directory:?} {rules:?}");
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_most_exact_stage_wins() {
-        let key = |s: &str, p: &str, st: &str| (s.to_owned(), p.to_owned(), st.to_owned());
-        let table = StageTable {
-            stages: [
-                (key("", "", "closedwon"), Status::Won),
-                (key("hubspot", "renewals", "closedwon"), Status::Open),
-            ]
-            .into(),
-        };
-        assert_eq!(table.status("hubspot", "default", "closedwon"), Some(Status::Won));
-        assert_eq!(table.status("hubspot", "renewals", "closedwon"), Some(Status::Open));
-        assert_eq!(table.status("hubspot", "default", "Closed Won!"), None);
     }
 }

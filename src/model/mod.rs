@@ -15,6 +15,7 @@ pub mod row;
 pub mod segment;
 pub mod slice;
 pub mod source;
+pub mod stage;
 pub mod time;
 pub mod watermark;
 pub mod window;

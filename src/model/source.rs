@@ -8,11 +8,13 @@ use super::mapping::Mapping;
 use super::money::Currency;
 
 macro_rules! names {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident $text:literal $meaning:literal),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$attribute:meta])* $variant:ident $text:literal $meaning:literal),* $(,)?
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
-        pub enum $name { $(#[doc = $meaning] $variant),* }
+        pub enum $name { $(#[doc = $meaning] $(#[$attribute])* $variant),* }
 
         impl $name {
             /// All of them: name and meaning. The names are stable.
@@ -63,6 +65,23 @@ names! {
         FieldNotRead "field_not_read" "It changes only fields that are not read.",
         SaysNothingAlone "says_nothing_alone" "It has a meaning only beside a field that this event does not have.",
         Machine "machine" "A machine did it, such as a mail provider that opens all mail.",
+        RowGone "row_gone" "A change feed says that a row is gone: its deletion, or the empty record behind it.",
+        NotARow "not_a_row" "A change feed tells of itself: a transaction, a heartbeat, a table that was emptied.",
+    }
+}
+
+names! {
+    /// What is wrapped around the elements of a source. All but `Auto` pin it: nothing else is tried.
+    #[derive(Default)]
+    Wrapping {
+        #[default]
+        Auto "auto" "Whatever is recognized.",
+        Raw "raw" "Nothing: the record is the element.",
+        CloudEvents "cloudevents" "CloudEvents 1.0: structured, batch, or binary by headers.",
+        Debezium "debezium" "Change events of Debezium.",
+        Connect "connect" "Kafka Connect's JSON with schema: `schema` and `payload`.",
+        StandardWebhooks "standard_webhooks" "Standard Webhooks: an id in the headers.",
+        Confluent "confluent" "The wire format of Confluent's serializers, around Avro or JSON.",
     }
 }
 
@@ -73,6 +92,8 @@ pub struct Reading {
     pub tenant: Option<String>,
     /// Currency of amounts that come without one.
     pub currency: Option<Currency>,
+    /// What is wrapped around its elements.
+    pub wrapping: Wrapping,
     /// The source's own fields, by their names there. Each takes the place of what fills the same
     /// canonical field otherwise.
     pub fields: BTreeMap<String, FieldName<'static>>,
@@ -91,6 +112,9 @@ mod tests {
         }
         for (i, (reason, name, _)) in Unread::ALL.iter().enumerate() {
             assert_eq!((*reason as usize, Unread::parse(name)), (i, Some(*reason)));
+        }
+        for (i, (wrapping, name, _)) in Wrapping::ALL.iter().enumerate() {
+            assert_eq!((*wrapping as usize, Wrapping::parse(name)), (i, Some(*wrapping)));
         }
     }
 }

@@ -290,7 +290,10 @@ pub fn directory(settings: &WorldSettings) -> Directory {
             ("team".to_owned(), rep.team.clone()),
             ("territory".to_owned(), cast.territory(rep.territory).to_owned()),
         ]);
-        (rep.id.clone(), DirectoryEntry { name: Some(rep.name.clone()), values })
+        (
+            rep.id.clone(),
+            DirectoryEntry { name: Some(rep.name.clone()), values, ..DirectoryEntry::default() },
+        )
     });
     let channels: BTreeSet<String> = cast.channels.iter().map(|c| c.name.clone()).collect();
     let territories = cast.territories.iter().map(|t| t.name.clone()).collect();

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use tidemark::config::Config;
 use tidemark::http::metrics::{Caps, KpiSnapshot};
-use tidemark::http::{Board, Health, HttpState, MetricsPages, Mode, ServerInfo};
+use tidemark::http::{Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo};
 use tidemark::model::calendar::{Calendar, tzdb_version};
 use tidemark::model::kpi::{CATALOGUE, View};
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
@@ -89,6 +90,32 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
     }
 }
 
+/// A rep with a name, and stages with an order.
+fn members() -> Members {
+    let text = r#"
+segments.sets = ["rep", "stage"]
+[[directory.rep]]
+id = "r-001"
+name = "Ana Costa"
+[[directory.rep]]
+id = "r-idle"
+[[stages.stage]]
+stage = "6120"
+status = "open"
+order = 1
+label = "Qualified <b>"
+[[stages.stage]]
+stage = "5988"
+status = "open"
+order = 2
+[[stages.stage]]
+stage = "1"
+status = "lost"
+"#;
+    let config = Config::from_toml(text, "test", std::iter::empty());
+    Members::of(&config.unwrap_or_else(|e| panic!("{e}")).definition)
+}
+
 /// Everything a router needs, with these rows on the board and on the metrics page.
 pub fn state(rows: &[Row]) -> HttpState {
     let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), tzdb_version(), "EUR");
@@ -123,8 +150,10 @@ pub fn state(rows: &[Row]) -> HttpState {
             names(&["rep"]),
             names(&["territory"]),
             names(&["channel"]),
+            names(&["stage"]),
             names(&["territory", "channel"]),
         ],
+        members: members(),
     };
     HttpState { board, telemetry, pages, health, info: Arc::new(info) }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 use tidemark::ledger::{Applied, Verdict};
-use tidemark::model::definition::{Attribution, Definition, DirectoryEntry};
+use tidemark::model::definition::{Attribution, Definition, Stage};
 use tidemark::model::event::Status;
 use tidemark::model::time::{Day, Span, Timestamp};
 use tidemark::model::watermark::{Heartbeat, Lost};
@@ -241,15 +241,24 @@ fn set(job: &mut Definition, key: &str, value: &str) {
         "reps" => {
             for (rep, territory) in list().filter_map(|r| r.split_once(':')) {
                 let values = [("territory".to_owned(), territory.to_owned())].into();
-                let entry = DirectoryEntry { name: None, values };
-                job.directory.reps.insert(rep.to_owned(), entry);
+                job.directory.reps.entry(rep.to_owned()).or_default().values = values;
+            }
+        }
+        // `r-1:close/7`: the rep r-1 is 7 in close.
+        "ids" => {
+            for (rep, known) in list().filter_map(|r| r.split_once(':')) {
+                let (place, id) = known.split_once('/').expect("a system and an id");
+                let entry = job.directory.reps.entry(rep.to_owned()).or_default();
+                entry.ids.insert(place.to_owned(), id.to_owned());
             }
         }
         "stages" => {
+            // `closedwon:won`, or `renewals/closedwon:open` in one pipeline.
             for (stage, status) in list().filter_map(|s| s.split_once(':')) {
-                let place = (String::new(), String::new(), stage.to_owned());
+                let (pipeline, stage) = stage.split_once('/').unwrap_or(("", stage));
                 let status = Status::parse(status).expect("open, won or lost");
-                job.stages.stages.insert(place, status);
+                let place = (String::new(), pipeline.to_owned());
+                job.stages.insert(place, stage, Stage::of(status));
             }
         }
         _ => panic!("no such key of !job: {key}"),
@@ -294,6 +303,8 @@ fn say(event: &mut Value, fields: &mut Map<String, Value>, what: &[&str]) {
             "deleted" => event["op"] = json!("delete"),
             "restored" => event["op"] = json!("restore"),
             "gap" => event["kind"] = json!("gap"),
+            "from" => event["system"] = json!(words.next().expect("which system")),
+            "through" => event["source"] = json!(words.next().expect("which source")),
             "merged" => {
                 event["op"] = json!("merge");
                 event["merged_into"] = json!(words.next().expect("into which"));

@@ -7,10 +7,6 @@ use crate::intake::native::Context;
 use crate::model::deadletter::Reason;
 use crate::model::mapping::{Hop, Is, Mapping, Place, Places, Test};
 
-/// What stands in a row of a database where its change feed does not know the value, since it did
-/// not change (Debezium, of columns that PostgreSQL stores apart).
-const UNAVAILABLE: &str = "\"__debezium_unavailable_value\"";
-
 /// What is known of a place.
 #[derive(Default)]
 struct Cell<'x> {
@@ -59,7 +55,7 @@ impl<'x> Element<'x> {
         if let Some(found) = self.cells[place.0].found {
             return Ok(found);
         }
-        let found = self.find(place)?.filter(|json| json.raw() != UNAVAILABLE);
+        let found = self.find(place)?;
         self.cells[place.0].found = Some(found);
         Ok(found)
     }

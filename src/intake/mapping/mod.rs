@@ -14,7 +14,7 @@ use super::json::{Json, Object};
 use super::make::{Moment, Outline, missing};
 use super::native::{Context, Out};
 use crate::model::deadletter::{Code, Reason};
-use crate::model::event::{Flags, Op, Value};
+use crate::model::event::{FieldName, Flags, Op, Value};
 use crate::model::mapping::{Gives, Nulls, OpOf, Place, Recipe, Rule};
 use crate::model::source::Unread;
 use element::Element;
@@ -248,15 +248,31 @@ impl<'x> Element<'x> {
             if moment.is_some() {
                 parts.add(Some(&format!("{:?}", outline.order)));
             }
-            for (name, text) in outline.texts() {
-                parts.add(Some(&name));
-                parts.add(text.as_deref());
+            for (name, value) in outline.stated() {
+                match name {
+                    FieldName::Known(field) => parts.add(Some(field.as_str())),
+                    FieldName::Custom(name) => parts.add(Some(&format!("x.{name}"))),
+                }
+                parts.add(shown(value).as_deref());
             }
         } else if !is_any {
             return Err(missing("each part of id"));
         }
         Ok(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&parts.0)))
     }
+}
+
+/// A value as text; none where the field was cleared.
+fn shown<'v>(value: &'v Value<'_>) -> Option<Cow<'v, str>> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Text(text) => Cow::Borrowed(text),
+        Value::Status(status) => Cow::Borrowed(status.as_str()),
+        Value::Money(money) => Cow::Owned(format!("{} {}", money.amount, money.currency)),
+        Value::Number(number) => Cow::Owned(number.to_string()),
+        Value::Time(at) => Cow::Owned(at.0.to_string()),
+        Value::Bool(yes) => Cow::Borrowed(if *yes { "true" } else { "false" }),
+    })
 }
 
 /// Texts with their lengths, so that no two lists of them are the same bytes.
@@ -280,6 +296,3 @@ impl Parts {
 fn of(what: &str, reason: Reason) -> Reason {
     Reason::new(reason.code, format!("{what}: {}", reason.message))
 }
-
-#[cfg(test)]
-mod tests;

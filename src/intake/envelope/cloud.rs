@@ -7,8 +7,11 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::canonical::Envelope;
-use super::draft::{Draft, Text};
+use super::debezium::Attributes;
+use super::{Layer, Lent, Of, quoted, unquoted};
+use crate::intake::canonical::Envelope;
+use crate::intake::draft::{Draft, Text};
+use crate::intake::json::{Json, Object};
 use crate::model::deadletter::{Code, Reason};
 use crate::model::record::{Header, Record};
 
@@ -62,6 +65,38 @@ pub fn of_headers(record: &Record, index: Option<u32>) -> Envelope<'_> {
     }
 }
 
+/// Takes a structured envelope off, around whatever it holds: for sources that are not canonical,
+/// and for what bridges wrap. It need not name itself, since its id is lent to canonical events only.
+pub fn peel<'t>(object: &Object<'t>) -> Result<Layer<'t>, Reason> {
+    let bad = |why: &str| Reason::new(Code::BadCloudEvent, why);
+    let id = object.text("id").zip(object.text("source"));
+    let time = object.text("time").map(Cow::into_owned);
+    let lent = Lent { id: id.map(|(id, source)| joined(&source, &id, None)), time };
+    let text = match (object.find("data"), object.text("data_base64")) {
+        (Some(data), _) => unquoted("data", data)?,
+        (None, Some(text)) => {
+            let bytes = base64(&text).ok_or_else(|| bad("data_base64 is not base64"))?;
+            let text =
+                String::from_utf8(bytes).map_err(|_| bad("data_base64 is not text in UTF-8"))?;
+            let json = Json::parse(&text).map_err(|_| bad("data_base64 is not JSON"))?;
+            Cow::Owned(json.raw().to_owned())
+        }
+        (None, None) => return Err(bad("data is absent")),
+    };
+    Ok(Layer { text, of: Of::Cloud(lent, Attributes::of(object)) })
+}
+
+/// The envelope around one element, of this id (`source#id`) and time.
+pub fn around(id: Option<&str>, time: Option<&str>, element: &str) -> String {
+    let (source, id) = id.and_then(|id| id.split_once('#')).unwrap_or(("", ""));
+    let time = time.map_or(String::new(), |time| format!(",\"time\":{}", quoted(time)));
+    format!(
+        "{{\"specversion\":\"1.0\",\"type\":\"tidemark.event\",\"source\":{},\"id\":{}{time},\"data\":{element}}}",
+        quoted(source),
+        quoted(id),
+    )
+}
+
 /// An event is named by source and id together, and by its place where several share an envelope.
 fn joined(source: &str, id: &str, index: Option<u32>) -> String {
     match index {
@@ -78,14 +113,8 @@ impl<'a> Envelope<'a> {
 
     /// The envelope around one event: structured, and of the same id and time.
     pub fn around(&self, event: &RawValue) -> String {
-        let (source, id) = self.id.as_deref().and_then(|id| id.split_once('#')).unwrap_or_default();
-        let text = |text: &str| serde_json::to_string(text).expect("a string serializes");
-        let time = self.time.map_or(String::new(), |time| format!(",\"time\":{time}"));
-        format!(
-            "{{\"specversion\":\"1.0\",\"type\":\"tidemark.event\",\"source\":{},\"id\":{}{time},\"data\":{event}}}",
-            text(source),
-            text(id),
-        )
+        let time = self.time.map(|time| time.get().trim_matches('"'));
+        around(self.id.as_deref(), time, event.get())
     }
 
     /// The envelope as headers of binary mode, for data that is decoded into a record of its own.
@@ -103,7 +132,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// Standard base64, with or without padding.
-fn base64(text: &str) -> Option<Vec<u8>> {
+pub fn base64(text: &str) -> Option<Vec<u8>> {
     use base64::Engine as _;
     use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
     let lenient =
