@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::Value;
+use tidemark::config::{PACKS, load_mapping};
 use tidemark::intake::{Decoder, Limits};
 use tidemark::model::calendar::Calendar;
 use tidemark::model::money::Currency;
@@ -48,8 +50,15 @@ fn record(text: &str) -> Record {
     }
 }
 
-fn records(system: System) -> Vec<Record> {
-    let dir = format!("{}/tests/fixtures/{}", env!("CARGO_MANIFEST_DIR"), system.as_str());
+/// A source that a shipped mapping reads.
+fn mapped(pack: &str) -> Decoder {
+    let mut decoder = decoder(System::Canonical);
+    decoder.reading.mapping = Some(Arc::new(load_mapping(pack).unwrap()));
+    decoder
+}
+
+fn records(name: &str) -> Vec<Record> {
+    let dir = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
     let Ok(files) = std::fs::read_dir(Path::new(&dir)) else { return Vec::new() };
     let mut files: Vec<_> = files.map(|f| f.unwrap().path()).collect();
     files.retain(|f| f.extension().is_some_and(|e| e == "json"));
@@ -59,8 +68,11 @@ fn records(system: System) -> Vec<Record> {
 
 fn decode(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode");
-    for (system, name, _) in System::ALL {
-        let (records, decoder) = (records(*system), decoder(*system));
+    let natives = System::ALL.iter().map(|(s, n, _)| ((*n).to_owned(), records(n), decoder(*s)));
+    let mapped = PACKS.iter().map(|(pack, _)| {
+        (format!("mapping {pack}"), records(&format!("mappings/{pack}")), mapped(pack))
+    });
+    for (name, records, decoder) in natives.chain(mapped) {
         let events: usize = records.iter().map(|r| decoder.take(r, None).events.len()).sum();
         if events == 0 {
             continue;
@@ -68,7 +80,7 @@ fn decode(c: &mut Criterion) {
         let bytes: usize = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len)).sum();
         println!("{name}: {events} events of {} bytes each", bytes / events);
         group.throughput(Throughput::Elements(events as u64));
-        group.bench_function(*name, |b| {
+        group.bench_function(&name, |b| {
             b.iter(|| {
                 for record in &records {
                     black_box(decoder.take(black_box(record), None));

@@ -2,12 +2,16 @@
 //! in the shapes that the vendors document; the events they give are in
 //! `tests/snapshots/sources__*.snap`, and every one of them is to be read by a person.
 
+#[path = "sources/arbitrary.rs"]
+mod arbitrary;
 #[path = "sources/command.rs"]
 mod command;
 #[path = "sources/edges.rs"]
 mod edges;
 #[path = "sources/envelopes.rs"]
 mod envelopes;
+#[path = "sources/language.rs"]
+mod language;
 #[path = "sources/life.rs"]
 mod life;
 #[path = "sources/mappings.rs"]

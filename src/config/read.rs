@@ -239,7 +239,8 @@ impl Walk<'_> {
                     }
                 }
                 Err(mut problem) => {
-                    if shape.others.is_some() && matches!(value.get_ref(), DeValue::Table(_)) {
+                    let is_table = matches!(value.get_ref(), DeValue::Table(_));
+                    if shape.others.is_some() && is_table && in_mapping(path).is_none() {
                         problem.mend =
                             format!("write a name with dots in quotes: \"{}.…\" = …", clip(name));
                     }
@@ -330,8 +331,20 @@ fn plain(value: &DeValue<'_>) -> ValueKind {
     }
 }
 
+/// The path of a key inside a mapping, as the file of the mapping has it.
+fn in_mapping(path: &str) -> Option<&str> {
+    match path.split_once("mapping") {
+        Some(("", rest)) => rest.strip_prefix('.').or(Some(rest)),
+        Some((source, rest)) if source.starts_with("sources[") => {
+            rest.strip_prefix('.').or(Some(rest))
+        }
+        _ => None,
+    }
+}
+
 fn wrong_container(path: &str, shape: &Shape, value: &DeValue<'_>) -> Problem {
     let found = raw(value);
+    let path = in_mapping(path).unwrap_or(path);
     match (shape, value) {
         (Shape::List(Shape::Table(_)), DeValue::Table(_)) => Problem::expected(
             "an array of tables",
@@ -385,7 +398,7 @@ fn unknown(path: &str, name: &str, keys: &[Key], value: &DeValue<'_>) -> Problem
     };
     let mend = if let Some(near) = nearest(name, keys.iter().map(|k| k.name)) {
         format!("did you mean \"{near}\"?")
-    } else if let Some(section) = owner(name).filter(|_| !path.contains("mapping")) {
+    } else if let Some(section) = owner(name).filter(|_| in_mapping(path).is_none()) {
         format!("\"{shown}\" is a key of [{section}]")
     } else {
         format!("the keys here are {}", listed(keys.iter().map(|k| k.name)))

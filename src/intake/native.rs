@@ -261,7 +261,10 @@ fn form(decoder: &Decoder, mapping: Option<&Mapping>, body: &str) -> Option<Stri
         return None;
     }
     match mapping {
-        Some(mapping) => (mapping.body == Body::Form).then(|| super::mapping::json_of_form(body)),
+        Some(mapping) => {
+            let is_form = mapping.body == Body::Form && body.contains('=');
+            is_form.then(|| super::mapping::json_of_form(body))
+        }
         // The one native system that posts forms.
         None => (decoder.system == System::Twilio).then(|| super::twilio::json_of_form(body)),
     }

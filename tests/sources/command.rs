@@ -70,7 +70,7 @@ fn lines_are_bodies_and_requests_have_headers() {
 fn who_does_not_say_whose_files_they_are_is_asked() {
     let (code, _, told) = said(&decode(&["close/opportunities.json"], ""));
     assert_eq!(code, Some(2));
-    assert!(told.contains("--source NAME, or --system SYSTEM"), "{told}");
+    assert!(told.contains("--source NAME, --system SYSTEM, or --mapping MAPPING"), "{told}");
     let (code, _, told) = said(&decode(&["--system", "siebel", "close/opportunities.json"], ""));
     assert_eq!(code, Some(2));
     assert!(told.contains("is none of canonical, hubspot, "), "{told}");

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use serde_json::{Value, json};
+use tidemark::intake::encode_event;
 use tidemark::model::source::System;
 
-use crate::{decoder, files, natives, now, record};
+use crate::{decoder, files, mappings, natives, now, record};
 
 /// Real payloads that are no delivery of the system, each with what it is.
 const NO_DELIVERIES: &[(&str, &str)] = &[
@@ -49,6 +51,63 @@ fn directories(system: System) -> &'static [&'static str] {
         System::Twilio => &["twilio"],
         // Nothing of these lies there that was really delivered.
         System::SendGrid | System::CustomerIo | System::Aircall => &[],
+    }
+}
+
+/// Where the payloads of a shipped mapping lie, and what the first event of the first one is.
+const MAPPED: &[(&str, &str, &str)] = &[
+    (
+        "copper",
+        "copper",
+        r#"{"entity":{"type":"deal","id":"123456"},"op":"update","set":{"amount":{"value":"50000","currency":"EUR"},"status":"won"}}"#,
+    ),
+    (
+        "zoho",
+        "zoho_crm",
+        r#"{"entity":{"type":"deal","id":"554023000000527002"},"op":"update","set":{"stage":"Closed Won"}}"#,
+    ),
+    (
+        "dynamics",
+        "dynamics365",
+        r#"{"entity":{"type":"deal","id":"o0"},"op":"update","set":{"amount":{"value":"50000","currency":"EUR"},"stage":"4-Close"}}"#,
+    ),
+    (
+        "twenty",
+        "twenty",
+        r#"{"entity":{"type":"deal","id":"o1"},"op":"update","set":{"amount":{"value":"50000","currency":"EUR"},"expected_close":"2026-03-30T22:00:00Z","name":"Acme","owner":"u1","stage":"CUSTOMER"}}"#,
+    ),
+    (
+        "odoo",
+        "odoo",
+        r#"{"entity":{"type":"deal","id":"42"},"op":"update","set":{"amount":{"value":"50000","currency":"EUR"},"name":"Acme","owner":"7","probability":1,"stage":"4","status":"won"}}"#,
+    ),
+    (
+        "google_lead_form",
+        "google_ads",
+        r#"{"entity":{"type":"lead","id":"TeSter-123"},"op":"create","set":{"campaign":"123456789","channel":"google_ads","x.ad_group":"20000000000","x.form":"40000000000"}}"#,
+    ),
+];
+
+#[test]
+fn what_lies_there_of_a_shipped_mapping_is_read_whole() {
+    let Some(payloads) = payloads() else { return };
+    for (pack, dir, expected) in MAPPED {
+        let all = files(&payloads.join(dir));
+        assert!(!all.is_empty(), "no payload of {pack}");
+        for file in &all {
+            let text = std::fs::read_to_string(file).unwrap();
+            let mut record = record(&text.replace("\"is_test\": true", "\"is_test\": false"));
+            record.timestamp_ms = Some(1_772_442_000_000);
+            let taken = mappings::mapped(pack).take(&record, now());
+            assert_eq!(taken.dead_letters, [], "{}", file.display());
+            assert!(taken.events.len() + taken.ignored.len() > 0, "{}", file.display());
+            if file == &all[0] {
+                let event: Value = serde_json::from_slice(&encode_event(&taken.events[0])).unwrap();
+                let told =
+                    json!({"entity": event["entity"], "op": event["op"], "set": event["set"]});
+                assert_eq!(told, serde_json::from_str::<Value>(expected).unwrap(), "{pack}");
+            }
+        }
     }
 }
 

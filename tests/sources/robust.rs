@@ -1,19 +1,25 @@
 //! Whatever happens to a record on its way, it ends as events, ignored, test data or dead letters.
 
-use std::sync::LazyLock;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
-use tidemark::intake::{Stored, encode_event, read_stored};
+use tidemark::intake::{Decoder, Stored, encode_event, read_stored};
 use tidemark::model::record::Record;
-use tidemark::model::source::System;
 
-use crate::{decoder, fixtures, natives, now, record};
+use crate::{decoder, fixtures, mappings, natives, now, record};
 
-/// All fixtures of all systems.
-static ALL: LazyLock<Vec<(System, Record)>> = LazyLock::new(|| {
-    let of = |system| fixtures(system).into_iter().map(move |file| (system, file));
-    let read = |(system, file)| (system, record(&std::fs::read_to_string(file).unwrap()));
-    natives().flat_map(of).map(read).collect()
+/// All fixtures of all systems and of all shipped mappings, with what reads them.
+static ALL: LazyLock<Vec<(Arc<Decoder>, Record)>> = LazyLock::new(|| {
+    let natives = natives().map(|system| (decoder(system), fixtures(system)));
+    let mapped = mappings::packs().map(|pack| (mappings::mapped(pack), mappings::fixtures(pack)));
+    let read = |(decoder, files): (Decoder, Vec<PathBuf>)| {
+        let decoder = Arc::new(decoder);
+        let text = |file: PathBuf| std::fs::read_to_string(file).unwrap();
+        let both = files.into_iter().map(move |file| (decoder.clone(), record(&text(file))));
+        both.collect::<Vec<_>>()
+    };
+    natives.chain(mapped).flat_map(read).collect()
 });
 
 /// Values that come where others were expected.
@@ -33,8 +39,7 @@ const VALUES: [&str; 12] = [
 ];
 
 /// Takes the record; every event must be one that the events topic gives back as it is.
-fn take(system: System, record: &Record) -> usize {
-    let decoder = decoder(system);
+pub fn take(decoder: &Decoder, record: &Record) -> usize {
     let taken = decoder.take(record, now());
     for event in &taken.events {
         let stored = Record { value: Some(encode_event(event)), key: None, ..record.clone() };
@@ -65,20 +70,20 @@ fn values(text: &str) -> Vec<(usize, usize)> {
 
 #[test]
 fn a_fixture_as_it_is_can_be_stored_and_read_back() {
-    for (system, record) in ALL.iter() {
-        assert!(take(*system, record) > 0);
+    for (decoder, record) in ALL.iter() {
+        assert!(take(decoder, record) > 0);
     }
 }
 
 #[test]
 fn any_value_may_be_any_other() {
-    for (system, whole) in ALL.iter() {
+    for (decoder, whole) in ALL.iter() {
         let text = std::str::from_utf8(whole.value.as_deref().unwrap()).unwrap();
         for (i, (from, to)) in values(text).into_iter().enumerate() {
             // Two of twelve a place, another two at the next: each value meets each field somewhere.
             for value in [VALUES[i % VALUES.len()], VALUES[(i * 5 + 3) % VALUES.len()]] {
                 let text = format!("{}{value}{}", &text[..from], &text[to..]);
-                take(*system, &Record { value: Some(text.into_bytes()), ..whole.clone() });
+                take(decoder, &Record { value: Some(text.into_bytes()), ..whole.clone() });
             }
         }
     }
@@ -86,30 +91,32 @@ fn any_value_may_be_any_other() {
 
 #[test]
 fn headers_may_be_missing() {
-    for (system, whole) in ALL.iter() {
-        assert!(take(*system, &Record { headers: Vec::new(), ..whole.clone() }) > 0);
+    for (decoder, whole) in ALL.iter() {
+        assert!(take(decoder, &Record { headers: Vec::new(), ..whole.clone() }) > 0);
     }
 }
 
 proptest! {
     #[test]
     fn a_cut_record_is_a_dead_letter(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>()) {
-        let (system, whole) = which.get(&ALL);
+        let (decoder, whole) = which.get(&ALL);
         let bytes = whole.value.as_deref().unwrap().trim_ascii();
+        // Of a form nobody knows that it goes on.
+        prop_assume!(bytes.starts_with(b"{") || bytes.starts_with(b"["));
         let cut = bytes[..at.index(bytes.len() - 1) + 1].to_vec();
         if cut.len() < bytes.len() {
             let record = Record { value: Some(cut), ..whole.clone() };
-            let taken = decoder(*system).take(&record, now());
+            let taken = decoder.take(&record, now());
             prop_assert_eq!((taken.events.len(), taken.dead_letters.len()), (0, 1));
         }
     }
 
     #[test]
     fn changed_bytes_never_panic(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte: u8) {
-        let (system, whole) = which.get(&ALL);
+        let (decoder, whole) = which.get(&ALL);
         let mut bytes = whole.value.clone().unwrap();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        take(*system, &Record { value: Some(bytes), ..whole.clone() });
+        take(decoder, &Record { value: Some(bytes), ..whole.clone() });
     }
 }

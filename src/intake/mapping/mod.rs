@@ -164,7 +164,7 @@ impl<'x> Element<'x> {
     fn moment(&mut self, rule: &'x Recipe) -> Result<(Moment, bool), Reason> {
         if let Some(expr) = &rule.time {
             return match self.expr(expr).map_err(|r| of("time", r))? {
-                Got::Time(moment) => Ok((moment, true)),
+                Got::Time(moment) => Ok((moment, self.context.came_at() != Some(moment))),
                 _ => Err(missing("time")),
             };
         }
@@ -245,15 +245,17 @@ impl<'x> Element<'x> {
         if rule.name.is_empty() {
             parts.add(Some(op.as_str()));
             parts.add(moment.map(|moment| moment.at.0.to_string()).as_deref());
-            if moment.is_some() {
-                parts.add(Some(&format!("{:?}", outline.order)));
+            if let Some(order) = self.context.change.and_then(|change| change.order) {
+                parts.add(Some(&format!("{order:?}")));
             }
+            // Another delivery comes at another time.
+            let came = self.context.came_at().map(|came| Value::Time(came.at));
             for (name, value) in outline.stated() {
                 match name {
                     FieldName::Known(field) => parts.add(Some(field.as_str())),
                     FieldName::Custom(name) => parts.add(Some(&format!("x.{name}"))),
                 }
-                parts.add(shown(value).as_deref());
+                parts.add(shown(value).filter(|_| came.as_ref() != Some(value)).as_deref());
             }
         } else if !is_any {
             return Err(missing("each part of id"));

@@ -128,7 +128,7 @@ impl<'x> Element<'x> {
                 Some(text) => Ok(text.map_or(Got::Absent, Got::made)),
                 None => Ok(Got::of(self.get(*place)?)),
             },
-            Input::Const(text) => Ok(Got::Text(Cow::Borrowed(text))),
+            Input::Const(text) => Ok(Got::made(text.as_str())),
             Input::Coalesce(all) => {
                 let mut is_null = false;
                 for expr in all {

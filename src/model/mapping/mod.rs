@@ -1,6 +1,7 @@
 //! A mapping as a program: how the records of a source become events where no decoder knows the
 //! source. The configuration compiles it once; nothing of it is parsed for a record. It has no
-//! loops but over arrays of the record itself, and nothing in it calls itself, so it always ends.
+//! loops but over arrays of the record itself, and nests no deeper than it is written, so it always
+//! ends.
 //!
 //! Example: in the shipped mapping of Copper the path `updated_attributes.status[1]` is the new
 //! value of a pair, and `@` one of the `ids` that the rule makes an event each of.
