@@ -128,7 +128,7 @@ fn one_file(
     let now = Timestamp::from_millis(crate::clock::wall_ms());
     for (line, body) in bodies(&bytes) {
         let place = if line == 0 { shown.clone() } else { format!("{shown}:{line}") };
-        let record = request(&shown, line, body);
+        let record = request(&shown, line, body, now);
         let taken = decoder.take(&record, Some(now));
         for event in &taken.events {
             out.write_all(&encode_event(event))
@@ -175,17 +175,20 @@ fn bodies(bytes: &[u8]) -> Vec<(u64, &[u8])> {
     if lines.iter().any(parses) { lines } else { vec![(0, bytes)] }
 }
 
-/// The record that a body, or a captured request with headers, would have arrived as.
-fn request(topic: &str, line: u64, body: &[u8]) -> Record {
+/// The record that a body, or a captured request with headers, would have arrived as: now, unless
+/// it says when.
+fn request(topic: &str, line: u64, body: &[u8], now: Timestamp) -> Record {
     #[derive(serde::Deserialize)]
     struct Captured<'a> {
         headers: std::collections::BTreeMap<String, serde_json::Value>,
+        #[serde(default)]
+        timestamp: Option<i64>,
         #[serde(borrow)]
         body: &'a RawValue,
     }
     let captured = serde_json::from_slice::<Captured<'_>>(body).ok();
     let (headers, value) = match &captured {
-        Some(Captured { headers, body }) => (
+        Some(Captured { headers, body, .. }) => (
             headers
                 .iter()
                 .filter_map(|(n, v)| Some(Header::new(format!("http.{n}"), v.as_str()?)))
@@ -198,7 +201,7 @@ fn request(topic: &str, line: u64, body: &[u8]) -> Record {
         topic: Arc::from(topic),
         partition: Partition(0),
         offset: Offset(line),
-        timestamp_ms: None,
+        timestamp_ms: captured.as_ref().and_then(|c| c.timestamp).or(Some(now.millis())),
         key: None,
         value: Some(value.to_vec()),
         headers,

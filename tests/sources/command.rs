@@ -100,3 +100,53 @@ fn a_source_of_the_configuration_brings_its_settings() {
     assert_eq!(code, Some(2));
     assert!(told.contains("there is no source \"erp\"; the configuration has \"crm\""), "{told}");
 }
+
+#[test]
+fn a_mapping_needs_no_configuration_and_its_faults_are_told() {
+    let file = "mappings/copper/notifications.json";
+    let (code, events, told) = said(&decode(&["--mapping", "copper", file], ""));
+    assert_eq!((code, events), (Some(1), 9), "{told}");
+    for line in [
+        "mappings/copper/notifications.json, element 9: ignored: entity_not_read: type = company",
+        "mappings/copper/notifications.json, element 5: dead letter: UNKNOWN_VALUE: status: \"Parked\" is not in the map",
+    ] {
+        assert!(told.lines().any(|l| l == line), "{line}\n{told}");
+    }
+    // A lead that has no time came when its record did: now.
+    let lead = r#"{"lead_id":"1","campaign_id":2}"#;
+    let (code, events, told) = said(&decode(&["--mapping", "google_lead_form", "-"], lead));
+    assert_eq!((code, events), (Some(0), 1), "{told}");
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("own.toml");
+    std::fs::write(&own, "[[map]]\nentity = { type = \"deel\", id = \"id\" }\n").unwrap();
+    let (code, _, told) = said(&decode(&["--mapping", own.to_str().unwrap(), "-"], "{}"));
+    assert_eq!(code, Some(2));
+    assert!(told.contains("own.toml:2:19") && told.contains("did you mean \"deal\"?"), "{told}");
+    let (code, _, told) = said(&decode(&["--mapping", "none.toml", "-"], "{}"));
+    assert_eq!(code, Some(2));
+    assert!(told.contains("none.toml"), "{told}");
+}
+
+/// Numbers from a file of what a mapped system sends.
+#[test]
+fn a_replay_reads_a_mapped_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(
+        path("t.toml"),
+        "[[sources]]\nname = \"crm\"\nmapping = \"odoo\"\ntopics = [\"raw\"]\ncurrency = \"USD\"\n",
+    )
+    .unwrap();
+    let won = r#"{"_id":42,"_model":"crm.lead","type":"opportunity","expected_revenue":51000.0,"probability":100.0,"active":true,"create_date":"2026-03-02 08:00:00","write_date":"2026-03-04 10:00:00"}"#;
+    std::fs::write(path("in.jsonl"), won).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tidemark"))
+        .args(["replay", "--config", &path("t.toml"), "--source", "crm"])
+        .args(["--input", &path("in.jsonl"), "--output", "-"])
+        .output()
+        .unwrap();
+    let (rows, told) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(told.starts_with("1 records, 1 events"), "{told}");
+    let month = rows.lines().find(|row| row.contains("\"month\"") && row.contains("51000"));
+    assert!(month.is_some_and(|row| row.contains("\"deals_won\"")), "{rows}");
+}

@@ -164,7 +164,7 @@ impl<'x> Element<'x> {
     fn moment(&mut self, rule: &'x Recipe) -> Result<(Moment, bool), Reason> {
         if let Some(expr) = &rule.time {
             return match self.expr(expr).map_err(|r| of("time", r))? {
-                Got::Time(moment) => Ok((moment, self.context.came_at() != Some(moment))),
+                Got::Time(moment) => Ok((moment, !expr.asks_arrival())),
                 _ => Err(missing("time")),
             };
         }
@@ -249,13 +249,15 @@ impl<'x> Element<'x> {
                 parts.add(Some(&format!("{order:?}")));
             }
             // Another delivery comes at another time.
-            let came = self.context.came_at().map(|came| Value::Time(came.at));
+            let arrives = |name: &FieldName<'_>| {
+                rule.set.iter().any(|s| s.field == *name && s.value.asks_arrival())
+            };
             for (name, value) in outline.stated() {
                 match name {
                     FieldName::Known(field) => parts.add(Some(field.as_str())),
                     FieldName::Custom(name) => parts.add(Some(&format!("x.{name}"))),
                 }
-                parts.add(shown(value).filter(|_| came.as_ref() != Some(value)).as_deref());
+                parts.add(shown(value).filter(|_| !arrives(name)).as_deref());
             }
         } else if !is_any {
             return Err(missing("each part of id"));

@@ -146,6 +146,19 @@ pub struct Expr {
     pub read: Read,
 }
 
+impl Expr {
+    /// Whether the arrival of the record is part of it, which is another one at each delivery.
+    pub fn asks_arrival(&self) -> bool {
+        let within = match &self.from {
+            Input::Received => true,
+            Input::Coalesce(all) | Input::Concat(all, _) => all.iter().any(Expr::asks_arrival),
+            Input::Expr(inner) => inner.asks_arrival(),
+            Input::Place(_) | Input::Const(_) | Input::Header(_) | Input::Key => false,
+        };
+        within || matches!(&self.read, Read::Money(_, Some(code)) if code.asks_arrival())
+    }
+}
+
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
