@@ -117,9 +117,8 @@ impl<'x> Element<'x> {
         };
         let (moment, dated) = self.moment(rule)?;
         let id = self.word(&rule.id, "entity.id")?;
-        let id = id.ok_or_else(|| {
-            Reason::new(Code::MissingEntity, "entity.id is absent or empty".to_owned())
-        })?;
+        let id =
+            id.ok_or_else(|| Reason::new(Code::MissingEntity, "entity.id is absent or empty"))?;
         let mut outline = Outline::new(rule.entity, &*id, op, moment);
         outline.order = self.order(rule, moment)?;
         outline.flags = flags;
