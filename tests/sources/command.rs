@@ -119,10 +119,10 @@ fn a_mapping_needs_no_configuration_and_its_faults_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let own = dir.path().join("own.toml");
     std::fs::write(&own, "[[map]]\nentity = { type = \"deel\", id = \"id\" }\n").unwrap();
-    let (code, _, told) = said(&decode(&["--mapping", own.to_str().unwrap(), "-"], "{}"));
+    let (code, _, told) = said(&decode(&["--mapping", own.to_str().unwrap(), "-"], ""));
     assert_eq!(code, Some(2));
     assert!(told.contains("own.toml:2:19") && told.contains("did you mean \"deal\"?"), "{told}");
-    let (code, _, told) = said(&decode(&["--mapping", "none.toml", "-"], "{}"));
+    let (code, _, told) = said(&decode(&["--mapping", "none.toml", "-"], ""));
     assert_eq!(code, Some(2));
     assert!(told.contains("none.toml"), "{told}");
 }
