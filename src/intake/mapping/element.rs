@@ -5,19 +5,24 @@ use std::borrow::Cow;
 use crate::intake::json::{Json, Object};
 use crate::intake::native::Context;
 use crate::model::deadletter::Reason;
-use crate::model::mapping::{Hop, Is, Mapping, Place, Places, Test};
+use crate::model::mapping::{Hop, Is, Mapping, Node, Place, Places, Test};
 
-/// What is known of a place.
+/// What is known of a place. Small, since a mapping has many and an element needs few.
 #[derive(Default)]
 struct Cell<'x> {
     /// Its value, once it was looked up.
     found: Option<Option<Json<'x>>>,
-    /// Its value as an object, once it was asked for a name.
-    object: Option<Option<Object<'x>>>,
-    /// Its value as an array, once it was asked for an index.
-    list: Option<Vec<Json<'x>>>,
-    /// The objects of its array by their text of one name.
-    keyed: Option<Vec<(Cow<'x, str>, Json<'x>)>>,
+    /// What is in its value, once something of that was asked for.
+    inside: Option<Box<Inside<'x>>>,
+}
+
+/// What is in a value.
+enum Inside<'x> {
+    Object(Object<'x>),
+    List(Vec<Json<'x>>),
+    /// The objects of an array by their text of one name.
+    Keyed(Vec<(Cow<'x, str>, Json<'x>)>),
+    Nothing,
 }
 
 /// An element under a mapping.
@@ -91,23 +96,30 @@ impl<'x> Element<'x> {
         if self.places.0[parent.0].hop == Hop::Element {
             return Ok(self.object.find(name));
         }
-        if self.cells[parent.0].object.is_none() {
-            let object = self.get(parent)?.and_then(Json::object);
-            self.cells[parent.0].object = Some(object);
+        match self.inside(parent)? {
+            Inside::Object(object) => Ok(object.find(name)),
+            _ => Ok(None),
         }
-        let object = self.cells[parent.0].object.as_ref().and_then(Option::as_ref);
-        Ok(object.and_then(|object| object.find(name)))
+    }
+
+    /// What is in the value at a place, read once.
+    fn inside(&mut self, place: Place) -> Result<&Inside<'x>, Reason> {
+        if self.cells[place.0].inside.is_none() {
+            let inside = match self.get(place)? {
+                Some(json) if json.raw().starts_with('[') => Inside::List(self.context.list(json)?),
+                Some(json) => json.object().map_or(Inside::Nothing, Inside::Object),
+                None => Inside::Nothing,
+            };
+            self.cells[place.0].inside = Some(Box::new(inside));
+        }
+        Ok(self.cells[place.0].inside.as_deref().unwrap_or(&Inside::Nothing))
     }
 
     fn list(&mut self, place: Place) -> Result<&[Json<'x>], Reason> {
-        if self.cells[place.0].list.is_none() {
-            let list = match self.get(place)? {
-                Some(json) => self.context.list(json)?,
-                None => Vec::new(),
-            };
-            self.cells[place.0].list = Some(list);
+        match self.inside(place)? {
+            Inside::List(list) => Ok(list),
+            _ => Ok(&[]),
         }
-        Ok(self.cells[place.0].list.as_deref().unwrap_or_default())
     }
 
     fn at(&mut self, parent: Place, at: i64) -> Result<Option<Json<'x>>, Reason> {
@@ -118,14 +130,18 @@ impl<'x> Element<'x> {
 
     /// Of several objects with the same text the first one.
     fn keyed(&mut self, by: Place, text: &str) -> Result<Option<Json<'x>>, Reason> {
-        if self.cells[by.0].keyed.is_none() {
-            let Hop::By(key) = &self.places.0[by.0].hop else { return Ok(None) };
+        if self.cells[by.0].inside.is_none() {
+            let Node { hop: Hop::By(key), parent: Some(parent), .. } = &self.places.0[by.0] else {
+                return Ok(None);
+            };
             let text = |json: &Json<'x>| json.object()?.get(key).text();
-            let all = self.list(by)?.iter().filter_map(|json| Some((text(json)?, *json)));
-            let keyed = all.collect();
-            self.cells[by.0].keyed = Some(keyed);
+            let all = self.list(*parent)?.iter().filter_map(|json| Some((text(json)?, *json)));
+            let keyed = Inside::Keyed(all.collect());
+            self.cells[by.0].inside = Some(Box::new(keyed));
         }
-        let keyed = self.cells[by.0].keyed.as_deref().unwrap_or_default();
+        let Some(Inside::Keyed(keyed)) = self.cells[by.0].inside.as_deref() else {
+            return Ok(None);
+        };
         Ok(keyed.iter().find(|(key, _)| key == text).map(|(_, json)| *json))
     }
 
