@@ -61,9 +61,9 @@ impl Slot {
     /// When it was closed.
     pub const CLOSED_AT: Slot = Slot(6);
     /// Owner, whether or not it is a dimension: the directory is asked by it.
-    pub const OWNER: Slot = Slot(7);
+    pub const OWNER: Slot = Slot(8);
     /// First dimension.
-    pub const DIMENSIONS: u8 = 8;
+    pub const DIMENSIONS: u8 = 9;
 }
 
 /// A value as the ledger keeps it.

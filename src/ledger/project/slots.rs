@@ -77,3 +77,24 @@ pub fn day_of_id(id: &str, calendar: &Calendar) -> Option<Timestamp> {
     let day = Day::parse(id.rsplit('/').next()?)?;
     Some(calendar.start_of(day)).filter(|at| at.in_range())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::EntityKind;
+
+    #[test]
+    fn no_two_fields_of_a_kind_share_a_slot() {
+        for kind in EntityKind::ALL.iter().filter_map(|(kind, _)| Kind::of(*kind)) {
+            let shared = [Slot::EXISTS, Slot::CREATED_AT, Slot::OWNER];
+            let own = Field::ALL.iter().filter_map(|(field, ..)| slot(kind, *field));
+            let day = (kind == Kind::CampaignDay).then_some(DAY);
+            let mut all: Vec<Slot> = shared.into_iter().chain(own).chain(day).collect();
+            let n = all.len();
+            all.sort_unstable();
+            all.dedup();
+            assert_eq!(all.len(), n, "{kind:?}");
+            assert!(all.iter().all(|slot| slot.0 < Slot::DIMENSIONS), "{kind:?}");
+        }
+    }
+}
