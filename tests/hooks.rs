@@ -162,6 +162,35 @@ fn a_record_that_its_topic_does_not_take_hurts_no_other() {
     assert_eq!(site.records("tidemark.dlq").len(), 1);
 }
 
+/// A dead letter that is itself too large would close the receiver, and be sent again for ever.
+#[test]
+fn a_dead_letter_that_the_log_does_not_take_is_cut_until_it_does() {
+    for (takes, kept) in [(100_000, 32 * 1024), (10, 0)] {
+        let log = Hurt::default();
+        let spec = TopicSpec {
+            name: "tidemark.dlq".to_owned(),
+            partitions: 1,
+            replication: 1,
+            cleanup: Cleanup::Delete { retention: None },
+            max_record_bytes: takes,
+        };
+        log.create(&spec).unwrap();
+        let site = Site::over(Arc::new(log), "max_body = \"2MiB\"");
+        let large = vec![b'x'; (1 << 20) + 1];
+        for _ in 0..2 {
+            assert_eq!(site.hubspot(&large).send(site.address).status, 200, "{takes}");
+        }
+        assert_eq!(site.hubspot(BODY).send(site.address).status, 200, "{takes}");
+        assert_eq!(site.records("crm.raw").len(), 1);
+        let dead = site.records("tidemark.dlq");
+        let sizes: Vec<_> = dead.iter().map(|d| d.value.as_ref().map_or(0, Vec::len)).collect();
+        assert_eq!(sizes, [kept; 2]);
+        assert_eq!(dead[0].header("tidemark.error.code"), Some(&b"TOO_LARGE"[..]));
+        assert_eq!(dead[0].header("http.content-type").is_some(), kept > 0);
+        assert_eq!(dead[0].header("tidemark.error.size"), Some(&b"1048577"[..]));
+    }
+}
+
 #[test]
 fn what_is_beyond_the_largest_body_is_refused_and_not_kept() {
     let site = Site::open("max_body = \"1KiB\"");

@@ -12,7 +12,8 @@ use super::typed::{self, EndpointRow, SchemeTable, Secret, StampTable};
 use super::{Config, Source, summary};
 use crate::model::time::Span;
 use crate::verify::scheme::{
-    Algorithm, Encoding, Given as Signature, Pick, Place, Scheme, Stamp, StampAt, Unit,
+    Algorithm, Encoding, FirstElement, Given as Signature, Pick, Place, Scheme, Stamp, StampAt,
+    Unit,
 };
 use crate::verify::{Handshake, Verifier};
 
@@ -179,6 +180,16 @@ fn hook(reader: &mut Reader, at: &str, row: EndpointRow, around: &Around<'_>) ->
     for stamp in schemes.iter_mut().filter_map(|s| s.stamp.as_mut()) {
         stamp.max_age = row.max_age.as_ref().map_or(stamp.max_age, |d| Span::from(d.0.0));
         stamp.max_ahead = row.max_ahead.as_ref().map_or(stamp.max_ahead, |d| Span::from(d.0.0));
+    }
+    if row.batches.as_ref().is_some_and(|batches| batches.0) {
+        let alone = |s: &&mut Scheme| s.first_element == FirstElement::Alone;
+        let believed =
+            schemes.iter_mut().filter(alone).map(|s| s.first_element = FirstElement::Any);
+        if believed.count() == 0 {
+            let what = format!("\"{name}\" signs batches whole");
+            let mend = "remove the key: it is for verify = \"segment\", which signs the first element only";
+            reader.fault(&format!("{at}.batches"), what, mend);
+        }
     }
     if schemes.iter().any(Scheme::signs_url) && around.public_url.is_none() {
         let what = format!("\"{name}\" signs the address, and that is not known here");
@@ -352,7 +363,7 @@ fn own(reader: &mut Reader, at: &str, table: SchemeTable) -> Option<Scheme> {
         message: table.message.unwrap_or_default().into_iter().map(|p| p.0).collect(),
         signature,
         stamp,
-        first_element: false,
+        first_element: FirstElement::Not,
     };
     if let Some((what, mend)) = scheme.wrong() {
         reader.fault(&at, what, mend);

@@ -201,6 +201,7 @@ table! {
         max_ahead: Option<Given<Positive>>,
         handshake: Option<Given<Handshake>>,
         verify_token: Option<Secret>,
+        batches: Option<Given<bool>>,
     }
     /// How a system signs that has no preset.
     SchemeTable {

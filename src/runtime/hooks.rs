@@ -25,6 +25,8 @@ const BATCH: usize = 1_000;
 const AGAIN: Duration = Duration::from_secs(1);
 /// The part of `/readyz` that this is.
 const CHECK: &str = "hooks";
+/// Bytes of a dead letter that the log did not take at its usual size.
+const CUT: usize = 64 * 1024;
 
 struct Scribe<'c> {
     context: &'c Context,
@@ -139,16 +141,22 @@ impl Scribe<'_> {
         self.writer.flush(self.within)
     }
 
-    /// Writes one; a dead letter in its place where its topic does not take it.
+    /// Writes one; a dead letter in its place where its topic does not take it. That one is made
+    /// smaller until the log takes it: nobody's size may close the receiver, for its sender would
+    /// repeat it for ever.
     fn one(&mut self, offered: &Offered) -> Result<(), LogError> {
-        match self.all(std::slice::from_ref(offered)) {
-            Err(LogError::TooLarge { detail, .. }) => {
-                let out = self.buried(offered, &format!("its topic does not take it: {detail}"));
-                self.writer.send(out)?;
-                self.writer.flush(self.within)
-            }
-            written => written,
+        let mut written = self.all(std::slice::from_ref(offered));
+        let usual = self.context.config.intake.max_record_bytes;
+        for limit in [usual, CUT.min(usual), 0] {
+            let Err(LogError::TooLarge { detail, .. }) = &written else { return written };
+            let out = self.buried(offered, &format!("it was not taken: {detail}"), limit);
+            written = self.writer.send(out).and_then(|()| self.writer.flush(self.within));
         }
+        if let Err(LogError::TooLarge { detail, .. }) = written {
+            tracing::error!(detail, "a webhook is lost: the log does not take its dead letter");
+            return Ok(());
+        }
+        written
     }
 
     /// The record as it goes out: whole, or as a dead letter where it is known to be too large.
@@ -156,7 +164,7 @@ impl Scribe<'_> {
         let limit = self.context.config.intake.max_record_bytes;
         if offered.value.len() > limit {
             let why = format!("{} bytes; the limit is {limit}", offered.value.len());
-            return self.buried(offered, &why);
+            return self.buried(offered, &why, limit);
         }
         Outgoing {
             topic: offered.topic.clone(),
@@ -178,9 +186,9 @@ impl Scribe<'_> {
         partition
     }
 
-    /// A dead letter. It never was on its topic, so a fingerprint stands for the offset: deliveries of
+    /// A dead letter cut to a limit; to 0 it holds neither value nor headers of its own. It never was on its topic, so a fingerprint stands for the offset: deliveries of
     /// one body are one dead letter.
-    fn buried(&mut self, offered: &Offered, why: &str) -> Outgoing {
+    fn buried(&mut self, offered: &Offered, why: &str, limit: usize) -> Outgoing {
         let record = Record {
             topic: offered.topic.clone(),
             partition: Partition(0),
@@ -191,7 +199,10 @@ impl Scribe<'_> {
             headers: offered.headers.clone(),
         };
         let mut dead = DeadLetter::new(&record, Reason::new(Code::TooLarge, why), None);
-        dead.cut(self.context.config.intake.max_record_bytes);
+        dead.cut(limit);
+        if limit == 0 {
+            (dead.value, dead.headers) = (None, Vec::new());
+        }
         self.context.telemetry.dead_letter(Code::TooLarge);
         let dlq = self.dlq.clone();
         Outgoing {

@@ -57,10 +57,12 @@ impl<'b> Visitor<'b> for Member<'_> {
     }
 }
 
-/// The bytes of the first element of an array, or of the array `batch` of an object.
-pub(super) fn first_element(body: &[u8]) -> Option<&[u8]> {
-    let array = match body.trim_ascii_start().first()? {
-        b'{' => {
+/// The bytes of the first element of an array, or of the array `batch` of an object; and whether the
+/// body holds nothing else.
+pub(super) fn first_element(body: &[u8]) -> Option<(&[u8], bool)> {
+    let wrapped = *body.trim_ascii_start().first()? == b'{';
+    let array = match wrapped {
+        true => {
             let mut reader = serde_json::Deserializer::from_slice(body);
             let Found::One(raw) = reader.deserialize_map(Member("batch")).ok()? else {
                 return None;
@@ -68,18 +70,18 @@ pub(super) fn first_element(body: &[u8]) -> Option<&[u8]> {
             reader.end().ok()?;
             raw.get().as_bytes()
         }
-        _ => body,
+        false => body,
     };
     let mut reader = serde_json::Deserializer::from_slice(array);
-    let first = reader.deserialize_seq(First).ok()??;
+    let (first, alone) = reader.deserialize_seq(First).ok()?;
     reader.end().ok()?;
-    Some(first.get().as_bytes())
+    Some((first?.get().as_bytes(), alone && !wrapped))
 }
 
 struct First;
 
 impl<'b> Visitor<'b> for First {
-    type Value = Option<&'b RawValue>;
+    type Value = (Option<&'b RawValue>, bool);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
@@ -87,8 +89,11 @@ impl<'b> Visitor<'b> for First {
 
     fn visit_seq<A: SeqAccess<'b>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let first = seq.next_element::<&'b RawValue>()?;
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(first)
+        let mut alone = true;
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            alone = false;
+        }
+        Ok((first, alone))
     }
 }
 

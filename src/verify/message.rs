@@ -45,7 +45,7 @@ pub(super) fn of<'m>(
             Part::Url => Some(Cow::Owned(url(public_url, request.target))),
             Part::UrlDecoded => Some(Cow::Owned(decoded(&url(public_url, request.target)))),
             Part::Body => Some(Cow::Borrowed(request.body)),
-            Part::Form => Some(Cow::Owned(form(request)?)),
+            Part::Form => Some(Cow::Owned(form(request, scheme.signs_url())?)),
             Part::Timestamp => {
                 let stamp = scheme.stamp.as_ref().ok_or(Refusal::Malformed)?;
                 Some(Cow::Borrowed(stamp_text(stamp, request, given)?))
@@ -115,9 +115,12 @@ fn decoded(url: &[u8]) -> Vec<u8> {
 }
 
 /// The fields of a form as Twilio signs them. Of a body that is no form its hash stands in the URL,
-/// which is signed too.
-fn form(request: &Request<'_>) -> Result<Vec<u8>, Refusal> {
+/// which proves something only where that is signed too.
+fn form(request: &Request<'_>, url_is_signed: bool) -> Result<Vec<u8>, Refusal> {
     if !request.is_form()? {
+        if !url_is_signed {
+            return Err(Refusal::Malformed);
+        }
         let stated = Request::parameter(request.query().as_bytes(), "bodySHA256")?;
         let stated = stated.and_then(|text| Encoding::Hex.decode(&text));
         let hash = digest::digest(&digest::SHA256, request.body);

@@ -22,7 +22,7 @@ pub use body::challenge;
 use key::Key;
 pub use key::WrongKey;
 pub use presets::{Handshake, Preset};
-use scheme::{Algorithm, Given, Pick, Place, Scheme, Stamp};
+use scheme::{Algorithm, FirstElement, Given, Part, Pick, Place, Scheme, Stamp, StampAt};
 
 /// A request as it came.
 #[derive(Clone, Copy, Debug)]
@@ -177,9 +177,36 @@ impl Verifier {
             if let Some((stamp, at)) = dated {
                 within(stamp, at?, now)?;
             }
+            self.alike(scheme, request)?;
             return Ok(&scheme.name);
         }
         Err(Refusal::Unsigned)
+    }
+
+    /// Whether what a system also writes under another name says the same: only one of them is signed,
+    /// and a decoder may read the other.
+    fn alike(&self, by: &Scheme, request: &Request<'_>) -> Result<(), Refusal> {
+        let spelled = |scheme: &Scheme| {
+            let signed = scheme.message.iter().filter_map(|part| match part {
+                Part::Header(name) => Some(name.clone()),
+                _ => None,
+            });
+            let stamp = scheme.stamp.iter().filter_map(|stamp| match &stamp.at {
+                StampAt::Header(name) => Some(name.clone()),
+                StampAt::Keyed(_) => None,
+            });
+            signed.chain(stamp).collect::<Vec<_>>()
+        };
+        let others = self.schemes.iter().filter(|(s, _)| s.name == by.name && s != by);
+        for (other, _) in others {
+            for (ours, theirs) in spelled(by).iter().zip(spelled(other)) {
+                let also = request.header(&theirs)?;
+                if also.is_some() && also != request.header(ours)? {
+                    return Err(Refusal::Repeated);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether one of the signatures is one of the keys'.
@@ -196,13 +223,16 @@ impl Verifier {
         }
         let message = message::of(scheme, request, &self.public_url, given)?;
         let whole = keys.iter().any(|key| key.holds(&message, &signatures));
-        // Where only the first element of a batch is signed, the rest is taken on trust.
+        // Where only the first element of a batch is signed, the rest is taken on trust, if at all.
         let first = || {
-            let first = body::first_element(request.body)?;
+            let (first, alone) = body::first_element(request.body)?;
+            if !alone && scheme.first_element != FirstElement::Any {
+                return None;
+            }
             let message = message::with_body(&message, request.body, first);
             Some(keys.iter().any(|key| key.holds(&message, &signatures)))
         };
-        let held = whole || (scheme.first_element && first().unwrap_or(false));
+        let held = whole || (scheme.first_element != FirstElement::Not && first().unwrap_or(false));
         if held { Ok(()) } else { Err(Refusal::Mismatch) }
     }
 }
@@ -210,7 +240,13 @@ impl Verifier {
 /// The signatures that a header offers, decoded. Only one spelling of each is taken.
 fn signatures(given: &Given, text: &[u8]) -> Vec<Vec<u8>> {
     let one = |text: &[u8]| {
-        let text = text.strip_prefix(given.prefix.as_bytes())?;
+        let prefix = given.prefix.as_bytes();
+        let (before, text) = text.split_at_checked(prefix.len())?;
+        // RFC 9110: the name before credentials is read in upper and lower case alike.
+        let is_name = given.place == Place::Header("authorization".to_owned());
+        if !(before == prefix || is_name && before.eq_ignore_ascii_case(prefix)) {
+            return None;
+        }
         given.encoding.decode(text)
     };
     match &given.pick {
@@ -233,8 +269,8 @@ fn stamp_text<'a>(
     given: &'a [u8],
 ) -> Result<&'a [u8], Refusal> {
     match &stamp.at {
-        scheme::StampAt::Header(name) => request.header(name)?.ok_or(Refusal::Malformed),
-        scheme::StampAt::Keyed(name) => {
+        StampAt::Header(name) => request.header(name)?.ok_or(Refusal::Malformed),
+        StampAt::Keyed(name) => {
             let mut found = keyed(given, name);
             let first = found.next().ok_or(Refusal::Malformed)?;
             if found.next().is_some() { Err(Refusal::Repeated) } else { Ok(first) }

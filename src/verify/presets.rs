@@ -3,7 +3,9 @@
 //! Where a system does not say how old a signature may be when it delivers again, a day is taken:
 //! a repetition changes no number, and a refusal makes some senders give up.
 
-use super::scheme::{Algorithm, Encoding, Given, Part, Pick, Place, Scheme, Stamp, StampAt, Unit};
+use super::scheme::{
+    Algorithm, Encoding, FirstElement, Given, Part, Pick, Place, Scheme, Stamp, StampAt, Unit,
+};
 use crate::model::time::Span;
 
 /// What a system asks of an address before it sends events there.
@@ -181,7 +183,7 @@ fn body(name: &str, signature: &str, encoding: Encoding) -> Scheme {
         message: vec![Part::Body],
         signature: given(signature, encoding),
         stamp: None,
-        first_element: false,
+        first_element: FirstElement::Not,
     }
 }
 
@@ -268,7 +270,7 @@ fn twilio() -> Scheme {
 fn segment() -> Scheme {
     Scheme {
         algorithm: Algorithm::HmacSha1,
-        first_element: true,
+        first_element: FirstElement::Alone,
         ..body("segment", "x-signature", Encoding::Hex)
     }
 }

@@ -200,6 +200,17 @@ pub struct Stamp {
     pub max_ahead: Span,
 }
 
+/// Whether the first element of a batch may be what is signed in place of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstElement {
+    /// Never.
+    Not,
+    /// Where it is the whole batch: nothing is taken on trust.
+    Alone,
+    /// Whatever stands behind it.
+    Any,
+}
+
 /// How a system signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scheme {
@@ -217,8 +228,8 @@ pub struct Scheme {
     pub signature: Given,
     /// When it was signed.
     pub stamp: Option<Stamp>,
-    /// Of a batch the first element alone may be what is signed.
-    pub first_element: bool,
+    /// What of a batch may be what is signed.
+    pub first_element: FirstElement,
 }
 
 impl Scheme {
@@ -234,6 +245,12 @@ impl Scheme {
             return Some((
                 "the message does not hold the body: whatever is sent would be believed",
                 "add \"{body}\" (or \"{form}\") to message",
+            ));
+        }
+        if has(&Part::Form) && !self.signs_url() {
+            return Some((
+                "\"{form}\" without the address: a body that is no form is vouched for by a hash there, which anybody could write",
+                "add \"{url}\" to message, or sign \"{body}\"",
             ));
         }
         if self.algorithm == Algorithm::Sha256 && !has(&Part::Secret) {
@@ -267,5 +284,18 @@ impl Scheme {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_signed_with_its_address() {
+        let mut twilio = crate::verify::Preset::parse("twilio").unwrap().schemes().remove(0);
+        assert_eq!(twilio.wrong(), None);
+        twilio.message = vec![Part::Form];
+        assert!(twilio.wrong().is_some_and(|(what, _)| what.contains("without the address")));
     }
 }
