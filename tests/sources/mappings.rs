@@ -103,3 +103,79 @@ fn every_key_of_a_mapping_is_on_its_page() {
         }
     }
 }
+
+/// A rule over rows; what the events of these records say.
+fn rows(more: &str, bodies: &[String]) -> String {
+    let text =
+        format!("system = \"crm\"\n[[map]]\nentity = {{ type = \"deal\", id = \"id\" }}\n{more}");
+    let mut decoder = decoder(System::Canonical);
+    decoder.reading.mapping = Some(Arc::new(mapping_from_toml(&text, "own.toml").unwrap()));
+    let mut record = record(&format!("[{}]", bodies.join(",")));
+    record.timestamp_ms = Some(1_752_000_000_000);
+    shown(&decoder.take(&record, now()))
+}
+
+fn orders(bodies: &[String]) -> Vec<[i64; 2]> {
+    let mapping =
+        "[[map]]\nentity = { type = \"deal\", id = \"id\" }\n[map.set]\nstage = \"stage\"\n";
+    let mapping = format!("system = \"crm\"\n{mapping}");
+    let mut decoder = decoder(System::Canonical);
+    decoder.reading.mapping = Some(Arc::new(mapping_from_toml(&mapping, "own.toml").unwrap()));
+    let record = record(&format!("[{}]", bodies.join(",")));
+    let taken = decoder.take(&record, now());
+    assert_eq!(taken.dead_letters, []);
+    taken.events.iter().map(|event| event.order).collect()
+}
+
+#[test]
+fn a_row_of_a_snapshot_without_position_never_beats_a_change_that_has_one() {
+    let body = |op: &str, source: &str| {
+        format!(
+            r#"{{"op":"{op}","before":null,"after":{{"id":1,"stage":"{op}"}},"source":{{"ts_ms":1652513039549,{source}}}}}"#
+        )
+    };
+    let live = body("u", r#""connector":"mysql","file":"binlog.000003","pos":157"#);
+    for source in [
+        r#""connector":"mysql","file":"","pos":0"#,
+        r#""connector":"postgresql""#,
+        r#""lsn":null"#,
+        r#""change_lsn":null,"commit_lsn":null"#,
+    ] {
+        let snapshot = body("r", source);
+        assert_eq!(orders(&[snapshot.clone(), live.clone()]), [[0, 0], [3, 157]], "{source}");
+        assert_eq!(orders(&[live.clone(), snapshot]), [[3, 157], [0, 0]], "{source}");
+    }
+    // What has no positions is ordered by its time.
+    assert_eq!(orders(&[body("r", r#""connector":"own""#)]), [[1_652_513_039_549, 0]]);
+}
+
+#[test]
+fn a_row_of_a_snapshot_that_looks_like_an_insert_is_one_of_a_snapshot() {
+    for (snapshot, op) in [
+        (r#""true""#, "snapshot"),
+        ("true", "snapshot"),
+        (r#""last""#, "snapshot"),
+        (r#""false""#, "create"),
+        ("false", "create"),
+        ("null", "create"),
+    ] {
+        let body = format!(
+            r#"{{"op":"c","after":{{"id":1}},"source":{{"connector":"mysql","snapshot":{snapshot},"ts_ms":0}}}}"#
+        );
+        let told = rows("", &[body]);
+        assert!(told.contains(&format!(r#""op":"{op}""#)), "{snapshot}: {told}");
+        assert!(told.contains("\"time\":\"2025-07-08T"), "{told}");
+    }
+}
+
+#[test]
+fn a_deletion_is_dated_by_the_change_feed() {
+    let mapping = "time = { from = \"updated_at\", time = \"rfc3339\" }\n";
+    for before in [r#"{"id":1}"#, r#"{"id":1,"updated_at":"2025-01-01T00:00:00Z"}"#] {
+        let body = format!(
+            r#"{{"op":"d","before":{before},"after":null,"source":{{"lsn":900,"ts_ms":1752438400000}}}}"#
+        );
+        let told = rows(mapping, &[body]);
+        assert!(told.contains("1752438400000") && told.contains("2025-07-13T"), "{told}");
+    }
+}

@@ -49,7 +49,7 @@ pub struct Attributes {
 impl Attributes {
     /// From the attributes of a CloudEvent, `iodebezium…`; none where it is not Debezium's.
     pub fn of(event: &Object<'_>) -> Option<Attributes> {
-        const KEPT: [(&str, &str); 13] = [
+        const KEPT: [(&str, &str); 14] = [
             ("iodebeziumconnector", "connector"),
             ("iodebeziumtable", "table"),
             ("iodebeziumcollection", "collection"),
@@ -63,6 +63,7 @@ impl Attributes {
             ("iodebeziumchangelsn", "change_lsn"),
             ("iodebeziumcommitlsn", "commit_lsn"),
             ("iodebeziumord", "ord"),
+            ("iodebeziumsnapshot", "snapshot"),
         ];
         let op = event.text("iodebeziumop")?.into_owned();
         let mut source = String::from("{");
@@ -143,7 +144,7 @@ fn told<'t>(event: Event<'t>, reads: Reads) -> Result<Layer<'t>, Reason> {
 
 fn row_of(op: &str, source: &Object<'_>, before: Option<Json<'_>>) -> Result<Row, Reason> {
     Ok(Row {
-        op: op_of(op)?,
+        op: op_of(op, source)?,
         before: before.map(|json| json.raw().to_owned()),
         moment: moment_of(source),
         order: order_of(source),
@@ -152,8 +153,12 @@ fn row_of(op: &str, source: &Object<'_>, before: Option<Json<'_>>) -> Result<Row
     })
 }
 
-fn op_of(op: &str) -> Result<Op, Reason> {
+/// What happened to a row. Old connectors write the rows of a snapshot as if they were inserted.
+fn op_of(op: &str, source: &Object<'_>) -> Result<Op, Reason> {
+    let is_live = source.text("snapshot").is_none_or(|word| word == "false");
+    let is_live = is_live && source.get("snapshot").boolean() != Some(true);
     Ok(match op {
+        "c" | "u" if !is_live => Op::Snapshot,
         "c" => Op::Create,
         "u" => Op::Update,
         "d" => Op::Delete,
@@ -227,13 +232,7 @@ fn stated(text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 fn flattened<'t>(object: &Object<'t>, text: &'t str, reads: Reads) -> Result<Layer<'t>, Reason> {
-    let deleted = object.get("__deleted").boolean() == Some(true);
-    let op = match object.text("__op") {
-        _ if deleted => Op::Delete,
-        Some(op) => op_of(&op)?,
-        None => Op::Update,
-    };
-    const KEPT: [(&str, &str); 11] = [
+    const KEPT: [(&str, &str); 18] = [
         ("__source_ts_ms", "ts_ms"),
         ("__source_ts_us", "ts_us"),
         ("__source_ts_ns", "ts_ns"),
@@ -245,15 +244,31 @@ fn flattened<'t>(object: &Object<'t>, text: &'t str, reads: Reads) -> Result<Lay
         ("__pos", "pos"),
         ("__table", "table"),
         ("__source_table", "table"),
+        ("__source_connector", "connector"),
+        ("__connector", "connector"),
+        ("__source_snapshot", "snapshot"),
+        ("__snapshot", "snapshot"),
+        ("__source_scn", "scn"),
+        ("__source_change_lsn", "change_lsn"),
+        ("__source_commit_lsn", "commit_lsn"),
     ];
     let mut members = String::from("{\"connector\":null");
-    for (name, kept) in KEPT {
-        if let Some(json) = some(object, name) {
-            let _ = write!(members, ",\"{kept}\":{}", json.raw());
+    // Of a name that stands twice the last one counts, and a null only where nothing else is.
+    for nulls in [true, false] {
+        for (name, kept) in KEPT {
+            if let Some(json) = object.find(name).filter(|json| (json.raw() == "null") == nulls) {
+                let _ = write!(members, ",\"{kept}\":{}", json.raw());
+            }
         }
     }
     members.push('}');
     let source = Json::checked(&members).object().unwrap_or_default();
+    let deleted = object.get("__deleted").boolean() == Some(true);
+    let op = match object.text("__op") {
+        _ if deleted => Op::Delete,
+        Some(op) => op_of(&op, &source)?,
+        None => op_of("u", &source)?,
+    };
     let mut row = Row {
         op,
         before: None,
@@ -285,7 +300,8 @@ fn table_of(source: &Object<'_>) -> String {
 
 /// When the database changed the row, as exactly as it says; never when the connector read it.
 fn moment_of(source: &Object<'_>) -> Option<Moment> {
-    let number = |name: &str| source.get(name).whole();
+    // Old connectors write 0 where they do not know.
+    let number = |name: &str| source.get(name).whole().filter(|n| *n > 0);
     let micros = number("ts_us").or_else(|| number("ts_ns").map(|ns| ns.div_euclid(1000)));
     // Many databases know milliseconds or seconds, and the finer numbers are those with zeros.
     let at = match micros {
@@ -297,25 +313,38 @@ fn moment_of(source: &Object<'_>) -> Option<Moment> {
 }
 
 /// Where the change stands in the log of its database. A snapshot that takes hours is read at one
-/// position, so a row of it never beats a change that was made meanwhile; times would let it.
+/// position, so a row of it never beats a change that was made meanwhile; times would let it. A
+/// row without position, of a database that has positions, is older than all that has one.
 fn order_of(source: &Object<'_>) -> Option<Order> {
+    const POSITIONS: [&str; 6] = ["lsn", "file", "pos", "scn", "change_lsn", "commit_lsn"];
+    const CONNECTORS: [&str; 6] = ["mysql", "mariadb", "postgresql", "oracle", "sqlserver", "db2"];
+    let connector = source.text("connector");
+    let counts = connector.is_some_and(|connector| CONNECTORS.contains(&&*connector))
+        || POSITIONS.iter().any(|name| source.has(name));
+    if counts {
+        return Some(position_of(source).unwrap_or([0, 0]));
+    }
+    let number = |name: &str| source.get(name).whole();
+    number("ord").and_then(|ord| Some([number("ts_ms")?, ord]))
+}
+
+/// The position in the log; none where it is absent or empty.
+fn position_of(source: &Object<'_>) -> Option<Order> {
     let number = |name: &str| source.get(name).whole();
     if let Some(lsn) = number("lsn") {
         return Some([lsn, 0]);
     }
     if let (Some(file), Some(pos)) = (source.text("file"), number("pos")) {
         let digits = file.rsplit('.').next().unwrap_or_default();
-        return Some([digits.parse().ok()?, pos]);
+        return Some([digits.parse().unwrap_or(0), pos]);
     }
     if let Some(scn) = number("scn") {
         return Some([scn, 0]);
     }
-    if let Some(lsn) = source.text("change_lsn").or_else(|| source.text("commit_lsn")) {
-        let mut parts = lsn.split(':').map(|part| i64::from_str_radix(part, 16).ok());
-        let (high, low, slot) = (parts.next()??, parts.next()??, parts.next()??);
-        return Some([high.checked_mul(1 << 32)?.checked_add(low)?, slot]);
-    }
-    number("ord").and_then(|ord| Some([number("ts_ms")?, ord]))
+    let lsn = source.text("change_lsn").or_else(|| source.text("commit_lsn"))?;
+    let mut parts = lsn.split(':').map(|part| i64::from_str_radix(part, 16).ok());
+    let (high, low, slot) = (parts.next()??, parts.next()??, parts.next()??);
+    Some([high.checked_mul(1 << 32)?.checked_add(low)?, slot])
 }
 
 impl Row {

@@ -161,7 +161,9 @@ impl<'x> Element<'x> {
 
     /// When it happened, and whether that was told rather than taken from the record's arrival.
     fn moment(&mut self, rule: &'x Recipe) -> Result<(Moment, bool), Reason> {
-        if let Some(expr) = &rule.time {
+        // A deletion knows the row's key alone, or the row as it was: not when it went.
+        let time = rule.time.as_ref().filter(|_| !self.is_gone());
+        if let Some(expr) = time {
             return match self.expr(expr).map_err(|r| of("time", r))? {
                 Got::Time(moment) => Ok((moment, !expr.asks_arrival())),
                 _ => Err(missing("time")),
@@ -175,6 +177,11 @@ impl<'x> Element<'x> {
             let why = "the mapping names no time, and the record has no timestamp";
             Reason::new(Code::MissingField, why)
         })
+    }
+
+    /// Whether it is the row that was deleted, rather than a row that says so of a record.
+    fn is_gone(&self) -> bool {
+        self.context.change.is_some_and(|change| change.op == Op::Delete)
     }
 
     fn order(&mut self, rule: &'x Recipe, moment: Moment) -> Result<[i64; 2], Reason> {

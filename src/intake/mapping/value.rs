@@ -291,7 +291,10 @@ impl<'x> Element<'x> {
                 text.parse().ok().map(|ms| moment(Timestamp::from_millis(ms), Precision::Millis))
             }
             TimeForm::Micros => {
-                text.parse().ok().map(|us| moment(Timestamp(us), Precision::Micros))
+                let number = text.parse().ok();
+                // An envelope with a schema has made a text of the number.
+                let number = number.map(|us| moment(Timestamp(us), Precision::Micros));
+                number.or_else(|| naive(text, zone)).or_else(|| rfc3339(text))
             }
             TimeForm::Days => text.parse().ok().map(|days| start_of(calendar, Day(days))),
             TimeForm::Date => date(text).map(|day| start_of(calendar, day)),
