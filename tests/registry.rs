@@ -206,6 +206,22 @@ fn what_the_registry_does_not_have_is_a_dead_letter() {
     assert_eq!(codes, expected.map(|(code, why)| (code.to_owned(), why.to_owned())));
 }
 
+/// Registries before Confluent Platform 8.0 have no GUIDs.
+#[test]
+fn a_guid_that_an_old_registry_cannot_know_is_a_dead_letter() {
+    let registry = Registry::start();
+    registry.without_guids();
+    let (config, log, clocks) = job(&registry.url, "");
+    let context = context(&config, Arc::new(log.clone()), &clocks);
+    let mut worker = open(&context);
+    feed(&log, 0, [&[1_u8; 17], &deal("x")[..]].concat());
+    feed(&log, 0, plain("next"));
+    until(&mut worker, &clocks, "the next one came", || deals(&log) == ["next"]);
+    let dead = read(&log, "t.dlq");
+    let said = String::from_utf8_lossy(dead[0].header("tidemark.error.message").unwrap());
+    assert!(said.contains("too old for GUIDs"), "{said}");
+}
+
 /// The first URL is nobody's; a wrong password is no reason to bury anything.
 #[test]
 fn several_urls_are_tried_and_credentials_are_sent() {

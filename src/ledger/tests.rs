@@ -246,6 +246,25 @@ fn stages_mean_what_the_table_says() {
     assert_eq!(shard.days("overall", Measure::DealsWon), [], "the same pipeline says nothing new");
 }
 
+/// Nightly snapshots state stage and pipeline again, more often than a history is long.
+#[test]
+fn what_is_only_stated_again_overrules_nothing_though_its_first_statement_is_forgotten() {
+    for fields in [&[Field::Stage][..], &[Field::Pipeline], &[Field::Stage, Field::Pipeline]] {
+        let mut job = definition();
+        let place = (String::new(), "sales".to_owned());
+        job.stages.insert(place, "sales", Stage::of(Status::Open));
+        let mut shard = Shard::new(job);
+        let place = [Field::Stage, Field::Pipeline].map(|field| (field, text("sales")));
+        shard.apply(&event(Op::Create, day(1), &place));
+        shard.apply(&event(Op::Update, day(2), &[LOST]));
+        let again: Vec<_> = fields.iter().map(|field| (*field, text("sales"))).collect();
+        for n in 0..300 {
+            shard.apply(&event(Op::Update, day(3) + Span::minutes(n), &again));
+        }
+        assert_eq!(shard.days("overall", Measure::DealsLost), [(2, 1)], "{fields:?}");
+    }
+}
+
 #[test]
 fn deletion_and_merge_take_everything_back_until_a_restoration() {
     for op in [Op::Delete, Op::Merge] {

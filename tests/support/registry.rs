@@ -16,6 +16,7 @@ struct Held {
     ids: BTreeMap<String, Value>,
     versions: BTreeMap<(String, u32), Value>,
     away: bool,
+    old: bool,
     asked: usize,
     authorization: Option<String>,
 }
@@ -56,6 +57,9 @@ async fn by_name(
     }
     match held.ids.get(&name) {
         Some(schema) => Json(schema.clone()).into_response(),
+        None if held.old && name.contains('-') => {
+            refusal(StatusCode::NOT_FOUND, 404, "HTTP 404 Not Found")
+        }
         None => refusal(StatusCode::NOT_FOUND, 40403, &format!("Schema {name} not found")),
     }
 }
@@ -117,6 +121,11 @@ impl Registry {
     /// Answers nothing but 503, as a proxy does before a registry that is gone.
     pub fn set_away(&self, away: bool) {
         self.held.lock().unwrap().away = away;
+    }
+
+    /// Knows no route for GUIDs, as before Confluent Platform 8.0.
+    pub fn without_guids(&self) {
+        self.held.lock().unwrap().old = true;
     }
 
     /// How often it was asked.

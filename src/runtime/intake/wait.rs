@@ -42,8 +42,13 @@ impl Intaker {
             News::Away(why) => {
                 telemetry.schema_fetched("away");
                 tracing::warn!(stage = "intake", "the schema registry is away: {why}");
-                for (partition, _) in self.parts.iter().filter(|(_, part)| part.waits) {
-                    telemetry.stopped(Stage::Intake, &partition.to_string());
+                for (partition, part) in self.parts.iter().filter(|(_, p)| p.stopped.is_none()) {
+                    let place = partition.to_string();
+                    if part.waits {
+                        telemetry.stopped(Stage::Intake, &place);
+                    } else {
+                        telemetry.goes_on(Stage::Intake, &place);
+                    }
                 }
                 self.tell();
                 return Ok(());
@@ -51,7 +56,7 @@ impl Intaker {
             News::Came(result) => telemetry.schema_fetched(result),
             News::Try => {}
         }
-        for (partition, part) in self.parts.iter_mut().filter(|(_, part)| part.waits) {
+        for (partition, part) in self.parts.iter_mut().filter(|(_, p)| p.stopped.is_none()) {
             part.waits = false;
             if schemas.trouble().is_none() {
                 telemetry.goes_on(Stage::Intake, &partition.to_string());

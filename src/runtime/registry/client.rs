@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use super::Answer;
+use super::{Answer, Trouble};
 use crate::config::{Credentials, SchemaRegistry};
 use crate::intake::{Schema, SchemaKey};
 use crate::model::deadletter::{Code, Reason};
@@ -23,7 +23,7 @@ enum Failed {
     /// The registry has none, or none that can be used.
     Refused(String),
     /// It does not answer as a registry does.
-    Away(String),
+    Away(Trouble),
 }
 
 /// A schema as the API gives it.
@@ -121,17 +121,25 @@ impl Client {
     /// Asks one URL after the other, until one answers.
     fn get(&self, path: &str) -> Result<Given, Failed> {
         let mut away = Vec::new();
+        let mut worst: fn(String) -> Trouble = Trouble::Away;
         for url in &self.urls {
             match self.get_from(url, path) {
-                Err(Failed::Away(why)) => away.push(format!("{url}: {why}")),
+                Err(Failed::Away(trouble)) => {
+                    away.push(format!("{url}: {trouble}"));
+                    worst = match (trouble, worst(String::new())) {
+                        (Trouble::Rejects(_), _) | (_, Trouble::Rejects(_)) => Trouble::Rejects,
+                        (Trouble::Fails(_), _) | (_, Trouble::Fails(_)) => Trouble::Fails,
+                        _ => Trouble::Away,
+                    };
+                }
                 done => return done,
             }
         }
-        Err(Failed::Away(away.join("; ")))
+        Err(Failed::Away(worst(away.join("; "))))
     }
 
     fn get_from(&self, url: &str, path: &str) -> Result<Given, Failed> {
-        let away = |why: String| Failed::Away(why);
+        let away = |why: String| Failed::Away(Trouble::Away(why));
         let mut request = self
             .agent
             .get(format!("{url}{path}"))
@@ -142,10 +150,16 @@ impl Client {
         let mut response = request.call().map_err(|e| away(e.to_string()))?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(ANSWER).read_to_vec();
-        let body = body.map_err(|e| away(e.to_string()))?;
+        let body = match body {
+            Err(ureq::Error::BodyExceedsLimit(_)) => {
+                return Err(Failed::Refused(format!("the answer is longer than {ANSWER} bytes")));
+            }
+            body => body.map_err(|e| away(e.to_string()))?,
+        };
+        let strange = format!("it answers {status}, and not as a schema registry does");
         if status == 200 {
             return serde_json::from_slice(&body)
-                .map_err(|_| away("it answers 200, and not as a schema registry does".to_owned()));
+                .map_err(|_| Failed::Away(Trouble::Fails(strange)));
         }
         let said = serde_json::from_slice::<Refusal>(&body).ok();
         match said {
@@ -157,7 +171,18 @@ impl Client {
             _ if status == 401 || status == 403 => {
                 Err(away(format!("it answers {status}: it refuses the credentials")))
             }
-            _ => Err(away(format!("it answers {status}, and not as a schema registry does"))),
+            _ if status == 404 && path.starts_with("/schemas/guids/") => Err(Failed::Refused(
+                "the registry answers 404: it does not have it, or is too old \
+                     for GUIDs, which came with Confluent Platform 8.0"
+                    .to_owned(),
+            )),
+            // A proxy says these of a registry that is gone or busy.
+            _ if matches!(status, 407 | 408 | 429 | 502..=504) => Err(away(strange)),
+            // 404 of a registry's own shape is that of a wrong path in the URL.
+            Some(_) if (400..500).contains(&status) && status != 404 => {
+                Err(Failed::Away(Trouble::Rejects(format!("it answers {status}"))))
+            }
+            _ => Err(Failed::Away(Trouble::Fails(strange))),
         }
     }
 }

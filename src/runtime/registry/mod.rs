@@ -5,19 +5,24 @@
 #[cfg(feature = "registry")]
 mod client;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::config::SchemaRegistry;
 use crate::intake::{Lookup, Schema, SchemaKey};
-use crate::model::deadletter::Reason;
+use crate::model::deadletter::{Code, Reason};
 
 /// Most schemas that are kept; a topic has a handful.
 const KEPT: usize = 1_000;
 /// How long a schema that the registry does not have is not asked for again: registries that follow
 /// another one have it late.
 const REFUSED: Duration = Duration::from_secs(60);
+/// As long where it only failed to give it, again and again.
+const GIVEN_UP: Duration = Duration::from_secs(600);
+/// So often a question fails, while the registry answers others, before the schema is refused.
+const FAILURES: u32 = 10;
 /// First and longest pause before a registry that is away is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
@@ -29,7 +34,25 @@ pub enum Answer {
     /// It has none of that name, or one that cannot be used.
     Refused(Reason),
     /// It did not answer, or not as a registry does: ask again.
+    Away(Trouble),
+}
+
+/// Why a registry gave no answer.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It is away, or lets nobody in: this says nothing of the schema.
     Away(String),
+    /// It, or what stands before it, fails: at this schema where it answers for others.
+    Fails(String),
+    /// The registry itself rejects the question.
+    Rejects(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Trouble::Away(why) | Trouble::Fails(why) | Trouble::Rejects(why)) = self;
+        f.write_str(why)
+    }
 }
 
 /// Asks a registry.
@@ -53,15 +76,28 @@ enum Known {
     Refused(Reason, Instant),
 }
 
-/// The schemas that are known, and how the others are asked for.
+/// A question that failed.
+struct Failing {
+    why: String,
+    failures: u32,
+    /// What the registry had answered by the first failure.
+    answered: u64,
+    again: Instant,
+    pause: Duration,
+    /// Whether who waits was told to try again, and did not ask yet.
+    called: bool,
+}
+
+/// The schemas that are known, and how the others are asked for: in turn, each at its own pace, so
+/// that one that the registry fails at holds up nobody who waits for another one.
 pub struct Schemas {
     known: BTreeMap<SchemaKey, Known>,
     questions: Sender<SchemaKey>,
     answers: Receiver<(SchemaKey, Answer)>,
-    asked: bool,
-    trouble: Option<String>,
-    again: Option<Instant>,
-    pause: Duration,
+    asked: Option<SchemaKey>,
+    queue: VecDeque<SchemaKey>,
+    failing: BTreeMap<SchemaKey, Failing>,
+    answered: u64,
 }
 
 /// News of a registry.
@@ -94,10 +130,10 @@ impl Schemas {
             known: BTreeMap::new(),
             questions,
             answers,
-            asked: false,
-            trouble: None,
-            again: None,
-            pause: PAUSES.0,
+            asked: None,
+            queue: VecDeque::new(),
+            failing: BTreeMap::new(),
+            answered: 0,
         })
     }
 
@@ -107,8 +143,13 @@ impl Schemas {
             self.known.remove(&key);
         }
         if !self.known.contains_key(&key) {
-            let may = !self.asked && self.again.is_none_or(|again| again <= now);
-            self.asked |= may && self.questions.send(key).is_ok();
+            if let Some(failing) = self.failing.get_mut(&key) {
+                if !failing.called && failing.again > now {
+                    return None;
+                }
+                failing.called = false;
+            }
+            self.want(key);
             return None;
         }
         self.known.get(&key).map(|known| match known {
@@ -117,33 +158,182 @@ impl Schemas {
         })
     }
 
+    /// Puts a question at the end of the queue, once.
+    fn want(&mut self, key: SchemaKey) {
+        if self.asked != Some(key) && !self.queue.contains(&key) {
+            self.queue.push_back(key);
+        }
+        self.ask_next();
+    }
+
+    fn ask_next(&mut self) {
+        if self.asked.is_none()
+            && let Some(key) = self.queue.front().copied()
+            && self.questions.send(key).is_ok()
+        {
+            self.queue.pop_front();
+            self.asked = Some(key);
+        }
+    }
+
     /// Takes what was answered since.
     pub fn poll(&mut self, now: Instant) -> News {
         let Ok((key, answer)) = self.answers.try_recv() else {
-            let due = !self.asked && self.again.is_none_or(|again| again <= now);
-            return if due { News::Try } else { News::None };
+            return if self.due(now) { News::Try } else { News::None };
         };
-        self.asked = false;
-        let (known, what) = match answer {
-            Answer::Away(why) => {
-                self.again = Some(now + self.pause);
-                self.pause = (self.pause * 2).min(PAUSES.1);
-                self.trouble = Some(why.clone());
-                return News::Away(why);
+        self.asked = None;
+        let news = match answer {
+            Answer::Away(trouble) => self.failed(key, &trouble, now),
+            Answer::Schema(schema) => self.came(key, Known::Schema(schema), "found"),
+            Answer::Refused(reason) => {
+                self.came(key, Known::Refused(reason, now + REFUSED), "refused")
             }
-            Answer::Schema(schema) => (Known::Schema(schema), "found"),
-            Answer::Refused(reason) => (Known::Refused(reason, now + REFUSED), "refused"),
         };
+        self.ask_next();
+        news
+    }
+
+    fn came(&mut self, key: SchemaKey, known: Known, what: &'static str) -> News {
         if self.known.len() >= KEPT {
             self.known.clear();
         }
         self.known.insert(key, known);
-        (self.trouble, self.again, self.pause) = (None, None, PAUSES.0);
+        self.failing.remove(&key);
+        self.answered += 1;
         News::Came(what)
     }
 
-    /// Why the registry is away, where it is.
+    fn failed(&mut self, key: SchemaKey, trouble: &Trouble, now: Instant) -> News {
+        let why = trouble.to_string();
+        // It was asked for again only to see whether the registry answers.
+        if self.known.contains_key(&key) {
+            return News::Away(why);
+        }
+        let new = Failing {
+            why: String::new(),
+            failures: 0,
+            answered: self.answered,
+            again: now,
+            pause: PAUSES.0,
+            called: false,
+        };
+        let failing = self.failing.entry(key).or_insert(new);
+        failing.failures += u32::from(!matches!(trouble, Trouble::Away(_)));
+        let answers = matches!(trouble, Trouble::Rejects(_)) || self.answered > failing.answered;
+        let often = failing.failures >= FAILURES && !matches!(trouble, Trouble::Away(_));
+        if often && answers {
+            let why = format!(
+                "schema {key}: the registry failed to give it {} times, while it answered others: \
+                 {why}",
+                failing.failures
+            );
+            let reason = Reason::new(Code::UnknownSchema, why);
+            return self.came(key, Known::Refused(reason, now + GIVEN_UP), "refused");
+        }
+        failing.again = now + failing.pause;
+        failing.pause = (failing.pause * 2).min(PAUSES.1);
+        failing.why.clone_from(&why);
+        if often {
+            let found = |(key, known): (&SchemaKey, &Known)| {
+                matches!(known, Known::Schema(_)).then_some(*key)
+            };
+            if let Some(other) = self.known.iter().find_map(found) {
+                self.want(other);
+            }
+        }
+        News::Away(why)
+    }
+
+    /// Whether a question that failed may be asked again. What nobody asks for then is forgotten.
+    fn due(&mut self, now: Instant) -> bool {
+        let (asked, queue) = (self.asked, &self.queue);
+        let mut due = false;
+        self.failing.retain(|key, failing| {
+            if failing.again > now || asked == Some(*key) || queue.contains(key) {
+                return true;
+            }
+            if std::mem::replace(&mut failing.called, true) {
+                return false;
+            }
+            failing.again = now + failing.pause;
+            due = true;
+            true
+        });
+        due
+    }
+
+    /// Why a question fails, where one does.
     pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+        self.failing.values().next().map(|failing| failing.why.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::monotonic;
+
+    /// Asks for these, while time passes, until one is refused or all are found.
+    fn run(schemas: &mut Schemas, keys: &[SchemaKey], rounds: u32) -> Vec<String> {
+        let deadline = monotonic() + Duration::from_secs(30);
+        let mut now = monotonic();
+        let mut told = 0;
+        let mut out = Vec::new();
+        while told < rounds {
+            assert!(monotonic() < deadline, "{out:?}");
+            out = keys.iter().map(|key| said(schemas.lookup(*key, now))).collect();
+            if out.iter().all(|said| said != "waits") {
+                break;
+            }
+            told += u32::from(matches!(schemas.poll(now), News::Away(_)));
+            now += Duration::from_secs(1);
+            std::thread::yield_now();
+        }
+        out
+    }
+
+    fn said(lookup: Option<Lookup<'_>>) -> String {
+        match lookup {
+            None => "waits".to_owned(),
+            Some(Lookup::Refused(reason)) => reason.message.clone(),
+            Some(_) => "found".to_owned(),
+        }
+    }
+
+    fn schema() -> Answer {
+        Answer::Schema(Box::new(Schema::of(None, "\"string\"", &[]).unwrap()))
+    }
+
+    #[test]
+    fn a_schema_that_the_registry_fails_at_starves_no_other_and_is_refused_at_last() {
+        let [bad, good] = [1, 2].map(SchemaKey::Id);
+        let ask = move |key| match key {
+            SchemaKey::Id(1) => Answer::Away(Trouble::Fails("it answers 500".to_owned())),
+            _ => schema(),
+        };
+        let mut schemas = Schemas::start(Box::new(ask)).unwrap();
+        assert_eq!(run(&mut schemas, &[bad, good], 3), ["waits", "found"]);
+        let said = run(&mut schemas, &[bad], 40);
+        assert!(said[0].contains("schema 1: the registry failed to give it"), "{said:?}");
+        assert_eq!(schemas.trouble(), None);
+    }
+
+    #[test]
+    fn a_registry_that_answers_nobody_refuses_nothing() {
+        for trouble in [Trouble::Fails, Trouble::Away] {
+            let ask = move |_| Answer::Away(trouble("it answers 500".to_owned()));
+            let mut schemas = Schemas::start(Box::new(ask)).unwrap();
+            let keys = [1, 2].map(SchemaKey::Id);
+            assert_eq!(run(&mut schemas, &keys, 60), ["waits", "waits"]);
+            assert_eq!(schemas.trouble(), Some("it answers 500"));
+        }
+    }
+
+    #[test]
+    fn what_the_registry_rejects_is_refused_at_last() {
+        let ask = |_| Answer::Away(Trouble::Rejects("it answers 422".to_owned()));
+        let mut schemas = Schemas::start(Box::new(ask)).unwrap();
+        let said = run(&mut schemas, &[SchemaKey::Id(1)], 40);
+        assert!(said[0].contains("it answers 422"), "{said:?}");
     }
 }
