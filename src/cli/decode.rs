@@ -201,7 +201,7 @@ fn one_file(
     let now = Timestamp::from_millis(crate::clock::wall_ms());
     for (line, body) in bodies(&bytes) {
         let place = if line == 0 { shown.clone() } else { format!("{shown}:{line}") };
-        let record = request(&shown, line, body, now);
+        let record = request(shown, line, body, now);
         let found = schemas.of(decoder, &record)?;
         let taken = decoder.take_with(&record, found.lookup(schemas.given.as_ref()), Some(now));
         for event in &taken.events {

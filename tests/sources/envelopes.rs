@@ -124,6 +124,22 @@ fn envelopes_do_not_nest_without_end() {
     assert_eq!(codes(&decoder(System::Stripe), &record(&body)), ["NOT_AN_EVENT"]);
 }
 
+/// A few bytes of payload may not ask for a large schema any number of times.
+#[test]
+fn a_schema_is_not_read_without_end() {
+    let date = r#"{"type":"int32","name":"org.apache.kafka.connect.data.Date","field":"d"}"#;
+    let other = format!(r#"{{"type":"string","field":"{}"}}"#, "x".repeat(400_000));
+    let items = format!(r#"{{"type":"struct","fields":[{date},{other}]}}"#);
+    let body = |n: usize| {
+        let payload = vec!["{}"; n].join(",");
+        let schema = format!(r#"{{"type":"array","items":{items}}}"#);
+        record(&format!(r#"{{"schema":{schema},"payload":[{payload}]}}"#))
+    };
+    let decoder = pinned(System::Stripe, Wrapping::Connect);
+    assert_eq!(codes(&decoder, &body(100_000)), ["TOO_MANY"]);
+    assert_eq!(codes(&decoder, &body(2)), ["UNKNOWN_SHAPE", "UNKNOWN_SHAPE"]);
+}
+
 /// What is bad in an envelope's array is bad by itself, for the same reason.
 #[test]
 fn a_dead_letter_of_an_inner_element_can_be_decoded_by_itself() {

@@ -11,6 +11,8 @@ use crate::model::deadletter::{Code, Reason};
 
 /// Deepest level of a payload whose values are converted. Each level is read as often as it is deep.
 const DEPTH: usize = 32;
+/// Most bytes of schema that are read for one payload. A thousand rows of 100 KiB of schema fit.
+const WORK: usize = 128 << 20;
 
 /// Whether an object is such an envelope.
 pub fn is_it(object: &Object<'_>) -> bool {
@@ -44,6 +46,7 @@ enum Left<'t> {
 fn converted<'t>(payload: Json<'t>, schema: Object<'t>) -> Result<String, Reason> {
     let mut out = String::with_capacity(payload.raw().len());
     let mut left = vec![Left::Value(payload, Some(schema), 0)];
+    let mut work = 0;
     while let Some(next) = left.pop() {
         let (json, schema, depth) = match next {
             Left::Text(text) => {
@@ -59,10 +62,12 @@ fn converted<'t>(payload: Json<'t>, schema: Object<'t>) -> Result<String, Reason
         if let Some(plain) = value(json, &schema)? {
             out.push_str(&plain);
         } else if let Some(object) = json.object() {
+            spend(&mut work, &schema, object.iter().count(), "values")?;
             members(&object, &schema, depth, &mut left);
         } else if json.raw().starts_with('[') {
-            let items = of_items(&schema, "items");
             let elements = json.elements();
+            spend(&mut work, &schema, elements.len(), "items")?;
+            let items = of_items(&schema, "items");
             left.push(Left::Text(Cow::Borrowed("]")));
             for (i, element) in elements.into_iter().enumerate().rev() {
                 left.push(Left::Value(element, items.clone(), depth + 1));
@@ -76,6 +81,24 @@ fn converted<'t>(payload: Json<'t>, schema: Object<'t>) -> Result<String, Reason
         }
     }
     Ok(out)
+}
+
+/// Counts what a value costs: its schema is read again for each value that it describes, so a few
+/// bytes of payload could ask for a large schema any number of times.
+fn spend(
+    work: &mut usize,
+    schema: &Object<'_>,
+    elements: usize,
+    inner: &str,
+) -> Result<(), Reason> {
+    let read: usize = schema.iter().map(|(name, json)| name.len() + json.raw().len()).sum();
+    let copied = elements.saturating_mul(schema.get(inner).raw().len());
+    *work = work.saturating_add(read).saturating_add(copied);
+    if *work > WORK {
+        let why = "its schema describes too much too often: state less of it in one record";
+        return Err(Reason::new(Code::TooMany, why));
+    }
+    Ok(())
 }
 
 /// The schema of what is inside, where it says anything.
