@@ -85,10 +85,10 @@ fn second() -> Vec<String> {
         let named = say("named", 56, ",\"set\":{\"name\":\"a better name\"}");
         let test = say("test", 56, ",\"flags\":[\"test\"],\"set\":{\"status\":\"lost\"}");
         let gap = say("gap", 56, ",\"kind\":\"gap\"");
-        let call = event(&format!("call-{i}"), "activity", &format!("A-{i}"), 56, "");
+        let rep = event(&format!("rep-{i}"), "rep", &format!("A-{i}"), 56, "");
         records.push(format!("[{won},{named}, {{\"id\":\"no entity {i}\"}} ,{i}]"));
         records.push(first()[i].clone());
-        records.extend([test, gap, call, format!("not json {i}")]);
+        records.extend([test, gap, rep, format!("not json {i}")]);
     }
     records
 }
@@ -136,7 +136,7 @@ fn every_element_fed_is_accounted_for_once() {
     });
     job.feed(&second());
     job.feed(&too_late());
-    // Won, named, repeated, gap, call and old.
+    // Won, named, repeated, gap, rep and old.
     await_folded(&mut instance, n * 7);
 
     let mut of = |name: &str, label: &str| metric(&mut instance, name, label);
