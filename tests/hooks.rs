@@ -269,6 +269,20 @@ fn while_the_log_is_away_senders_are_asked_to_come_again() {
     assert_eq!(site.hubspot(BODY).send(site.address).status, 200);
 }
 
+/// One topic without a leader is no matter of the others.
+#[test]
+fn a_sick_topic_closes_its_own_endpoints_only() {
+    let log = Hurt::without("pay.raw");
+    let site = Site::over(Arc::new(log), "");
+    for _ in 0..3 {
+        let now = tidemark::clock::wall_ms();
+        let paid = sign::stripe("whsec_new", "/stripe", BODY, now).send(site.address);
+        assert_eq!((paid.status, paid.header("retry-after")), (503, Some("5")));
+        assert_eq!(site.hubspot(BODY).send(site.address).status, 200);
+    }
+    assert_eq!(site.records("crm.raw").len(), 3);
+}
+
 #[test]
 fn a_log_that_does_not_answer_in_time_is_not_waited_for() {
     let log = Hurt::default();

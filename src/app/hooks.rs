@@ -1,6 +1,9 @@
 //! The webhook receiver, put together.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use super::{AppError, Running, listen, spawn_server};
 use crate::config::{Config, Hook, Hooks};
@@ -28,16 +31,28 @@ impl Running {
             ..Limits::default()
         };
         self.context.health.set("hooks", Err("starting".to_owned()));
-        let (queue, waiting) = Queue::of(hooks.max_waiting);
+        // A queue and a writer a topic: one that takes nothing must not hold up the others.
+        let all_waiting = Arc::new(AtomicUsize::new(0));
+        let mut queues: BTreeMap<Arc<str>, Queue> = BTreeMap::new();
+        let mut waiting = Vec::new();
+        for topic in hooks.endpoints.iter().map(|hook| Arc::<str>::from(hook.topic.as_str())) {
+            queues.entry(topic.clone()).or_insert_with(|| {
+                let (queue, taken) = Queue::of(hooks.max_waiting, &all_waiting);
+                waiting.push((topic, taken));
+                queue
+            });
+        }
         let (telemetry, now) = (self.context.telemetry.clone(), self.context.clock.clone());
         let limits_of_hooks = limits_of(&hooks);
-        let endpoints = hooks.endpoints.into_iter().map(endpoint).collect();
-        let receiver = Receiver::new(endpoints, limits_of_hooks, queue, telemetry, now);
+        let of = |hook: Hook| endpoint(&queues, hook);
+        let endpoints = hooks.endpoints.into_iter().filter_map(of).collect();
+        drop(queues);
+        let receiver = Receiver::new(endpoints, limits_of_hooks, telemetry, now);
         let stop = self.context.stop.clone();
         // The server first: at the end its last requests are still written.
         self.servers.push(spawn_server("hooks http", stop, listener, receiver.router(), limits)?);
-        let scribe = runtime::hooks::start(&self.context, waiting).map_err(AppError::Thread)?;
-        self.servers.push(scribe);
+        let scribes = runtime::hooks::start(&self.context, waiting).map_err(AppError::Thread)?;
+        self.servers.extend(scribes);
         Ok(Some(address))
     }
 }
@@ -52,14 +67,16 @@ fn limits_of(hooks: &Hooks) -> HookLimits {
     }
 }
 
-fn endpoint(hook: Hook) -> Endpoint {
-    Endpoint {
+fn endpoint(queues: &BTreeMap<Arc<str>, Queue>, hook: Hook) -> Option<Endpoint> {
+    let (topic, queue) = queues.get_key_value(hook.topic.as_str())?;
+    Some(Endpoint {
         path: hook.path,
         source: hook.source,
-        topic: hook.topic.into(),
+        topic: topic.clone(),
+        queue: queue.clone(),
         verifier: hook.verifier,
         headers: hook.headers,
         handshake: hook.handshake,
         verify_token: hook.verify_token.map(|token| Token(token.0)),
-    }
+    })
 }

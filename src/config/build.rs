@@ -271,7 +271,10 @@ pub(super) fn resolve(
             }
         }
         (None, Some(Given(name))) => match env.get(name) {
-            Some(value) if !value.is_empty() => Ok(value.clone()),
+            // As in files: whoever fills variables from files brings their last line break along.
+            Some(value) if !value.trim().is_empty() => {
+                Ok(value.trim_end_matches(['\r', '\n']).to_owned())
+            }
             _ => Err((
                 format!("the environment variable {name} is not set"),
                 format!("set {name} to the secret"),

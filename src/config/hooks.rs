@@ -197,8 +197,9 @@ fn hook(reader: &mut Reader, at: &str, row: EndpointRow, around: &Around<'_>) ->
         reader.fault(at, what, mend);
         return None;
     }
+    let credentials: Vec<String> = schemes.iter().filter_map(Scheme::credential).collect();
     let verifier = verifier(reader, at, (&name, schemes), row.secrets, around)?;
-    let headers = headers(reader, at, preset, row.headers.unwrap_or_default());
+    let headers = headers(reader, at, preset, (row.headers.unwrap_or_default(), &credentials));
     let handshake = row.handshake.map(|h| h.0).or(preset.map(|p| p.handshake));
     let handshake = handshake.unwrap_or(Handshake::None);
     let verify_token = token(reader, at, handshake, row.verify_token, around);
@@ -218,12 +219,12 @@ fn headers(
     reader: &mut Reader,
     at: &str,
     preset: Option<&crate::verify::Preset>,
-    own: Vec<Given<super::hook_words::HeaderName>>,
+    (own, credentials): (Vec<Given<super::hook_words::HeaderName>>, &[String]),
 ) -> Vec<String> {
     let usual = ALWAYS.iter().chain(preset.map_or(&[][..], |p| p.headers));
     let mut out: Vec<String> = usual.map(|name| (*name).to_owned()).collect();
     for (i, name) in own.into_iter().map(|h| h.0.0).enumerate() {
-        if NEVER.contains(&name.as_str()) {
+        if NEVER.contains(&name.as_str()) || credentials.contains(&name) {
             let what = format!("\"{name}\" holds a secret, and records are read by many");
             reader.fault(&format!("{at}.headers[{i}]"), what, "remove it");
         } else if !out.contains(&name) {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::near::nearest;
-use super::{Config, Origin};
+use super::{Config, Origin, Source};
 use crate::model::source::System;
 
 /// Something that is worth a look. It stops nothing.
@@ -31,7 +31,16 @@ impl Config {
     pub fn warnings(&self) -> Vec<Warning> {
         let mut out = self.shared_tenants();
         out.extend(self.unknown_places());
+        out.extend(self.large_bodies());
         out
+    }
+
+    /// What is beyond `intake.max_record_bytes` is acknowledged and then only a part of a dead letter.
+    fn large_bodies(&self) -> Option<Warning> {
+        let (body, record) = (self.hooks.as_ref()?.max_body, self.intake.max_record_bytes);
+        let what = "webhooks larger than intake.max_record_bytes are taken, and become dead letters that are cut".to_owned();
+        let mend = "lower hooks.max_body, or raise intake.max_record_bytes and max.message.bytes of the topics".to_owned();
+        (body > record).then(|| self.warning("hooks.max_body".to_owned(), what, mend))
     }
 
     fn warning(&self, key: String, what: String, mend: String) -> Warning {
@@ -43,15 +52,19 @@ impl Config {
         let mut out = Vec::new();
         for (i, source) in self.sources.iter().enumerate() {
             let tenant = |at: usize| self.sources[at].reading.tenant.as_deref();
+            let name = |source: &Source| match &source.reading.mapping {
+                Some(mapping) => mapping.system.clone(),
+                None => source.system.as_str().to_owned(),
+            };
             let same =
-                |at: &usize| self.sources[*at].system == source.system && tenant(*at) == tenant(i);
-            let native = source.system != System::Canonical;
+                |at: &usize| name(&self.sources[*at]) == name(source) && tenant(*at) == tenant(i);
+            let native = source.system != System::Canonical || source.reading.mapping.is_some();
             let Some(other) = (0..i).filter(|_| native).find(same) else { continue };
             let what = format!(
                 "the sources \"{}\" and \"{}\" are both {} and share the tenant \"{}\": where their ids are the same, two deals become one",
                 self.sources[other].name,
                 source.name,
-                source.system.as_str(),
+                name(source),
                 tenant(i).unwrap_or("default"),
             );
             let mend = "give one of them a tenant of its own; leave it where both come from one account, such as its webhooks and its journal".to_owned();

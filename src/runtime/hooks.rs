@@ -1,15 +1,16 @@
 //! Writes what the webhook receiver believes to the source topics.
 //!
-//! One thread with a writer of its own takes what waits, writes it, and answers all of it behind the
-//! acknowledgement: many requests share one round trip, and the next ones gather meanwhile. Where
-//! the log fails, what waits is answered at once, and nothing is taken until it is reachable again.
+//! One thread a topic, with a writer of its own, takes what waits, writes it, and answers all of it
+//! behind the acknowledgement: many requests share one round trip, and the next ones gather
+//! meanwhile. Where the topic takes nothing, what waits is answered at once, and nothing is taken
+//! until it can be written again; the other topics go on.
 //! A record may be written and yet be answered as if it were not: its sender repeats it, and a
 //! repetition changes no number.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -37,18 +38,44 @@ struct Scribe<'c> {
     within: Duration,
 }
 
-/// Starts the thread. It ends when no request can come any more.
-pub fn start(context: &Context, waiting: Waiting) -> std::io::Result<JoinHandle<()>> {
-    let context = context.clone();
-    std::thread::Builder::new().name("hooks".to_owned()).spawn(move || run(&context, &waiting))
+/// Which topics cannot be written, as far as it was tried: a topic that nobody writes to says nothing
+/// of the log.
+#[derive(Debug)]
+struct Troubles(Mutex<BTreeMap<Arc<str>, String>>);
+
+impl Troubles {
+    fn tell(&self, context: &Context, topic: &Arc<str>, trouble: Option<String>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            Some(trouble) => all.insert(topic.clone(), trouble),
+            None => all.remove(topic),
+        };
+        let first = all.first_key_value().map(|(topic, trouble)| format!("{topic}: {trouble}"));
+        context.health.set(CHECK, first.map_or(Ok(()), Err));
+    }
+}
+
+/// Starts a thread a topic. They end when no request can come any more.
+pub fn start(
+    context: &Context,
+    waiting: Vec<(Arc<str>, Waiting)>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let starting = |(topic, _): &(Arc<str>, Waiting)| (topic.clone(), "starting".to_owned());
+    let troubles = Arc::new(Troubles(Mutex::new(waiting.iter().map(starting).collect())));
+    let threads = waiting.into_iter().map(|(topic, waiting)| {
+        let (context, troubles) = (context.clone(), troubles.clone());
+        let run = move || run(&context, &topic, &waiting, &troubles);
+        std::thread::Builder::new().name("hooks".to_owned()).spawn(run)
+    });
+    threads.collect()
 }
 
 /// Writes until no request can come. Says each trouble once, not at every attempt.
-fn run(context: &Context, waiting: &Waiting) {
+fn run(context: &Context, topic: &Arc<str>, waiting: &Waiting, troubles: &Troubles) {
     let worked = Cell::new(false);
     let attempt = || -> Result<(), Fault> {
-        let scribe = Scribe::open(context)?;
-        context.health.set(CHECK, Ok(()));
+        let scribe = Scribe::open(context, topic)?;
+        troubles.tell(context, topic, None);
         waiting.set_open(true);
         scribe.work(waiting, &worked)
     };
@@ -68,9 +95,9 @@ fn run(context: &Context, waiting: &Waiting) {
             }
         };
         waiting.set_open(false);
-        context.health.set(CHECK, Err(fault.clone()));
+        troubles.tell(context, topic, Some(fault.clone()));
         if fault != said || worked.replace(false) {
-            tracing::warn!(fault, "webhooks are refused until the log takes them");
+            tracing::warn!(fault, %topic, "webhooks are refused until their topic takes them");
             said = fault;
         }
         if context.stop.wait(AGAIN) {
@@ -81,13 +108,11 @@ fn run(context: &Context, waiting: &Waiting) {
 
 impl Scribe<'_> {
     /// Reaches the log and looks at its topics.
-    fn open(context: &Context) -> Result<Scribe<'_>, Fault> {
+    fn open<'c>(context: &'c Context, topic: &Arc<str>) -> Result<Scribe<'c>, Fault> {
         let hooks = context.config.hooks.as_ref();
         let mut topics = BTreeMap::new();
         let dlq: Arc<str> = context.topics.dlq.as_str().into();
-        let of_endpoints = hooks.iter().flat_map(|hooks| &hooks.endpoints);
-        let names = of_endpoints.map(|e| Arc::<str>::from(e.topic.as_str())).chain([dlq.clone()]);
-        for topic in names {
+        for topic in [topic.clone(), dlq.clone()] {
             let Some(info) = context.log.describe(&topic)? else {
                 return Err(LogError::NoSuchPartition(TopicPartition::new(topic, 0)).into());
             };
@@ -101,7 +126,7 @@ impl Scribe<'_> {
     fn work(mut self, waiting: &Waiting, worked: &Cell<bool>) -> Result<(), Fault> {
         let mut batch = Vec::new();
         while waiting.take(BATCH, Duration::from_millis(500), &mut batch) {
-            self.context.telemetry.hook_waiting(waiting.len());
+            self.context.telemetry.hook_waiting(waiting.waiting());
             if batch.is_empty() {
                 continue;
             }
@@ -113,7 +138,10 @@ impl Scribe<'_> {
                     for offered in rest.by_ref() {
                         let written = self.one(&offered);
                         offered.answer(written.as_ref().map_err(|_| Unwritten).copied());
-                        if let Err(error) = written {
+                        // Nobody's size closes the receiver: its sender would repeat it for ever.
+                        if let Err(error) = written
+                            && !matches!(error, LogError::TooLarge { .. })
+                        {
                             waiting.set_open(false);
                             rest.for_each(|offered| offered.answer(Err(Unwritten)));
                             return Err(error.into());
@@ -142,8 +170,8 @@ impl Scribe<'_> {
     }
 
     /// Writes one; a dead letter in its place where its topic does not take it. That one is made
-    /// smaller until the log takes it: nobody's size may close the receiver, for its sender would
-    /// repeat it for ever.
+    /// smaller until the log takes it. Where it takes none, the sender keeps what it has: nothing is
+    /// acknowledged that is not in the log.
     fn one(&mut self, offered: &Offered) -> Result<(), LogError> {
         let mut written = self.all(std::slice::from_ref(offered));
         let usual = self.context.config.intake.max_record_bytes;
@@ -152,9 +180,8 @@ impl Scribe<'_> {
             let out = self.buried(offered, &format!("it was not taken: {detail}"), limit);
             written = self.writer.send(out).and_then(|()| self.writer.flush(self.within));
         }
-        if let Err(LogError::TooLarge { detail, .. }) = written {
-            tracing::error!(detail, "a webhook is lost: the log does not take its dead letter");
-            return Ok(());
+        if let Err(LogError::TooLarge { detail, .. }) = &written {
+            tracing::error!(detail, "the log takes not even the smallest dead letter of a webhook");
         }
         written
     }
@@ -186,8 +213,9 @@ impl Scribe<'_> {
         partition
     }
 
-    /// A dead letter cut to a limit; to 0 it holds neither value nor headers of its own. It never was on its topic, so a fingerprint stands for the offset: deliveries of
-    /// one body are one dead letter.
+    /// A dead letter cut to a limit; to 0 it holds neither value nor headers of its own. It never
+    /// was on its topic, so a fingerprint stands for the offset: deliveries of one body are one dead
+    /// letter.
     fn buried(&mut self, offered: &Offered, why: &str, limit: usize) -> Outgoing {
         let record = Record {
             topic: offered.topic.clone(),

@@ -238,6 +238,14 @@ impl Scheme {
         self.message.iter().any(|p| matches!(p, Part::Url | Part::UrlDecoded))
     }
 
+    /// The header that holds the signature, or the secret itself.
+    pub fn credential(&self) -> Option<String> {
+        match &self.signature.place {
+            Place::Header(name) => Some(name.clone()),
+            _ => None,
+        }
+    }
+
     /// What is wrong with it, and how to mend it.
     pub fn wrong(&self) -> Option<(&'static str, &'static str)> {
         let has = |part: &Part| self.message.contains(part);

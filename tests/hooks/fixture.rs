@@ -217,6 +217,8 @@ impl Drop for Site {
 pub struct Hurt {
     inner: MemoryLog,
     how: Arc<(Mutex<How>, Condvar)>,
+    /// A topic that takes nothing, whatever the others do.
+    sick: Option<&'static str>,
 }
 
 /// What a writer does.
@@ -232,6 +234,10 @@ pub enum How {
 }
 
 impl Hurt {
+    pub fn without(topic: &'static str) -> Hurt {
+        Hurt { sick: Some(topic), ..Hurt::default() }
+    }
+
     pub fn set(&self, how: How) {
         *self.how.0.lock().unwrap() = how;
         self.how.1.notify_all();
@@ -262,7 +268,7 @@ impl Log for Hurt {
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, LogError> {
-        Ok(Box::new(HurtWriter { log: self.clone(), inner: self.inner.writer()? }))
+        Ok(Box::new(HurtWriter { log: self.clone(), inner: self.inner.writer()?, fails: false }))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, LogError> {
@@ -277,15 +283,24 @@ impl Log for Hurt {
 struct HurtWriter {
     log: Hurt,
     inner: Box<dyn Writer>,
+    fails: bool,
 }
 
 impl Writer for HurtWriter {
     fn send(&mut self, out: Outgoing) -> Result<(), LogError> {
+        if self.log.sick == Some(&*out.topic) {
+            self.fails = true;
+            return Ok(());
+        }
         self.inner.send(out)
     }
 
     fn flush(&mut self, within: Duration) -> Result<(), LogError> {
         self.log.asked()?;
-        self.inner.flush(within)
+        self.inner.flush(within)?;
+        match std::mem::take(&mut self.fails) {
+            true => Err(LogError::Unavailable("the topic has no leader".to_owned())),
+            false => Ok(()),
+        }
     }
 }

@@ -48,6 +48,8 @@ pub struct Endpoint {
     pub handshake: Handshake,
     /// The token of that handshake.
     pub verify_token: Option<Token>,
+    /// The way to its topic.
+    pub queue: Queue,
 }
 
 /// A secret word. `Debug` does not show it.
@@ -93,7 +95,6 @@ pub struct Receiver {
     endpoints: BTreeMap<String, Door>,
     limits: HookLimits,
     budget: Arc<Budget>,
-    queue: Queue,
     telemetry: Arc<Telemetry>,
     now: Now,
 }
@@ -187,11 +188,10 @@ impl IntoResponse for Outcome {
 }
 
 impl Receiver {
-    /// A receiver of these endpoints that hands its records to the queue.
+    /// A receiver of these endpoints, each of which hands its records to the queue of its topic.
     pub fn new(
         endpoints: Vec<Endpoint>,
         limits: HookLimits,
-        queue: Queue,
         telemetry: Arc<Telemetry>,
         now: Now,
     ) -> Receiver {
@@ -203,7 +203,6 @@ impl Receiver {
             endpoints: endpoints.into_iter().map(door).collect(),
             limits,
             budget: Budget::of(limits.max_buffered),
-            queue,
             telemetry,
             now,
         }
@@ -219,7 +218,7 @@ impl Receiver {
         if parts.method != Method::POST {
             return handshake(endpoint, &parts.method, parts.uri.query().unwrap_or_default());
         }
-        if !self.queue.is_open() {
+        if !endpoint.queue.is_open() {
             return Outcome::Busy(Busy::Log);
         }
         let (body, held) = match self.read(&parts.headers, body).await {
@@ -308,10 +307,10 @@ impl Receiver {
         held: Held,
     ) -> Outcome {
         let offered = Offered::new(endpoint.topic.clone(), body, headers, held);
-        let Some(answer) = self.queue.offer(offered) else {
-            return Outcome::Busy(if self.queue.is_open() { Busy::Queue } else { Busy::Log });
+        let Some(answer) = endpoint.queue.offer(offered) else {
+            return Outcome::Busy(if endpoint.queue.is_open() { Busy::Queue } else { Busy::Log });
         };
-        self.telemetry.hook_waiting(self.queue.waiting());
+        self.telemetry.hook_waiting(endpoint.queue.waiting());
         match timeout(self.limits.acknowledge, answer).await {
             Ok(Ok(Ok(()))) => Outcome::Accepted,
             Ok(Ok(Err(Unwritten))) => Outcome::Busy(Busy::Log),

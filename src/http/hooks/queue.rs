@@ -1,4 +1,4 @@
-//! The way from the requests to the one thread that writes.
+//! The way from the requests to the thread that writes to their topic.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -54,7 +54,8 @@ impl Offered {
 #[derive(Debug, Default)]
 struct Shared {
     is_open: AtomicBool,
-    waiting: AtomicUsize,
+    /// How many wait in this queue and in those beside it.
+    waiting: Arc<AtomicUsize>,
 }
 
 /// The side of the requests.
@@ -72,10 +73,11 @@ pub struct Waiting {
 }
 
 impl Queue {
-    /// A queue of so many records. Nothing is taken until it is opened.
-    pub fn of(records: usize) -> (Queue, Waiting) {
+    /// A queue of so many records, counted together with those beside it. Nothing is taken until it
+    /// is opened.
+    pub fn of(records: usize, waiting: &Arc<AtomicUsize>) -> (Queue, Waiting) {
         let (sender, receiver) = sync_channel(records);
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared { waiting: waiting.clone(), ..Shared::default() });
         (Queue { sender, shared: shared.clone() }, Waiting { receiver, shared })
     }
 
@@ -84,7 +86,7 @@ impl Queue {
         self.shared.is_open.load(Ordering::Acquire)
     }
 
-    /// How many wait.
+    /// How many wait, in all queues.
     pub fn waiting(&self) -> usize {
         self.shared.waiting.load(Ordering::Relaxed)
     }
@@ -115,14 +117,9 @@ impl Waiting {
         }
     }
 
-    /// How many wait.
-    pub fn len(&self) -> usize {
+    /// How many wait, in all queues.
+    pub fn waiting(&self) -> usize {
         self.shared.waiting.load(Ordering::Relaxed)
-    }
-
-    /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Takes what is there, up to `max`; waits up to `wait` for the first. False when all requests
