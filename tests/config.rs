@@ -219,7 +219,9 @@ mod taken {
             "[[directory.rep]]\nid = \"r-1\"\nids = { hubspto = \"1\", us = \"2\", sap-erp-4711 = \"3\" }\n".to_owned(),
         ]
         .concat();
-        let text = format!("{text}[hooks]\nmax_body = \"2MiB\"\nlisten = \"127.0.0.1:1\"\n[[hooks.endpoint]]\npath = \"/own\"\nsource = \"own\"\nverify = \"none\"\n");
+        let text = format!(
+            "{text}[hooks]\nmax_body = \"2MiB\"\nlisten = \"127.0.0.1:1\"\n[[hooks.endpoint]]\npath = \"/own\"\nsource = \"own\"\nverify = \"none\"\n"
+        );
         let warnings = read(&text, &[]).unwrap().warnings();
         let told: Vec<String> = warnings.iter().map(|w| w.to_string()).collect();
         assert_snapshot!(told.join("\n\n"));
