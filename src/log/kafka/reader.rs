@@ -1,9 +1,9 @@
 //! The reader: a consumer that reads from positions that we name, and belongs to no group.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -23,6 +23,10 @@ const LEARN_WITHIN: Duration = Duration::from_secs(1);
 /// How long closing may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long the client may take to stop reading a partition. Asked to stop it twice meanwhile, it
+/// aborts the process (<https://github.com/confluentinc/librdkafka/issues/5573>).
+const STOPS_WITHIN: Duration = Duration::from_millis(250);
+
 /// A reader on Kafka.
 pub(super) struct KafkaReader {
     cluster: Arc<Cluster>,
@@ -36,6 +40,8 @@ pub(super) struct KafkaReader {
     pending: Option<LogError>,
     /// Which partitions, in the order of `next`, were read to their end.
     ended: Vec<bool>,
+    /// Partitions that the client was told to stop a short time ago.
+    stopped: BTreeMap<TopicPartition, Instant>,
 }
 
 impl KafkaReader {
@@ -49,6 +55,7 @@ impl KafkaReader {
             in_doubt: false,
             pending: None,
             ended: Vec::new(),
+            stopped: BTreeMap::new(),
         })
     }
 
@@ -70,15 +77,25 @@ impl KafkaReader {
         }
     }
 
-    /// Makes the client read on from `next`.
+    /// Makes the client read all of `next` from there.
     fn position(&mut self) -> Result<()> {
-        let mut list = TopicPartitionList::with_capacity(self.next.len());
-        for (tp, offset) in &self.next {
-            let position = Position::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX));
-            let added = list.add_partition_offset(&tp.topic, tp.partition.0 as i32, position);
-            added.map_err(|e| client::meaning_of(&e, &format!("assigning {tp}")))?;
+        let list = listed(self.next.iter().map(|(tp, offset)| (tp, Some(*offset))))?;
+        self.consumer().assign(&list).map_err(|e| not_assigned(&e))
+    }
+
+    /// Says that the client is told to stop partitions now, once it has stopped those among them
+    /// that it was told to before.
+    fn stop(&mut self, partitions: &[TopicPartition]) {
+        let last = partitions.iter().filter_map(|tp| self.stopped.get(tp)).max();
+        let until = last.map(|at| *at + STOPS_WITHIN);
+        while let Some(left) = until.and_then(|at| at.checked_duration_since(clock::monotonic()))
+            && !left.is_zero()
+        {
+            std::thread::park_timeout(left);
         }
-        self.consumer().assign(&list).map_err(|e| LogError::Fatal(format!("assigning: {e}")))
+        let now = clock::monotonic();
+        self.stopped.retain(|_, at| now.saturating_duration_since(*at) < STOPS_WITHIN);
+        self.stopped.extend(partitions.iter().map(|tp| (tp.clone(), now)));
     }
 
     /// Finds which partition the client gave up. An error where one is out of range or gone; where
@@ -91,6 +108,8 @@ impl KafkaReader {
                 return Err(LogError::OutOfRange { partition: tp.clone(), asked, start, end });
             }
         }
+        let all: Vec<TopicPartition> = self.next.iter().map(|(tp, _)| tp.clone()).collect();
+        self.stop(&all);
         self.position()?;
         self.in_doubt = false;
         Ok(())
@@ -117,6 +136,26 @@ impl KafkaReader {
         }
         self.consumer().context().reason.explain(e, "reading")
     }
+}
+
+/// Partitions for the client, with where to begin.
+fn listed<'p>(
+    partitions: impl Iterator<Item = (&'p TopicPartition, Option<Offset>)>,
+) -> Result<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for (tp, offset) in partitions {
+        let position = match offset {
+            Some(offset) => Position::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX)),
+            None => Position::Invalid,
+        };
+        let added = list.add_partition_offset(&tp.topic, tp.partition.0 as i32, position);
+        added.map_err(|e| client::meaning_of(&e, &format!("assigning {tp}")))?;
+    }
+    Ok(list)
+}
+
+fn not_assigned(error: &KafkaError) -> LogError {
+    LogError::Fatal(format!("assigning: {error}"))
 }
 
 /// Takes a message for a record, unless it is one that was not asked for.
@@ -167,12 +206,34 @@ impl Reader for KafkaReader {
             self.cluster.check(partition)?;
         }
         self.learn(at);
-        self.next = at.to_vec();
-        self.next.sort();
-        self.in_doubt = false;
-        self.pending = None;
-        self.ended = vec![false; self.next.len()];
-        self.position()
+        let mut next = at.to_vec();
+        next.sort();
+        // What is to be read from where it stands goes on, and is as ended as it was.
+        let kept = |held: &(TopicPartition, Offset)| self.next.binary_search(held).ok();
+        let places: Vec<Option<usize>> = next.iter().map(kept).collect();
+        let ended = places.iter().map(|place| place.is_some_and(|i| self.ended[i])).collect();
+        let goes_on = |held: &(TopicPartition, Offset)| next.binary_search(held).is_ok();
+        let (held, gone): (Vec<_>, Vec<_>) = self.next.drain(..).partition(goes_on);
+        let in_doubt = std::mem::take(&mut self.in_doubt);
+        (self.next, self.ended, self.pending) = (next, ended, None);
+        if held.is_empty() || in_doubt {
+            let all: Vec<_> = gone.into_iter().chain(held).map(|(tp, _)| tp).collect();
+            self.stop(&all);
+            self.ended.fill(false);
+            return self.position();
+        }
+        let gone: Vec<_> = gone.into_iter().map(|(tp, _)| tp).collect();
+        if !gone.is_empty() {
+            self.stop(&gone);
+            let list = listed(gone.iter().map(|tp| (tp, None)))?;
+            self.consumer().incremental_unassign(&list).map_err(|e| not_assigned(&e))?;
+        }
+        let news = self.next.iter().zip(&places).filter(|(_, place)| place.is_none());
+        let list = listed(news.map(|((tp, offset), _)| (tp, Some(*offset))))?;
+        if list.count() == 0 {
+            return Ok(());
+        }
+        self.consumer().incremental_assign(&list).map_err(|e| not_assigned(&e))
     }
 
     fn poll(&mut self, max: usize, wait: Duration, out: &mut Vec<Record>) -> Result<usize> {
