@@ -30,7 +30,7 @@ mod serve;
 pub(crate) mod wire;
 
 pub use api::KpiShown;
-pub use board::Board;
+pub use board::{Board, Query};
 pub use health::Health;
 pub use members::Members;
 pub use metrics::{Caps, KpiSnapshot, MetricsPages};

@@ -307,7 +307,7 @@ impl Kpi {
 
 impl Measure {
     /// The measure that counts the amounts in a sum.
-    fn counted(self) -> Measure {
+    pub(super) fn counted(self) -> Measure {
         match self {
             Measure::LostAmount => Measure::LostPriced,
             Measure::OpenAmount => Measure::OpenPriced,

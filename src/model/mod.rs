@@ -12,6 +12,7 @@ pub mod mapping;
 pub mod measure;
 pub mod money;
 pub mod partial;
+pub mod reads;
 pub mod record;
 pub mod row;
 pub mod segment;

@@ -6,6 +6,7 @@ use super::cells::{Cell, Cells};
 use super::moving::Moving;
 use crate::model::calendar::Calendar;
 use crate::model::measure::{Measure, MeasureKey, Measures};
+use crate::model::reads::Reads;
 use crate::model::row::Pane;
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
@@ -34,6 +35,9 @@ pub struct Total {
     pub mature: bool,
     /// Waits to be published.
     pub dirty: bool,
+    /// Something that it tells of changed since it was published, though it may tell the same again:
+    /// another owner may have published what it told in between, under a higher version.
+    pub changed: bool,
 }
 
 /// The running total of a moving window.
@@ -45,6 +49,23 @@ pub struct MovingTotal {
     pub published: Option<Published>,
     /// Waits to be published.
     pub dirty: bool,
+    /// Something that it tells of changed since it was published, though it may tell the same again:
+    /// another owner may have published what it told in between, under a higher version.
+    pub changed: bool,
+}
+
+impl Total {
+    fn change(&mut self, told: bool) {
+        self.dirty = true;
+        self.changed |= told;
+    }
+}
+
+impl MovingTotal {
+    fn change(&mut self, told: bool) {
+        self.dirty = true;
+        self.changed |= told;
+    }
 }
 
 /// The calendar windows that hold one day, in the order of the periods: first day, and first day of
@@ -115,7 +136,7 @@ impl SegmentState {
         slice: Slice,
         (shard, version): (u32, u64),
         value: Measures,
-        (moving, windows): (&[Moving], &DayWindows),
+        (moving, windows, reads): (&[Moving], &DayWindows, &Reads),
         today: Day,
     ) -> bool {
         let Some(change) = self.cells.entry(slice).or_default().merge(shard, version, value) else {
@@ -126,25 +147,32 @@ impl SegmentState {
         }
         let (flow, stock) = change.split_stock();
         if slice.tier == Tier::Day && !stock.is_zero() {
-            self.move_stock(slice.index, &stock, moving, today);
+            self.move_stock(slice.index, &stock, (moving, reads), today);
         }
         if flow.is_zero() {
             return true;
         }
         if slice.tier == Tier::Day {
-            self.add_calendar(windows, &flow, today);
+            self.add_calendar((windows, reads), &flow, today);
         }
+        let (own, compared) = (reads.any(&flow), reads.any_compared(&flow));
         for (total, window) in self.moving.iter_mut().zip(moving) {
             if window.range.contains(slice) {
                 total.flow.plus(&flow);
-                total.dirty = true;
+                total.change(if window.shown { own } else { compared });
             }
         }
         self.dirty = true;
         true
     }
 
-    fn add_calendar(&mut self, windows: &DayWindows, flow: &Measures, today: Day) {
+    fn add_calendar(
+        &mut self,
+        (windows, reads): (&DayWindows, &Reads),
+        flow: &Measures,
+        today: Day,
+    ) {
+        let (own, compared) = (reads.any(flow), reads.any_compared(flow));
         for ((period, totals), (start, after)) in self.calendar.iter_mut().zip(&windows.spans) {
             let start = *start;
             if start.0 < self.floor {
@@ -157,15 +185,22 @@ impl SegmentState {
             let mut windows = totals.range_mut(start.0..);
             if let Some((_, total)) = windows.next().filter(|(at, _)| **at == start.0) {
                 total.flow.plus(flow);
-                total.dirty = true;
+                total.change(own);
             }
-            if let Some((at, next)) = windows.next() {
-                next.dirty |= *at == after.0;
+            if let Some((_, next)) = windows.next().filter(|(at, _)| **at == after.0) {
+                next.change(compared);
             }
         }
     }
 
-    fn move_stock(&mut self, day: i32, stock: &Measures, moving: &[Moving], today: Day) {
+    fn move_stock(
+        &mut self,
+        day: i32,
+        stock: &Measures,
+        (moving, reads): (&[Moving], &Reads),
+        today: Day,
+    ) {
+        let told = reads.any(stock);
         self.stock_total.plus(stock);
         self.counts_subscriptions |= stock.of(Measure::ActiveSubscriptions).next().is_some();
         let held = self.stock.entry(day).or_default();
@@ -180,13 +215,12 @@ impl SegmentState {
                 start = period.next(start);
             }
             open_windows(*period, totals, start, today);
-            for (_, total) in totals.range_mut(start.0..) {
-                total.dirty = true;
-            }
+            totals.range_mut(start.0..).for_each(|(_, total)| total.change(told));
         }
-        for (total, window) in self.moving.iter_mut().zip(moving) {
-            total.dirty |= window.shown && window.last_day >= day;
-        }
+        let moving = self.moving.iter_mut().zip(moving);
+        moving
+            .filter(|(_, window)| window.shown && window.last_day >= day)
+            .for_each(|(total, _)| total.change(told));
         self.dirty = true;
     }
 
@@ -289,7 +323,7 @@ impl SegmentState {
         &mut self,
         shard: u32,
         first: u64,
-        (moving, periods): (&[Moving], &[Period]),
+        (moving, periods, reads): (&[Moving], &[Period], &Reads),
         today: Day,
     ) {
         let old: Vec<Slice> = self
@@ -301,7 +335,8 @@ impl SegmentState {
         let mut windows = DayWindows::default();
         for slice in old {
             windows.turn_to(slice.index, periods);
-            self.merge(slice, (shard, first), Measures::new(), (moving, &windows), today);
+            let at = (moving, &windows, reads);
+            self.merge(slice, (shard, first), Measures::new(), at, today);
         }
     }
 
@@ -319,7 +354,7 @@ impl SegmentState {
         for (total, window) in self.moving.iter_mut().zip(moving) {
             if window.range.contains(slice) {
                 total.flow.minus(&flow);
-                total.dirty = true;
+                total.change(true);
                 self.dirty = true;
             }
         }

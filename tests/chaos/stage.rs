@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tidemark::clock;
+use tidemark::log::TopicPartition;
 
 use crate::cluster::Cluster;
 use crate::job::Job;
@@ -78,13 +79,6 @@ impl<'a> Play<'a> {
         Play { ground, job, events: company(seed, 30), fed: 0 }
     }
 
-    /// Changes the config of the instances that are started from now on.
-    pub fn configure(&self, from: &str, to: &str) {
-        let text = std::fs::read_to_string(&self.job.file).unwrap();
-        assert!(text.contains(from), "{text}");
-        std::fs::write(&self.job.file, text.replace(from, to)).unwrap();
-    }
-
     /// Feeds the next of `parts` equal slices of the events.
     pub fn feed(&mut self, parts: usize) {
         let end = (self.fed + self.events.len().div_ceil(parts)).min(self.events.len());
@@ -119,6 +113,14 @@ impl<'a> Play<'a> {
         instances.iter_mut().for_each(Process::ready);
         assert!(self.ground.proxy.requests() > 0, "they go past the proxy");
         instances
+    }
+
+    /// How many records were written to the results topic.
+    pub fn rows_published(&self) -> u64 {
+        let topic = self.job.config.topics().kpis;
+        let mut reader = self.job.log.reader().unwrap();
+        let parts = 0..self.job.config.definition.partitions;
+        parts.map(|p| reader.bounds(&TopicPartition::new(topic.as_str(), p)).unwrap().end.0).sum()
     }
 
     /// Waits until an instance shows the rows of what was fed.

@@ -257,7 +257,8 @@ fn pass(
     let mut pace = None;
     let mut swallowed = false;
     let client = connection.name.get().map(String::as_str);
-    for strike in shared.rules.strike(&Message { broker: connection.broker, client, api, way }) {
+    let message = Message { broker: connection.broker, client, api, way, body };
+    for strike in shared.rules.strike(&message) {
         match strike.rule.effect {
             Effect::Cut => return false,
             Effect::Hold(time) => shared.rules.hold(&strike, time),

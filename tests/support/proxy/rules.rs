@@ -50,6 +50,10 @@ pub struct Rule {
     pub client: Option<&'static str>,
     /// A kind of request and its responses; all where empty.
     pub apis: &'static [Api],
+    /// A text that stands near its front, such as the name of a topic; any where absent.
+    pub naming: Option<&'static str>,
+    /// It is at least so long, bytes.
+    pub least: usize,
     pub way: Way,
     /// So many messages pass before it strikes.
     pub after: u64,
@@ -65,6 +69,8 @@ impl Rule {
             broker: None,
             client: None,
             apis: &[],
+            naming: None,
+            least: 0,
             way: Way::Both,
             after: 0,
             times: u64::MAX,
@@ -88,6 +94,14 @@ impl Rule {
         Rule { apis, way: Way::Responses, ..self }
     }
 
+    pub fn naming(self, text: &'static str) -> Rule {
+        Rule { naming: Some(text), ..self }
+    }
+
+    pub fn least(self, bytes: usize) -> Rule {
+        Rule { least: bytes, ..self }
+    }
+
     pub fn way(self, way: Way) -> Rule {
         Rule { way, ..self }
     }
@@ -106,6 +120,8 @@ impl Rule {
             && self.client.is_none_or(|c| Some(c) == message.client)
             && self.way.holds(message.way)
             && named
+            && message.body.len() >= self.least
+            && self.naming.is_none_or(|text| message.names(text))
     }
 }
 
@@ -115,6 +131,15 @@ pub struct Message<'a> {
     pub client: Option<&'a str>,
     pub api: Option<Api>,
     pub way: Way,
+    pub body: &'a [u8],
+}
+
+impl Message<'_> {
+    /// Whether a text stands where a request says what it is about: records come behind it.
+    fn names(&self, text: &str) -> bool {
+        let front = &self.body[..self.body.len().min(400)];
+        front.windows(text.len()).any(|w| w == text.as_bytes())
+    }
 }
 
 /// A rule at work.

@@ -1,0 +1,139 @@
+//! Which measures the rows of a job read: a change of any other one leaves every row as it was.
+
+use super::kpi::{Formula, Kpi};
+use super::measure::{Measure, Measures};
+
+/// The measures behind some KPIs.
+#[derive(Clone, Debug)]
+pub struct Reads {
+    own: Vec<bool>,
+    compared: Vec<bool>,
+}
+
+impl Reads {
+    /// Those behind the KPIs.
+    pub fn of<'a>(kpis: impl Iterator<Item = &'a Kpi>) -> Reads {
+        let none = vec![false; Measure::ALL.len()];
+        let mut out = Reads { own: none.clone(), compared: none };
+        for kpi in kpis {
+            kpi.formula.measures(|m| out.own[m as usize] = true);
+            if let Formula::Growth(m) = kpi.formula {
+                out.compared[m as usize] = true;
+            }
+        }
+        out
+    }
+
+    /// Whether a change of these changes the row of a window that holds them.
+    pub fn any(&self, of: &Measures) -> bool {
+        of.entries().iter().any(|(key, _)| self.own[key.measure as usize])
+    }
+
+    /// Whether a change of these changes the row of a window that is compared with the one that
+    /// holds them.
+    pub fn any_compared(&self, of: &Measures) -> bool {
+        of.entries().iter().any(|(key, _)| self.compared[key.measure as usize])
+    }
+}
+
+impl Formula {
+    /// Names the measures that it is over.
+    fn measures(&self, mut take: impl FnMut(Measure)) {
+        match *self {
+            Formula::Count(m)
+            | Formula::MeanDays(m)
+            | Formula::QuantileDays(m, ..)
+            | Formula::Stock(m)
+            | Formula::CountAt(m, _)
+            | Formula::Proportion(m, ..) => take(m),
+            Formula::Growth(m) => [m, m.counted()].into_iter().for_each(take),
+            Formula::Money(a, b)
+            | Formula::MeanMoney(a, b)
+            | Formula::StockMoney(a, b)
+            | Formula::Quantity(a, b)
+            | Formula::MeanQuantity(a, b)
+            | Formula::Minutes(a, b)
+            | Formula::Churn(a, b) => [a, b].into_iter().for_each(take),
+            Formula::Return(gain, cost) => {
+                [gain, gain.counted(), cost].into_iter().for_each(take);
+            }
+            Formula::NetMoney(a, b, c) | Formula::MoneyPer(a, b, c) | Formula::Points(a, b, c) => {
+                [a, b, c].into_iter().for_each(take);
+            }
+            Formula::Share(num, den) => {
+                take(num);
+                den.iter().copied().for_each(take);
+            }
+            Formula::MoneyShare(num, den, counts) => {
+                take(num);
+                den.iter().chain(counts).copied().for_each(take);
+            }
+            Formula::Cohort(_) => {
+                [Measure::CohortWon, Measure::DealsCreated].into_iter().for_each(take);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kpi::{Groups, View};
+    use crate::model::measure::{MeasureKey, MeasureKind};
+    use crate::model::money::{Currency, EXACT_ONE};
+    use crate::model::time::Day;
+
+    /// What a KPI computes changes with no measure that it is not said to read.
+    #[test]
+    fn every_measure_that_moves_a_kpi_is_one_that_it_reads() {
+        let eur = Currency::parse("EUR").unwrap();
+        let full = |m: Measure, kind: MeasureKind| -> Measures {
+            let places = match kind {
+                MeasureKind::Sum
+                | MeasureKind::CountByCurrency
+                | MeasureKind::StockByCurrency
+                | MeasureKind::StockSum => vec![eur.code()],
+                MeasureKind::CountByDay => vec![-40],
+                _ => (0..8).collect(),
+            };
+            let of =
+                |n: i128| places.iter().map(move |p| (MeasureKey { measure: m, place: *p }, n));
+            match kind {
+                MeasureKind::Sum | MeasureKind::StockSum => of(3 * EXACT_ONE).collect(),
+                _ => of(3).collect(),
+            }
+        };
+        let mut all = Measures::new();
+        Measure::ALL.iter().for_each(|(m, kind, _)| all.plus(&full(*m, *kind)));
+        let compute = |kpi: &Kpi, of: &Measures, before: &Measures| {
+            let (flow, stock) = of.clone().split_stock();
+            kpi.compute(&View {
+                flow: &flow,
+                stock: &stock,
+                opening: &stock,
+                first_day: Day(0),
+                before: Some(before),
+                age_days: 200,
+                currency: eur,
+            })
+        };
+        for kpi in Groups::ALL.kpis() {
+            let reads = Reads::of([kpi].into_iter());
+            let mut moved = 0;
+            for (m, kind, _) in Measure::ALL {
+                let change = full(*m, *kind);
+                let mut less = all.clone();
+                less.minus(&change);
+                let name = kpi.name;
+                if compute(kpi, &less, &all) != compute(kpi, &all, &all) {
+                    moved += 1;
+                    assert!(reads.any(&change), "{name} reads {m:?}");
+                }
+                if compute(kpi, &all, &less) != compute(kpi, &all, &all) {
+                    assert!(reads.any_compared(&change), "{name} compares {m:?}");
+                }
+            }
+            assert!(moved > 0, "{} is moved by something", kpi.name);
+        }
+    }
+}
