@@ -9,7 +9,6 @@ mod avro;
 mod breaker;
 mod calendly;
 mod canonical;
-mod channels;
 mod close;
 mod customerio;
 mod draft;
@@ -116,17 +115,6 @@ impl Decoder {
 
     /// Decodes a record with what is known of the schema that it [wants](Decoder::wants).
     pub fn take_with<'a>(
-        &self,
-        record: &'a Record,
-        schema: Lookup<'_>,
-        now: Option<Timestamp>,
-    ) -> Intake<'a> {
-        let mut out = self.taken(record, schema, now);
-        channels::fill(&self.reading, &mut out.events);
-        out
-    }
-
-    fn taken<'a>(
         &self,
         record: &'a Record,
         schema: Lookup<'_>,
