@@ -73,7 +73,8 @@ impl Dimensions {
     /// The slot that keeps a field of which the channel is told, where the channel is a dimension.
     pub fn origin_slot(&self, name: &FieldName<'_>) -> Option<Slot> {
         let FieldName::Known(field) = name else { return None };
-        let at = Origins::FIELDS.iter().position(|of| of == field).filter(|_| self.channel.is_some())?;
+        let at =
+            Origins::FIELDS.iter().position(|of| of == field).filter(|_| self.channel.is_some())?;
         Some(Slot(Slot::ORIGINS + at as u8))
     }
 

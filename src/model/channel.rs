@@ -55,8 +55,7 @@ pub struct Origins {
 
 impl Origins {
     /// The fields that tell a channel where none is stated.
-    pub const FIELDS: [Field; 4] =
-        [Field::Medium, Field::Source, Field::Campaign, Field::Referrer];
+    pub const FIELDS: [Field; 4] = [Field::Medium, Field::Source, Field::Campaign, Field::Referrer];
 
     /// Where the text of one of [`Origins::FIELDS`] is kept.
     pub fn slot(&mut self, field: Field) -> Option<&mut Option<String>> {
