@@ -1,8 +1,7 @@
 //! A JSON text read once, from end to end: where each value in it begins and ends, so that no level
 //! of an object need be looked for again inside the one around it.
 //!
-//! It takes exactly what `serde_json` takes, which a law below and a fuzz target hold against each
-//! other. It keeps places, not values: numbers stay text. Nothing here calls itself.
+//! It takes exactly what `serde_json` takes, to which laws below hold it. It keeps places, not values: numbers stay text. Nothing here calls itself.
 
 use super::json::Json;
 
@@ -38,7 +37,7 @@ impl Tape {
 }
 
 /// The nodes of the values in an object or array, and in an object of their names, by turns.
-pub fn inside<'t>(nodes: &'t [Node]) -> impl Iterator<Item = &'t [Node]> {
+pub fn inside(nodes: &[Node]) -> impl Iterator<Item = &[Node]> {
     let mut rest = nodes.get(1..).unwrap_or_default();
     std::iter::from_fn(move || {
         let size = rest.first()?.size as usize;
