@@ -91,9 +91,50 @@ fn decode(c: &mut Criterion) {
     group.finish();
 }
 
+/// Bodies as large as systems really send them, where they lie beside the repository: it is not ours
+/// to keep. By the byte, since that is what they cost.
+fn bodies(c: &mut Criterion) {
+    let base = std::env::var("TIDEMARK_SHARED").unwrap_or_else(|_| "../shared".into());
+    let mut group = c.benchmark_group("bodies");
+    for (system, file) in BODIES {
+        let path = Path::new(&base).join("payloads").join(file);
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            println!("skipped: {} is not there", path.display());
+            continue;
+        };
+        // Most were captured in test mode, which would drop them.
+        let text = text
+            .replace("\"livemode\": false", "\"livemode\": true")
+            .replace("\"x-shopify-test\": \"true\"", "\"x-shopify-test\": \"false\"")
+            .replace("\"test\": true", "\"test\": false");
+        let record = record(&text);
+        let decoder = System::parse(system).map_or_else(|| mapped(system), decoder);
+        let events = decoder.take(&record, None).events.len();
+        let bytes = record.value.as_ref().map_or(0, Vec::len);
+        println!("{file}: {events} events, {bytes} bytes");
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_function(*file, |b| {
+            b.iter(|| black_box(decoder.take(black_box(&record), None)))
+        });
+    }
+    group.finish();
+}
+
+const BODIES: &[(&str, &str)] = &[
+    ("stripe", "stripe/event_invoice.paid.json"),
+    ("stripe", "stripe/event_customer.subscription.created.json"),
+    ("stripe", "stripe/event_checkout.session.completed.json"),
+    ("shopify", "shopify/orders.create.json"),
+    ("shopify", "shopify/orders.updated.json"),
+    ("pipedrive", "pipedrive/v1_updated.activity.json"),
+    ("pipedrive", "pipedrive/v1_added.deal.json"),
+    ("hubspot", "hubspot/workflow_webhook_deal_full_object.json"),
+    ("dynamics", "dynamics365/CONSTRUCTED_opportunity_update_remoteexecutioncontext.json"),
+];
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(50);
-    targets = decode
+    targets = decode, bodies
 }
 criterion_main!(benches);

@@ -33,6 +33,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         settle: Span::seconds(5),
         stages: StageTable::default(),
         directory: Directory::default(),
+        channels: Default::default(),
         kpis: tidemark::model::kpi::Groups::ALL,
     })
 }

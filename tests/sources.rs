@@ -6,6 +6,8 @@
 mod arbitrary;
 #[path = "sources/avro.rs"]
 mod avro;
+#[path = "sources/channels.rs"]
+mod channels;
 #[path = "sources/command.rs"]
 mod command;
 #[path = "sources/edges.rs"]
@@ -20,6 +22,8 @@ mod life;
 mod mappings;
 #[path = "sources/real.rs"]
 mod real;
+#[path = "sources/redrive.rs"]
+mod redrive;
 #[path = "sources/robust.rs"]
 mod robust;
 

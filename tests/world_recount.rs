@@ -51,6 +51,7 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         settle: Span::seconds(5),
         stages: StageTable::default(),
         directory: directory(settings),
+        channels: Default::default(),
         kpis: tidemark::model::kpi::Groups::ALL,
     })
 }

@@ -13,6 +13,7 @@ use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
     TimeRules, define, estimate, hooks, mapping, registry, summary,
 };
+use crate::model::event::{Field, FieldName};
 use crate::model::money::Currency;
 use crate::model::source::{Reading, System, Wrapping};
 use crate::model::time::Span;
@@ -56,8 +57,13 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     let topics = Topics::new(&typed.app.name.0.0, typed.app.generation.0.0, &typed.topics);
     topics::check(reader, &topics);
     let rows = typed.sources.unwrap_or_default();
-    let channels = Arc::new(define::channels(reader, typed.channels));
+    let mut channels = define::channels(reader, typed.channels);
     let mut sources = sources(reader, rows, typed.money.currency.0, &topics, base);
+    let states = |source: &&Source| {
+        source.reading.fields.values().any(|field| *field == FieldName::Known(Field::Channel))
+    };
+    channels.stated_by.extend(sources.iter().filter(states).map(|s| s.name.clone()));
+    let channels = Arc::new(channels);
     sources.iter_mut().for_each(|s| s.reading.channels = channels.clone());
     let kafka = kafka(reader, typed.kafka, base, env);
     let http = http(reader, &typed.http);
@@ -96,6 +102,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         attribution: typed.attribution,
         stages: typed.stages,
         directory: typed.directory,
+        channels,
     }
     .define(reader, base);
     estimate::check(reader, &definition, &limits);

@@ -1,7 +1,8 @@
 //! The definition of the job, from its sections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::build::{reference, repeated, small};
 use super::fault::Origin;
@@ -27,6 +28,7 @@ pub(super) struct Parts {
     pub(super) attribution: typed::Credit,
     pub(super) stages: typed::Stages,
     pub(super) directory: typed::Directory,
+    pub(super) channels: Arc<ChannelRules>,
 }
 
 impl Parts {
@@ -49,6 +51,7 @@ impl Parts {
             settle: Span::from(self.time.settle.0),
             stages: stages(reader, self.stages, base),
             directory: directory(reader, self.directory, base),
+            channels: self.channels,
             kpis: kpis(reader, &self.kpis),
         }
     }
@@ -299,5 +302,6 @@ pub(super) fn channels(reader: &mut Reader, typed: typed::Channels) -> ChannelRu
         rules.push(rule);
     }
     let own_sites = typed.own_sites.into_iter().map(|site| site.0.0).collect();
-    ChannelRules { rules, default_grouping: typed.default_grouping.0, own_sites }
+    let default_grouping = typed.default_grouping.0;
+    ChannelRules { rules, default_grouping, own_sites, stated_by: BTreeSet::new() }
 }

@@ -10,14 +10,27 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::draft::{Text, kind_of, text_of};
+use super::tape::{self, Node};
 
 /// A value, as its text. The text was checked when the whole was parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Json<'a>(&'a str);
+#[derive(Clone, Copy, Debug)]
+pub struct Json<'a> {
+    text: &'a str,
+    /// Where what is inside begins and ends; nothing where only the text is known.
+    nodes: &'a [Node],
+}
+
+impl PartialEq for Json<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Json<'_> {}
 
 impl<'a> Json<'a> {
     /// What stands for a value that is absent.
-    pub const NULL: Json<'static> = Json("null");
+    pub const NULL: Json<'static> = Json { text: "null", nodes: &[] };
 
     /// Checks a text. The error says where it is broken.
     pub fn parse(text: &'a str) -> serde_json::Result<Json<'a>> {
@@ -26,37 +39,47 @@ impl<'a> Json<'a> {
 
     /// A value that was checked already.
     pub fn of(raw: &'a RawValue) -> Json<'a> {
-        Json(raw.get())
+        Json::checked(raw.get())
     }
 
     /// A text that was checked already, without space around it.
     pub fn checked(text: &'a str) -> Json<'a> {
-        Json(text)
+        Json { text, nodes: &[] }
+    }
+
+    /// A text that was read, and what is where in it.
+    pub fn on(text: &'a str, nodes: &'a [Node]) -> Json<'a> {
+        Json { text, nodes }
     }
 
     /// The text.
     pub fn raw(self) -> &'a str {
-        self.0
+        self.text
     }
 
     /// What kind of value it is, for messages.
     pub fn kind(self) -> &'static str {
-        kind_of(self.0)
+        kind_of(self.text)
     }
 
     /// Whether it is `null`, or an empty string: many sources clear a field so.
     pub fn is_empty(self) -> bool {
-        matches!(self.0, "null" | "\"\"")
+        matches!(self.text, "null" | "\"\"")
     }
 
     /// A string, or the digits of a number.
     pub fn text(self) -> Option<Cow<'a, str>> {
-        text_of(self.0)
+        match self.nodes {
+            [node, ..] if !node.escaped && self.text.starts_with('"') => {
+                Some(Cow::Borrowed(&self.text[1..self.text.len() - 1]))
+            }
+            _ => text_of(self.text),
+        }
     }
 
     /// A boolean; its name as a string is taken too.
     pub fn boolean(self) -> Option<bool> {
-        match self.0 {
+        match self.text {
             "true" | "\"true\"" => Some(true),
             "false" | "\"false\"" => Some(false),
             _ => None,
@@ -68,21 +91,43 @@ impl<'a> Json<'a> {
         self.text()?.parse().ok()
     }
 
+    /// What is inside, by the nodes of it.
+    fn inside(self) -> impl Iterator<Item = Json<'a>> {
+        let base = self.nodes.first().map_or(0, |node| node.start);
+        tape::inside(self.nodes).map(move |nodes| {
+            let (start, end) = nodes.first().map_or((base, base), |node| (node.start, node.end));
+            Json { text: &self.text[(start - base) as usize..(end - base) as usize], nodes }
+        })
+    }
+
     /// An object, one level of it.
     pub fn object(self) -> Option<Object<'a>> {
-        if !self.0.starts_with('{') {
+        if !self.text.starts_with('{') {
             return None;
         }
-        serde_json::from_str(self.0).ok()
+        if !self.nodes.is_empty() {
+            let mut members = Vec::with_capacity(16);
+            let mut all = self.inside();
+            while let (Some(name), Some(value)) = (all.next(), all.next()) {
+                members.push((name.text()?, value));
+            }
+            let mut out = Object(members);
+            out.dedupe();
+            return Some(out);
+        }
+        serde_json::from_str(self.text).ok()
     }
 
     /// The elements of an array, however many; none where it is anything else. Decoders ask the
     /// context, which knows the limit.
     pub fn elements(self) -> Vec<Json<'a>> {
-        if !self.0.starts_with('[') {
+        if !self.text.starts_with('[') {
             return Vec::new();
         }
-        let raw: Vec<&RawValue> = serde_json::from_str(self.0).unwrap_or_default();
+        if !self.nodes.is_empty() {
+            return self.inside().collect();
+        }
+        let raw: Vec<&RawValue> = serde_json::from_str(self.text).unwrap_or_default();
         raw.into_iter().map(Json::of).collect()
     }
 }
@@ -98,6 +143,9 @@ impl<'a> Object<'a> {
         if self.0.len() <= 16
             && !names.clone().enumerate().any(|(i, n)| names.clone().skip(i + 1).any(|m| m == n))
         {
+            return;
+        }
+        if self.are_apart() {
             return;
         }
         // Names whose hashes all differ all differ; equal hashes prove nothing, and cost no more
@@ -119,6 +167,28 @@ impl<'a> Object<'a> {
                 last.get(name) == Some(&(i - 1))
             });
         }
+    }
+
+    /// Whether the names of an object of usual size fall on different places of a small table, or
+    /// stand there alone by their hashes.
+    fn are_apart(&self) -> bool {
+        const PLACES: usize = 512;
+        if self.0.len() > PLACES / 2 {
+            return false;
+        }
+        let mut table = [0u64; PLACES];
+        for (name, _) in &self.0 {
+            let hash = xxhash_rust::xxh3::xxh3_64(name.as_bytes()) | 1;
+            let mut at = (hash >> 32) as usize % PLACES;
+            while table[at] != 0 {
+                if table[at] == hash {
+                    return false;
+                }
+                at = (at + 1) % PLACES;
+            }
+            table[at] = hash;
+        }
+        true
     }
 
     /// A value by its name; `null` is a value.

@@ -9,7 +9,6 @@ mod avro;
 mod breaker;
 mod calendly;
 mod canonical;
-mod channels;
 mod close;
 mod customerio;
 mod draft;
@@ -32,6 +31,7 @@ mod sendgrid;
 mod shopify;
 mod stripe;
 mod survey;
+mod tape;
 mod twilio;
 mod typeform;
 mod wrapped;
@@ -121,17 +121,6 @@ impl Decoder {
         schema: Lookup<'_>,
         now: Option<Timestamp>,
     ) -> Intake<'a> {
-        let mut out = self.taken(record, schema, now);
-        channels::fill(&self.reading, &mut out.events);
-        out
-    }
-
-    fn taken<'a>(
-        &self,
-        record: &'a Record,
-        schema: Lookup<'_>,
-        now: Option<Timestamp>,
-    ) -> Intake<'a> {
         let mut out = Intake::default();
         if record.value.is_none() && self.has_tombstones() {
             out.ignored.push(Ignored { index: 0, reason: Unread::RowGone, what: String::new() });
@@ -208,7 +197,9 @@ impl Decoder {
                         let done = self.wrapped(record, element.get(), Some(i), now, out);
                         if let Err(reason) = done {
                             let element = Some((i, element.get().as_bytes()));
-                            out.dead_letters.push(DeadLetter::new(record, reason, element));
+                            let mut dead = DeadLetter::new(record, reason, element);
+                            envelope::renumber(&mut dead.headers, Some(i), None);
+                            out.dead_letters.push(dead);
                         }
                     }
                 }
@@ -223,12 +214,17 @@ impl Decoder {
 
     fn split<'a>(&self, body: &'a str) -> Result<Vec<&'a RawValue>, Reason> {
         let elements: Vec<&RawValue> = serde_json::from_str(body).map_err(json_reason)?;
+        self.few(elements.len())?;
+        Ok(elements)
+    }
+
+    /// Whether so many elements of a record are within the limit.
+    fn few(&self, n: usize) -> Result<(), Reason> {
         let limit = self.limits.max_array;
-        if elements.len() > limit {
-            let n = elements.len();
+        if n > limit {
             return Err(Reason::new(Code::TooMany, format!("{n} elements, the limit is {limit}")));
         }
-        Ok(elements)
+        Ok(())
     }
 
     /// Takes one element: an event, or a CloudEvents envelope around one or several.

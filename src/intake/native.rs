@@ -9,12 +9,13 @@ use std::borrow::Cow;
 use super::envelope::{self, Found, Reads, Row};
 use super::json::{Json, Object};
 use super::make::{Moment, Outline};
+use super::tape::Tape;
 use super::{Decoder, Intake, canonical, json_reason};
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::event::{Event, Field, FieldName, Op, Order};
 use crate::model::mapping::{Body, Mapping};
 use crate::model::record::Record;
-use crate::model::source::{System, Unread, Wrapping};
+use crate::model::source::{System, Unread};
 use crate::model::time::{Precision, Timestamp};
 
 /// An element that told of nothing that is read.
@@ -226,7 +227,8 @@ pub fn take<'a>(
     let context = Context { decoder, record, latest, wrapped_at: None, change: None };
     let mut out = Out::default();
     let mut whole = None;
-    match elements(decoder, body) {
+    let tape = Tape::of(body.trim());
+    match elements(decoder, body, tape.as_ref()) {
         Ok((is_array, elements)) => {
             for (i, json) in (0u32..).zip(elements) {
                 out.element(i, json, |out| unwrapped(&context, json, out, decode));
@@ -274,16 +276,22 @@ fn form(decoder: &Decoder, mapping: Option<&Mapping>, body: &str) -> Option<Stri
 
 /// The elements of a body, and whether they were an array. Every system is read both ways: a
 /// bridge may split or batch what its system sends.
-fn elements<'b>(decoder: &Decoder, body: &'b str) -> Result<(bool, Vec<Json<'b>>), Reason> {
+fn elements<'b>(
+    decoder: &Decoder,
+    body: &'b str,
+    tape: Option<&'b Tape>,
+) -> Result<(bool, Vec<Json<'b>>), Reason> {
     let body = body.trim();
-    match body.as_bytes().first() {
-        Some(b'[') => Ok((true, decoder.split(body)?.into_iter().map(Json::of).collect())),
-        // Checked when it is read: once over a large body is half the cost of it. Only what is
-        // pinned needs to know first, since no JSON is not the wrong envelope.
-        Some(b'{') => match decoder.reading.wrapping {
-            Wrapping::Auto | Wrapping::Raw => Ok((false, vec![Json::checked(body)])),
-            _ => Ok((false, vec![Json::parse(body).map_err(json_reason)?])),
-        },
+    match (body.as_bytes().first(), tape) {
+        (Some(b'['), Some(tape)) => {
+            let elements = tape.json(body).elements();
+            decoder.few(elements.len())?;
+            Ok((true, elements))
+        }
+        (Some(b'{'), Some(tape)) => Ok((false, vec![tape.json(body)])),
+        // The other reader says where it is broken.
+        (Some(b'['), None) => Ok((true, decoder.split(body)?.into_iter().map(Json::of).collect())),
+        (Some(b'{'), None) => Ok((false, vec![Json::parse(body).map_err(json_reason)?])),
         _ => Err(Reason::new(Code::NotAnEvent, "neither a JSON object nor an array")),
     }
 }
@@ -297,7 +305,7 @@ fn unwrapped(
 ) -> Result<(), Reason> {
     let reading = &context.decoder.reading;
     let reads = if reading.mapping.is_some() { Reads::Rows } else { Reads::Native };
-    let opened = match envelope::open(reading.wrapping, reads, context.record, json.raw())? {
+    let opened = match envelope::open(reading.wrapping, reads, context.record, json)? {
         Found::Element(opened) => opened,
         Found::Ignored(reason, what) => {
             out.ignore(reason, what);
@@ -322,7 +330,7 @@ fn unwrapped(
         let done = out.attempt(|out| decode(context, &json.object().ok_or_else(why)?, out));
         out.index = outer;
         if let Err(reason) = done {
-            let bytes = opened.around(json.raw()).into_bytes();
+            let bytes = opened.around(json.raw(), None, i).into_bytes();
             out.dead.push((outer, Some(i), reason, bytes));
         }
     }

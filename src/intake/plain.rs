@@ -38,7 +38,12 @@ pub enum Time {
 
 /// A value as a person would write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plain(String);
+pub enum Plain {
+    /// The digits of a decimal.
+    Number(String),
+    /// A time.
+    Text(String),
+}
 
 const MILLIS: i64 = 1_000;
 const MICROS: i64 = 1_000_000;
@@ -116,7 +121,7 @@ impl Time {
                 text.trim_end_matches('Z').to_owned()
             }
         };
-        Some(Plain(text))
+        Some(Plain::Text(text))
     }
 }
 
@@ -142,12 +147,16 @@ impl Plain {
         if negative {
             digits.insert(0, '-');
         }
-        Some(Plain(digits))
+        Some(Plain::Number(digits))
     }
 
-    /// As a JSON string: no number of it goes through a float on the way.
-    pub fn json(&self) -> String {
-        format!("\"{}\"", self.0)
+    /// As JSON. A decimal is a number, which no reader of ours takes through a float: so it is told
+    /// from the base64 of a decimal that no envelope had the schema of.
+    pub fn json(self) -> String {
+        match self {
+            Plain::Number(digits) => digits,
+            Plain::Text(text) => format!("\"{text}\""),
+        }
     }
 }
 

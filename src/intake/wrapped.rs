@@ -94,7 +94,7 @@ impl Decoder {
         if !auto {
             Json::parse(text).map_err(json_reason)?;
         }
-        match envelope::open(pin, Reads::Canonical, record, text.trim()) {
+        match envelope::open(pin, Reads::Canonical, record, Json::checked(text.trim())) {
             Ok(Found::Ignored(reason, what)) => out.ignored.push(Ignored { index, reason, what }),
             Ok(Found::Element(opened)) if opened.is_news() || !auto => {
                 out.cut(before);
@@ -146,9 +146,10 @@ impl Decoder {
             let done = draft_of(element.get())
                 .and_then(|draft| self.event(record, draft, index, &lent, now, out));
             if let Err(reason) = done {
-                let wrapped = opened.around(element.get());
+                let wrapped = opened.around(element.get(), place, i);
                 let mut dead = DeadLetter::new(record, reason, Some((index, wrapped.as_bytes())));
                 dead.inner = Some(i);
+                envelope::renumber(&mut dead.headers, place, Some(i));
                 out.dead_letters.push(dead);
             }
         }

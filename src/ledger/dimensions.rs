@@ -2,6 +2,7 @@
 
 use super::entity::{Kind, Slot};
 use super::symbols::{Map, Symbol, Symbols};
+use crate::model::channel::Origins;
 use crate::model::definition::Definition;
 use crate::model::event::{Field, FieldName};
 
@@ -19,6 +20,10 @@ pub struct Dimensions {
     claims: Map<String, Map<String, String>>,
     /// The rep behind an owner of an origin: asked for with every credit.
     reps: Map<(Symbol, Symbol), Symbol>,
+    /// Which one is the channel, if any.
+    channel: Option<usize>,
+    /// The channel that texts of [`Origins::FIELDS`] tell together: asked for with every credit.
+    told: Map<[Option<u32>; Origins::FIELDS.len()], Option<Symbol>>,
 }
 
 impl Dimensions {
@@ -31,13 +36,23 @@ impl Dimensions {
             .map(|(field, name, ..)| if *field == Field::Owner { None } else { place(name) })
             .collect();
         let rep = names.iter().position(|d| d == "rep");
+        let channel = names.iter().position(|d| d == Field::Channel.as_str());
         let mut claims: Map<String, Map<String, String>> = Map::default();
         for (rep, entry) in &definition.directory.reps {
             for (place, id) in &entry.ids {
                 claims.entry(place.clone()).or_default().insert(id.clone(), rep.clone());
             }
         }
-        Dimensions { by_field, rep, directory: Map::default(), claims, reps: Map::default(), names }
+        Dimensions {
+            names,
+            by_field,
+            rep,
+            directory: Map::default(),
+            claims,
+            reps: Map::default(),
+            channel,
+            told: Map::default(),
+        }
     }
 
     /// Their names.
@@ -48,6 +63,39 @@ impl Dimensions {
     /// Which one is the owner, if any.
     pub fn rep(&self) -> Option<usize> {
         self.rep
+    }
+
+    /// Which one is the channel, if any.
+    pub fn channel(&self) -> Option<usize> {
+        self.channel
+    }
+
+    /// The slot that keeps a field of which the channel is told, where the channel is a dimension.
+    pub fn origin_slot(&self, name: &FieldName<'_>) -> Option<Slot> {
+        let FieldName::Known(field) = name else { return None };
+        let at =
+            Origins::FIELDS.iter().position(|of| of == field).filter(|_| self.channel.is_some())?;
+        Some(Slot(Slot::ORIGINS + at as u8))
+    }
+
+    /// The channel that texts of [`Origins::FIELDS`] tell by the definition's rules.
+    pub fn channel_of(
+        &mut self,
+        texts: [Option<Symbol>; Origins::FIELDS.len()],
+        definition: &Definition,
+        symbols: &mut Symbols,
+    ) -> Option<Symbol> {
+        let key = texts.map(|text| text.map(|symbol| symbol.0));
+        *self.told.entry(key).or_insert_with(|| {
+            let mut from = Origins::default();
+            for (field, text) in Origins::FIELDS.into_iter().zip(texts) {
+                if let Some(slot) = from.slot(field) {
+                    *slot = text.map(|text| symbols.text(text).to_owned());
+                }
+            }
+            let channel = definition.channels.channel_of(from)?;
+            Some(symbols.intern(channel))
+        })
     }
 
     /// The slot that keeps a field as a dimension. The stages of others are not those of deals.

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::symbols::{Symbol, Symbols};
+use super::symbols::{MAX_DIMENSIONS, Symbol, Symbols};
 use crate::model::event::{EntityKind, Op, Order, Status};
 use crate::model::money::{Amount, Currency, Money};
 use crate::model::time::Timestamp;
@@ -64,6 +64,9 @@ impl Slot {
     pub const OWNER: Slot = Slot(8);
     /// First dimension.
     pub const DIMENSIONS: u8 = 9;
+    /// First of the fields that tell a channel, in the order of [`Origins::FIELDS`](crate::model::channel::Origins::FIELDS), behind all
+    /// dimensions that there can be.
+    pub const ORIGINS: u8 = Slot::DIMENSIONS + MAX_DIMENSIONS as u8;
 }
 
 /// A value as the ledger keeps it.

@@ -21,6 +21,7 @@ use entity::{Entity, Held, Kind, Slot, Stamp};
 use project::{Buffers, Contribution, Projector};
 use symbols::{Credits, Map, SegmentId, Symbols};
 
+use crate::model::channel::Origins;
 use crate::model::definition::Definition;
 use crate::model::event::{Event, EventKind, Field, FieldName, Op, Value};
 use crate::model::measure::{MeasureKey, Measures};
@@ -304,6 +305,9 @@ impl Ledger {
         for (name, value) in &event.set {
             let fixed = fixed_slot(kind, name, !self.definition.stages.is_empty());
             let dimension = self.dimensions.slot(kind, name);
+            if let Some(slot) = self.dimensions.origin_slot(name) {
+                out.push((slot, self.origin(event, value, buffer)));
+            }
             if fixed.is_none() && dimension.is_none() {
                 continue;
             }
@@ -329,6 +333,14 @@ impl Ledger {
             out.extend(fixed.map(|slot| (slot, named)));
             out.extend(dimension.map(|slot| (slot, held)));
         }
+    }
+
+    /// What a field says of where something came from, as rules compare it, and which source said it.
+    fn origin(&mut self, event: &Event<'_>, value: &Value<'_>, buffer: &mut String) -> Held {
+        let Value::Text(text) = value else { return Held::Null };
+        let Some(told) = Origins::told(text) else { return Held::Null };
+        let origin = self.symbols.origin(&event.system, &event.source, buffer);
+        Held::Named(self.symbols.intern(&told), origin)
     }
 
     /// Whether the event states a stage that the stage table does not know, in the pipeline that

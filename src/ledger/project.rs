@@ -16,6 +16,7 @@ pub use slots::{DAY, day_of_id, slot};
 use super::dimensions::Dimensions;
 use super::entity::{Entity, HISTORY_LIMIT, Held, Kind, Slot, Stamp};
 use super::symbols::{Credit, Credits, Symbol, Symbols};
+use crate::model::channel::Origins;
 use crate::model::definition::{Attribution, Definition};
 use crate::model::event::{Order, Status};
 use crate::model::measure::{Measure, MeasureKey};
@@ -301,8 +302,10 @@ impl Projector<'_> {
             *value = if self.dimensions.rep() == Some(i) {
                 owner
             } else {
-                self.value(entity, Slot(Slot::DIMENSIONS + i as u8), order, settle)
-                    .or_else(|| self.directory_value(owner, i))
+                let stated = self.value(entity, Slot(Slot::DIMENSIONS + i as u8), order, settle);
+                let is_told = stated.is_none() && self.dimensions.channel() == Some(i);
+                let told = if is_told { self.channel(entity, order, settle) } else { stated };
+                told.or_else(|| self.directory_value(owner, i))
             };
         }
         let names = self.dimensions.names();
@@ -335,6 +338,27 @@ impl Projector<'_> {
             Some(Held::Text(symbol)) => Some(symbol),
             _ => None,
         }
+    }
+
+    /// The channel that the fields of its link and its browser tell together, where the source states
+    /// none: of what each of them holds, whichever events said so.
+    fn channel(&mut self, entity: &Entity, order: Order, settle: Option<Stamp>) -> Option<Symbol> {
+        let stated_by = &self.definition.channels.stated_by;
+        let mut texts = [None; Origins::FIELDS.len()];
+        for (i, text) in texts.iter_mut().enumerate() {
+            let slot = Slot(Slot::ORIGINS + i as u8);
+            *text = match self.held(entity, slot, order, settle) {
+                Some(Held::Named(text, origin)) => {
+                    let is_stated = stated_by.contains(self.symbols.parts(origin).1);
+                    (!is_stated).then_some(text)
+                }
+                _ => None,
+            };
+        }
+        if texts == [None; Origins::FIELDS.len()] {
+            return None;
+        }
+        self.dimensions.channel_of(texts, self.definition, self.symbols)
     }
 
     fn directory_value(&mut self, owner: Option<Symbol>, i: usize) -> Option<Symbol> {

@@ -1,5 +1,7 @@
 //! The rules, one at a time: what an event does to the cells that leave the shard.
 
+mod channels;
+
 use super::*;
 use crate::model::calendar::Calendar;
 use crate::model::definition::{Attribution, DirectoryEntry, Stage};
@@ -27,6 +29,7 @@ fn definition() -> Definition {
         settle: Span::minutes(5),
         stages: crate::model::definition::StageTable::default(),
         directory: crate::model::definition::Directory::default(),
+        channels: Default::default(),
         kpis: crate::model::kpi::Groups::ALL,
     }
 }

@@ -1,4 +1,11 @@
-//! Rules that say which channel brought a lead or a deal, from what its link and its browser said.
+//! Which channel brought a lead or a deal, from what its link and its browser said: the company's
+//! rules, then the usual grouping.
+
+mod grouping;
+
+use std::collections::BTreeSet;
+
+use super::event::Field;
 
 /// Longest text that is compared with a pattern, bytes: what a link can carry has no bound.
 const LONGEST: usize = 2048;
@@ -47,6 +54,20 @@ pub struct Origins {
 }
 
 impl Origins {
+    /// The fields that tell a channel where none is stated.
+    pub const FIELDS: [Field; 4] = [Field::Medium, Field::Source, Field::Campaign, Field::Referrer];
+
+    /// Where the text of one of [`Origins::FIELDS`] is kept.
+    pub fn slot(&mut self, field: Field) -> Option<&mut Option<String>> {
+        Some(match field {
+            Field::Medium => &mut self.medium,
+            Field::Source => &mut self.source,
+            Field::Campaign => &mut self.campaign,
+            Field::Referrer => &mut self.referrer,
+            _ => return None,
+        })
+    }
+
     /// A text as it is compared.
     pub fn told(text: &str) -> Option<String> {
         let text = text.trim();
@@ -108,11 +129,18 @@ pub struct ChannelRules {
     pub default_grouping: bool,
     /// The company's own sites, in lower case: a referrer there brought nobody.
     pub own_sites: Vec<String>,
+    /// Sources that state the channel by a field of their own: what they say of links tells none.
+    pub stated_by: BTreeSet<String>,
 }
 
 impl Default for ChannelRules {
     fn default() -> ChannelRules {
-        ChannelRules { rules: Vec::new(), default_grouping: true, own_sites: Vec::new() }
+        ChannelRules {
+            rules: Vec::new(),
+            default_grouping: true,
+            own_sites: Vec::new(),
+            stated_by: BTreeSet::new(),
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 //! generation.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::calendar::Calendar;
+use super::channel::ChannelRules;
 use super::kpi::Groups;
 use super::money::Currency;
 use super::segment::Segment;
@@ -92,6 +94,8 @@ pub struct Definition {
     pub stages: StageTable,
     /// Who is known in advance.
     pub directory: Directory,
+    /// How a channel is told where none is stated.
+    pub channels: Arc<ChannelRules>,
     /// Which KPIs rows have. Cells hold the measures of all of them.
     pub kpis: Groups,
 }
@@ -158,7 +162,7 @@ impl Definition {
     /// changed, cells are computed anew from the entities; no new generation is needed.
     pub fn reference_hash(&self) -> u64 {
         let (stages, directory) = (self.stages.meaning(), &self.directory);
-        let rules = (self.attribution, self.settle);
+        let rules = (self.attribution, self.settle, &self.channels);
         let text = format!("v2 {stages} {directory:?} {rules:?}");
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }

@@ -101,7 +101,7 @@ pub struct Reading {
     pub fields: BTreeMap<String, FieldName<'static>>,
     /// What reads its records, where no decoder does.
     pub mapping: Option<Arc<Mapping>>,
-    /// How a channel is told where an event states none.
+    /// How channels are told: of these, a decoder asks which sites are the company's own.
     pub channels: Arc<ChannelRules>,
 }
 

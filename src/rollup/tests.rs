@@ -28,6 +28,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         settle: Span::minutes(5),
         stages: StageTable::default(),
         directory: Directory { reps, ..Directory::default() },
+        channels: Default::default(),
         kpis: crate::model::kpi::Groups::ALL,
     }
 }

@@ -173,9 +173,7 @@ fn fields_of_the_configuration_win_over_what_a_decoder_fills() {
     let told = events(&segment, call);
     assert_eq!(get(&told[0], Field::Amount), "2.5 USD");
     assert_eq!(get(&told[0], Field::Campaign), "Ours");
-    assert_eq!(get(&told[0], Field::Channel), "Email");
-    let segment = mapped(System::Segment, &[("way", Field::Channel)]);
-    assert_eq!(get(&events(&segment, call)[0], Field::Channel), "", "only from the own field");
+    assert_eq!(get(&told[0], Field::Medium), "email");
 }
 
 /// A score that is revised is the same response, later; a form says what its JSON says.
@@ -223,35 +221,6 @@ fn questions_of_typeform_are_mapped_by_their_ref() {
     assert_eq!((get(nps, Field::ScaleMax), get(happy, Field::ScaleMax)), ("10".into(), "".into()));
     let plain = events(&crate::decoder(System::Typeform), &body);
     assert_eq!(plain.len(), 2, "without it only what its ref says is a score");
-}
-
-/// The company's own sites brought nobody, whichever system tells of them.
-#[test]
-fn own_sites_are_no_referrers_and_own_rules_hold_for_all_systems() {
-    let rules = |text: &str| {
-        let config = Config::from_toml(text, "test", std::iter::empty()).unwrap();
-        config.sources[0].reading.channels.clone()
-    };
-    let channels = rules(
-        "[[sources]]\nname = \"s\"\ntopics = [\"t\"]\n[channels]\nown_sites = [\"ours.example\"]\n\
-         [[channels.rule]]\nsource = \"Trade Show*\"\nchannel = \"Events\"\n",
-    );
-    let with = |system| {
-        let mut decoder = decoder(system);
-        decoder.reading.channels = channels.clone();
-        decoder
-    };
-    let order = r#"{"id":1,"financial_status":"paid","total_price":"12.00","currency":"USD","source_name":"web",
-        "updated_at":"2026-03-02T09:00:00Z","referring_site":"https://www.ours.example/cart"}"#;
-    let told = events(&with(System::Shopify), order);
-    assert_eq!(get(&told[0], Field::Channel), "web");
-    assert_eq!(get(&told[0], Field::Referrer), "");
-    let told = events(&decoder(System::Shopify), order);
-    assert_eq!(get(&told[0], Field::Channel), "Referral");
-    let show = r#"{"id":"1","entity":{"type":"lead","id":"L"},"op":"create",
-        "time":"2026-03-02T09:00:00Z","set":{"source":"Trade Show Berlin"}}"#;
-    assert_eq!(get(&events(&with(System::Canonical), show)[0], Field::Channel), "Events");
-    assert_eq!(get(&events(&decoder(System::Canonical), show)[0], Field::Channel), "");
 }
 
 #[test]

@@ -177,6 +177,14 @@ fn numbers_money_and_booleans_are_exact() {
             "12345",
             "EUR",
         ),
+        // A scale below zero counts hundreds.
+        (r#"{ from = "a", money = "connect", scale = -2 }"#, r#""a":"Ew==""#, "1900", "EUR"),
+        (
+            r#"{ from = "a", money = "connect", scale = 2 }"#,
+            r#""a":{"scale":-2,"value":"/w=="}"#,
+            "-100",
+            "EUR",
+        ),
     ] {
         let expected = format!("{{\"value\":\"{amount}\",\"currency\":\"{currency}\"}}");
         assert_eq!(value("amount", expr, rest), Ok(expected), "{expr} of {rest}");
@@ -268,14 +276,26 @@ const BAD: &[(&str, &str, &str, &str)] = &[
     (
         "amount",
         r#"{ from = "a", money = "connect", scale = 2 }"#,
-        "\"?\"",
-        "BAD_AMOUNT: amount: no decimal of Kafka Connect",
+        "\"12.50\"",
+        "BAD_AMOUNT: amount: no decimal of Kafka Connect: it is not base64; read digits as money = \"major\"",
     ),
     (
         "amount",
         r#"{ from = "a", money = "connect", scale = 2 }"#,
         "true",
-        "BAD_AMOUNT: amount: no decimal of Kafka Connect",
+        "BAD_AMOUNT: amount: no decimal of Kafka Connect: expected base64 or a number",
+    ),
+    (
+        "amount",
+        r#"{ from = "a", money = "connect", scale = 2 }"#,
+        "{\"value\":\"AeI6\"}",
+        "BAD_AMOUNT: amount: no decimal of Kafka Connect: it is an object without a scale",
+    ),
+    (
+        "amount",
+        r#"{ from = "a", money = "connect", scale = -20 }"#,
+        "\"AeI6\"",
+        "BAD_AMOUNT: amount: the amount: \"12345000000000000000000000\" is beyond the largest amount, 10^15",
     ),
     (
         "created_at",
@@ -368,6 +388,22 @@ fn nulls_clear_fields_unless_the_mapping_says_that_they_are_unknown() {
         let record = record(&body);
         let event = told(&decoder.take(&record, now())).unwrap().remove(0);
         assert_eq!(event["set"].to_string(), stated, "{nulls}");
+    }
+}
+
+/// `{"id": null}` is nobody, as `null` is; an object of another shape is no value.
+#[test]
+fn what_is_null_inside_is_null() {
+    let owner = r#"{ coalesce = ["a.id", "a"] }"#;
+    for (given, expected) in [
+        (r#"{"id":"7","name":"Ana"}"#, Ok("\"7\"")),
+        (r#""7""#, Ok("\"7\"")),
+        (r#"{"id":null,"name":"Ana"}"#, Ok("null")),
+        ("null", Ok("null")),
+        (r#"{"uid":"7"}"#, Err("DECODE_JSON: owner: expected a single value, found an object")),
+    ] {
+        let told = value("owner", owner, &format!("\"a\":{given}"));
+        assert_eq!(told.as_deref().map_err(String::as_str), expected, "{given}");
     }
 }
 

@@ -179,3 +179,69 @@ fn a_deletion_is_dated_by_the_change_feed() {
         assert!(told.contains("1752438400000") && told.contains("2025-07-13T"), "{told}");
     }
 }
+
+/// What a row was ordered by is not in its key: its deletion comes behind all changes before it, or
+/// says what is missing.
+#[test]
+fn a_deletion_that_knows_the_key_alone_has_its_place_among_the_changes() {
+    let ts = 1_752_438_400_000_i64;
+    let update = format!(
+        r#"{{"op":"u","before":null,"after":{{"id":1,"at":"2025-07-13T20:26:40Z","n":9}},"source":{{"lsn":1,"ts_ms":{ts}}}}}"#
+    );
+    let gone = |before: &str, ts: i64| {
+        format!(r#"{{"op":"d","before":{before},"after":null,"source":{{"lsn":2,"ts_ms":{ts}}}}}"#)
+    };
+    let keyed = [r#"{"id":1}"#, r#"{"id":1,"at":null,"n":null}"#];
+    let at = r#"{ from = "at", time = "rfc3339" }"#;
+    let of = |order: &str, body: &str| {
+        let told =
+            rows(&format!("order = [{order}]\n[map.set]\nname = \"n\"\n"), &[body.to_owned()]);
+        match told.split_once("\"order\":[") {
+            Some((_, rest)) => rest.split(']').next().unwrap().to_owned(),
+            None => told,
+        }
+    };
+    let numbers = |text: String| -> Vec<i64> {
+        text.split(',').map(|n| n.trim().parse().unwrap_or_else(|_| panic!("{text}"))).collect()
+    };
+    let by_time = format!("{at}, \"n\"");
+    let changed = numbers(of(&by_time, &update));
+    assert_eq!(changed, [ts, 9]);
+    for before in keyed {
+        let deleted = numbers(of(&by_time, &gone(before, ts)));
+        assert!(deleted > changed && deleted < vec![ts + 1, 0], "{deleted:?}");
+        assert!(numbers(of("\"n\"", &gone(before, ts))) > changed);
+        // Nothing says where it belongs among numbers of the source's own.
+        let told = of("\"n\", \"id\"", &gone(before, ts));
+        assert!(told.contains("MISSING_FIELD") && told.contains("REPLICA IDENTITY FULL"), "{told}");
+    }
+    // The row as it was says so, and what is deleted wins over what was last.
+    let whole = gone(r#"{"id":1,"at":"2025-07-13T20:26:40Z","n":9}"#, ts + 5);
+    assert_eq!(numbers(of("\"n\", \"id\"", &whole)), [9, 1]);
+}
+
+/// A connector's decimals are read as such whether or not an envelope had their schema; a decimal
+/// without places looks like base64.
+#[test]
+fn decimals_that_an_envelope_converted_are_read_as_they_are() {
+    let set = "[map.set]\namount = { from = \"value\", money = \"connect\", scale = 2 }\n";
+    let with = |scale: i32, value: &str| {
+        let decimal = format!(
+            r#"{{"field":"value","type":"bytes","name":"org.apache.kafka.connect.data.Decimal","parameters":{{"scale":"{scale}"}}}}"#
+        );
+        format!(
+            r#"{{"schema":{{"type":"struct","fields":[{decimal}]}},"payload":{{"id":1,"value":{value}}}}}"#
+        )
+    };
+    for (body, amount) in [
+        (r#"{"id":1,"value":"AeI6"}"#.to_owned(), "1234.5"),
+        (with(2, "\"AeI6\""), "1234.5"),
+        (with(0, "\"BNI=\""), "1234"),
+        (with(-2, "\"Ew==\""), "1900"),
+        (with(2, "1234.50"), "1234.5"),
+    ] {
+        let told = rows(set, &[body.clone()]);
+        let expected = format!(r#""amount":{{"value":"{amount}","currency":"EUR"}}"#);
+        assert!(told.contains(&expected), "{body}: {told}");
+    }
+}

@@ -84,7 +84,7 @@ const MAPPED: &[(&str, &str, &str)] = &[
     (
         "google_lead_form",
         "google_ads",
-        r#"{"entity":{"type":"lead","id":"TeSter-123"},"op":"create","set":{"campaign":"123456789","channel":"google_ads","x.ad_group":"20000000000","x.form":"40000000000"}}"#,
+        r#"{"entity":{"type":"lead","id":"TeSter-123"},"op":"create","set":{"campaign":"123456789","medium":"cpc","source":"google","x.ad_group":"20000000000","x.form":"40000000000"}}"#,
     ),
 ];
 

@@ -136,6 +136,7 @@ pub fn definition(
         settle: Span::minutes(5),
         stages: StageTable::default(),
         directory: Directory::default(),
+        channels: Default::default(),
         kpis: Groups::ALL,
     }
 }

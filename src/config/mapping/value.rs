@@ -362,9 +362,9 @@ impl Compiler<'_> {
             MoneyWord::Cents => MoneyForm::Cents,
             MoneyWord::Micros => MoneyForm::Micros,
             MoneyWord::Connect => {
-                if !scale.is_some_and(|scale| (0..=28).contains(&scale)) {
+                if !scale.is_some_and(|scale| (-28..=28).contains(&scale)) {
                     let what = "money = \"connect\" needs the decimals of its column";
-                    let mend = "add scale = 2, or what the schema of the connector says, 0 to 28";
+                    let mend = "add scale = 2, or what the schema of the connector says, -28 to 28";
                     self.fault(&child(at, "money"), what, mend);
                 }
                 MoneyForm::Connect(scale.unwrap_or(0))

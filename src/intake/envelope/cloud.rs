@@ -15,6 +15,9 @@ use crate::intake::json::{Json, Object};
 use crate::model::deadletter::{Code, Reason};
 use crate::model::record::{Header, Record};
 
+/// The header of the id in binary mode.
+pub const ID: &str = "ce_id";
+
 /// What a structured envelope holds.
 pub struct Inner<'a> {
     /// What it lends to the event.
@@ -55,7 +58,7 @@ pub fn open(draft: Draft<'_>) -> Result<Inner<'_>, Reason> {
 /// What the headers of binary mode (`ce_*`) lend to the event; nothing where there are none.
 pub fn of_headers(record: &Record, index: Option<u32>) -> Envelope<'_> {
     let text = |name: &str| record.header(name).and_then(|v| std::str::from_utf8(v).ok());
-    match (text("ce_specversion"), text("ce_id"), text("ce_source")) {
+    match (text("ce_specversion"), text(ID), text("ce_source")) {
         (Some(_), Some(id), Some(source)) => Envelope {
             id: Some(Cow::Owned(joined(source, id, index))),
             time: None,
@@ -122,7 +125,7 @@ impl<'a> Envelope<'a> {
         let mut out = vec![Header::new("ce_specversion", "1.0")];
         if let Some((source, id)) = self.id.as_deref().and_then(|id| id.rsplit_once('#')) {
             out.push(Header::new("ce_source", source));
-            out.push(Header::new("ce_id", id));
+            out.push(Header::new(ID, id));
         }
         if let Some(time) = self.time {
             out.push(Header::new("ce_time", time.get().trim_matches('"')));

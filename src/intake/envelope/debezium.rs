@@ -357,16 +357,17 @@ impl Row {
         }
     }
 
-    /// The envelope around one element of an outbox.
-    pub fn around(&self, element: &str, id: Option<&str>) -> String {
+    /// The envelope around one element of an outbox, with its number behind the id.
+    pub fn around(&self, element: &str, number: &str) -> String {
         let source = match self.moment {
             Some(moment) => {
                 format!("{{\"ts_us\":{},\"table\":{}}}", moment.at.0, quoted(&self.table))
             }
             None => format!("{{\"table\":{}}}", quoted(&self.table)),
         };
-        let id = id.and_then(|id| id.rsplit_once('#')).map_or("", |(_, id)| id);
-        let row = format!("{{\"id\":{},\"payload\":{}}}", quoted(id), quoted(element));
+        let id = self.outbox.as_ref().filter(|id| !id.is_empty());
+        let id = id.map_or(String::new(), |id| format!("{id}{number}"));
+        let row = format!("{{\"id\":{},\"payload\":{}}}", quoted(&id), quoted(element));
         format!("{{\"before\":null,\"after\":{row},\"source\":{source},\"op\":\"c\"}}")
     }
 }

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use super::canonical;
 use super::json::{Json, Object};
 use crate::model::deadletter::{Code, Reason};
-use crate::model::record::Record;
+use crate::model::record::{Header, Record};
 use crate::model::source::{Unread, Wrapping};
 use crate::model::time::Timestamp;
 
@@ -73,6 +73,8 @@ struct Seen {
     cloud: bool,
     connect: bool,
     webhook: bool,
+    /// The `data` of the webhook was taken.
+    data: bool,
 }
 
 /// One envelope, taken off.
@@ -110,31 +112,53 @@ impl Opened<'_> {
         let headers = of_headers(record, place);
         let mut id: Option<Cow<'r, str>> = self.lent.id.clone().map(Cow::Owned);
         // One request has one id for all of its elements.
-        if let (Some(id), Some(place), true) = (&mut id, place, self.seen.webhook) {
-            id.to_mut().push_str(&format!("#{place}"));
+        if let (Some(id), true) = (&mut id, self.seen.webhook) {
+            id.to_mut().push_str(&number(place, None));
         }
         let mut id = id.or(headers.id);
-        if let (Some(id), Some(inner)) = (&mut id, inner) {
-            id.to_mut().push_str(&format!("#{inner}"));
+        if let Some(id) = &mut id {
+            id.to_mut().push_str(&number(None, inner));
         }
         let time_text = self.lent.time.clone().map(Cow::Owned).or(headers.time_text);
         canonical::Envelope { id, time: None, time_text }
     }
 
     /// The same envelopes, no larger than they must be, around one element of several: what becomes
-    /// of it alone is what became of it among the others.
-    pub fn around(&self, element: &str) -> String {
+    /// of it alone is what became of it among the others. What headers lend is for [`renumber`].
+    pub fn around(&self, element: &str, place: Option<u32>, inner: u32) -> String {
+        let number = number(place.filter(|_| self.seen.webhook), Some(inner));
         let mut text = element.to_owned();
         if let Some(row) = &self.row {
-            text = row.around(&text, self.lent.id.as_deref());
+            text = row.around(&text, &number);
         }
         if self.seen.connect {
             text = format!("{{\"schema\":null,\"payload\":{text}}}");
         }
+        let time = self.lent.time.as_deref();
         if self.seen.cloud {
-            text = cloud::around(self.lent.id.as_deref(), self.lent.time.as_deref(), &text);
+            let id = self.lent.id.as_ref().map(|id| format!("{id}{number}"));
+            text = cloud::around(id.as_deref(), time, &text);
+        } else if let Some(time) = time.filter(|_| self.seen.data) {
+            text = webhook::around(time, &text);
         }
         text
+    }
+}
+
+/// What is behind the id of what carries several, for the one of them at a place of the record, and
+/// of the array inside.
+fn number(place: Option<u32>, inner: Option<u32>) -> String {
+    place.into_iter().chain(inner).fold(String::new(), |text, i| format!("{text}#{i}"))
+}
+
+/// Makes headers that lend one id to all elements of a record those of one element: alone it is named
+/// as it was among the others.
+pub fn renumber(headers: &mut [Header], place: Option<u32>, inner: Option<u32>) {
+    let number = number(place, inner);
+    for header in headers {
+        if header.name == cloud::ID || webhook::is_id(&header.name) {
+            header.value.extend_from_slice(number.as_bytes());
+        }
     }
 }
 
@@ -143,13 +167,15 @@ pub fn open<'a>(
     pin: Wrapping,
     reads: Reads,
     record: &Record,
-    text: &'a str,
+    json: Json<'a>,
 ) -> Result<Found<'a>, Reason> {
     let mut seen = Seen::default();
+    let text = json.raw();
     let mut out =
         Opened { text: Cow::Borrowed(text), object: None, lent: Lent::default(), row: None, seen };
     if matches!(pin, Wrapping::Auto | Wrapping::Confluent | Wrapping::StandardWebhooks) {
-        seen.webhook = webhook::open(reads, record, &mut out);
+        seen.webhook = webhook::open(reads, record, json, &mut out);
+        seen.data = out.text.len() < text.len();
     }
     let mut attributes = None;
     loop {
@@ -158,7 +184,8 @@ pub fn open<'a>(
         let layer = match &out.text {
             _ if done => None,
             Cow::Borrowed(text) => {
-                let object = Json::checked(text).object();
+                let is_whole = text.len() == json.raw().len();
+                let object = if is_whole { json } else { Json::checked(text) }.object();
                 let layer = asked.peel(text, object.as_ref(), out.row.is_some())?;
                 out.object = object.filter(|_| layer.is_none());
                 layer

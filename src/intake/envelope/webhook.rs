@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::{Opened, Reads};
+use super::{Opened, Reads, quoted};
 use crate::intake::json::Json;
 use crate::model::record::Record;
 use crate::model::time::Timestamp;
@@ -12,21 +12,34 @@ use crate::model::time::Timestamp;
 /// A header of the webhook request: as it stands, or as a receiver passes it on (`http.…`). Names of
 /// HTTP headers do not tell upper from lower case.
 pub fn header<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
-    let is = |given: &str| {
-        let bare = given.strip_prefix("http.").unwrap_or(given);
-        bare.eq_ignore_ascii_case(name)
-    };
-    let header = record.headers.iter().rev().find(|h| is(&h.name))?;
+    let header = record.headers.iter().rev().find(|h| is(&h.name, name))?;
     std::str::from_utf8(&header.value).ok()
 }
 
+fn is(given: &str, name: &str) -> bool {
+    given.strip_prefix("http.").unwrap_or(given).eq_ignore_ascii_case(name)
+}
+
+/// Whether it is the name of the header of the id.
+pub fn is_id(given: &str) -> bool {
+    PREFIXES.iter().any(|prefix| is(given, &format!("{prefix}id")))
+}
+
+/// A body of one event, dated as given.
+pub fn around(time: &str, element: &str) -> String {
+    let time = quoted(time);
+    format!("{{\"type\":\"tidemark.event\",\"timestamp\":{time},\"data\":{element}}}")
+}
+
+const PREFIXES: [&str; 2] = ["webhook-", "svix-"];
+
 /// A header of the standard, by its name without the prefix; Svix's own prefix is taken too.
 fn of<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
-    ["webhook-", "svix-"].iter().find_map(|prefix| header(record, &format!("{prefix}{name}")))
+    PREFIXES.iter().find_map(|prefix| header(record, &format!("{prefix}{name}")))
 }
 
 /// Takes what the webhook lends, and for canonical events its `data`; whether it is one at all.
-pub fn open(reads: Reads, record: &Record, out: &mut Opened<'_>) -> bool {
+pub fn open<'a>(reads: Reads, record: &Record, json: Json<'a>, out: &mut Opened<'a>) -> bool {
     if record.headers.is_empty() {
         return false;
     }
@@ -37,8 +50,7 @@ pub fn open(reads: Reads, record: &Record, out: &mut Opened<'_>) -> bool {
         let seconds: i64 = of(record, "timestamp")?.parse().ok()?;
         Some(Timestamp(seconds.saturating_mul(1_000_000)).to_string())
     };
-    let Cow::Borrowed(text) = out.text else { return true };
-    let Some(body) = Json::checked(text).object() else { return true };
+    let Some(body) = json.object() else { return true };
     let stated = body.text("timestamp").filter(|at| Timestamp::parse_rfc3339(at).is_some());
     let stated = stated.map(Cow::into_owned);
     if reads == Reads::Canonical {

@@ -15,7 +15,7 @@ use super::make::{Moment, Outline, missing};
 use super::native::{Context, Out};
 use crate::model::deadletter::{Code, Reason};
 use crate::model::event::{FieldName, Flags, Op, Value};
-use crate::model::mapping::{Gives, Nulls, OpOf, Place, Recipe, Rule};
+use crate::model::mapping::{Expr, Gives, Nulls, OpOf, Place, Recipe, Rule};
 use crate::model::source::Unread;
 use element::Element;
 use value::Got;
@@ -186,9 +186,12 @@ impl<'x> Element<'x> {
 
     fn order(&mut self, rule: &'x Recipe, moment: Moment) -> Result<[i64; 2], Reason> {
         let mut given = Vec::with_capacity(2);
-        for expr in &rule.order {
+        for (i, expr) in rule.order.iter().enumerate() {
             let n = match self.expr(expr).map_err(|r| of("order", r))? {
                 Got::Time(moment) => Some(moment.at.millis()),
+                Got::Absent | Got::Null if self.is_gone() => {
+                    Some(last(expr, i == 0 && rule.order.len() > 1, moment)?)
+                }
                 Got::Absent | Got::Null => Some(0),
                 other => other.text()?.and_then(|text| text.trim().parse().ok()),
             };
@@ -269,6 +272,21 @@ impl<'x> Element<'x> {
             return Err(missing("each part of id"));
         }
         Ok(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&parts.0)))
+    }
+}
+
+/// Where a deletion that knows the key alone stands among the events of its row: behind all others of
+/// its moment. Where no time orders them first, nothing tells where it belongs.
+fn last(expr: &Expr, is_first: bool, moment: Moment) -> Result<i64, Reason> {
+    match (is_first, expr.is_time()) {
+        (_, true) => Ok(moment.at.millis()),
+        (false, false) => Ok(i64::MAX),
+        (true, false) => Err(Reason::new(
+            Code::MissingField,
+            "order: this deletion has the key of its row alone, which does not say where it stands \
+             among the other changes: send the row as it was (REPLICA IDENTITY FULL), or order by a \
+             time first",
+        )),
     }
 }
 

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use base64::Engine as _;
-use rust_decimal::Decimal;
 
 use super::element::{Element, word};
 use super::of;
 use crate::intake::json::Json;
 use crate::intake::make::{How, Moment, Unit, instant, money, number, shifted, wrong};
+use crate::intake::plain::Plain;
 use crate::model::calendar::Calendar;
 use crate::model::deadletter::{Code, Reason};
 use crate::model::event::{FieldName, FieldType, Status, Value};
@@ -135,6 +135,8 @@ impl<'x> Element<'x> {
                     match self.expr(expr)? {
                         Got::Absent => {}
                         Got::Null => is_null = true,
+                        // `Owner.id` is null, and `Owner` is what it is in.
+                        Got::Json(json) if is_null && json.raw().starts_with('{') => {}
                         got => return Ok(got),
                     }
                 }
@@ -321,30 +323,29 @@ fn decimal(text: &str) -> Result<Amount, Reason> {
 }
 
 /// The digits of Connect's `Decimal`: base64 of the unscaled number, most significant byte first.
-/// Connectors may also write a number, or an object with a scale of its own.
+/// Connectors may also write a number, and an envelope with a schema has made one of it; or an
+/// object with a scale of its own.
 fn connect(json: Json<'_>, scale: i32) -> Result<Cow<'_, str>, Reason> {
-    let (text, scale) = match json.object() {
+    let bad =
+        |why: &str| Reason::new(Code::BadAmount, format!("no decimal of Kafka Connect: {why}"));
+    let (value, scale) = match json.object() {
         Some(object) => {
-            let own = object.get("scale").whole().and_then(|n| i32::try_from(n).ok());
-            (object.text("value"), own.unwrap_or(scale))
+            let scale = object.get("scale").whole();
+            (object.get("value"), scale.ok_or_else(|| bad("it is an object without a scale"))?)
         }
-        None if !json.raw().starts_with('"') => (None, scale),
-        None => (json.text(), scale),
+        None => (json, i64::from(scale)),
     };
-    let bad = || Reason::new(Code::BadAmount, "no decimal of Kafka Connect");
-    let Some(text) = text else {
-        return json.text().ok_or_else(bad);
-    };
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).map_err(|_| bad())?;
-    let first = bytes.first().ok_or_else(bad)?;
-    if bytes.len() > 16 {
-        return Err(Reason::new(Code::BadAmount, "a decimal of Kafka Connect of over 16 bytes"));
+    let text = value.text().ok_or_else(|| bad("expected base64 or a number"))?;
+    if !value.raw().starts_with('"') {
+        return Ok(text);
     }
-    let sign: i128 = if first & 0x80 == 0 { 0 } else { -1 };
-    let unscaled = bytes.iter().fold(sign, |n, byte| n << 8 | i128::from(*byte));
-    let scale = u32::try_from(scale).map_err(|_| bad())?;
-    let decimal = Decimal::try_from_i128_with_scale(unscaled, scale).map_err(|_| bad())?;
-    Ok(Cow::Owned(decimal.to_string()))
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim());
+    let bytes = bytes.ok().filter(|bytes| !bytes.is_empty());
+    let bytes = bytes.ok_or_else(|| bad("it is not base64; read digits as money = \"major\""))?;
+    match Plain::decimal(&bytes, scale) {
+        Some(Plain::Number(digits)) => Ok(Cow::Owned(digits)),
+        _ => Err(bad("it has more digits than anybody counts in")),
+    }
 }
 
 fn moment(at: Timestamp, precision: Precision) -> Moment {

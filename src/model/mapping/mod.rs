@@ -147,6 +147,17 @@ pub struct Expr {
 }
 
 impl Expr {
+    /// Whether what it gives is a time.
+    pub fn is_time(&self) -> bool {
+        matches!(self.read, Read::Time(..))
+            || match &self.from {
+                Input::Received => true,
+                Input::Coalesce(all) => all.iter().any(Expr::is_time),
+                Input::Expr(inner) => inner.is_time(),
+                _ => false,
+            }
+    }
+
     /// Whether the arrival of the record is part of it, which is another one at each delivery.
     pub fn asks_arrival(&self) -> bool {
         let within = match &self.from {

@@ -1,60 +1,25 @@
-//! Which channel an event's entity came by, where the event says only by which link or from which
-//! page: the company's rules, then the usual grouping.
+//! The usual grouping of channels, for what the company's own rules leave open.
 //!
-//! The grouping is the published default channel group of Google Analytics 4
+//! It is the published default channel group of Google Analytics 4
 //! (<https://support.google.com/analytics/answer/9756891>, the table for manual tagging), with its
 //! names and in its order. Its list of some eight hundred source sites is kept here as the brands
 //! and sites that bring the most visitors; for any other write a rule. Where no medium is stated,
 //! the page before stands for it, as it does there: a search engine is a search, a site of a social
 //! network social, any other a referral.
 
-use std::borrow::Cow;
+use super::{ChannelRules, Origins, host};
 
-use crate::model::channel::{ChannelRules, Origins, host};
-use crate::model::event::{Event, Field, FieldName, Value};
-use crate::model::source::Reading;
-
-/// Gives each event a channel that states none and says what decides one; unless the channel is
-/// what a field of the source's own says.
-pub fn fill(reading: &Reading, events: &mut [Event<'_>]) {
-    if reading.fields.values().any(|field| *field == FieldName::Known(Field::Channel)) {
-        return;
-    }
-    for event in events {
-        if let Some(channel) = channel_of(&reading.channels, &event.set) {
-            let channel = Value::Text(Cow::Owned(channel));
-            event.set.push((FieldName::Known(Field::Channel), channel));
+impl ChannelRules {
+    /// The channel of something that came from there; none where nothing tells it.
+    pub fn channel_of(&self, mut from: Origins) -> Option<&str> {
+        from.site = from.referrer.as_deref().and_then(host).map(str::to_owned);
+        if from.site.as_deref().is_some_and(|site| self.is_own(site)) {
+            (from.referrer, from.site) = (None, None);
         }
+        let own = self.rules.iter().find(|rule| rule.matches(&from));
+        let own = own.map(|rule| rule.channel.as_str());
+        own.or_else(|| self.default_grouping.then(|| grouped(&from)).flatten())
     }
-}
-
-fn channel_of(rules: &ChannelRules, set: &[(FieldName<'_>, Value<'_>)]) -> Option<String> {
-    let mut from = Origins::default();
-    let mut asked = false;
-    for (name, value) in set {
-        let FieldName::Known(field) = name else { continue };
-        let slot = match field {
-            Field::Channel => return None,
-            Field::Medium => &mut from.medium,
-            Field::Source => &mut from.source,
-            Field::Campaign => &mut from.campaign,
-            Field::Referrer => &mut from.referrer,
-            _ => continue,
-        };
-        if let Value::Text(text) = value {
-            *slot = Origins::told(text);
-            asked = true;
-        }
-    }
-    if !asked {
-        return None;
-    }
-    from.site = from.referrer.as_deref().and_then(host).map(str::to_owned);
-    if from.site.as_deref().is_some_and(|site| rules.is_own(site)) {
-        (from.referrer, from.site) = (None, None);
-    }
-    let own = rules.rules.iter().find(|rule| rule.matches(&from)).map(|rule| rule.channel.clone());
-    own.or_else(|| rules.default_grouping.then(|| grouped(&from)).flatten().map(str::to_owned))
 }
 
 /// What a site is for.
@@ -245,14 +210,18 @@ fn grouped(from: &Origins) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::model::channel::{ChannelRule, Glob};
+    use crate::model::event::Field;
 
-    fn set(fields: &[(Field, &'static str)]) -> Vec<(FieldName<'static>, Value<'static>)> {
-        let text = |text: &'static str| Value::Text(Cow::Borrowed(text));
-        fields.iter().map(|(field, value)| (FieldName::Known(*field), text(value))).collect()
+    fn ask(rules: &ChannelRules, fields: &[(Field, &str)]) -> Option<String> {
+        let mut from = Origins::default();
+        for (field, text) in fields {
+            *from.slot(*field).unwrap() = Origins::told(text);
+        }
+        rules.channel_of(from).map(str::to_owned)
     }
 
-    fn by_default(fields: &[(Field, &'static str)]) -> Option<String> {
-        channel_of(&ChannelRules::default(), &set(fields))
+    fn by_default(fields: &[(Field, &str)]) -> Option<String> {
+        ask(&ChannelRules::default(), fields)
     }
 
     /// One line of the published table each, with what must not be taken for it.
@@ -326,17 +295,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stated_and_what_says_nothing_is_left_alone() {
-        let both = [(Field::Medium, "cpc"), (Field::Channel, "partner")];
-        assert_eq!(by_default(&both), None);
-        let mut cleared = set(&[(Field::Medium, "cpc")]);
-        cleared.push((FieldName::Known(Field::Channel), Value::Null));
-        assert_eq!(channel_of(&ChannelRules::default(), &cleared), None, "null is stated too");
+    fn what_says_nothing_of_a_link_tells_nothing() {
         // The lead source of a CRM is no link.
         assert_eq!(by_default(&[(Field::Source, "google")]), None);
         assert_eq!(by_default(&[(Field::Campaign, "shopping")]), None);
-        let gone = [(FieldName::Known(Field::Medium), Value::Null)];
-        assert_eq!(channel_of(&ChannelRules::default(), &gone), None);
+        assert_eq!(by_default(&[(Field::Medium, " ")]), None);
+        assert_eq!(by_default(&[]), None);
     }
 
     #[test]
@@ -360,7 +324,6 @@ mod tests {
             own_sites: vec!["acme.com".to_owned()],
             ..ChannelRules::default()
         };
-        let ask = |rules: &ChannelRules, fields: &[_]| channel_of(rules, &set(fields));
         let cpc = (Field::Medium, "cpc");
         let brand = [cpc, (Field::Campaign, "EU Brand 2026")];
         assert_eq!(ask(&rules, &brand).as_deref(), Some("brand"));
