@@ -78,8 +78,10 @@ impl<'c> Scribe<'c> {
                 return Ok(());
             }
             self.context.telemetry.hook_waiting(waiting.waiting());
-            self.end_trial(&mut batch);
-            self.begin_trial(&mut batch);
+            // What was tried in vain has no time left for another trial.
+            if !self.end_trial(&mut batch) {
+                self.begin_trial(&mut batch);
+            }
             if batch.is_empty() {
                 continue;
             }
@@ -272,13 +274,17 @@ impl<'c> Scribe<'c> {
         let _ = std::thread::Builder::new().name("hooks trial".to_owned()).spawn(attempt);
     }
 
-    /// Takes back what the partition did not take.
-    fn end_trial(&mut self, batch: &mut Vec<Offered>) {
-        let Some(tried) = &self.trial else { return };
+    /// Takes back what the partition did not take; whether there is such a record.
+    fn end_trial(&mut self, batch: &mut Vec<Offered>) -> bool {
+        let Some(tried) = &self.trial else { return false };
+        let mut in_vain = false;
         match tried.try_recv() {
-            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Empty) => return false,
             Err(TryRecvError::Disconnected) => {}
-            Ok((_, Some(offered))) => batch.push(offered),
+            Ok((_, Some(offered))) => {
+                in_vain = true;
+                batch.push(offered);
+            }
             Ok((at, None)) => {
                 if self.lanes.recovered(&at) {
                     tracing::info!(partition = %at, "takes webhooks again");
@@ -287,6 +293,7 @@ impl<'c> Scribe<'c> {
             }
         }
         self.trial = None;
+        in_vain
     }
 
     /// The record as it goes out: whole, or as a dead letter where it is known to be too large.
@@ -318,6 +325,10 @@ impl<'c> Scribe<'c> {
             (dead.value, dead.headers) = (None, Vec::new());
         }
         self.context.telemetry.dead_letter(Code::TooLarge);
+        // No record is tried on a partition of theirs: they come back as they are.
+        if let Some(at) = self.lanes.due(&self.dlq, monotonic()) {
+            self.lanes.recovered(&at);
+        }
         Outgoing {
             partition: self.lanes.next(&self.dlq).partition,
             topic: self.dlq.clone(),
