@@ -469,6 +469,9 @@ fn other_paths_and_headers() {
 fn a_sender_that_dribbles_is_cut_off() {
     let site = Site::open("header_timeout = \"100ms\"\nbody_timeout = \"100ms\"");
     let head = b"POST /hubspot HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n";
+    let large = [&head[..], b"x-large: ", &[b'x'; 17 << 10], b"\r\n\r\n"].concat();
+    assert!(client::raw(site.address, &large).starts_with("HTTP/1.1 431"));
+    assert!(client::raw(site.address, b"no request\r\n\r\n").starts_with("HTTP/1.1 400"));
     // The client reads to the end of the connection, and would fail after 20 s.
     assert!(!client::raw(site.address, head).contains("200 OK"));
     let body = [&head[..], b"\r\n[1"].concat();

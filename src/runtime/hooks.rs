@@ -79,10 +79,7 @@ fn run(context: &Context, topic: &Arc<str>, waiting: &Waiting, states: &States) 
             tracing::warn!(fault, %topic, "webhooks are refused until their topic takes them");
             said = fault;
         }
-        // Where it is not known of all partitions that they take nothing, the others are tried at
-        // once: each time there are fewer of them.
-        let pause = if opened.get() && lanes.count(topic).0 > 0 { Duration::ZERO } else { AGAIN };
-        if context.stop.wait(pause) {
+        if context.stop.wait(AGAIN) {
             return;
         }
     }

@@ -113,11 +113,13 @@ impl<'c> Scribe<'c> {
         if matches!(error, LogError::TooLarge { .. }) {
             return self.each(left);
         }
-        // That no dead letter can be written is no matter of those that are none.
+        // That no dead letter can be written is no matter of those that are none, and partitions that
+        // were not tried may be well.
         let limit = self.context.config.intake.max_record_bytes;
-        let (dead, left): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|offered| offered.value.len() > limit);
-        dead.into_iter().for_each(|offered| offered.answer(Err(Unwritten)));
+        let none_is_well = self.lanes.count(self.topic).0 == 0;
+        let closes = |offered: &Offered| none_is_well && offered.value.len() <= limit;
+        let (left, given_up): (Vec<_>, Vec<_>) = left.into_iter().partition(closes);
+        given_up.into_iter().for_each(|offered| offered.answer(Err(Unwritten)));
         if left.is_empty() { Ok(()) } else { Err((left, error)) }
     }
 
@@ -172,7 +174,9 @@ impl<'c> Scribe<'c> {
                 // Nobody's size closes the receiver, nor does the topic of dead letters: its sender
                 // would repeat it for ever.
                 Err((_, LogError::TooLarge { .. })) => offered.answer(Err(Unwritten)),
-                Err((topic, _)) if topic == self.dlq => offered.answer(Err(Unwritten)),
+                Err((topic, _)) if topic == self.dlq || self.lanes.count(&topic).0 > 0 => {
+                    offered.answer(Err(Unwritten));
+                }
                 Err((_, error)) => {
                     let left = std::iter::once(offered).chain(rest).collect();
                     return Err((left, error));
