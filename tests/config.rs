@@ -176,10 +176,43 @@ mod taken {
         assert_eq!(compose.sources[0].topics, ["sales.events"]);
     }
 
+    /// The secrets that config/example names.
+    fn example_env() -> impl Iterator<Item = (String, String)> {
+        let names = [
+            "KAFKA_PASSWORD",
+            "HUBSPOT_CLIENT_SECRET",
+            "STRIPE_WEBHOOK_SECRET",
+            "STRIPE_WEBHOOK_SECRET_OLD",
+        ];
+        names.into_iter().map(|name| (name.to_owned(), "hunter2".to_owned()))
+    }
+
+    #[test]
+    fn the_example_receives_webhooks() {
+        let file = Path::new("config/example/tidemark.toml");
+        let config = Config::load(file, example_env()).unwrap_or_else(|e| panic!("{e}"));
+        let hooks = config.hooks.as_ref().expect("it has [hooks]");
+        let told = |hook: &tidemark::config::Hook| {
+            (hook.path.clone(), hook.scheme.clone(), hook.topic.clone())
+        };
+        let told: Vec<_> = hooks.endpoints.iter().map(told).collect();
+        let row = |path: &str, scheme: &str, topic: &str| {
+            (path.to_owned(), scheme.to_owned(), topic.to_owned())
+        };
+        assert_eq!(
+            told,
+            [row("/hubspot", "hubspot-v3", "crm.us.raw"), row("/stripe", "stripe", "billing.raw")]
+        );
+        assert!(!config.summary().contains("hunter2"), "{}", config.summary());
+        // Without one of its secrets it is refused.
+        let env = example_env().filter(|(name, _)| name != "STRIPE_WEBHOOK_SECRET_OLD");
+        let refused = Config::load(file, env).unwrap_err().to_string();
+        assert!(refused.contains("STRIPE_WEBHOOK_SECRET_OLD"), "{refused}");
+    }
+
     #[test]
     fn reference_files_are_read_beside_the_file_that_names_them() {
-        let env = [("KAFKA_PASSWORD".to_owned(), "hunter2".to_owned())];
-        let config = Config::load(Path::new("config/example/tidemark.toml"), env.into_iter())
+        let config = Config::load(Path::new("config/example/tidemark.toml"), example_env())
             .unwrap_or_else(|e| panic!("{e}"));
         let definition = &config.definition;
         assert_eq!(
@@ -225,10 +258,7 @@ mod taken {
         let warnings = read(&text, &[]).unwrap().warnings();
         let told: Vec<String> = warnings.iter().map(|w| w.to_string()).collect();
         assert_snapshot!(told.join("\n\n"));
-        let config = Config::load(
-            Path::new("config/example/tidemark.toml"),
-            [("KAFKA_PASSWORD".to_owned(), "hunter2".to_owned())].into_iter(),
-        );
+        let config = Config::load(Path::new("config/example/tidemark.toml"), example_env());
         assert_eq!(config.unwrap().warnings(), [], "the example means what it says");
     }
 

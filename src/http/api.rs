@@ -200,16 +200,21 @@ pub(super) async fn livez() -> Response {
     Json(serde_json::json!({ "live": true })).into_response()
 }
 
-/// `GET /readyz`: 200 when every check holds, else 503. It lists what fails; `?verbose` all.
+/// `GET /readyz`: 200 when every check holds, else 503. It lists what fails, and of what does not
+/// decide what is not well; `?verbose` all.
 pub(super) async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     let verbose = query.is_some_and(|q| q.split('&').any(|p| p == "verbose" || p == "verbose=1"));
     let checks = app.state.health.checks();
     let ready = checks.iter().all(|(_, state)| state.is_ok());
-    let shown: serde_json::Map<String, serde_json::Value> = checks
-        .into_iter()
-        .filter(|(_, state)| verbose || state.is_err())
-        .map(|(name, state)| (name, state.err().unwrap_or_else(|| "ok".to_owned()).into()))
-        .collect();
+    let shown = |all: Vec<(String, Result<(), String>)>| -> serde_json::Map<_, _> {
+        let shown = all.into_iter().filter(|(_, state)| verbose || state.is_err());
+        shown.map(|(name, state)| (name, state.err().unwrap_or("ok".to_owned()).into())).collect()
+    };
+    let mut body = serde_json::json!({ "ready": ready, "checks": shown(checks) });
+    let notes = shown(app.state.health.notes());
+    if !notes.is_empty() {
+        body["notes"] = notes.into();
+    }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(serde_json::json!({ "ready": ready, "checks": shown }))).into_response()
+    (status, Json(body)).into_response()
 }

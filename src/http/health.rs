@@ -1,7 +1,7 @@
 //! Health: what must hold before this process takes traffic.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The reason of a check that nobody has reported on yet.
 const STARTING: &str = "starting";
@@ -10,38 +10,52 @@ const STARTING: &str = "starting";
 #[derive(Debug, Default)]
 pub struct Health {
     checks: Mutex<BTreeMap<String, Result<(), String>>>,
+    notes: Mutex<BTreeMap<String, Result<(), String>>>,
 }
 
 impl Health {
     /// Checks that must be reported before the process is ready.
     pub fn new<N: Into<String>>(declared: impl IntoIterator<Item = N>) -> Health {
         let starting = |name: N| (name.into(), Err(STARTING.to_owned()));
-        Health { checks: Mutex::new(declared.into_iter().map(starting).collect()) }
+        let checks = Mutex::new(declared.into_iter().map(starting).collect());
+        Health { checks, notes: Mutex::default() }
     }
 
     /// Reports on a check; an unknown name declares it.
     pub fn set(&self, name: &str, state: Result<(), String>) {
-        self.lock().insert(name.to_owned(), state);
+        lock(&self.checks).insert(name.to_owned(), state);
+    }
+
+    /// Reports on what people should know of, and what is no reason not to be ready.
+    pub fn tell(&self, name: &str, state: Result<(), String>) {
+        lock(&self.notes).insert(name.to_owned(), state);
     }
 
     /// Takes a check back, for a part that this process no longer owns.
     pub fn remove(&self, name: &str) {
-        self.lock().remove(name);
+        lock(&self.checks).remove(name);
     }
 
     /// Whether every check holds.
     pub fn ready(&self) -> bool {
-        self.lock().values().all(Result::is_ok)
+        lock(&self.checks).values().all(Result::is_ok)
     }
 
     /// All checks, by name.
     pub fn checks(&self) -> Vec<(String, Result<(), String>)> {
-        self.lock().iter().map(|(name, state)| (name.clone(), state.clone())).collect()
+        lock(&self.checks).iter().map(|(name, state)| (name.clone(), state.clone())).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Result<(), String>>> {
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What else was reported, by name.
+    pub fn notes(&self) -> Vec<(String, Result<(), String>)> {
+        lock(&self.notes).iter().map(|(name, state)| (name.clone(), state.clone())).collect()
     }
+}
+
+fn lock(
+    of: &Mutex<BTreeMap<String, Result<(), String>>>,
+) -> MutexGuard<'_, BTreeMap<String, Result<(), String>>> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -60,5 +74,7 @@ mod tests {
         assert!(!health.ready());
         health.remove("shard 3");
         assert!(health.ready());
+        health.tell("hooks pay.raw", Err("no leader".to_owned()));
+        assert!(health.ready() && health.notes()[0].1.is_err());
     }
 }

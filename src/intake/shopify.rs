@@ -1,16 +1,20 @@
 //! Shopify: webhooks (<https://shopify.dev/docs/api/webhooks>). The body is the resource; its topic,
-//! its event and its instant are in headers, in the spelling with `X-` or the new one without.
+//! its event and its instant are in headers, in the spelling with `X-` or the new one without. The
+//! signature covers the body alone, so that whoever has a signed body can send it again with other
+//! headers: the body goes before them. Its `updated_at` orders changes, and a topic that the body
+//! contradicts is not read.
 //! Where a bridge dropped the headers, orders are known by their fields.
 
 use rust_decimal::Decimal;
 
 use super::json::{Json, Object};
 use super::link;
-use super::make::{How, Outline, Unit, hashed, money, required};
+use super::make::{How, Moment, Outline, Unit, hashed, money, required};
 use super::native::{Context, Out, id_of, unknown_shape};
 use crate::model::deadletter::{Code, Reason};
 use crate::model::event::{EntityKind, Field, FieldName, Op, Value};
 use crate::model::source::Unread;
+use crate::model::time::Timestamp;
 
 const ORDER: &[(&str, Field)] = &[
     ("financial_status", Field::Status),
@@ -19,6 +23,11 @@ const ORDER: &[(&str, Field)] = &[
     ("user_id", Field::Owner),
     ("created_at", Field::CreatedAt),
 ];
+
+/// What an order's `financial_status` is once it is paid.
+const PAID: [&str; 3] = ["paid", "partially_refunded", "refunded"];
+/// Most that the header may put a change behind another one of the same second, microseconds.
+const TIE: i64 = 60_000_000;
 
 /// Reads one element.
 pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<(), Reason> {
@@ -55,11 +64,14 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
         }
     };
     let id = id_in(object)?;
-    let triggered = header("triggered-at").map(|text| format!("\"{text}\""));
-    let triggered = triggered.as_deref().and_then(|text| super::json::Json::parse(text).ok());
-    let at = triggered.unwrap_or(object.get("updated_at"));
-    let moment = required(context, "X-Shopify-Triggered-At or updated_at", at, Unit::Seconds)?;
+    vouched(object, (entity, op), &topic)?;
+    let triggered = header("triggered-at");
+    let moment = when(context, object, triggered.as_deref())?;
     let mut outline = Outline::new(entity, &*id, op, moment);
+    // Of changes in one second the header says which was later.
+    let after = triggered.as_deref().and_then(Timestamp::parse_rfc3339);
+    let after = after.map_or(0, |triggered| triggered.0.saturating_sub(moment.at.0));
+    outline.order[1] = outline.order[1].max(after.clamp(0, TIE));
     match entity {
         _ if op == Op::Delete => {}
         EntityKind::Order => order(context, object, &topic, &mut outline)?,
@@ -73,6 +85,43 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
     // One event of theirs may be told under several topics.
     let name = format!("{topic}:{id}:{name}");
     out.event(context, outline, &name)
+}
+
+/// When it changed: as the body says, which is signed; else as the header does.
+fn when(
+    context: &Context<'_>,
+    object: &Object<'_>,
+    triggered: Option<&str>,
+) -> Result<Moment, Reason> {
+    let updated = object.get("updated_at");
+    let text = triggered.map(|text| format!("\"{text}\""));
+    let triggered = text.as_deref().and_then(|text| Json::parse(text).ok());
+    let at = if updated.is_empty() { triggered.unwrap_or(updated) } else { updated };
+    required(context, "updated_at or X-Shopify-Triggered-At", at, Unit::Seconds)
+}
+
+/// Refuses a topic that the body contradicts.
+fn vouched(object: &Object<'_>, of: (EntityKind, Op), topic: &str) -> Result<(), Reason> {
+    let global = object.text("admin_graphql_api_id");
+    let kind =
+        global.as_deref().and_then(|id| id.strip_prefix("gid://shopify/")?.split('/').next());
+    let wanted = match of.0 {
+        EntityKind::Order => "Order",
+        EntityKind::Lead => "Customer",
+        _ => "SubscriptionContract",
+    };
+    let why = match kind {
+        Some(kind) if kind != wanted => format!("the body is of the resource \"{kind}\""),
+        // A deletion names what is gone, and tells no more of it.
+        _ if of.1 == Op::Delete && ["created_at", "updated_at"].iter().any(|n| object.has(n)) => {
+            "the body is a whole resource, and not that of a deletion".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    let what = format!(
+        "X-Shopify-Topic is \"{topic}\", and {why}: the body is signed, and the header is not"
+    );
+    Err(Reason::new(Code::UnknownShape, what))
 }
 
 fn plain() -> How<'static> {
@@ -119,7 +168,9 @@ fn order(
     if !object.get("cancelled_at").is_empty() {
         outline.text(Field::Status, "cancelled");
     }
-    if topic == "orders/paid" {
+    let is_paid = object.text("financial_status");
+    let is_paid = is_paid.is_none_or(|status| PAID.contains(&&*status));
+    if topic == "orders/paid" && is_paid {
         outline.put(FieldName::Known(Field::PaidAt), Value::Time(outline.time()));
     }
     if let Some(customer) = object.object("customer") {

@@ -16,6 +16,7 @@ pub mod kafka;
 mod local;
 pub mod memory;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use crate::model::record::{Header, Offset, Outgoing, Partition, Record, TopicPartition};
@@ -172,6 +173,25 @@ pub trait Writer: Send {
     /// not (or not within the time); what was written stays written, and the caller repeats its
     /// work: every consumer of ours ignores repetitions.
     fn flush(&mut self, within: Duration) -> Result<()>;
+    /// The same of these partitions alone, to which all went that was sent since the last flush: an
+    /// error names those that did not acknowledge all of it; the others did. After an error records
+    /// may still be under way.
+    fn flush_each(
+        &mut self,
+        sent: &BTreeSet<TopicPartition>,
+        within: Duration,
+    ) -> std::result::Result<(), Unacknowledged> {
+        self.flush(within).map_err(|why| Unacknowledged { partitions: sent.clone(), why })
+    }
+}
+
+/// Partitions that did not acknowledge all that they were sent.
+#[derive(Debug)]
+pub struct Unacknowledged {
+    /// Which.
+    pub partitions: BTreeSet<TopicPartition>,
+    /// What the first of them said.
+    pub why: LogError,
 }
 
 /// Reads partitions from named positions.

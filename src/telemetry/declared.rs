@@ -131,6 +131,10 @@ declare! {
         "Size of the bodies of authentic webhooks.";
     hook_waiting gauges "tidemark_hook_waiting" []
         "Webhooks that wait for their turn to be written.";
+    hook_topic gauges "tidemark_hook_topic_open" ["topic"]
+        "1 while a source topic takes webhooks, as far as it was tried; 0 while its endpoints answer 503.";
+    hook_partitions gauges "tidemark_hook_partitions_passed_over" ["topic"]
+        "Partitions of a source topic that took no webhook when one was last tried on them; the others are written.";
     series gauges "tidemark_series" ["family"]
         "KPI series that this process exposes, by family.";
     series_dropped counters "tidemark_series_dropped_total" ["family"]

@@ -25,4 +25,11 @@ impl Telemetry {
     pub fn hook_waiting(&self, n: usize) {
         self.metrics.hook_waiting.with_label_values::<&str>(&[]).set(n as f64);
     }
+
+    /// Whether a topic takes webhooks, and how many of its partitions do not.
+    pub fn hook_topic(&self, topic: &str, takes: bool, sick: usize) {
+        let topic = clip(topic);
+        self.metrics.hook_topic.with_label_values(&[topic]).set(f64::from(u8::from(takes)));
+        self.metrics.hook_partitions.with_label_values(&[topic]).set(sick as f64);
+    }
 }

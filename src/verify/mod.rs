@@ -183,6 +183,20 @@ impl Verifier {
         Err(Refusal::Unsigned)
     }
 
+    /// Whether the signature of that scheme covers a header.
+    pub fn signs(&self, scheme: &str, header: &str) -> bool {
+        let covers = |scheme: &Scheme| {
+            scheme.message.iter().any(|part| match part {
+                Part::Header(name) => name == header,
+                Part::Timestamp => scheme.stamp.as_ref().is_some_and(
+                    |stamp| matches!(&stamp.at, StampAt::Header(name) if name == header),
+                ),
+                _ => false,
+            })
+        };
+        self.schemes.iter().any(|(of, _)| of.name == scheme && covers(of))
+    }
+
     /// Whether what a system also writes under another name says the same: only one of them is signed,
     /// and a decoder may read the other.
     fn alike(&self, by: &Scheme, request: &Request<'_>) -> Result<(), Refusal> {

@@ -1,5 +1,6 @@
 //! A receiver of the test's own, over a log that the test can look into and hurt.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tidemark::http::Mode;
 use tidemark::log::memory::MemoryLog;
 use tidemark::log::{
     Log, LogError, Member, Offset, Outgoing, Reader, Record, TopicInfo, TopicPartition, TopicSpec,
-    Writer,
+    Unacknowledged, Writer,
 };
 use tidemark::model::time::Timestamp;
 use tidemark::runtime::StopReason;
@@ -143,8 +144,10 @@ impl Site {
         let health = &self.running.as_ref().unwrap().health;
         await_some("the health of the receiver", Duration::from_secs(20), || {
             std::thread::park_timeout(Duration::from_millis(5));
-            let checks = health.checks();
-            checks.iter().any(|(name, ok)| name == "hooks" && ok.is_ok() == well).then_some(())
+            let (checks, notes) = (health.checks(), health.notes());
+            let ready = checks.iter().any(|(name, ok)| name == "hooks" && ok.is_ok());
+            let said = notes.iter().any(|(name, ok)| name == "hooks crm.raw" && ok.is_ok() == well);
+            (said && (ready || !well)).then_some(())
         });
     }
 
@@ -161,7 +164,8 @@ impl Site {
         });
     }
 
-    fn until(&self, what: &str, mut holds: impl FnMut(&str) -> bool) {
+    /// Waits until the metrics say so.
+    pub fn until(&self, what: &str, mut holds: impl FnMut(&str) -> bool) {
         await_some(what, Duration::from_secs(20), || {
             std::thread::park_timeout(Duration::from_millis(5));
             holds(&self.metrics()).then_some(())
@@ -192,8 +196,12 @@ impl Site {
 
     /// The metrics page.
     pub fn metrics(&self) -> String {
-        let address = self.running.as_ref().unwrap().address;
-        Ask::get("/metrics").send(address).body
+        self.page("/metrics").body
+    }
+
+    /// A page of the board's server.
+    pub fn page(&self, target: &str) -> super::client::Answer {
+        Ask::get(target).send(self.running.as_ref().unwrap().address)
     }
 
     /// Ends it; whether all of it ended in time.
@@ -217,8 +225,16 @@ impl Drop for Site {
 pub struct Hurt {
     inner: MemoryLog,
     how: Arc<(Mutex<How>, Condvar)>,
-    /// A topic that takes nothing, whatever the others do.
-    sick: Option<&'static str>,
+    /// Partitions that take nothing, whatever the others do.
+    ill: Arc<Mutex<Ill>>,
+}
+
+#[derive(Default)]
+struct Ill {
+    partitions: BTreeSet<TopicPartition>,
+    /// They do not even refuse.
+    silent: bool,
+    asked: usize,
 }
 
 /// What a writer does.
@@ -234,8 +250,17 @@ pub enum How {
 }
 
 impl Hurt {
-    pub fn without(topic: &'static str) -> Hurt {
-        Hurt { sick: Some(topic), ..Hurt::default() }
+    /// These partitions of a topic take nothing from now on: they refuse, or say nothing.
+    pub fn ail(&self, topic: &str, partitions: &[u32], silent: bool) {
+        let mut ill = self.ill.lock().unwrap();
+        ill.partitions.retain(|at| &*at.topic != topic);
+        ill.partitions.extend(partitions.iter().map(|p| TopicPartition::new(topic, *p)));
+        ill.silent = silent;
+    }
+
+    /// How often they were asked.
+    pub fn asked_of_ill(&self) -> usize {
+        self.ill.lock().unwrap().asked
     }
 
     pub fn set(&self, how: How) {
@@ -268,7 +293,8 @@ impl Log for Hurt {
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, LogError> {
-        Ok(Box::new(HurtWriter { log: self.clone(), inner: self.inner.writer()?, fails: false }))
+        let inner = self.inner.writer()?;
+        Ok(Box::new(HurtWriter { log: self.clone(), inner, torn: BTreeSet::new() }))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, LogError> {
@@ -283,24 +309,58 @@ impl Log for Hurt {
 struct HurtWriter {
     log: Hurt,
     inner: Box<dyn Writer>,
-    fails: bool,
+    torn: BTreeSet<TopicPartition>,
 }
 
 impl Writer for HurtWriter {
     fn send(&mut self, out: Outgoing) -> Result<(), LogError> {
-        if self.log.sick == Some(&*out.topic) {
-            self.fails = true;
+        let at = TopicPartition { topic: out.topic.clone(), partition: out.partition };
+        let mut ill = self.log.ill.lock().unwrap();
+        if ill.partitions.contains(&at) {
+            ill.asked += 1;
+            self.torn.insert(at);
             return Ok(());
         }
+        drop(ill);
         self.inner.send(out)
     }
 
     fn flush(&mut self, within: Duration) -> Result<(), LogError> {
         self.log.asked()?;
         self.inner.flush(within)?;
-        match std::mem::take(&mut self.fails) {
-            true => Err(LogError::Unavailable("the topic has no leader".to_owned())),
-            false => Ok(()),
+        if self.torn.is_empty() {
+            return Ok(());
+        }
+        let ill = self.log.ill.lock().unwrap();
+        let said = match ill.silent {
+            // Nobody wakes it: this is the wait for an answer that does not come.
+            true => {
+                drop(ill);
+                let alone = (Mutex::new(()), Condvar::new());
+                let waited = alone.1.wait_timeout_while(alone.0.lock().unwrap(), within, |()| true);
+                drop(waited.unwrap());
+                "does not answer"
+            }
+            false => {
+                self.torn.clear();
+                "has no leader"
+            }
+        };
+        Err(LogError::Unavailable(format!("the partition {said}")))
+    }
+
+    fn flush_each(
+        &mut self,
+        sent: &BTreeSet<TopicPartition>,
+        within: Duration,
+    ) -> Result<(), Unacknowledged> {
+        let partitions: BTreeSet<_> = sent.intersection(&self.torn).cloned().collect();
+        match self.flush(within) {
+            Ok(()) => Ok(()),
+            Err(why) if partitions.is_empty() => {
+                Err(Unacknowledged { partitions: sent.clone(), why })
+            }
+            Err(why) => Err(Unacknowledged { partitions, why }),
         }
     }
 }

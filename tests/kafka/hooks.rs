@@ -15,15 +15,15 @@ use crate::process::{Process, pause};
 use crate::sign;
 use crate::support::{await_some, fresh_name, kafka_bootstrap};
 
-const URL: &str = "https://hooks.example.com";
-const HUBSPOT: &str = "the client secret";
+pub const URL: &str = "https://hooks.example.com";
+pub const HUBSPOT: &str = "the client secret";
 const STRIPE: &str = "whsec_the_signing_secret";
 const DAY: i64 = 86_400_000;
 /// 2026-01-05, a Monday.
 const START: i64 = 1_767_571_200_000;
 
 /// A job with sources of HubSpot and Stripe behind the receiver.
-fn job(bootstrap: &str, dir: &Path, stem: &str) -> Job {
+pub fn job(bootstrap: &str, dir: &Path, stem: &str) -> Job {
     let secret = |name: &str, text: &str| {
         let file = dir.join(name);
         std::fs::write(&file, format!("{text}\n")).unwrap();
@@ -73,7 +73,7 @@ status = "lost"
 }
 
 /// Where the receiver of an instance listens.
-fn receiver(instance: &Process) -> SocketAddr {
+pub fn receiver(instance: &Process) -> SocketAddr {
     await_some("the receiver says where it listens", Duration::from_secs(60), || {
         let said = instance.said();
         let line = said.lines().find(|line| line.contains("receiving webhooks"));
@@ -91,7 +91,7 @@ fn receiver(instance: &Process) -> SocketAddr {
 
 /// What a deal comes to, counted by hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sums {
+pub struct Sums {
     created: i64,
     won: i64,
     lost: i64,
@@ -99,7 +99,7 @@ struct Sums {
 }
 
 /// Changes of deals as HubSpot tells them, one property each, and what they come to by owner.
-fn deals(n: i64) -> (Vec<Value>, BTreeMap<String, Sums>) {
+pub fn deals(n: i64) -> (Vec<Value>, BTreeMap<String, Sums>) {
     let mut changes = Vec::new();
     let mut sums = BTreeMap::<String, Sums>::new();
     for i in 0..n {
@@ -148,7 +148,7 @@ fn shuffled<T>(mut all: Vec<T>) -> Vec<T> {
 }
 
 /// Sends until it is taken, as the systems do. Returns how often it was asked to come again.
-fn insist(address: SocketAddr, sign: impl Fn() -> Ask) -> u32 {
+pub fn insist(address: SocketAddr, sign: impl Fn() -> Ask) -> u32 {
     let mut refused = 0;
     await_some("the webhook is taken", Duration::from_secs(90), || {
         let answer = sign().send(address);
@@ -181,7 +181,7 @@ fn year(instance: &mut Process, rep: &str) -> Option<(Sums, i64)> {
     Some((sums, number("leads_created") as i64))
 }
 
-fn await_sums(instance: &mut Process, sums: &BTreeMap<String, Sums>, leads: i64) {
+pub fn await_sums(instance: &mut Process, sums: &BTreeMap<String, Sums>, leads: i64) {
     for (rep, expected) in sums {
         let mut last = None;
         let expected = (*expected, if rep.is_empty() { leads } else { 0 });
@@ -295,7 +295,13 @@ fn while_the_broker_is_away_webhooks_are_put_off_and_none_is_lost() {
         let took = tidemark::clock::monotonic() - began;
         assert!(took < Duration::from_secs(4), "{took:?}: the sender has given up");
     }
-    assert_eq!(instance.get("/readyz").unwrap().0, 503);
+    // The topic is told of at once, and the log behind its time limit.
+    let (_, told) = instance.get("/readyz").unwrap();
+    assert!(told.contains("hooks hubspot-"), "{told}");
+    await_some("the instance is not ready", Duration::from_secs(60), || {
+        pause();
+        (instance.get("/readyz")?.0 == 503).then_some(())
+    });
     cluster.restart(1);
     let refused: u32 = second.iter().map(|body| insist(address, || hubspot(body))).sum();
     println!("{refused} requests were put off after the broker came back");

@@ -8,6 +8,7 @@ mod conserve;
 mod deadletters;
 mod faults;
 mod hooks;
+mod hooks_held;
 mod order;
 mod refusals;
 mod scale;

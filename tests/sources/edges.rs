@@ -248,6 +248,47 @@ fn shopify_events_are_named_by_topic_and_resource() {
     assert_eq!(of("orders/updated", 2), "shopify:orders/updated:2:e");
 }
 
+/// Shopify signs the body alone: whoever has one may send it again with headers of his own.
+#[test]
+fn headers_of_shopify_that_the_signed_body_contradicts_are_not_believed() {
+    let of = |topic: &str, at: &str, body: &str| {
+        format!(
+            r#"{{"headers":{{"X-Shopify-Topic":"{topic}","X-Shopify-Triggered-At":"{at}",
+                "X-Shopify-Event-Id":"forged"}},"body":{body}}}"#
+        )
+    };
+    let order = r#"{"id":7,"admin_graphql_api_id":"gid://shopify/Order/7","created_at":"2026-03-01T09:00:00Z",
+        "updated_at":"2026-03-02T09:00:00Z","financial_status":"pending","total_price":"1","currency":"EUR"}"#;
+    let (decoder, later) = (decoder(System::Shopify), "2026-03-09T09:00:00Z");
+    // A whole order is no deletion, nor is a customer an order.
+    let customer = r#"{"id":7,"admin_graphql_api_id":"gid://shopify/Customer/7"}"#;
+    for (topic, body) in [
+        ("orders/delete", order),
+        ("customers/delete", order),
+        ("customers/create", order),
+        ("orders/create", customer),
+        ("orders/delete", customer),
+    ] {
+        assert_eq!(codes(&decoder, &of(topic, later, body)), ["UNKNOWN_SHAPE"], "{topic}");
+    }
+    // Deletions as they are.
+    for (topic, body) in [("orders/delete", r#"{"id":7}"#), ("customers/delete", customer)] {
+        assert_eq!(events(&decoder, &of(topic, later, body))[0].op, Op::Delete, "{topic}");
+    }
+    // What is sent again is no newer for it: at most it goes behind others of its second.
+    let told = events(&decoder, &of("orders/updated", later, order)).remove(0);
+    let second = events(&decoder, order).remove(0).order;
+    assert_eq!((told.order[0], told.order[1]), (second[0], 60_000_000));
+    let told = events(&decoder, &of("orders/updated", "2026-03-01T00:00:00Z", order)).remove(0);
+    assert_eq!(told.order, second);
+    // Nor is it paid where it says that it is not.
+    let told = events(&decoder, &of("orders/paid", later, order)).remove(0);
+    assert_eq!(get(&told, Field::PaidAt), "");
+    let paid = order.replace("pending", "paid");
+    let told = events(&decoder, &of("orders/paid", later, &paid)).remove(0);
+    assert!(get(&told, Field::PaidAt).contains("1772442000"), "{}", get(&told, Field::PaidAt));
+}
+
 #[test]
 fn hubspot_associations_and_conversations_are_ignored_with_a_reason() {
     let hook = |kind: &str| {

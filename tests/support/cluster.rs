@@ -52,6 +52,23 @@ impl Cluster {
         self.script(&["stop-broker", &broker.to_string(), "--kill"]);
     }
 
+    /// Lets a broker answer nothing any more.
+    pub fn freeze(&self, broker: usize) {
+        self.signal(broker, "-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self, broker: usize) {
+        self.signal(broker, "-CONT");
+    }
+
+    fn signal(&self, broker: usize, signal: &str) {
+        let file = self.dir.join(format!("broker-{broker}.pid"));
+        let pid = std::fs::read_to_string(file).unwrap();
+        let sent = Command::new("kill").args([signal, pid.trim()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Asks a broker to end, and waits for it.
     pub fn stop(&self, broker: usize) {
         self.script(&["stop-broker", &broker.to_string()]);

@@ -384,10 +384,17 @@ fn carried(
         Header::new("tidemark.hook.received_at", now.to_string().into_bytes()),
         Header::new("tidemark.hook.verified", verified.as_bytes()),
     ];
+    let mut unsigned = Vec::new();
     for name in &endpoint.headers {
+        if headers.contains_key(name) && !endpoint.verifier.signs(verified, name) {
+            unsigned.push(name.as_str());
+        }
         for value in headers.get_all(name) {
             out.push(Header::new(format!("http.{name}"), value.as_bytes()));
         }
+    }
+    if !unsigned.is_empty() {
+        out.push(Header::new("tidemark.hook.unsigned", unsigned.join(",").into_bytes()));
     }
     out
 }

@@ -3,6 +3,8 @@
 //! The client's own flush polls in steps of 100 ms. Counting acknowledgements as they come lets a
 //! flush end with the last of them, and says which record failed first.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -15,12 +17,32 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use super::cluster::Cluster;
 use super::{client, not_created};
 use crate::clock;
-use crate::log::{LogError, Outgoing, Result, TopicPartition, Writer};
+use crate::log::{LogError, Outgoing, Result, TopicPartition, Unacknowledged, Writer};
 
 /// A writer on Kafka.
 pub(super) struct KafkaWriter {
     cluster: Arc<Cluster>,
     producer: ThreadedProducer<Deliveries>,
+    /// What became of the records of each partition.
+    lanes: HashMap<TopicPartition, Arc<Lane>>,
+}
+
+/// The records of one partition.
+#[derive(Default)]
+struct Lane {
+    in_flight: AtomicU64,
+    /// Whether one failed since the last flush.
+    failed: AtomicBool,
+}
+
+impl Lane {
+    /// Whether all records were acknowledged; forgets what failed.
+    fn settle(&self) -> bool {
+        let none_under_way = self.in_flight.load(Ordering::Acquire) == 0;
+        // Behind the count: a failure is noted before it is counted off.
+        let failed = self.failed.swap(false, Ordering::AcqRel);
+        none_under_way && !failed
+    }
 }
 
 /// Counts what was sent and not yet acknowledged. The producer's thread reports to it.
@@ -70,11 +92,13 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = Arc<Lane>;
 
-    fn delivery(&self, delivered: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, delivered: &DeliveryResult<'_>, lane: Arc<Lane>) {
         let mut state = self.lock();
         state.in_flight -= 1;
+        lane.failed.fetch_or(delivered.is_err(), Ordering::AcqRel);
+        lane.in_flight.fetch_sub(1, Ordering::AcqRel);
         if let Err((e, message)) = delivered {
             let size = message.key_len() + message.payload_len();
             let partition = TopicPartition::new(message.topic(), message.partition().max(0) as u32);
@@ -114,7 +138,7 @@ fn failure(e: &KafkaError, partition: TopicPartition, size: usize) -> (LogError,
 impl KafkaWriter {
     pub(super) fn new(cluster: Arc<Cluster>) -> Result<KafkaWriter> {
         let producer = create(&cluster)?;
-        Ok(KafkaWriter { cluster, producer })
+        Ok(KafkaWriter { cluster, producer, lanes: HashMap::new() })
     }
 
     fn deliveries(&self) -> &Deliveries {
@@ -138,6 +162,11 @@ impl KafkaWriter {
             ))
         };
         producer.client().context().lock().failed = failed.or_else(|| (in_flight > 0).then(lost));
+        // What the broken one still holds is lost: its reports, if any come, are not waited for.
+        self.lanes.retain(|_, lane| !lane.settle());
+        for lane in self.lanes.values_mut() {
+            *lane = Arc::new(Lane { failed: AtomicBool::new(true), ..Lane::default() });
+        }
         self.producer = producer;
         Ok(())
     }
@@ -154,7 +183,9 @@ impl Writer for KafkaWriter {
         // Brokers may create what a producer names, so that the topic has to be known first.
         self.cluster.check(&partition)?;
         self.mend()?;
-        let mut record = BaseRecord::<[u8], [u8]>::to(&out.topic).partition(out.partition.0 as i32);
+        let lane = self.lanes.entry(partition.clone()).or_default().clone();
+        let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(&out.topic, lane.clone())
+            .partition(out.partition.0 as i32);
         record.key = out.key.as_deref();
         record.payload = out.value.as_deref();
         if !out.headers.is_empty() {
@@ -168,11 +199,13 @@ impl Writer for KafkaWriter {
         loop {
             // Counted first: the acknowledgement may come before `send` returns.
             deliveries.lock().in_flight += 1;
+            lane.in_flight.fetch_add(1, Ordering::AcqRel);
             let Err((e, unsent)) = self.producer.send(record) else {
                 return Ok(());
             };
             let mut state = deliveries.lock();
             state.in_flight -= 1;
+            lane.in_flight.fetch_sub(1, Ordering::AcqRel);
             let held = state.in_flight;
             if e.rdkafka_error_code() != Some(Code::QueueFull) {
                 let size =
@@ -204,5 +237,22 @@ impl Writer for KafkaWriter {
             )));
         }
         state.failed.take().map_or(Ok(()), Err)
+    }
+
+    fn flush_each(
+        &mut self,
+        sent: &BTreeSet<TopicPartition>,
+        within: Duration,
+    ) -> std::result::Result<(), Unacknowledged> {
+        let flushed = self.flush(within);
+        let torn = |partition: &&TopicPartition| {
+            self.lanes.get(*partition).is_some_and(|lane| !lane.settle())
+        };
+        let partitions: BTreeSet<_> = sent.iter().filter(torn).cloned().collect();
+        match flushed {
+            // What was sent to others before may still be under way.
+            Err(why) if !partitions.is_empty() => Err(Unacknowledged { partitions, why }),
+            _ => Ok(()),
+        }
     }
 }
