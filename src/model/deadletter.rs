@@ -91,7 +91,7 @@ pub struct DeadLetter {
     pub key: Option<Vec<u8>>,
     /// Original bytes: of the record, or of the one element that is bad.
     pub value: Option<Vec<u8>>,
-    /// Original headers.
+    /// Original headers; of an element, an id in them that stands for several is numbered.
     pub headers: Vec<Header>,
     /// Where it was read from.
     pub origin: (String, u32, u64),
