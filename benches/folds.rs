@@ -33,7 +33,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         settle: Span::seconds(5),
         stages: StageTable::default(),
         directory: Directory::default(),
-        kpis: tidemark::model::kpi::Groups::ALL,
+        kpis: tidemark::model::kpi::Kpis::ALL,
     })
 }
 

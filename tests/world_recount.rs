@@ -51,7 +51,7 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         settle: Span::seconds(5),
         stages: StageTable::default(),
         directory: directory(settings),
-        kpis: tidemark::model::kpi::Groups::ALL,
+        kpis: tidemark::model::kpi::Kpis::ALL,
     })
 }
 

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use super::build::{reference, repeated, small};
 use super::fault::Origin;
+use super::formulas;
 use super::leaf::{Given, show_duration};
 use super::read::{Reader, child};
 use super::typed::{self, DimensionSet, RepRow, StageRow};
 use crate::model::channel::{ChannelRule, ChannelRules, Origins};
 use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
-use crate::model::kpi::Groups;
+use crate::model::kpi::Kpis;
 use crate::model::slice::Retention;
 use crate::model::time::Span;
 use crate::model::window::{FINE_MINUTES, Period, WindowKind};
@@ -49,7 +50,7 @@ impl Parts {
             settle: Span::from(self.time.settle.0),
             stages: stages(reader, self.stages, base),
             directory: directory(reader, self.directory, base),
-            kpis: kpis(reader, &self.kpis),
+            kpis: kpis(reader, self.kpis),
         }
     }
 }
@@ -184,7 +185,7 @@ fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
     sets
 }
 
-fn kpis(reader: &mut Reader, typed: &typed::Kpis) -> Groups {
+fn kpis(reader: &mut Reader, typed: typed::Kpis) -> Kpis {
     if typed.groups.is_empty() && !reader.faulty(&["kpis.groups"]) {
         reader.fault(
             "kpis.groups",
@@ -192,7 +193,8 @@ fn kpis(reader: &mut Reader, typed: &typed::Kpis) -> Groups {
             "write at least [\"deals\"]",
         );
     }
-    typed.groups.iter().map(|group| group.0).collect()
+    let chosen: Kpis = typed.groups.iter().map(|group| group.0).collect();
+    chosen.with_own(formulas::own(reader, typed.custom))
 }
 
 /// Notes where a table is given both inline and as a file.

@@ -27,7 +27,7 @@ fn definition() -> Definition {
         settle: Span::minutes(5),
         stages: crate::model::definition::StageTable::default(),
         directory: crate::model::definition::Directory::default(),
-        kpis: crate::model::kpi::Groups::ALL,
+        kpis: crate::model::kpi::Kpis::ALL,
     }
 }
 

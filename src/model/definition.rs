@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::calendar::Calendar;
-use super::kpi::Groups;
+use super::kpi::Kpis;
 use super::money::Currency;
 use super::segment::Segment;
 use super::slice::Retention;
@@ -66,7 +66,7 @@ impl Directory {
 }
 
 /// The definition of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
     /// Number of shards of the events topic.
     pub shards: u32,
@@ -93,7 +93,7 @@ pub struct Definition {
     /// Who is known in advance.
     pub directory: Directory,
     /// Which KPIs rows have. Cells hold the measures of all of them.
-    pub kpis: Groups,
+    pub kpis: Kpis,
 }
 
 impl Definition {

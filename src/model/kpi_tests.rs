@@ -112,7 +112,7 @@ fn refunds_are_taken_off_in_their_own_currency() {
 
 #[test]
 fn names_and_families_are_unique() {
-    let mut names: Vec<_> = CATALOGUE.iter().flat_map(|k| [k.name, k.family]).collect();
+    let mut names: Vec<_> = CATALOGUE.iter().flat_map(|k| [&*k.name, &*k.family]).collect();
     names.sort_unstable();
     let all = names.len();
     names.dedup();

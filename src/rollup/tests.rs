@@ -28,7 +28,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         settle: Span::minutes(5),
         stages: StageTable::default(),
         directory: Directory { reps, ..Directory::default() },
-        kpis: crate::model::kpi::Groups::ALL,
+        kpis: crate::model::kpi::Kpis::ALL,
     }
 }
 

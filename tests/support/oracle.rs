@@ -10,7 +10,7 @@ use serde_json::Value;
 use tidemark::intake::{Decoder, Limits};
 use tidemark::model::calendar::Calendar;
 use tidemark::model::definition::{Attribution, Definition, Directory, StageTable};
-use tidemark::model::kpi::Groups;
+use tidemark::model::kpi::Kpis;
 use tidemark::model::money::Currency;
 use tidemark::model::record::{Offset, Partition, Record};
 use tidemark::model::row::{Row, segment_json};
@@ -136,7 +136,7 @@ pub fn definition(
         settle: Span::minutes(5),
         stages: StageTable::default(),
         directory: Directory::default(),
-        kpis: Groups::ALL,
+        kpis: Kpis::ALL,
     }
 }
 
