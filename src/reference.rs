@@ -111,8 +111,9 @@ fn recounted(out: &mut String) {
     for k in CATALOGUE {
         let names: Vec<String> =
             k.measures().into_iter().map(|m| format!("`{}`", m.name())).collect();
-        let test = k.test().unwrap_or_default();
-        let _ = writeln!(out, "| `{}` | {} | {} | `{test}` |", k.name, k.text, names.join(", "));
+        let tests: Vec<String> = k.tests().iter().map(|test| format!("`{test}`")).collect();
+        let (names, tests) = (names.join(", "), tests.join(", "));
+        let _ = writeln!(out, "| `{}` | {} | {names} | {tests} |", k.name, k.text);
     }
 }
 

@@ -175,14 +175,10 @@ impl Config {
         let groups: Vec<String> = estimate
             .groups
             .iter()
-            .map(|(group, series)| format!("{} ({} series)", group.as_str(), thousands(*series)))
+            .map(|(group, series)| (group.as_str().to_owned(), *series))
+            .chain(estimate.own.iter().map(|(family, n)| (format!("…_{family}"), *n)))
+            .map(|(name, series)| format!("{name} ({} series)", thousands(series)))
             .collect();
-        let own: Vec<String> = estimate
-            .own
-            .iter()
-            .map(|(family, series)| format!("…_{family} ({} series)", thousands(*series)))
-            .collect();
-        let own = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
         let credit = match definition.attribution {
             Attribution::AtEvent => "at_event",
             Attribution::Current => "current",
@@ -207,7 +203,6 @@ impl Config {
             ("segments", sets.join(", ")),
             ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
             ("kpis", groups.join(", ")),
-            ("own kpis", own),
             ("money", format!("{}, credit {credit}", definition.currency)),
             ("stages", stages(&definition.stages)),
             ("directory", count(definition.directory.reps.len(), "rep")),

@@ -7,17 +7,21 @@ use crate::model::money::{EXACT_ONE, Exact};
 
 /// A fraction; its denominator is above 0. Not in lowest terms.
 #[derive(Clone, Debug)]
-pub struct Fraction {
-    num: BigInt,
-    den: BigInt,
+pub enum Fraction {
+    /// Of numbers that fit: nearly all, and they need no memory of their own.
+    Small(i128, i128),
+    /// Of any numbers.
+    Big(BigInt, BigInt),
 }
+
+use Fraction::{Big, Small};
 
 impl Fraction {
     /// An exact number.
     pub fn exact(number: Exact) -> Fraction {
         match number.to_whole() {
-            Some(whole) => Fraction { num: whole.into(), den: 1.into() },
-            None => Fraction { num: number.0.into(), den: EXACT_ONE.into() },
+            Some(whole) => Small(whole, 1),
+            None => Small(number.0, EXACT_ONE),
         }
     }
 
@@ -35,62 +39,106 @@ impl Fraction {
         };
         let mantissa = BigInt::from(mantissa) * if number < 0.0 { -1 } else { 1 };
         Some(match shift {
-            0.. => Fraction { num: mantissa << shift, den: 1.into() },
-            _ => Fraction { num: mantissa, den: BigInt::from(1) << -shift },
+            0.. => Big(mantissa << shift, 1.into()),
+            _ => Big(mantissa, BigInt::from(1) << -shift),
         })
+    }
+
+    fn into_big(self) -> (BigInt, BigInt) {
+        match self {
+            Small(num, den) => (num.into(), den.into()),
+            Big(num, den) => (num, den),
+        }
     }
 
     /// Whether it is 0.
     pub fn is_zero(&self) -> bool {
-        self.num.sign() == Sign::NoSign
+        match self {
+            Small(num, _) => *num == 0,
+            Big(num, _) => num.sign() == Sign::NoSign,
+        }
     }
 
     /// The negative.
     pub fn negative(self) -> Fraction {
-        Fraction { num: -self.num, den: self.den }
+        if let Small(num, den) = self
+            && let Some(num) = num.checked_neg()
+        {
+            return Small(num, den);
+        }
+        let (num, den) = self.into_big();
+        Big(-num, den)
     }
 
     /// The sum.
     pub fn plus(self, other: Fraction) -> Fraction {
-        if self.den == other.den {
-            return Fraction { num: self.num + other.num, den: self.den };
+        let small = |a: i128, b: i128, c: i128, d: i128| match b == d {
+            true => Some(Small(a.checked_add(c)?, b)),
+            false => {
+                let num = a.checked_mul(d)?.checked_add(c.checked_mul(b)?)?;
+                Some(Small(num, b.checked_mul(d)?))
+            }
+        };
+        if let (Small(a, b), Small(c, d)) = (&self, &other)
+            && let Some(sum) = small(*a, *b, *c, *d)
+        {
+            return sum;
         }
-        let num = self.num * &other.den + other.num * &self.den;
-        Fraction { num, den: self.den * other.den }
+        let ((a, b), (c, d)) = (self.into_big(), other.into_big());
+        if b == d { Big(a + c, b) } else { Big(a * &d + c * &b, b * d) }
     }
 
     /// The product.
     pub fn times(self, other: Fraction) -> Fraction {
-        Fraction { num: self.num * other.num, den: self.den * other.den }
+        if let (Small(a, b), Small(c, d)) = (&self, &other)
+            && let (Some(num), Some(den)) = (a.checked_mul(*c), b.checked_mul(*d))
+        {
+            return Small(num, den);
+        }
+        let ((a, b), (c, d)) = (self.into_big(), other.into_big());
+        Big(a * c, b * d)
     }
 
     /// The quotient; `None` by 0.
     pub fn over(self, other: Fraction) -> Option<Fraction> {
-        let (num, den) = (self.num * other.den, self.den * other.num);
-        match den.sign() {
-            Sign::NoSign => None,
-            Sign::Minus => Some(Fraction { num: -num, den: -den }),
-            Sign::Plus => Some(Fraction { num, den }),
+        if other.is_zero() {
+            return None;
         }
+        let turned = match other {
+            Small(num @ 1.., den) => Small(den, num),
+            other => match other.into_big() {
+                (num, den) if num.sign() == Sign::Minus => Big(-den, -num),
+                (num, den) => Big(den, num),
+            },
+        };
+        Some(self.times(turned))
     }
 
     /// The exact number that it is; `None` where it has more decimals, or is too large.
     pub fn to_exact(&self) -> Option<Exact> {
-        let steps = &self.num * BigInt::from(EXACT_ONE);
-        let whole = &steps / &self.den;
-        let exact = i128::try_from(&whole).ok()?;
-        (whole * &self.den == steps).then_some(Exact(exact))
+        match self {
+            Small(num, 1) => num.checked_mul(EXACT_ONE).map(Exact),
+            Small(num, EXACT_ONE) => Some(Exact(*num)),
+            _ => {
+                let (num, den) = self.clone().into_big();
+                let steps = num * BigInt::from(EXACT_ONE);
+                let whole = &steps / &den;
+                let exact = i128::try_from(&whole).ok()?;
+                (whole * den == steps).then_some(Exact(exact))
+            }
+        }
     }
 
     /// The nearest float.
     pub fn to_f64(&self) -> f64 {
-        let (num, den) = (self.num.magnitude(), &self.den);
+        let (signed, den) = self.clone().into_big();
+        let num = signed.magnitude();
         // A quotient of 64 bits or a few more, and below them whether anything is left: so that the
         // one rounding, to 53 bits, is that of the fraction itself.
         let shift = 66 + den.bits() as i64 - num.bits() as i64;
         let num = BigInt::from(num.clone());
         let (num, den) = match shift {
-            0.. => (num << shift, den.clone()),
+            0.. => (num << shift, den),
             _ => (num, den << -shift),
         };
         let quotient = &num / &den;
@@ -103,7 +151,7 @@ impl Fraction {
         let half = i32::try_from(-shift / 2).unwrap_or(0);
         let rest = i32::try_from(-shift).unwrap_or(0) - half;
         let size = scaled * 2f64.powi(half) * 2f64.powi(rest);
-        if self.num.sign() == Sign::Minus { -size } else { size }
+        if signed.sign() == Sign::Minus { -size } else { size }
     }
 }
 
@@ -133,6 +181,28 @@ mod tests {
         #[test]
         fn a_float_is_the_fraction_that_it_stands_for(n in proptest::num::f64::NORMAL) {
             prop_assert_eq!(Fraction::float(n).unwrap().to_f64(), n);
+        }
+
+        /// Small and big are one arithmetic.
+        #[test]
+        fn numbers_that_fit_and_those_that_do_not_agree(
+            (a, b) in (any::<i64>(), 1i64..),
+            (c, d) in (any::<i64>(), 1i64..),
+        ) {
+            let small = |a: i64, b: i64| Small(a.into(), b.into());
+            let big = |a: i64, b: i64| Big(a.into(), b.into());
+            let shown = |f: Fraction| (f.to_exact(), f.to_f64());
+            let (p, q, big_p, big_q) = (small(a, b), small(c, d), big(a, b), big(c, d));
+            prop_assert_eq!(
+                shown(p.clone().plus(q.clone())),
+                shown(big_p.clone().plus(big_q.clone()))
+            );
+            prop_assert_eq!(
+                shown(p.clone().times(q.clone())),
+                shown(big_p.clone().times(big_q.clone()))
+            );
+            prop_assert_eq!(p.clone().over(q).map(shown), big_p.clone().over(big_q).map(shown));
+            prop_assert_eq!(shown(p.negative()), shown(big_p.negative()));
         }
 
         #[test]

@@ -74,10 +74,10 @@ fn sums_are_exact_and_keep_other_currencies_apart() {
 
 #[test]
 fn a_quotient_of_sums_is_divided_once_and_its_parts_travel() {
-    let yielded = of("(calls + demos) / deals_won", &month());
-    assert_eq!(yielded.value, Some(Number::Float(11.0 / 6.0)));
-    assert_eq!((yielded.num, yielded.den), (Some(Exact::whole(11)), Some(Exact::whole(6))));
-    assert_eq!(yielded.n, 6);
+    let yielded = of("(calls + demos) / (deals_won + deals_lost)", &month());
+    assert_eq!(yielded.value, Some(Number::Float(1.375)));
+    assert_eq!((yielded.num, yielded.den), (Some(Exact::whole(11)), Some(Exact::whole(8))));
+    assert_eq!(yielded.n, 8);
     let points = of("100 * (deals_won - deals_lost) / (deals_won + deals_lost)", &month());
     assert_eq!((points.value, points.n), (Some(Number::Float(50.0)), 8));
     assert_eq!(points.num, Some(Exact::whole(400)));
