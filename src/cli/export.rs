@@ -206,12 +206,7 @@ impl Arguments {
     }
 
     /// Writes the rows; how many lines they made, and what was left out.
-    fn write(
-        &self,
-        rows: &[Row],
-        table: &Table,
-        known: &Kpis,
-    ) -> Result<(u64, String), Failure> {
+    fn write(&self, rows: &[Row], table: &Table, known: &Kpis) -> Result<(u64, String), Failure> {
         let mut out = self.open().map_err(Failure::Runtime)?;
         let mut left_out = String::new();
         let written = match self.format {
@@ -295,12 +290,7 @@ impl Which {
     }
 
     /// The rows of the board that are asked for, sorted by kind of window, start and segment.
-    fn select(
-        &self,
-        board: &Board,
-        queries: &[Query],
-        kpis: &Kpis,
-    ) -> Result<Vec<Row>, Failure> {
+    fn select(&self, board: &Board, queries: &[Query], kpis: &Kpis) -> Result<Vec<Row>, Failure> {
         let mut rows = Vec::new();
         for (key, json) in queries.iter().flat_map(|query| board.query(query).rows) {
             let row = row_of(&json, kpis).with_context(|| format!("cannot use the row \"{key}\""));

@@ -79,8 +79,7 @@ fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
     let rows_per_window = sets.iter().fold(0u64, |n, s| n.saturating_add(s.members));
     let rows = rows_per_window.saturating_mul(windows);
     let of_group = |group| definition.kpis.kpis().filter(|k| k.group == group).count() as u64;
-    let groups =
-        Group::ALL.iter().map(|(group, _)| *group).chain([Group::Custom]);
+    let groups = Group::ALL.iter().map(|(group, _)| *group).chain([Group::Custom]);
     let groups = groups.map(|group| (group, rows.saturating_mul(of_group(group))));
     let groups = groups.filter(|(group, _)| definition.kpis.has(*group)).collect();
     let series = rows.saturating_mul(kpis);
@@ -130,7 +129,8 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
             .iter()
             .map(|(family, series)| format!("…_{family} ({})", thousands(*series)))
             .collect();
-        let what = format!("{what}; your own KPIs cost {}: {}", thousands(own), families.join(", "));
+        let what =
+            format!("{what}; your own KPIs cost {}: {}", thousands(own), families.join(", "));
         let mend = "leave some of them out, state real numbers in [segments.budget], or raise limits.max_series";
         reader.fault("kpis.custom", what, mend);
         return;

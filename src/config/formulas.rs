@@ -162,7 +162,9 @@ fn unknown_names(reader: &mut Reader, name: &str, read: &Waiting, own: &[String]
             let known = known.chain(own.iter().chain(&measures).map(String::as_str));
             match nearest(used, known) {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => "`tidemark kpis list` has the KPIs, docs/kpis.md the measures too".to_owned(),
+                None => {
+                    "`tidemark kpis list` has the KPIs, docs/kpis.md the measures too".to_owned()
+                }
             }
         };
         let what = format!("there is no KPI or measure \"{}\"", clip(used));
@@ -178,9 +180,8 @@ fn compile_all(reader: &mut Reader, mut waiting: BTreeMap<String, Waiting>) -> D
     let mut done = Done::new();
     loop {
         let ready = waiting.iter().find(|(_, read)| {
-            names_of(&read.written).all(|(used, _)| {
-                done.contains_key(used) || formula::catalogued(used).is_some()
-            })
+            names_of(&read.written)
+                .all(|(used, _)| done.contains_key(used) || formula::catalogued(used).is_some())
         });
         let Some(name) = ready.map(|(name, _)| name.clone()) else { break };
         let Some(read) = waiting.remove(&name) else { break };

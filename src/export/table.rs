@@ -118,12 +118,7 @@ pub struct Table {
 
 impl Table {
     /// The table of these dimensions and KPIs.
-    pub fn new(
-        dimensions: &[String],
-        kpis: Vec<Kpi>,
-        layout: Layout,
-        parts: Parts,
-    ) -> Table {
+    pub fn new(dimensions: &[String], kpis: Vec<Kpi>, layout: Layout, parts: Parts) -> Table {
         let figures = match layout {
             Layout::Wide => kpis.iter().flat_map(|kpi| wide(kpi, parts)).collect(),
             Layout::Long => long(parts),

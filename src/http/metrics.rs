@@ -76,7 +76,15 @@ impl KpiSnapshot {
 }
 
 impl KpiPage {
-    fn add(&mut self, name: &str, help: Help<'_>, labels: &str, value: f64, first: bool, caps: Caps) {
+    fn add(
+        &mut self,
+        name: &str,
+        help: Help<'_>,
+        labels: &str,
+        value: f64,
+        first: bool,
+        caps: Caps,
+    ) {
         // Looked up before it is inserted: nearly always it is there, and needs no allocation.
         if !self.families.contains_key(name) {
             let family = Family { help: help.text(), ..Family::default() };

@@ -118,7 +118,10 @@ fn pages_are_merged_by_family_and_leave_with_their_partition() {
     let telemetry = Telemetry::new("0.0.0", "2026a", "EUR");
     let pages = MetricsPages::new(Arc::clone(&telemetry));
     pages.put(0, KpiSnapshot::render(&[&rep("a")], &Kpis::ALL, MANY));
-    pages.put(1, KpiSnapshot::render(&[&rep("b"), &row(Segment::overall(), 1, 1)], &Kpis::ALL, MANY));
+    pages.put(
+        1,
+        KpiSnapshot::render(&[&rep("b"), &row(Segment::overall(), 1, 1)], &Kpis::ALL, MANY),
+    );
     let text = expose(&telemetry, &pages, Format::Text).unwrap();
     assert_eq!(text.matches("# TYPE tidemark_rep_win_ratio gauge\n").count(), 1);
     let family: Vec<&str> = text

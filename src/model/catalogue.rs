@@ -99,7 +99,8 @@ impl Kpis {
 
     /// Whether any of them asks for what stood at a window's start.
     pub fn ask_for_opening(&self) -> bool {
-        self.kpis().any(|kpi| kpi.formula.asks_for_opening())
+        let own = || self.own().iter().any(|kpi| kpi.formula.asks_for_opening());
+        self.has(Group::Subscriptions) || own()
     }
 }
 

@@ -11,10 +11,10 @@ use std::sync::{Arc, LazyLock};
 
 pub use super::catalogue::{CATALOGUE, Group, Kpis};
 use super::formula::Program;
-pub use super::usage::Grain;
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
 use super::time::Day;
+pub use super::usage::Grain;
 
 /// What a value is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,63 +276,6 @@ impl Kpi {
 }
 
 impl Formula {
-    /// Whether its value is a count or a sum, exact, and no quotient.
-    pub fn is_exact(&self) -> bool {
-        match self {
-            Formula::Written(program) => program.is_exact(),
-            _ => matches!(
-                self,
-                Formula::Count(_)
-                    | Formula::CountAt(..)
-                    | Formula::CountIn(_)
-                    | Formula::Stock(_)
-                    | Formula::Money(..)
-                    | Formula::NetMoney(..)
-                    | Formula::StockMoney(..)
-                    | Formula::Quantity(..)
-            ),
-        }
-    }
-
-    /// Whether its value is its numerator divided by its denominator, as they stand.
-    pub fn is_plain_quotient(&self) -> bool {
-        matches!(
-            self,
-            Formula::MeanMoney(..)
-                | Formula::Share(..)
-                | Formula::MoneyShare(..)
-                | Formula::Cohort(_)
-                | Formula::MeanDays(_)
-                | Formula::Proportion(..)
-                | Formula::MeanQuantity(..)
-                | Formula::MoneyPer(..)
-                | Formula::Return(..)
-                | Formula::Points(..)
-                | Formula::Churn(..)
-        )
-    }
-
-    /// What the numerator and the denominator are counted in; `None` where it has none.
-    pub fn parts(&self) -> Option<(Unit, Unit)> {
-        match self {
-            Formula::Count(_) | Formula::CountAt(..) | Formula::CountIn(_) => None,
-            Formula::Stock(_) => None,
-            Formula::Written(program) => program.parts(),
-            Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
-            Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
-            Formula::MeanMoney(..) | Formula::MoneyPer(..) => Some((Unit::Money, Unit::Count)),
-            Formula::MoneyShare(..) | Formula::Growth(_) | Formula::Return(..) => {
-                Some((Unit::Money, Unit::Money))
-            }
-            Formula::Share(..)
-            | Formula::Proportion(..)
-            | Formula::Cohort(_)
-            | Formula::Churn(..) => Some((Unit::Count, Unit::Count)),
-            Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
-            Formula::MeanQuantity(..) | Formula::Points(..) => Some((Unit::Points, Unit::Count)),
-        }
-    }
-
     /// Computes it.
     pub fn compute(&self, view: &View<'_>) -> KpiValue {
         let own = view.currency;

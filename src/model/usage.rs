@@ -1,7 +1,7 @@
 //! What one has to know to use a KPI: when it is absent, how many things must be behind it, in which
 //! windows it means something, what it is made of, and which test recounts it.
 
-use super::kpi::{Clock, Formula, Group, Kpi};
+use super::kpi::{Clock, Formula, Group, Kpi, Unit};
 use super::measure::Measure;
 
 /// The shortest windows in which a KPI means something. In shorter ones it is given all the same.
@@ -137,17 +137,82 @@ impl Kpi {
             "tests/oracle.rs::the_published_truth_is_reproduced_from_any_delivery";
         match &*self.name {
             _ if self.group == Group::Custom => &[],
-            "deals_created" | "deals_won" | "deals_lost" | "revenue" | "average_deal_size"
-            | "win_rate" | "cohort_conversion" | "cohort_conversion_90d" | "cycle_length_mean"
-            | "cycle_length_p50" | "cycle_length_p90" | "open_deals" | "revenue_growth" => {
-                &[RECOUNTED, PUBLISHED]
-            }
+            "deals_created"
+            | "deals_won"
+            | "deals_lost"
+            | "revenue"
+            | "average_deal_size"
+            | "win_rate"
+            | "cohort_conversion"
+            | "cohort_conversion_90d"
+            | "cycle_length_mean"
+            | "cycle_length_p50"
+            | "cycle_length_p90"
+            | "open_deals"
+            | "revenue_growth" => &[RECOUNTED, PUBLISHED],
             _ => &[RECOUNTED],
         }
     }
 }
 
 impl Formula {
+    /// Whether its value is a count or a sum, exact, and no quotient.
+    pub fn is_exact(&self) -> bool {
+        match self {
+            Formula::Written(program) => program.is_exact(),
+            _ => matches!(
+                self,
+                Formula::Count(_)
+                    | Formula::CountAt(..)
+                    | Formula::CountIn(_)
+                    | Formula::Stock(_)
+                    | Formula::Money(..)
+                    | Formula::NetMoney(..)
+                    | Formula::StockMoney(..)
+                    | Formula::Quantity(..)
+            ),
+        }
+    }
+
+    /// Whether its value is its numerator divided by its denominator, as they stand.
+    pub fn is_plain_quotient(&self) -> bool {
+        matches!(
+            self,
+            Formula::MeanMoney(..)
+                | Formula::Share(..)
+                | Formula::MoneyShare(..)
+                | Formula::Cohort(_)
+                | Formula::MeanDays(_)
+                | Formula::Proportion(..)
+                | Formula::MeanQuantity(..)
+                | Formula::MoneyPer(..)
+                | Formula::Return(..)
+                | Formula::Points(..)
+                | Formula::Churn(..)
+        )
+    }
+
+    /// What the numerator and the denominator are counted in; `None` where it has none.
+    pub fn parts(&self) -> Option<(Unit, Unit)> {
+        match self {
+            Formula::Count(_) | Formula::CountAt(..) | Formula::CountIn(_) => None,
+            Formula::Stock(_) => None,
+            Formula::Written(program) => program.parts(),
+            Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
+            Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
+            Formula::MeanMoney(..) | Formula::MoneyPer(..) => Some((Unit::Money, Unit::Count)),
+            Formula::MoneyShare(..) | Formula::Growth(_) | Formula::Return(..) => {
+                Some((Unit::Money, Unit::Money))
+            }
+            Formula::Share(..)
+            | Formula::Proportion(..)
+            | Formula::Cohort(_)
+            | Formula::Churn(..) => Some((Unit::Count, Unit::Count)),
+            Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
+            Formula::MeanQuantity(..) | Formula::Points(..) => Some((Unit::Points, Unit::Count)),
+        }
+    }
+
     /// Whether it looks at what stood at the window's start.
     pub fn asks_for_opening(&self) -> bool {
         match self {

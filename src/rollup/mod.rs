@@ -70,8 +70,6 @@ pub struct Rollup {
     partition: Partition,
     periods: Vec<Period>,
     moving: Vec<Moving>,
-    /// Some KPI looks at what stood at a window's start.
-    asks_for_opening: bool,
     frontier: Frontier,
     /// The newest progress of each shard.
     beats: BTreeMap<u32, ShardBeat>,
@@ -110,7 +108,6 @@ impl Rollup {
         let mut out = Rollup {
             definition_hash: definition.hash(),
             moving: moving::of(&definition, now),
-            asks_for_opening: definition.kpis.ask_for_opening(),
             definition,
             partition,
             periods,

@@ -241,7 +241,8 @@ fn set(job: &mut Definition, key: &str, value: &str) {
         }
         // `demos_per_win:demos/deals_won`: a KPI of one's own.
         "own" => {
-            let table = |(name, formula)| format!("[kpis.custom.{name}]\nformula = \"{formula}\"\n");
+            let table =
+                |(name, formula)| format!("[kpis.custom.{name}]\nformula = \"{formula}\"\n");
             let text: String = list().filter_map(|k| k.split_once(':')).map(table).collect();
             let config = Config::from_toml(&text, "own.toml", std::iter::empty());
             let own = config.unwrap_or_else(|e| panic!("{e}")).definition.kpis.own().to_vec();

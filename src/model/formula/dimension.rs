@@ -41,9 +41,7 @@ impl Dimension {
     /// is money a thing, and no sum of money.
     pub fn of(unit: Unit, parts: Option<(Unit, Unit)>) -> Dimension {
         match (unit, parts) {
-            (Unit::Money, Some((num, den))) => {
-                Dimension::unit(num).over(Dimension::unit(den))
-            }
+            (Unit::Money, Some((num, den))) => Dimension::unit(num).over(Dimension::unit(den)),
             (unit, _) => Dimension::unit(unit),
         }
     }

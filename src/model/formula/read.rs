@@ -99,7 +99,8 @@ impl Reader<'_> {
         if first.is_ascii_digit() || first == '.' {
             let at = self.run(at, |c| c.is_ascii_alphanumeric() || c == '.' || c == '_');
             let Ok(number) = self.text[at.clone()].parse::<Exact>() else {
-                let what = format!("\"{}\" is not a number that can be kept", &self.text[at.clone()]);
+                let what =
+                    format!("\"{}\" is not a number that can be kept", &self.text[at.clone()]);
                 let mend = "write digits, and up to 12 decimals behind a point: 0.25";
                 return Err(Fault::new(at, what, mend));
             };

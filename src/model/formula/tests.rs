@@ -3,8 +3,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::kpi::{CATALOGUE, Compiled, Group};
+use crate::model::kpi::{CATALOGUE, Compiled, Group, Number};
 use crate::model::measure::{MeasureKey, Measures};
+use crate::model::money::Currency;
 use crate::model::time::Day;
 
 fn eur() -> Currency {
