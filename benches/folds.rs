@@ -34,7 +34,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         stages: StageTable::default(),
         directory: Directory::default(),
         channels: Default::default(),
-        kpis: tidemark::model::kpi::Groups::ALL,
+        kpis: tidemark::model::kpi::Kpis::ALL,
     })
 }
 

@@ -115,7 +115,7 @@ pub fn server_info(config: &Config, mode: Mode) -> ServerInfo {
         app: config.app.clone(),
         windows: config.definition.windows.iter().map(|w| w.name()).collect(),
         grains: config.definition.segments.clone(),
-        kpis: config.definition.kpis,
+        kpis: config.definition.kpis.clone(),
         members: Members::of(&config.definition),
     }
 }

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use crate::model::deadletter::Code;
 use crate::model::definition::Directory;
 use crate::model::event::Field;
-use crate::model::kpi::{CATALOGUE, Unit};
+use crate::model::formula;
+use crate::model::kpi::{CATALOGUE, Grain, Kpi, Unit};
+use crate::model::measure::Measure;
 
 /// JSON Schema of the canonical event (`docs/event.schema.json`).
 pub fn event_schema() -> String {
@@ -27,7 +29,12 @@ pub fn kpis() -> String {
          (windows up to 7 days) that is `slices.fine_retention` above twice the window, otherwise it \
          is absent.\n\n\
          `kpis.groups` in the config chooses which of the groups below rows and `/metrics` have. All \
-         of them are counted, so one that is added later shows its past too.\n",
+         of them are counted, so one that is added later shows its past too.\n\n\
+         `least n`: with fewer things behind it a value is given all the same, and marked \
+         `\"low_n\":true` in rows; half the width of the 95 % interval of a share of 30 % is 0.25 at \
+         n = 10 and 0.16 at n = 30. `from`: the shortest windows in which it means something; in \
+         shorter ones it is given all the same. [Your own KPIs](#your-own) are formulas in the \
+         configuration.\n",
     );
     let mut group = None;
     for k in CATALOGUE {
@@ -35,7 +42,7 @@ pub fn kpis() -> String {
             let _ = write!(
                 out,
                 "\n## {}\n\n| KPI | formula | unit | clock | kind | metric `tidemark_<grain>_…` | \
-                 notes |\n|---|---|---|---|---|---|---|\n",
+                 absent | least n | from | notes |\n|---|---|---|---|---|---|---|---|---|---|\n",
                 k.group.as_str(),
             );
         }
@@ -50,15 +57,82 @@ pub fn kpis() -> String {
         let kind = if k.leading { "leading" } else { "lagging" };
         let _ = writeln!(
             out,
-            "| `{}` | {} | {unit} | {} | {kind} | `{}` | {} |",
+            "| `{}` | {} | {unit} | {} | {kind} | `{}` | {} | {} | {} | {} |",
             k.name,
             k.text,
             k.clock.as_str(),
             k.family,
+            k.absent().unwrap_or("never"),
+            k.min_n(),
+            match k.grain() {
+                Grain::Any => "any window",
+                grain => grain.as_str(),
+            },
             k.doc
         );
     }
+    out.push_str(OWN);
+    recounted(&mut out);
+    measures(&mut out);
     out
+}
+
+const OWN: &str = r#"
+## Your own
+
+```toml
+[kpis.custom.demos_per_win]
+formula = "demos / deals_won"
+leading = true
+doc = "How many demos a win takes."
+min_n = 10
+grain = "month"
+```
+
+A formula has names of KPIs and [measures](#measures), names of other KPIs of your own, numbers, `+ - * /` and parentheses. There is no condition and no call, and no way to loop. It is compiled when the configuration is read: an unknown name, money added to a count, or KPIs that are made of each other in a circle are refused, with line, column and mend.
+
+- **Kinds of numbers.** Only numbers of one kind are added: `won_amount - spend` is money, `revenue + deals_won` is refused, and so is `revenue + average_deal_size`, which is money a deal. A number alone can be added to a count, a share or a score, and multiplied with anything. The unit follows from the formula; `unit` may be stated to have it checked, and a share may be stated as `"points"` or `"count"`.
+- **Exact.** Sums with whole factors are exact to the last digit, with amounts in other currencies beside them as for any sum of money. All else is computed with fractions and rounded once, in the end.
+- **Quotients of sums** carry `num` and `den`. A sum of quotients or a product of them has none, since nothing is to be summed up.
+- **Absent.** A zero denominator is absent, and so is all that is made of something absent. A sum of nothing is 0, also of money: `spend / deals_won` is 0 where no spend was stated, while `cost_per_sale` is absent.
+- **n** of a sum is that of its parts together, of a quotient of sums that of the denominator, otherwise the least of any part.
+- **Names**: lower case; the family on `/metrics` is the name with `_amount`, `_ratio`, `_seconds` or `_points` behind it by the unit, or `family`.
+- Their clock is that of their parts. `leading` (default false), `doc`, `min_n` and `grain` (`any`, `day`, `week`, `month`, `quarter`) say what the catalogue says of its own.
+
+They are in rows, `/metrics`, the API, exports and `tidemark kpis list --config FILE`; `tidemark validate` shows what they cost in series. All measures are counted whatever the formulas are, so a new formula shows its past too, and needs no new generation. Measures of your own are not there yet.
+"#;
+
+/// What each is made of, and which test recounts it.
+fn recounted(out: &mut String) {
+    out.push_str(
+        "\n## KPI, formula, measures, test\n\nEach is recounted by a test that shares no code with the \
+         pipeline.\n\n| KPI | formula | measures | test |\n|---|---|---|---|\n",
+    );
+    for k in CATALOGUE {
+        let names: Vec<String> =
+            k.measures().into_iter().map(|m| format!("`{}`", m.name())).collect();
+        let tests: Vec<String> = k.tests().iter().map(|test| format!("`{test}`")).collect();
+        let (names, tests) = (names.join(", "), tests.join(", "));
+        let _ = writeln!(out, "| `{}` | {} | {names} | {tests} |", k.name, k.text);
+    }
+}
+
+/// The measures by the names that they have in formulas.
+fn measures(out: &mut String) {
+    out.push_str(
+        "\n## Measures\n\nWhat is summed up. Where a KPI has the same name, that one is meant.\n\n\
+         | measure | in formulas | meaning |\n|---|---|---|\n",
+    );
+    let named: Vec<String> = formula::measures().map(|(name, _)| name).collect();
+    for (measure, _, doc) in Measure::ALL {
+        let name = measure.name();
+        let of = match formula::Program::of_measure(*measure) {
+            _ if Kpi::named(&name).is_some() => "the KPI",
+            Some(program) if named.contains(&name) => program.unit().map_or("", Unit::as_str),
+            _ => "no: see `call_minutes`",
+        };
+        let _ = writeln!(out, "| `{name}` | {of} | {doc} |");
+    }
 }
 
 /// The metrics of the process (`docs/metrics.md`).

@@ -8,6 +8,7 @@ use insta::assert_snapshot;
 use tidemark::config::{self, Cleanup, Config, ConfigError, Origin};
 use tidemark::model::definition::Attribution;
 use tidemark::model::event::Status;
+use tidemark::model::kpi::{Grain, Kpi, Unit};
 use tidemark::model::time::Span;
 
 /// A configuration from a text, with variables.
@@ -115,6 +116,7 @@ mod taken {
             "# [[stages.stage]]",
             "# [[directory.rep]]",
             "# [directory.members]",
+            "# [kpis.custom.demos_per_win]",
             "# [[channels.rule]]",
         ] {
             assert!(config::DEFAULT.lines().any(|l| l == table), "{table}");
@@ -155,6 +157,46 @@ mod taken {
         let channels = &config.sources[0].reading.channels;
         let named: Vec<&str> = channels.rules.iter().map(|r| r.channel.as_str()).collect();
         assert_eq!((named, channels.default_grouping), (vec!["Brand search", "Events"], true));
+        assert_eq!(config.definition.kpis.own()[0].family, "demos_per_win_ratio");
+    }
+
+    #[test]
+    fn own_kpis_are_compiled_and_cost_series() {
+        let text = r#"
+[kpis.custom.net]
+formula = "won_amount - spend"
+leading = true
+doc = "What is left."
+grain = "month"
+
+[kpis.custom.net_per_win]
+formula = "net / deals_won"
+min_n = 3
+
+[kpis.custom.score]
+formula = "100 * (deals_won - deals_lost) / (deals_won + deals_lost)"
+unit = "points"
+family = "closing_points"
+"#;
+        let (plain, config) = (Config::defaults().estimate(), read(text, &[]).unwrap());
+        let own = config.definition.kpis.own();
+        let shown = |k: &Kpi| (k.name.to_string(), k.family.to_string(), k.unit, k.min_n());
+        assert_eq!(
+            own.iter().map(shown).collect::<Vec<_>>(),
+            [
+                ("net".to_owned(), "net_amount".to_owned(), Unit::Money, 0),
+                ("net_per_win".to_owned(), "net_per_win_amount".to_owned(), Unit::Money, 3),
+                ("score".to_owned(), "closing_points".to_owned(), Unit::Points, 10),
+            ]
+        );
+        assert!(own[0].leading && own[0].grain() == Grain::Month && own[0].doc == "What is left.");
+        let cost = config.estimate();
+        assert_eq!(cost.kpis, plain.kpis + 3);
+        assert_eq!(cost.series, plain.series + 3 * cost.rows);
+        assert_eq!(cost.own[0], ("net_amount".to_owned(), cost.rows));
+        assert!(config.summary().contains("…_closing_points ("), "{}", config.summary());
+        // No cell changes with a formula: the state of before serves on.
+        assert_eq!(config.definition.hash(), Config::defaults().definition.hash());
     }
 
     #[test]

@@ -101,6 +101,7 @@ const SEEDED: &str = "src/world/dice.rs";
 /// Files of the core with floats, each with its reason. `world` is no state and may have them.
 const FLOATS: &[(&str, &str)] = &[
     ("src/intake/avro/read.rs", "a double of Avro becomes its shortest text, and no number here"),
+    ("src/model/formula/fraction.rs", "a fraction is rounded once, when a row is due"),
     ("src/model/kpi.rs", "quotients are taken from exact sums when a row is due"),
     ("src/model/money.rs", "`Exact::to_f64` is the way out, to quotients and Prometheus"),
     ("src/model/row.rs", "a row shows quotients and the share of its window that is complete"),

@@ -52,7 +52,7 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         stages: StageTable::default(),
         directory: directory(settings),
         channels: Default::default(),
-        kpis: tidemark::model::kpi::Groups::ALL,
+        kpis: tidemark::model::kpi::Kpis::ALL,
     })
 }
 

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::export::{ExportError, Layout, Parts, Table, csv, openmetrics, row_of};
 use crate::http::board::{Board, Query};
 use crate::http::{Mode, ServerInfo, params};
-use crate::model::kpi::{CATALOGUE, Kpi};
+use crate::model::kpi::{Kpi, Kpis};
 use crate::model::row::{Pane, Row};
 use crate::model::window::WindowKind;
 
@@ -110,13 +110,14 @@ fn delimiter(text: &str) -> Result<u8, String> {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     super::logging(false)?;
-    let kpis = arguments.which.kpis()?;
     arguments.format.check()?;
     arguments.check_output()?;
     let config = arguments.config.as_deref().map(load).transpose()?;
-    let (rows, info) = arguments.rows(config.as_ref())?;
-    let table = arguments.table(&rows, &info, &kpis);
-    let (written, left_out) = arguments.write(&rows, &table)?;
+    let known = config.as_ref().map_or(Kpis::ALL, |config| config.definition.kpis.clone());
+    let kpis = arguments.which.kpis(&known)?;
+    let (rows, info) = arguments.rows(config.as_ref(), &known)?;
+    let table = arguments.table(&rows, &info, kpis);
+    let (written, left_out) = arguments.write(&rows, &table, &known)?;
     eprintln!("{} rows, {written} {}{left_out}", rows.len(), arguments.format.lines());
     Ok(())
 }
@@ -159,13 +160,17 @@ impl Arguments {
     }
 
     /// The rows asked for, in the order of the API, and what they were asked of.
-    fn rows(&self, config: Option<&Config>) -> Result<(Vec<Row>, ServerInfo), Failure> {
+    fn rows(
+        &self,
+        config: Option<&Config>,
+        known_kpis: &Kpis,
+    ) -> Result<(Vec<Row>, ServerInfo), Failure> {
         let mode = if self.embedded.is_some() { Mode::Embedded } else { Mode::Kafka };
         let known = config.map(|config| server_info(config, mode));
         // Without a configuration the words are those of the rows, so that these are read first.
         let queries = known.as_ref().map(|info| self.which.queries(info)).transpose()?;
         let board = Board::new(0, self.max_rows.saturating_add(1));
-        let mut source = source::Source::new(&board, self.max_rows, queries.as_deref());
+        let mut source = source::Source::new(&board, self.max_rows, queries.as_deref(), known_kpis);
         match (&self.input, config) {
             (Some(input), _) => source.file(input)?,
             (None, Some(config)) => source.topic(config, self.embedded.as_deref())?,
@@ -176,12 +181,12 @@ impl Arguments {
             None => source::info_of(&board)?,
         };
         let queries = queries.map_or_else(|| self.which.queries(&info), Ok)?;
-        let rows = self.which.select(&board, &queries)?;
+        let rows = self.which.select(&board, &queries, known_kpis)?;
         Ok((rows, info))
     }
 
     /// All configured dimensions have a column, whatever was asked for; then others that rows have.
-    fn table(&self, rows: &[Row], info: &ServerInfo, kpis: &[&'static Kpi]) -> Table {
+    fn table(&self, rows: &[Row], info: &ServerInfo, kpis: Vec<Kpi>) -> Table {
         let mut dimensions: Vec<String> = Vec::new();
         let configured = info.grains.iter().flatten();
         let found = rows.iter().flat_map(|row| &row.segment.parts);
@@ -201,7 +206,7 @@ impl Arguments {
     }
 
     /// Writes the rows; how many lines they made, and what was left out.
-    fn write(&self, rows: &[Row], table: &Table) -> Result<(u64, String), Failure> {
+    fn write(&self, rows: &[Row], table: &Table, known: &Kpis) -> Result<(u64, String), Failure> {
         let mut out = self.open().map_err(Failure::Runtime)?;
         let mut left_out = String::new();
         let written = match self.format {
@@ -218,7 +223,7 @@ impl Arguments {
                          and to-date windows that --window does not name"
                     );
                 }
-                openmetrics::write(history, table.kpis(), &mut out)
+                openmetrics::write(history, table.kpis(), known, &mut out)
             }
             #[cfg(not(all(feature = "xlsx", feature = "parquet")))]
             format => return format.check().map(|()| (0, left_out)),
@@ -240,11 +245,13 @@ impl Arguments {
 }
 
 impl Which {
-    fn kpis(&self) -> Result<Vec<&'static Kpi>, Failure> {
-        if self.kpi.is_empty() {
-            return Ok(CATALOGUE.iter().collect());
+    /// The KPIs asked for, in the order of rows.
+    fn kpis(&self, known: &Kpis) -> Result<Vec<Kpi>, Failure> {
+        for name in &self.kpi {
+            kpis::named(known, name)?;
         }
-        self.kpi.iter().map(|name| kpis::named(name)).collect()
+        let asked = |kpi: &&Kpi| self.kpi.is_empty() || self.kpi.iter().any(|n| *n == kpi.name);
+        Ok(known.known().filter(asked).cloned().collect())
     }
 
     /// A query a kind of window and status asked for, checked as the API checks its parameters.
@@ -283,10 +290,10 @@ impl Which {
     }
 
     /// The rows of the board that are asked for, sorted by kind of window, start and segment.
-    fn select(&self, board: &Board, queries: &[Query]) -> Result<Vec<Row>, Failure> {
+    fn select(&self, board: &Board, queries: &[Query], kpis: &Kpis) -> Result<Vec<Row>, Failure> {
         let mut rows = Vec::new();
         for (key, json) in queries.iter().flat_map(|query| board.query(query).rows) {
-            let row = row_of(&json).with_context(|| format!("cannot use the row \"{key}\""));
+            let row = row_of(&json, kpis).with_context(|| format!("cannot use the row \"{key}\""));
             rows.push(row.map_err(Failure::Runtime)?);
         }
         let place = |row: &Row| (row.kind.name(), row.start, row.segment.to_string());

@@ -1,13 +1,15 @@
 //! `tidemark kpis`: the catalogue, for people and as JSON.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 
-use super::Failure;
+use super::{Failure, load};
 use crate::config::near::did_you_mean;
 use crate::http::KpiShown;
-use crate::model::kpi::{CATALOGUE, Formula, Kpi, Unit};
+use crate::model::kpi::{Grain, Kpi, Kpis, Unit};
+use crate::model::measure::Measure;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -20,6 +22,9 @@ pub struct Arguments {
 enum Action {
     /// List all: name, unit, clock, leading or lagging, metric.
     List {
+        /// A configuration (TOML): only the KPIs that its rows have, and its own of [kpis.custom].
+        #[arg(long)]
+        config: Option<PathBuf>,
         /// As JSON, as `/api/v1/kpis` has it.
         #[arg(long)]
         json: bool,
@@ -28,6 +33,9 @@ enum Action {
     Show {
         /// Its name.
         name: String,
+        /// A configuration (TOML), whose own KPIs are known too.
+        #[arg(long)]
+        config: Option<PathBuf>,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -36,13 +44,18 @@ enum Action {
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.action {
-        Action::List { json: true } => {
-            let kpis: Vec<KpiShown> = CATALOGUE.iter().map(KpiShown::from).collect();
-            println!("{}", pretty(&serde_json::json!({ "kpis": kpis })));
+        Action::List { config, json } => {
+            let known = kpis_of(config)?;
+            if json {
+                let kpis: Vec<KpiShown> = known.kpis().map(KpiShown::from).collect();
+                println!("{}", pretty(&serde_json::json!({ "kpis": kpis })));
+            } else {
+                print!("{}", list(&known));
+            }
         }
-        Action::List { json: false } => print!("{}", list()),
-        Action::Show { name, json } => {
-            let kpi = named(&name)?;
+        Action::Show { name, config, json } => {
+            let known = kpis_of(config)?;
+            let kpi = named(&known, &name)?;
             if json {
                 println!("{}", pretty(&KpiShown::from(kpi)));
             } else {
@@ -53,14 +66,21 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
+fn kpis_of(config: Option<PathBuf>) -> Result<Kpis, Failure> {
+    Ok(match config {
+        Some(path) => load(&path)?.definition.kpis,
+        None => Kpis::ALL,
+    })
+}
+
 fn pretty(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).expect("plain data serializes")
 }
 
 /// The KPI of a name that somebody typed.
-pub(super) fn named(name: &str) -> Result<&'static Kpi, Failure> {
-    Kpi::named(name).ok_or_else(|| {
-        let names: Vec<&str> = CATALOGUE.iter().map(|kpi| kpi.name).collect();
+pub(super) fn named<'k>(known: &'k Kpis, name: &str) -> Result<&'k Kpi, Failure> {
+    known.named(name).ok_or_else(|| {
+        let names: Vec<&str> = known.known().map(|kpi| &*kpi.name).collect();
         let mend = did_you_mean(name, &names);
         let name: String = name.chars().take(80).collect();
         Failure::Config(anyhow!("there is no KPI \"{name}\": {mend}"))
@@ -71,11 +91,11 @@ fn kind(kpi: &Kpi) -> &'static str {
     if kpi.leading { "leading" } else { "lagging" }
 }
 
-fn list() -> String {
+fn list(known: &Kpis) -> String {
     let mut lines = vec![["KPI", "UNIT", "CLOCK", "KIND", "METRIC"].map(str::to_owned)];
-    lines.extend(CATALOGUE.iter().map(|kpi| {
+    lines.extend(known.kpis().map(|kpi| {
         let family = format!("tidemark_<grain>_{}", kpi.family);
-        let cells = [kpi.name, kpi.unit.as_str(), kpi.clock.as_str(), kind(kpi), &family];
+        let cells = [&kpi.name, kpi.unit.as_str(), kpi.clock.as_str(), kind(kpi), &family];
         cells.map(str::to_owned)
     }));
     let width = |i: usize| lines.iter().map(|line| line[i].len()).max().unwrap_or(0);
@@ -102,24 +122,36 @@ fn show(kpi: &Kpi) -> String {
         Some((num, den)) => format!("num ({}), den ({}), n", num.as_str(), den.as_str()),
         None => "n".to_owned(),
     };
-    let adds_up = kpi.is_exact() || matches!(kpi.formula, Formula::Minutes(..));
-    let absent = if adds_up { "never: nothing is 0" } else { absent(kpi) };
+    let absent = kpi.absent().unwrap_or("never: nothing is 0");
+    let least = match kpi.min_n() {
+        0 => "any number of things behind it".to_owned(),
+        n => format!("below n = {n} a value is marked low_n"),
+    };
+    let grain = match kpi.grain() {
+        Grain::Any => "any window".to_owned(),
+        grain => format!("windows of a {} or longer", grain.as_str()),
+    };
+    let measures: Vec<String> = kpi.measures().into_iter().map(Measure::name).collect();
+    let measures = measures.join(", ");
     for (label, text) in [
         ("unit", unit),
         ("clock", kpi.clock.as_str()),
         ("kind", kind(kpi)),
         ("parts", &parts),
         ("absent", absent),
-        ("windows", windows(kpi)),
+        ("windows", kpi.windows()),
+        ("grain", &grain),
+        ("least n", &least),
+        ("measures", &measures),
     ] {
         let _ = writeln!(out, "  {label:<8} {text}");
     }
-    let beside = match kpi.name {
+    let beside = match &*kpi.name {
         "win_rate" => &["deals_closed"][..],
         "cycle_length_mean" => &["cycle_samples"],
         _ => &[],
     };
-    for (i, family) in [kpi.family].iter().chain(beside).enumerate() {
+    for (i, family) in [&*kpi.family].iter().chain(beside).enumerate() {
         let label = if i == 0 { "metrics" } else { "" };
         let _ = writeln!(
             out,
@@ -129,46 +161,13 @@ fn show(kpi: &Kpi) -> String {
     out
 }
 
-fn absent(kpi: &Kpi) -> &'static str {
-    match kpi.formula {
-        Formula::Cohort(Some(_)) => {
-            "where no deal was created, and until the whole cohort is old enough"
-        }
-        Formula::Growth(_) => "where the window before has no revenue, or is not kept",
-        Formula::MeanDays(_) | Formula::QuantileDays(..) => "where no deal was won",
-        Formula::MoneyPer(..) => "where the denominator is 0, and where no spend was stated",
-        _ => "where the denominator is 0",
-    }
-}
-
-fn windows(kpi: &Kpi) -> &'static str {
-    match kpi.formula {
-        Formula::Stock(_) | Formula::StockMoney(..) => {
-            "what stands at the window's end; it is not added up over windows"
-        }
-        Formula::Growth(_) => {
-            "compared with the window before, a running one with the same elapsed part of it; a \
-             rolling window up to 7 days needs slices.fine_retention above twice its length"
-        }
-        Formula::Cohort(Some(_)) => {
-            "deals by the day of their creation; recent windows have no value yet"
-        }
-        Formula::Cohort(None) => {
-            "deals by the day of their creation; windows go on changing after they are closed"
-        }
-        Formula::Minutes(..) => "added up over windows that do not overlap",
-        _ if kpi.is_exact() => "added up over windows that do not overlap",
-        _ => "not averaged over windows or segments: sum num and den, or read a longer window",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_list_and_each_kind_of_kpi_are_shown() {
-        insta::assert_snapshot!("kpis_list", list());
+        insta::assert_snapshot!("kpis_list", list(&Kpis::ALL));
         let shown: Vec<String> =
             ["deals_won", "win_rate", "cohort_conversion_90d", "revenue_growth"]
                 .iter()
@@ -179,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_typo_names_the_nearest() {
-        let said = |name: &str| match named(name) {
+        let said = |name: &str| match named(&Kpis::ALL, name) {
             Err(Failure::Config(error)) => error.to_string(),
             other => panic!("{other:?}"),
         };
@@ -210,11 +209,11 @@ mod tests {
             age_days: 100,
             currency: eur,
         };
-        for kpi in CATALOGUE {
+        for kpi in crate::model::kpi::CATALOGUE {
             let mut row = crate::export::tests::row();
-            row.kpis = vec![(kpi.name, kpi.unit, kpi.compute(&view))];
+            row.kpis = vec![(kpi.name.clone(), kpi.unit, kpi.compute(&view))];
             let text = show(kpi);
-            samples(&row, |family, _, _| {
+            samples(&row, &Kpis::ALL, |family, _, _| {
                 let told = text.contains(&format!("tidemark_overall_{family}{{window}}"));
                 assert!(told || family == "window_complete_ratio", "{family} of {}", kpi.name);
             });

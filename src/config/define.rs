@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::build::{reference, repeated, small};
 use super::fault::Origin;
+use super::formulas;
 use super::leaf::{Given, show_duration};
 use super::read::{Reader, child};
 use super::typed::{self, DimensionSet, RepRow, StageRow};
 use crate::model::channel::{ChannelRule, ChannelRules, Origins};
 use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
-use crate::model::kpi::Groups;
+use crate::model::kpi::Kpis;
 use crate::model::slice::Retention;
 use crate::model::time::Span;
 use crate::model::window::{FINE_MINUTES, Period, WindowKind};
@@ -52,7 +53,7 @@ impl Parts {
             stages: stages(reader, self.stages, base),
             directory: directory(reader, self.directory, base),
             channels: self.channels,
-            kpis: kpis(reader, &self.kpis),
+            kpis: kpis(reader, self.kpis),
         }
     }
 }
@@ -187,7 +188,7 @@ fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
     sets
 }
 
-fn kpis(reader: &mut Reader, typed: &typed::Kpis) -> Groups {
+fn kpis(reader: &mut Reader, typed: typed::Kpis) -> Kpis {
     if typed.groups.is_empty() && !reader.faulty(&["kpis.groups"]) {
         reader.fault(
             "kpis.groups",
@@ -195,7 +196,8 @@ fn kpis(reader: &mut Reader, typed: &typed::Kpis) -> Groups {
             "write at least [\"deals\"]",
         );
     }
-    typed.groups.iter().map(|group| group.0).collect()
+    let chosen: Kpis = typed.groups.iter().map(|group| group.0).collect();
+    chosen.with_own(formulas::own(reader, typed.custom))
 }
 
 /// Notes where a table is given both inline and as a file.

@@ -20,8 +20,10 @@ pub struct Estimate {
     pub rows: u64,
     /// Prometheus series over all families.
     pub series: u64,
-    /// The part of each chosen group of KPIs.
+    /// The part of each chosen group of KPIs, one's own last.
     pub groups: Vec<(Group, u64)>,
+    /// Series of each of one's own KPIs, by the name of its family.
+    pub own: Vec<(String, u64)>,
 }
 
 /// The part of one dimension set.
@@ -77,11 +79,12 @@ fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
     let rows_per_window = sets.iter().fold(0u64, |n, s| n.saturating_add(s.members));
     let rows = rows_per_window.saturating_mul(windows);
     let of_group = |group| definition.kpis.kpis().filter(|k| k.group == group).count() as u64;
-    let groups =
-        Group::ALL.iter().map(|(group, _)| (*group, rows.saturating_mul(of_group(*group))));
+    let groups = Group::ALL.iter().map(|(group, _)| *group).chain([Group::Custom]);
+    let groups = groups.map(|group| (group, rows.saturating_mul(of_group(group))));
     let groups = groups.filter(|(group, _)| definition.kpis.has(*group)).collect();
     let series = rows.saturating_mul(kpis);
-    Estimate { kpis, windows, rows_per_window, rows, series, groups, sets }
+    let own = definition.kpis.own().iter().map(|kpi| (kpi.family.to_string(), rows)).collect();
+    Estimate { kpis, windows, rows_per_window, rows, series, groups, own, sets }
 }
 
 impl Config {
@@ -119,6 +122,19 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         if whole { format!(" × {} KPIs", all.kpis) } else { String::new() },
         thousands(if whole { worst.series } else { worst.series_per_family }),
     );
+    let own: u64 = all.own.iter().map(|(_, series)| *series).sum();
+    if whole && own > 0 && all.series - own.min(all.series) <= limits.max_series as u64 {
+        let families: Vec<String> = all
+            .own
+            .iter()
+            .map(|(family, series)| format!("…_{family} ({})", thousands(*series)))
+            .collect();
+        let what =
+            format!("{what}; your own KPIs cost {}: {}", thousands(own), families.join(", "));
+        let mend = "leave some of them out, state real numbers in [segments.budget], or raise limits.max_series";
+        reader.fault("kpis.custom", what, mend);
+        return;
+    }
     let parts = worst.dimensions.iter().map(|d| {
         let n = members(definition, &limits.budget, d);
         match definition.known(d).len() {

@@ -122,6 +122,31 @@ impl Reader {
         self.faults.push(fault);
     }
 
+    /// The same for a part of a text value: bytes of it. Shown at the whole value where the file
+    /// does not have the text as it is, such as behind an escape.
+    pub(super) fn fault_in(
+        &mut self,
+        key: &str,
+        text: &str,
+        part: Range<usize>,
+        what: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        let inside = match self.place(key) {
+            Some(Place::Text { source, span }) => {
+                let raw = self.sources[*source].text.get(span.clone()).unwrap_or_default();
+                raw.find(text).map(|at| {
+                    let start = span.start + at;
+                    Place::Text { source: *source, span: start + part.start..start + part.end }
+                })
+            }
+            _ => None,
+        };
+        let place = inside.or_else(|| self.place(key).cloned());
+        let fault = self.fault_at(place.as_ref(), key, what.into(), mend.into());
+        self.faults.push(fault);
+    }
+
     /// The fault, without noting it.
     pub(super) fn fault_for(&self, key: &str, what: String, mend: String) -> Fault {
         self.fault_at(self.place(key), key, what, mend)

@@ -175,7 +175,9 @@ impl Config {
         let groups: Vec<String> = estimate
             .groups
             .iter()
-            .map(|(group, series)| format!("{} ({} series)", group.as_str(), thousands(*series)))
+            .map(|(group, series)| (group.as_str().to_owned(), *series))
+            .chain(estimate.own.iter().map(|(family, n)| (format!("…_{family}"), *n)))
+            .map(|(name, series)| format!("{name} ({} series)", thousands(series)))
             .collect();
         let credit = match definition.attribution {
             Attribution::AtEvent => "at_event",

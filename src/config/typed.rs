@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::OnGap;
+use super::formulas::{self, KpiName};
 use super::hook_words::{HeaderName, HookPath, NotHere, PublicUrl};
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
@@ -15,7 +16,7 @@ use super::words::{
 };
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
-use crate::model::kpi::Group;
+use crate::model::kpi::{self, Grain, Group};
 use crate::model::money::Currency;
 use crate::model::source::{System, Wrapping};
 use crate::model::window::Period;
@@ -106,6 +107,17 @@ table! {
     }
     Kpis {
         groups: Vec<Given<Group>>,
+        custom: Option<CustomKpis>,
+    }
+    /// A KPI of the user's own.
+    CustomKpi {
+        formula: Option<Given<String>>,
+        unit: Option<Given<kpi::Unit>>,
+        family: Option<Given<KpiName>>,
+        leading: Option<Given<bool>>,
+        doc: Option<Given<String>>,
+        min_n: Option<Given<Whole<0, 1_000_000>>>,
+        grain: Option<Given<Grain>>,
     }
     Credit {
         credit: Given<Attribution>,
@@ -267,6 +279,11 @@ map! {
 map! {
     /// Members known in advance, by dimension.
     Members(Vec<Given<String>>), keys: words::dimension
+}
+
+map! {
+    /// KPIs of the user's own, by name.
+    CustomKpis(CustomKpi), keys: formulas::name_rule
 }
 
 map! {

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use super::ExportError;
 use crate::http::metrics;
-use crate::model::kpi::Kpi;
+use crate::model::kpi::{Kpi, Kpis};
 use crate::model::row::{Pane, Row};
 use crate::model::time::Timestamp;
 
@@ -29,7 +29,8 @@ struct Sample {
 /// what stands beside them on `/metrics` comes along.
 pub fn write<'r>(
     rows: impl IntoIterator<Item = &'r Row>,
-    kpis: &[&'static Kpi],
+    kpis: &[Kpi],
+    known: &Kpis,
     mut out: impl Write,
 ) -> Result<u64, ExportError> {
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
@@ -38,7 +39,7 @@ pub fn write<'r>(
         let grain = metrics::name_of(&row.segment.grain());
         let labels = metrics::labels(&row.segment, &row.kind.name());
         let version = (row.version, row.as_of);
-        metrics::samples(&chosen(row, kpis), |suffix, help, value| {
+        metrics::samples(&chosen(row, kpis), known, |suffix, help, value| {
             let name = format!("tidemark_{grain}_{suffix}");
             let family = families.entry(name).or_default();
             if family.help.is_empty() {
@@ -74,7 +75,7 @@ fn moment(row: &Row) -> Option<Timestamp> {
     if row.pane == Pane::Early { row.as_of.map(|at| at.min(row.end)) } else { Some(row.end) }
 }
 
-fn chosen(row: &Row, kpis: &[&'static Kpi]) -> Row {
+fn chosen(row: &Row, kpis: &[Kpi]) -> Row {
     let mut row = row.clone();
     row.kpis.retain(|(name, ..)| kpis.iter().any(|kpi| kpi.name == *name));
     row

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::http::wire::WireRow;
-use crate::model::kpi::{CATALOGUE, Kpi, KpiValue, Number};
+use crate::model::kpi::{Kpi, KpiValue, Kpis, Number, Words};
 use crate::model::money::{Currency, Exact};
 use crate::model::row::Row;
 use crate::model::window::WindowKind;
@@ -28,7 +28,7 @@ pub enum NoRow {
     Currency(String),
     /// A number that is none.
     #[error("\"{1}\" of its \"{0}\" is not a number that can be kept exactly")]
-    Number(&'static str, String),
+    Number(Words, String),
 }
 
 /// What [`WireRow`] leaves in bytes.
@@ -55,19 +55,21 @@ struct Figure<'a> {
     den: Option<&'a RawValue>,
     #[serde(borrow)]
     n: &'a RawValue,
+    #[serde(default)]
+    low_n: bool,
     #[serde(borrow, default)]
     unconverted: BTreeMap<String, &'a RawValue>,
 }
 
-/// The row of a JSON text. A KPI that the row does not have is left out of it; so is one that the
-/// catalogue of this release does not have.
-pub fn row_of(json: &str) -> Result<Row, NoRow> {
+/// The row of a JSON text. A KPI that the row does not have is left out of it; so is one that is
+/// neither in the catalogue of this release nor one of these of the user's own.
+pub fn row_of(json: &str, kpis: &Kpis) -> Result<Row, NoRow> {
     let (head, _) = WireRow::parse(json.as_bytes()).ok_or(NoRow::Shape)?;
     let rest: Rest<'_> = serde_json::from_str(json)?;
     let kind = WindowKind::parse(&head.window.kind).ok_or(NoRow::Window(head.window.kind))?;
     let currency = Currency::parse(&rest.currency).ok_or(NoRow::Currency(rest.currency))?;
-    let known = CATALOGUE.iter().filter_map(|kpi| Some((kpi, rest.kpis.get(kpi.name)?)));
-    let kpis = known.map(|(kpi, figure)| Ok((kpi.name, kpi.unit, value_of(kpi, figure)?)));
+    let known = kpis.known().filter_map(|kpi| Some((kpi, rest.kpis.get(&*kpi.name)?)));
+    let kpis = known.map(|(kpi, figure)| Ok((kpi.name.clone(), kpi.unit, value_of(kpi, figure)?)));
     Ok(Row {
         kind,
         start: head.window.start,
@@ -79,7 +81,7 @@ pub fn row_of(json: &str) -> Result<Row, NoRow> {
         version: head.version,
         as_of: head.as_of,
         complete_ratio: match rest.complete_ratio {
-            Some(raw) => raw.get().parse().map_err(|_| no_number("complete_ratio", raw))?,
+            Some(raw) => raw.get().parse().map_err(|_| no_number("complete_ratio".into(), raw))?,
             None => f64::NAN,
         },
         incomplete: rest.incomplete,
@@ -88,12 +90,12 @@ pub fn row_of(json: &str) -> Result<Row, NoRow> {
     })
 }
 
-fn no_number(of: &'static str, raw: &RawValue) -> NoRow {
+fn no_number(of: Words, raw: &RawValue) -> NoRow {
     NoRow::Number(of, raw.get().chars().take(80).collect())
 }
 
-fn value_of(kpi: &'static Kpi, figure: &Figure<'_>) -> Result<KpiValue, NoRow> {
-    let wrong = |raw: &RawValue| no_number(kpi.name, raw);
+fn value_of(kpi: &Kpi, figure: &Figure<'_>) -> Result<KpiValue, NoRow> {
+    let wrong = |raw: &RawValue| no_number(kpi.name.clone(), raw);
     let exact = |raw: &RawValue| raw.get().parse::<Exact>().map_err(|_| wrong(raw));
     let value = match figure.value {
         None => None,
@@ -111,5 +113,6 @@ fn value_of(kpi: &'static Kpi, figure: &Figure<'_>) -> Result<KpiValue, NoRow> {
         den: figure.den.map(exact).transpose()?,
         n: figure.n.get().parse().map_err(|_| wrong(figure.n))?,
         unconverted,
+        low_n: figure.low_n,
     })
 }

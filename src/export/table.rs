@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::model::kpi::{CATALOGUE, Kpi, KpiValue, Number, Unit};
+use crate::model::kpi::{Kpi, KpiValue, Number, Unit};
 use crate::model::money::Exact;
 use crate::model::row::Row;
 use crate::model::time::Timestamp;
@@ -92,7 +92,7 @@ enum Shows {
     Incomplete,
     Currency,
     /// A part of one KPI, or in the long layout of the KPI of the line.
-    Kpi(Option<&'static Kpi>, Part),
+    Kpi(Option<Kpi>, Part),
     KpiName,
     KpiUnit,
 }
@@ -112,20 +112,13 @@ enum Part {
 #[derive(Clone, Debug)]
 pub struct Table {
     columns: Vec<Column>,
-    kpis: Vec<&'static Kpi>,
+    kpis: Vec<Kpi>,
     layout: Layout,
 }
 
 impl Table {
-    /// The table of these dimensions and KPIs. KPIs stand in catalogue order whatever the order here.
-    pub fn new(
-        dimensions: &[String],
-        kpis: &[&'static Kpi],
-        layout: Layout,
-        parts: Parts,
-    ) -> Table {
-        let chosen = |kpi: &&Kpi| kpis.iter().any(|k| k.name == kpi.name);
-        let kpis: Vec<&'static Kpi> = CATALOGUE.iter().filter(chosen).collect();
+    /// The table of these dimensions and KPIs.
+    pub fn new(dimensions: &[String], kpis: Vec<Kpi>, layout: Layout, parts: Parts) -> Table {
         let figures = match layout {
             Layout::Wide => kpis.iter().flat_map(|kpi| wide(kpi, parts)).collect(),
             Layout::Long => long(parts),
@@ -152,8 +145,8 @@ impl Table {
         &self.columns
     }
 
-    /// The KPIs, in catalogue order.
-    pub fn kpis(&self) -> &[&'static Kpi] {
+    /// The KPIs.
+    pub fn kpis(&self) -> &[Kpi] {
         &self.kpis
     }
 
@@ -163,14 +156,14 @@ impl Table {
         row: &'r Row,
         mut line: impl FnMut(&[Cell<'r>]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let cells = |kpi: Option<&'static Kpi>| -> Vec<Cell<'r>> {
+        let cells = |kpi: Option<&'r Kpi>| -> Vec<Cell<'r>> {
             self.columns.iter().map(|column| column.cell(row, kpi)).collect()
         };
         match self.layout {
             Layout::Wide => line(&cells(None)),
             Layout::Long => {
-                let has = |kpi: &&&'static Kpi| figure(row, kpi).is_some();
-                self.kpis.iter().filter(has).try_for_each(|kpi| line(&cells(Some(*kpi))))
+                let has = |kpi: &&Kpi| figure(row, kpi).is_some();
+                self.kpis.iter().filter(has).try_for_each(|kpi| line(&cells(Some(kpi))))
             }
         }
     }
@@ -201,7 +194,7 @@ fn head() -> (Vec<Column>, Vec<Column>) {
 }
 
 /// The columns of one KPI: only parts that it can have.
-fn wide(kpi: &'static Kpi, parts: Parts) -> Vec<Column> {
+fn wide(kpi: &Kpi, parts: Parts) -> Vec<Column> {
     let one = |suffix: &str, unit: Unit, part| {
         let kind = match (part, unit) {
             (Part::Value, _) if !kpi.is_exact() => Kind::Real,
@@ -211,7 +204,7 @@ fn wide(kpi: &'static Kpi, parts: Parts) -> Vec<Column> {
             _ => Kind::Whole,
         };
         let name = format!("{}{suffix}", kpi.name);
-        Column { name, kind, unit: Some(unit), of: Shows::Kpi(Some(kpi), part) }
+        Column { name, kind, unit: Some(unit), of: Shows::Kpi(Some(kpi.clone()), part) }
     };
     let mut out = vec![one("", kpi.unit, Part::Value)];
     if parts == Parts::None {
@@ -255,7 +248,7 @@ fn figure<'r>(row: &'r Row, kpi: &Kpi) -> Option<&'r KpiValue> {
 }
 
 impl Column {
-    fn cell<'r>(&'r self, row: &'r Row, line: Option<&'static Kpi>) -> Cell<'r> {
+    fn cell<'r>(&'r self, row: &'r Row, line: Option<&'r Kpi>) -> Cell<'r> {
         match &self.of {
             Shows::WindowKind => Cell::Text(row.kind.name().into()),
             Shows::WindowStart => Cell::Instant(row.start),
@@ -269,10 +262,10 @@ impl Column {
             Shows::CompleteRatio => real(row.complete_ratio),
             Shows::Incomplete => Cell::Flag(row.incomplete),
             Shows::Currency => Cell::Text(row.currency.to_string().into()),
-            Shows::KpiName => text(line.map(|kpi| kpi.name)),
+            Shows::KpiName => text(line.map(|kpi| &*kpi.name)),
             Shows::KpiUnit => text(line.map(|kpi| kpi.unit.as_str())),
             Shows::Kpi(own, part) => {
-                let found = own.or(line).and_then(|kpi| figure(row, kpi));
+                let found = own.as_ref().or(line).and_then(|kpi| figure(row, kpi));
                 found.map_or(Cell::Absent, |value| self.figure(*part, value))
             }
         }

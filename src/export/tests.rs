@@ -46,7 +46,7 @@ pub(crate) fn row() -> Row {
         as_of: Some(at("2026-04-01T08:00:00Z")),
         complete_ratio: 1.0,
         incomplete: false,
-        kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
+        kpis: CATALOGUE.iter().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect(),
         currency: eur,
     }
 }

@@ -77,7 +77,8 @@ fn meanings(sheet: &mut Worksheet, table: &Table) -> Result<(), XlsxError> {
         sheet.write_string_with_format(0, i, name, &bold)?;
     }
     for (line, kpi) in (1..).zip(table.kpis()) {
-        let texts = [kpi.name, kpi.unit.as_str(), kpi.text, kpi.clock.as_str(), kpi.doc];
+        let texts: [&str; 5] =
+            [&kpi.name, kpi.unit.as_str(), &kpi.text, kpi.clock.as_str(), &kpi.doc];
         for (i, text) in (0..).zip(texts) {
             sheet.write_string(line, i, text)?;
         }

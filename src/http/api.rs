@@ -15,7 +15,8 @@ use super::wire::{instant, maybe_instant};
 use super::{App, Mode, failure, metrics as exposition, params};
 use crate::clock;
 use crate::model::calendar::tzdb_version;
-use crate::model::kpi::Kpi;
+use crate::model::kpi::{Kpi, Words};
+use crate::model::measure::Measure;
 use crate::model::row::json_string;
 use crate::model::time::Timestamp;
 
@@ -61,27 +62,35 @@ fn json(body: String) -> Response {
 /// A KPI of the catalogue, for lists.
 #[derive(Debug, Serialize)]
 pub struct KpiShown {
-    name: &'static str,
+    name: Words,
     group: &'static str,
     unit: &'static str,
     clock: &'static str,
     leading: bool,
-    formula: &'static str,
-    doc: &'static str,
-    family: &'static str,
+    formula: Words,
+    doc: Words,
+    family: Words,
+    measures: Vec<String>,
+    absent: Option<&'static str>,
+    min_n: u32,
+    grain: &'static str,
 }
 
 impl From<&Kpi> for KpiShown {
     fn from(kpi: &Kpi) -> KpiShown {
         KpiShown {
-            name: kpi.name,
+            name: kpi.name.clone(),
             group: kpi.group.as_str(),
             unit: kpi.unit.as_str(),
             clock: kpi.clock.as_str(),
             leading: kpi.leading,
-            formula: kpi.text,
-            doc: kpi.doc,
-            family: kpi.family,
+            formula: kpi.text.clone(),
+            doc: kpi.doc.clone(),
+            family: kpi.family.clone(),
+            measures: kpi.measures().into_iter().map(Measure::name).collect(),
+            absent: kpi.absent(),
+            min_n: kpi.min_n(),
+            grain: kpi.grain().as_str(),
         }
     }
 }

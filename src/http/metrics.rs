@@ -13,7 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use prometheus::proto::MetricType;
 use prometheus::{Encoder, TextEncoder};
 
-use crate::model::kpi::{Kpi, Unit};
+use crate::model::kpi::{Kpi, Kpis, Unit};
 use crate::model::row::Row;
 use crate::model::segment::Segment;
 use crate::telemetry::Telemetry;
@@ -51,7 +51,7 @@ pub struct KpiSnapshot;
 impl KpiSnapshot {
     /// The page of these rows, which are the current windows of one partition. Equal rows, in
     /// whatever order, are equal pages.
-    pub fn render(rows: &[&Row], caps: Caps) -> KpiPage {
+    pub fn render(rows: &[&Row], kpis: &Kpis, caps: Caps) -> KpiPage {
         let mut entries: Vec<(String, String, &Row)> = rows
             .iter()
             .map(|row| {
@@ -65,7 +65,7 @@ impl KpiSnapshot {
         let mut family = String::new();
         for (i, (grain, labels, row)) in entries.iter().enumerate() {
             let again = i > 0 && entries[i - 1].0 == *grain && entries[i - 1].1 == *labels;
-            samples(row, |suffix, help, value| {
+            samples(row, kpis, |suffix, help, value| {
                 family.clear();
                 let _ = write!(family, "tidemark_{grain}_{suffix}");
                 page.add(&family, help, labels, value, !again, caps);
@@ -76,7 +76,15 @@ impl KpiSnapshot {
 }
 
 impl KpiPage {
-    fn add(&mut self, name: &str, help: Help, labels: &str, value: f64, first: bool, caps: Caps) {
+    fn add(
+        &mut self,
+        name: &str,
+        help: Help<'_>,
+        labels: &str,
+        value: f64,
+        first: bool,
+        caps: Caps,
+    ) {
         // Looked up before it is inserted: nearly always it is there, and needs no allocation.
         if !self.families.contains_key(name) {
             let family = Family { help: help.text(), ..Family::default() };
@@ -251,16 +259,16 @@ pub(crate) fn head(out: &mut String, name: &str, help: &str) {
 
 /// What the help line says; made to text once a family.
 #[derive(Clone, Copy)]
-pub(crate) enum Help {
-    Kpi(&'static str, Unit),
+pub(crate) enum Help<'k> {
+    Kpi(&'k Kpi),
     Fixed(&'static str),
 }
 
-impl Help {
+impl Help<'_> {
     /// The text.
     pub fn text(self) -> String {
         let (text, unit) = match self {
-            Help::Kpi(name, unit) => (Kpi::named(name).map_or(name, |k| k.text), Some(unit)),
+            Help::Kpi(kpi) => (&*kpi.text, Some(kpi.unit)),
             Help::Fixed(text) => (text, None),
         };
         let suffix = match unit {
@@ -278,18 +286,21 @@ impl Help {
 }
 
 /// Every sample of a row: suffix of its family, help, value.
-pub(crate) fn samples(row: &Row, mut sample: impl FnMut(&str, Help, f64)) {
+pub(crate) fn samples(row: &Row, kpis: &Kpis, mut sample: impl FnMut(&str, Help<'_>, f64)) {
+    // Rows list them in the same order, so that nearly always the next one is meant.
+    let mut next = kpis.kpis();
     for (name, unit, kpi) in &row.kpis {
-        let suffix = Kpi::named(name).map_or(*name, |k| k.family);
+        let known = next.next().filter(|known| known.name == *name).or_else(|| kpis.named(name));
+        let Some(known) = known else { continue };
         if let Some(value) = kpi.value.map(|v| v.to_f64()).filter(|v| v.is_finite()) {
             let value = match unit {
                 Unit::Days => value * DAY_SECONDS,
                 Unit::Minutes => value * 60.0,
                 _ => value,
             };
-            sample(suffix, Help::Kpi(name, *unit), value);
+            sample(&known.family, Help::Kpi(known), value);
         }
-        match (*name, kpi.den) {
+        match (&**name, kpi.den) {
             ("win_rate", Some(den)) => {
                 let help = "Deals won or lost in the window: the denominator of the win ratio";
                 sample("deals_closed", Help::Fixed(help), den.to_f64());

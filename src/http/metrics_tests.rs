@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::kpi::{CATALOGUE, KpiValue, View};
+use crate::model::kpi::{CATALOGUE, KpiValue, Kpis, View};
 use crate::model::measure::{Measure, MeasureKey, Measures};
 use crate::model::money::{Currency, Exact};
 use crate::model::row::Pane;
@@ -41,7 +41,7 @@ fn row(segment: Segment, won: i128, lost: i128) -> Row {
         as_of: None,
         complete_ratio: 0.5,
         incomplete: false,
-        kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
+        kpis: CATALOGUE.iter().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect(),
         currency: eur,
     }
 }
@@ -53,7 +53,7 @@ fn rep(name: &str) -> Row {
 #[test]
 fn values_are_in_base_units_and_absent_ones_have_no_sample() {
     let won = row(Segment::of([("rep", "a")]), 1, 3);
-    let text = KpiSnapshot::render(&[&won], MANY).text();
+    let text = KpiSnapshot::render(&[&won], &Kpis::ALL, MANY).text();
     let labels = r#"{rep="a",window="rolling_28d"}"#;
     for line in [
         format!("tidemark_rep_win_ratio{labels} 0.25"),
@@ -67,7 +67,7 @@ fn values_are_in_base_units_and_absent_ones_have_no_sample() {
         assert!(text.contains(&format!("{line}\n")), "{line} in\n{text}");
     }
     let none = row(Segment::overall(), 0, 0);
-    let text = KpiSnapshot::render(&[&none], MANY).text();
+    let text = KpiSnapshot::render(&[&none], &Kpis::ALL, MANY).text();
     assert!(!text.contains("win_ratio") && !text.contains("cycle_p50"), "{text}");
     assert!(text.contains("tidemark_overall_deals_closed{window=\"rolling_28d\"} 0\n"));
     assert!(text.contains("tidemark_overall_deals_won{window=\"rolling_28d\"} 0\n"));
@@ -76,8 +76,8 @@ fn values_are_in_base_units_and_absent_ones_have_no_sample() {
 #[test]
 fn a_page_does_not_depend_on_the_order_of_rows() {
     let (a, b, overall) = (rep("a"), rep("b"), row(Segment::overall(), 2, 1));
-    let page = KpiSnapshot::render(&[&a, &b, &overall], MANY);
-    assert_eq!(KpiSnapshot::render(&[&overall, &b, &a], MANY), page);
+    let page = KpiSnapshot::render(&[&a, &b, &overall], &Kpis::ALL, MANY);
+    assert_eq!(KpiSnapshot::render(&[&overall, &b, &a], &Kpis::ALL, MANY), page);
     let series: BTreeMap<&str, u64> = page.series().collect();
     assert_eq!((series["tidemark_rep_win_ratio"], series["tidemark_overall_win_ratio"]), (2, 1));
 }
@@ -100,7 +100,7 @@ fn labels_are_escaped_cut_and_never_twice() {
 #[test]
 fn what_is_too_much_is_left_out_and_counted() {
     let (a, b, c) = (rep("a"), rep("b"), rep("c"));
-    let page = KpiSnapshot::render(&[&c, &b, &a], Caps { per_family: 2 });
+    let page = KpiSnapshot::render(&[&c, &b, &a], &Kpis::ALL, Caps { per_family: 2 });
     let dropped: BTreeMap<&str, u64> = page.dropped().collect();
     assert_eq!(dropped["tidemark_rep_win_ratio"], 1);
     assert!(!page.text().contains("rep=\"c\""), "the first by name stay");
@@ -108,7 +108,7 @@ fn what_is_too_much_is_left_out_and_counted() {
     let long = "é".repeat(VALUE_CHARS);
     let mut newer = row(Segment::of([("rep", format!("{long}2").as_str())]), 5, 0);
     newer.version = 2;
-    let page = KpiSnapshot::render(&[&rep(&format!("{long}1")), &newer], MANY);
+    let page = KpiSnapshot::render(&[&rep(&format!("{long}1")), &newer], &Kpis::ALL, MANY);
     assert_eq!(page.text().matches("tidemark_rep_deals_won{").count(), 1);
     assert!(page.text().contains("window=\"rolling_28d\"} 5\n"));
 }
@@ -117,8 +117,11 @@ fn what_is_too_much_is_left_out_and_counted() {
 fn pages_are_merged_by_family_and_leave_with_their_partition() {
     let telemetry = Telemetry::new("0.0.0", "2026a", "EUR");
     let pages = MetricsPages::new(Arc::clone(&telemetry));
-    pages.put(0, KpiSnapshot::render(&[&rep("a")], MANY));
-    pages.put(1, KpiSnapshot::render(&[&rep("b"), &row(Segment::overall(), 1, 1)], MANY));
+    pages.put(0, KpiSnapshot::render(&[&rep("a")], &Kpis::ALL, MANY));
+    pages.put(
+        1,
+        KpiSnapshot::render(&[&rep("b"), &row(Segment::overall(), 1, 1)], &Kpis::ALL, MANY),
+    );
     let text = expose(&telemetry, &pages, Format::Text).unwrap();
     assert_eq!(text.matches("# TYPE tidemark_rep_win_ratio gauge\n").count(), 1);
     let family: Vec<&str> = text
@@ -161,6 +164,6 @@ fn openmetrics_is_served_where_it_is_preferred() {
 fn a_value_that_is_no_number_has_no_sample() {
     let mut odd = rep("a");
     let value = Some(crate::model::kpi::Number::Float(f64::NAN));
-    odd.kpis = vec![("win_rate", Unit::Ratio, KpiValue { value, ..KpiValue::default() })];
-    assert!(!KpiSnapshot::render(&[&odd], MANY).text().contains("NaN"));
+    odd.kpis = vec![("win_rate".into(), Unit::Ratio, KpiValue { value, ..KpiValue::default() })];
+    assert!(!KpiSnapshot::render(&[&odd], &Kpis::ALL, MANY).text().contains("NaN"));
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::model::calendar::Calendar;
-use crate::model::kpi::Groups;
+use crate::model::kpi::Kpis;
 use crate::model::time::Timestamp;
 use crate::telemetry::Telemetry;
 
@@ -66,7 +66,7 @@ pub struct ServerInfo {
     /// Configured dimension sets; the empty one is the whole business.
     pub grains: Vec<Vec<String>>,
     /// Configured KPIs.
-    pub kpis: Groups,
+    pub kpis: Kpis,
     /// How members are shown.
     pub members: Members,
 }

@@ -165,7 +165,7 @@ mod tests {
             app: "sales".to_owned(),
             windows: vec!["month".to_owned(), "rolling_28d".to_owned()],
             grains: vec![grain(&[]), grain(&["rep"]), grain(&["territory", "channel"])],
-            kpis: crate::model::kpi::Groups::ALL,
+            kpis: crate::model::kpi::Kpis::ALL,
             members: crate::http::Members::default(),
         }
     }

@@ -30,7 +30,7 @@ fn definition() -> Definition {
         stages: crate::model::definition::StageTable::default(),
         directory: crate::model::definition::Directory::default(),
         channels: Default::default(),
-        kpis: crate::model::kpi::Groups::ALL,
+        kpis: crate::model::kpi::Kpis::ALL,
     }
 }
 

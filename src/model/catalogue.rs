@@ -1,6 +1,10 @@
 //! The catalogue: every KPI that Tidemark publishes, declared once.
 
-use super::kpi::{Clock, Formula, Kpi, Unit};
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+
+use super::formula;
+use super::kpi::{Clock, Compiled, Formula, Kpi, Unit};
 use super::measure::Measure;
 
 /// A family of KPIs, as `kpis.groups` chooses them.
@@ -21,10 +25,13 @@ pub enum Group {
     Touches = 5,
     /// Subscriptions and what they bring a month.
     Subscriptions = 6,
+    /// The user's own, of `kpis.custom`. Whoever has some wants them: no choice.
+    Custom = 255,
 }
 
 impl Group {
-    /// All groups with their names in the config, in the order in which rows list them.
+    /// All groups that can be chosen, by their names in the config, in the order in which rows list
+    /// them.
     pub const ALL: [(Group, &'static str); 7] = [
         (Group::Deals, "deals"),
         (Group::Activities, "activities"),
@@ -37,7 +44,7 @@ impl Group {
 
     /// The name in the config.
     pub fn as_str(self) -> &'static str {
-        Self::ALL[self as usize].1
+        Self::ALL.iter().find(|(group, _)| *group == self).map_or("custom", |(_, name)| *name)
     }
 
     /// From the name in the config.
@@ -46,49 +53,96 @@ impl Group {
     }
 }
 
-/// Which groups are published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Groups(u8);
+/// The KPIs of a job: those of the chosen groups, then the user's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kpis {
+    groups: u8,
+    own: Option<Arc<[Kpi]>>,
+}
 
-impl Groups {
-    /// All of them.
-    pub const ALL: Groups = Groups((1 << Group::ALL.len()) - 1);
+impl Kpis {
+    /// All of the catalogue, and none of one's own.
+    pub const ALL: Kpis = Kpis { groups: (1 << Group::ALL.len()) - 1, own: None };
 
-    /// Whether a group is among them.
-    pub fn has(self, group: Group) -> bool {
-        self.0 & (1 << group as u8) != 0
+    /// With these of one's own behind those of the catalogue.
+    pub fn with_own(self, own: Vec<Kpi>) -> Kpis {
+        Kpis { own: (!own.is_empty()).then(|| own.into()), ..self }
     }
 
-    /// Their KPIs, in the order of the catalogue.
-    pub fn kpis(self) -> impl Iterator<Item = &'static Kpi> {
-        CATALOGUE.iter().filter(move |kpi| self.has(kpi.group))
+    /// The user's own.
+    pub fn own(&self) -> &[Kpi] {
+        self.own.as_deref().unwrap_or_default()
+    }
+
+    /// Whether a group is among them.
+    pub fn has(&self, group: Group) -> bool {
+        match group {
+            Group::Custom => self.own.is_some(),
+            chosen => self.groups & (1 << chosen as u8) != 0,
+        }
+    }
+
+    /// Them, in the order in which rows list them.
+    pub fn kpis(&self) -> impl Iterator<Item = &Kpi> {
+        CATALOGUE.iter().filter(|kpi| self.has(kpi.group)).chain(self.own())
+    }
+
+    /// All that are known: the whole catalogue, chosen or not, and the user's own.
+    pub fn known(&self) -> impl Iterator<Item = &Kpi> {
+        CATALOGUE.iter().chain(self.own())
+    }
+
+    /// The known KPI of a name.
+    pub fn named(&self, name: &str) -> Option<&Kpi> {
+        self.known().find(|kpi| kpi.name == name)
+    }
+
+    /// Whether any of them asks for what stood at a window's start.
+    pub fn ask_for_opening(&self) -> bool {
+        let own = || self.own().iter().any(|kpi| kpi.formula.asks_for_opening());
+        self.has(Group::Subscriptions) || own()
     }
 }
 
-impl FromIterator<Group> for Groups {
-    fn from_iter<T: IntoIterator<Item = Group>>(groups: T) -> Groups {
-        Groups(groups.into_iter().fold(0, |bits, group| bits | 1 << group as u8))
+impl FromIterator<Group> for Kpis {
+    fn from_iter<T: IntoIterator<Item = Group>>(groups: T) -> Kpis {
+        let chosen = groups.into_iter().filter(|group| *group != Group::Custom);
+        Kpis { groups: chosen.fold(0, |bits, group| bits | 1 << group as u8), own: None }
     }
+}
+
+/// A formula that is written out, over measures and KPIs of the catalogue.
+macro_rules! written {
+    ($text:literal) => {
+        Formula::Written(Compiled::Shipped({
+            static PROGRAM: LazyLock<formula::Program> = LazyLock::new(|| {
+                formula::shipped($text).expect("a test compiles every formula of the catalogue")
+            });
+            &PROGRAM
+        }))
+    };
 }
 
 macro_rules! kpi {
     ($group:ident, $name:literal, $family:literal, $unit:ident, $clock:ident, $lead:literal, $formula:expr, $text:literal, $doc:literal) => {
         Kpi {
             group: Group::$group,
-            name: $name,
-            family: $family,
+            name: Cow::Borrowed($name),
+            family: Cow::Borrowed($family),
             unit: Unit::$unit,
             clock: Clock::$clock,
             leading: $lead,
             formula: $formula,
-            text: $text,
-            doc: $doc,
+            text: Cow::Borrowed($text),
+            doc: Cow::Borrowed($doc),
+            least_n: None,
+            shortest: None,
         }
     };
 }
 
 /// Every KPI, in the order in which rows list them.
-pub const CATALOGUE: &[Kpi] = &[
+pub static CATALOGUE: &[Kpi] = &[
     kpi!(
         Deals,
         "leads_created",
@@ -260,6 +314,50 @@ pub const CATALOGUE: &[Kpi] = &[
     ),
     kpi!(
         Deals,
+        "average_open_deal",
+        "average_open_deal_amount",
+        Money,
+        Stock,
+        true,
+        written!("open_amount / open_priced"),
+        "open pipeline / open deals with an amount, at the window's end",
+        "Deals without an amount are left out, not counted as 0."
+    ),
+    kpi!(
+        Deals,
+        "average_lost_deal",
+        "average_lost_deal_amount",
+        Money,
+        EventTime,
+        false,
+        written!("lost_amount / lost_priced"),
+        "amounts of the deals lost in the window / those with an amount",
+        "Beside average_deal_size it tells whether large deals are lost."
+    ),
+    kpi!(
+        Deals,
+        "pipeline_to_revenue",
+        "pipeline_to_revenue_ratio",
+        Ratio,
+        OfParts,
+        true,
+        written!("open_pipeline / revenue"),
+        "open pipeline at the window's end / revenue of the window",
+        "How many windows like this one the pipeline would make if all of it were won. It is no coverage of a target."
+    ),
+    kpi!(
+        Deals,
+        "sales_velocity",
+        "sales_velocity_amount",
+        Money,
+        OfParts,
+        true,
+        written!("open_deals * win_rate * average_deal_size / cycle_length_mean"),
+        "open deals × win rate × average deal size / mean cycle length",
+        "Money a civil day. The four factors stand beside it under their own names; where one is absent, or all deals were won on the day of their creation, so is it. It follows no deal: read its changes."
+    ),
+    kpi!(
+        Deals,
         "revenue_growth",
         "revenue_growth_ratio",
         Ratio,
@@ -367,6 +465,72 @@ pub const CATALOGUE: &[Kpi] = &[
         Formula::Share(Measure::ActivitiesKept, &[Measure::ActivitiesDue]),
         "activities due in the window and done, whenever that was / activities due in the window",
         "What is due later in a window still running is in it already."
+    ),
+    kpi!(
+        Activities,
+        "average_call_minutes",
+        "average_call_seconds",
+        Minutes,
+        EventTime,
+        true,
+        written!("call_minutes / calls_timed"),
+        "minutes of the calls done in the window / those with a duration",
+        "Calls without a duration are left out."
+    ),
+    kpi!(
+        Activities,
+        "activities_per_win",
+        "activities_per_win_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("activities_done / deals_won"),
+        "activities done in the window / deals won in the window",
+        "Activities of all deals, won or not, and of the same window though a win may follow by months: a correlation, no cause."
+    ),
+    kpi!(
+        Activities,
+        "wins_per_meeting",
+        "wins_per_meeting_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("deals_won / meetings"),
+        "deals won in the window / meetings done in the window",
+        "A yield of the window, not of single meetings: may be above 1."
+    ),
+    kpi!(
+        Activities,
+        "wins_per_demo",
+        "wins_per_demo_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("deals_won / demos"),
+        "deals won in the window / demos done in the window",
+        "A yield of the window, not of single demos: may be above 1."
+    ),
+    kpi!(
+        Activities,
+        "meetings_per_call",
+        "meetings_per_call_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("meetings / calls"),
+        "meetings done in the window / calls done in the window",
+        "What calling leads to, where calls are made to arrange meetings."
+    ),
+    kpi!(
+        Activities,
+        "revenue_per_activity",
+        "revenue_per_activity_amount",
+        Money,
+        EventTime,
+        false,
+        written!("revenue / activities_done"),
+        "revenue of the window / activities done in the window",
+        "By rep it is what their work yields. A correlation, no cause."
     ),
     kpi!(
         Orders,
@@ -506,6 +670,17 @@ pub const CATALOGUE: &[Kpi] = &[
     ),
     kpi!(
         Spend,
+        "click_through_rate",
+        "click_through_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("ad_clicks / ad_impressions"),
+        "clicks / impressions of the campaign days in the window",
+        "As the platform counts both; n is campaign days."
+    ),
+    kpi!(
+        Spend,
         "cost_per_click",
         "cost_per_click_amount",
         Money,
@@ -514,6 +689,17 @@ pub const CATALOGUE: &[Kpi] = &[
         Formula::MoneyPer(Measure::Spend, Measure::SpendPriced, Measure::AdClicks),
         "spend / clicks of the campaign days in the window",
         "Absent without a click; the spend is its numerator."
+    ),
+    kpi!(
+        Spend,
+        "cost_per_conversion",
+        "cost_per_conversion_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MoneyPer(Measure::Spend, Measure::SpendPriced, Measure::AdConversions),
+        "spend / conversions of the campaign days in the window",
+        "By the conversions that the platform credits itself with."
     ),
     kpi!(
         Spend,
@@ -528,6 +714,17 @@ pub const CATALOGUE: &[Kpi] = &[
     ),
     kpi!(
         Spend,
+        "cost_per_opportunity",
+        "cost_per_opportunity_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MoneyPer(Measure::Spend, Measure::SpendPriced, Measure::DealsCreated),
+        "spend in the window / deals created in the window",
+        "All deals of the segment, whatever brought them."
+    ),
+    kpi!(
+        Spend,
         "cost_per_sale",
         "cost_per_sale_amount",
         Money,
@@ -536,6 +733,39 @@ pub const CATALOGUE: &[Kpi] = &[
         Formula::MoneyPer(Measure::Spend, Measure::SpendPriced, Measure::DealsWon),
         "spend in the window / deals won in the window",
         "The same window for both, though a sale may follow its spend by months."
+    ),
+    kpi!(
+        Spend,
+        "cost_per_subscription",
+        "cost_per_subscription_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MoneyPer(Measure::Spend, Measure::SpendPriced, Measure::SubscriptionsStarted),
+        "spend in the window / subscriptions started in the window",
+        "The same window for both. What it costs to win a customer only where one subscription is one customer."
+    ),
+    kpi!(
+        Spend,
+        "revenue_after_spend",
+        "revenue_after_spend_amount",
+        Money,
+        EventTime,
+        false,
+        written!("revenue - spend"),
+        "revenue of the window - spend of the window",
+        "Above 0 the window is beyond its break-even on revenue; below 0 it is the amount that remains to it. No other cost is taken off. n is amounts of both."
+    ),
+    kpi!(
+        Spend,
+        "return_on_ad_spend",
+        "revenue_to_spend_ratio",
+        Ratio,
+        EventTime,
+        false,
+        written!("revenue / spend"),
+        "revenue of the window / spend of the window",
+        "1 is break-even on revenue; roi is this less 1. n is campaign days."
     ),
     kpi!(
         Spend,
@@ -681,6 +911,17 @@ pub const CATALOGUE: &[Kpi] = &[
         "Neither is unique, so it may be above 1."
     ),
     kpi!(
+        Touches,
+        "reply_to_open",
+        "reply_to_open_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("replies / opens"),
+        "replies / opens in the window",
+        "Neither is unique, and mail programs open by themselves."
+    ),
+    kpi!(
         Subscriptions,
         "subscriptions_started",
         "subscriptions_started",
@@ -748,6 +989,28 @@ pub const CATALOGUE: &[Kpi] = &[
     ),
     kpi!(
         Subscriptions,
+        "net_new_mrr",
+        "net_new_recurring_monthly_amount",
+        Money,
+        EventTime,
+        false,
+        written!("new_mrr - churned_mrr"),
+        "new_mrr - churned_mrr",
+        "Changes of the price of a running subscription are in neither. n is subscriptions of both."
+    ),
+    kpi!(
+        Subscriptions,
+        "average_mrr",
+        "average_recurring_monthly_amount",
+        Money,
+        Stock,
+        false,
+        written!("mrr / mrr_priced"),
+        "mrr / subscriptions active at the window's end with a known monthly revenue",
+        "In the reporting currency."
+    ),
+    kpi!(
+        Subscriptions,
         "churn_rate",
         "churn_ratio",
         Ratio,
@@ -756,5 +1019,16 @@ pub const CATALOGUE: &[Kpi] = &[
         Formula::Churn(Measure::SubscriptionsEnded, Measure::ActiveSubscriptions),
         "of the subscriptions active at the window's start, those ended in it / subscriptions active at its start",
         "Those that started in the window are in neither part. Absent where none was active. The start is that of its first day."
+    ),
+    kpi!(
+        Subscriptions,
+        "retention_rate",
+        "retention_ratio",
+        Ratio,
+        EventTime,
+        false,
+        written!("1 - churn_rate"),
+        "1 - churn_rate",
+        "Of the subscriptions active at the window's start the share that did not end in it. By count; that of their revenue is not known, as a stock of revenue at the start is not kept apart from its changes."
     ),
 ];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::calendar::Calendar;
 use super::channel::ChannelRules;
-use super::kpi::Groups;
+use super::kpi::Kpis;
 use super::money::Currency;
 use super::segment::Segment;
 use super::slice::Retention;
@@ -68,7 +68,7 @@ impl Directory {
 }
 
 /// The definition of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
     /// Number of shards of the events topic.
     pub shards: u32,
@@ -97,7 +97,7 @@ pub struct Definition {
     /// How a channel is told where none is stated.
     pub channels: Arc<ChannelRules>,
     /// Which KPIs rows have. Cells hold the measures of all of them.
-    pub kpis: Groups,
+    pub kpis: Kpis,
 }
 
 impl Definition {

@@ -4,12 +4,17 @@
 //! and `docs/metrics.md`. A zero denominator is absent, never 0; numerator, denominator and sample
 //! size travel with each ratio, so that readers can roll up by summing both.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
 
-pub use super::catalogue::{CATALOGUE, Group, Groups};
+pub use super::catalogue::{CATALOGUE, Group, Kpis};
+use super::formula::Program;
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
 use super::time::Day;
+pub use super::usage::Grain;
 
 /// What a value is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +60,8 @@ pub enum Clock {
     CohortHorizon,
     /// What stands at the end of the window.
     Stock,
+    /// Those of the parts, which differ.
+    OfParts,
 }
 
 impl Clock {
@@ -66,12 +73,42 @@ impl Clock {
             Clock::CohortSoFar => "W2, created cohort so far",
             Clock::CohortHorizon => "W4, created cohort with horizon",
             Clock::Stock => "at the window's end",
+            Clock::OfParts => "those of its parts",
         }
     }
 }
 
+/// A name or a text: of the catalogue, or of the user's own.
+pub type Words = Cow<'static, str>;
+
+/// A compiled formula of the catalogue, or of the user's own.
+#[derive(Clone, Debug)]
+pub enum Compiled {
+    /// Of the catalogue: compiled when it is first used, which is a function of its text.
+    Shipped(&'static LazyLock<Program>),
+    /// Of the user's own.
+    Own(Arc<Program>),
+}
+
+impl Deref for Compiled {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        match self {
+            Compiled::Shipped(program) => program,
+            Compiled::Own(program) => program,
+        }
+    }
+}
+
+impl PartialEq for Compiled {
+    fn eq(&self, other: &Compiled) -> bool {
+        **self == **other
+    }
+}
+
 /// A formula over measures.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Formula {
     /// A count.
     Count(Measure),
@@ -115,17 +152,21 @@ pub enum Formula {
     Points(Measure, Measure, Measure),
     /// Of a stock at the window's start, what ended in the window.
     Churn(Measure, Measure),
+    /// A count of those of the reporting currency.
+    CountIn(Measure),
+    /// Written out over measures and other KPIs.
+    Written(Compiled),
 }
 
 /// One KPI.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Kpi {
     /// Which family it belongs to.
     pub group: Group,
     /// Name in rows and configs.
-    pub name: &'static str,
+    pub name: Words,
     /// Suffix of the Prometheus family, behind `tidemark_<grain>_`.
-    pub family: &'static str,
+    pub family: Words,
     /// Unit.
     pub unit: Unit,
     /// Clock.
@@ -135,9 +176,13 @@ pub struct Kpi {
     /// How it is computed.
     pub formula: Formula,
     /// The formula in words.
-    pub text: &'static str,
+    pub text: Words,
     /// What it means, and its traps.
-    pub doc: &'static str,
+    pub doc: Words,
+    /// With fewer things behind it a value is marked; `None` leaves it to the kind of formula.
+    pub least_n: Option<u32>,
+    /// The shortest windows in which it means something; `None` leaves it to the kind of formula.
+    pub shortest: Option<Grain>,
 }
 
 /// What a KPI is computed from.
@@ -191,6 +236,8 @@ pub struct KpiValue {
     pub n: i128,
     /// Amounts in other currencies, which the value does not hold.
     pub unconverted: Vec<(Currency, Exact)>,
+    /// Fewer things are behind the value than it takes to mean much.
+    pub low_n: bool,
 }
 
 impl Kpi {
@@ -201,51 +248,44 @@ impl Kpi {
 
     /// Whether its value is a count or a sum, exact, and no quotient.
     pub fn is_exact(&self) -> bool {
-        matches!(
-            self.formula,
-            Formula::Count(_)
-                | Formula::CountAt(..)
-                | Formula::Stock(_)
-                | Formula::Money(..)
-                | Formula::NetMoney(..)
-                | Formula::StockMoney(..)
-                | Formula::Quantity(..)
-        )
+        self.formula.is_exact()
     }
 
     /// Whether what it counts may come in parts of one, as conversions of an ad platform do.
     pub fn is_decimal(&self) -> bool {
         matches!(
             self.formula,
-            Formula::Quantity(..) | Formula::MeanQuantity(..) | Formula::MoneyPer(..)
+            Formula::Quantity(..)
+                | Formula::MeanQuantity(..)
+                | Formula::MoneyPer(..)
+                | Formula::Written(_)
         )
     }
 
     /// What the numerator and the denominator are counted in; `None` where it has none.
     pub fn parts(&self) -> Option<(Unit, Unit)> {
-        match self.formula {
-            Formula::Count(_) | Formula::CountAt(..) | Formula::Stock(_) => None,
-            Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
-            Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
-            Formula::MeanMoney(..) | Formula::MoneyPer(..) => Some((Unit::Money, Unit::Count)),
-            Formula::MoneyShare(..) | Formula::Growth(_) | Formula::Return(..) => {
-                Some((Unit::Money, Unit::Money))
-            }
-            Formula::Share(..)
-            | Formula::Proportion(..)
-            | Formula::Cohort(_)
-            | Formula::Churn(..) => Some((Unit::Count, Unit::Count)),
-            Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
-            Formula::MeanQuantity(..) | Formula::Points(..) => Some((Unit::Points, Unit::Count)),
-        }
+        self.formula.parts()
     }
 
+    /// Computes it.
+    pub fn compute(&self, view: &View<'_>) -> KpiValue {
+        let mut out = self.formula.compute(view);
+        out.low_n = out.value.is_some() && out.n < i128::from(self.min_n());
+        out
+    }
+}
+
+impl Formula {
     /// Computes it.
     pub fn compute(&self, view: &View<'_>) -> KpiValue {
         let own = view.currency;
         let sum_of = |of: &Measures, m| Exact(of.at(MeasureKey::currency(m, own)));
         let count_of = |of: &Measures, m| of.at(MeasureKey::currency(m, own));
-        match self.formula {
+        match *self {
+            Formula::Written(ref program) => program.compute(view),
+            Formula::CountIn(m) => {
+                count(count_of(if m.is_stock() { view.stock } else { view.flow }, m))
+            }
             Formula::Count(m) => count(view.flow.total(m)),
             Formula::Stock(m) => count(view.stock.total(m)),
             Formula::Money(sum, priced) => money(view.flow, sum, priced, own),
@@ -301,17 +341,6 @@ impl Kpi {
                 quotient(Exact::whole(points), Exact::whole(n), n)
             }
             Formula::Churn(ended, active) => churn(view, ended, active),
-        }
-    }
-}
-
-impl Measure {
-    /// The measure that counts the amounts in a sum.
-    pub(super) fn counted(self) -> Measure {
-        match self {
-            Measure::LostAmount => Measure::LostPriced,
-            Measure::OpenAmount => Measure::OpenPriced,
-            _ => Measure::WonPriced,
         }
     }
 }
@@ -385,7 +414,7 @@ fn net_money(
     out
 }
 
-fn quotient(num: Exact, den: Exact, n: i128) -> KpiValue {
+pub(super) fn quotient(num: Exact, den: Exact, n: i128) -> KpiValue {
     let value = (den.0 != 0).then(|| Number::Float(divide(num.0, den.0)));
     KpiValue { value, num: Some(num), den: Some(den), n, ..KpiValue::default() }
 }

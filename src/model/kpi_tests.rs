@@ -110,9 +110,29 @@ fn refunds_are_taken_off_in_their_own_currency() {
     assert_eq!(revenue.unconverted, [(usd, Exact::whole(-3))]);
 }
 
+/// A rollup looks at what stood at a window's start for that group alone, or for one's own.
+#[test]
+fn only_subscriptions_ask_for_the_opening() {
+    let asking: Vec<_> = CATALOGUE.iter().filter(|k| k.formula.asks_for_opening()).collect();
+    assert!(asking.len() > 1 && asking.iter().all(|k| k.group == Group::Subscriptions));
+}
+
+#[test]
+fn few_things_behind_a_value_are_told() {
+    let closed = |won, lost| -> Measures {
+        let plain = MeasureKey::plain;
+        [(plain(Measure::DealsWon), won), (plain(Measure::DealsLost), lost)].into_iter().collect()
+    };
+    assert!(compute("win_rate", &closed(20, 9), 0).low_n);
+    assert!(!compute("win_rate", &closed(20, 10), 0).low_n);
+    // Nothing is no value, and a count is never too small.
+    assert!(!compute("win_rate", &Measures::new(), 0).low_n);
+    assert!(!compute("deals_won", &closed(1, 0), 0).low_n);
+}
+
 #[test]
 fn names_and_families_are_unique() {
-    let mut names: Vec<_> = CATALOGUE.iter().flat_map(|k| [k.name, k.family]).collect();
+    let mut names: Vec<_> = CATALOGUE.iter().flat_map(|k| [&*k.name, &*k.family]).collect();
     names.sort_unstable();
     let all = names.len();
     names.dedup();

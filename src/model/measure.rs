@@ -113,6 +113,45 @@ impl Measure {
         Self::ALL[self as usize].1
     }
 
+    /// The name in formulas.
+    ///
+    /// ```
+    /// assert_eq!(tidemark::model::measure::Measure::WonAmount.name(), "won_amount");
+    /// ```
+    pub fn name(self) -> String {
+        let mut out = String::new();
+        for c in format!("{self:?}").chars() {
+            if c.is_ascii_uppercase() && !out.is_empty() {
+                out.push('_');
+            }
+            out.push(c.to_ascii_lowercase());
+        }
+        out
+    }
+
+    /// The measure that counts what a sum is of; of a count itself.
+    pub fn counted(self) -> Measure {
+        match self {
+            Measure::WonAmount => Measure::WonPriced,
+            Measure::LostAmount => Measure::LostPriced,
+            Measure::OpenAmount => Measure::OpenPriced,
+            Measure::CallSeconds => Measure::CallsTimed,
+            Measure::OrderAmount => Measure::OrderPriced,
+            Measure::OrderRefunded => Measure::OrderRefunds,
+            Measure::InvoiceAmount => Measure::InvoicePriced,
+            Measure::InvoiceRefunded => Measure::InvoiceRefunds,
+            Measure::Spend => Measure::SpendPriced,
+            Measure::Impressions | Measure::AdClicks | Measure::AdConversions => {
+                Measure::CampaignDays
+            }
+            Measure::CesScore => Measure::CesAnswers,
+            Measure::Mrr => Measure::MrrPriced,
+            Measure::NewMrr => Measure::NewMrrPriced,
+            Measure::ChurnedMrr => Measure::ChurnedMrrPriced,
+            count => count,
+        }
+    }
+
     /// Whether it is summed over all slices up to a moment instead of over a window.
     pub fn is_stock(self) -> bool {
         matches!(

@@ -1,6 +1,6 @@
 //! Which measures the rows of a job read: a change of any other one leaves every row as it was.
 
-use super::kpi::{Formula, Kpi};
+use super::kpi::Kpi;
 use super::measure::{Measure, Measures};
 
 /// The measures behind some KPIs.
@@ -16,10 +16,8 @@ impl Reads {
         let none = vec![false; Measure::ALL.len()];
         let mut out = Reads { own: none.clone(), compared: none };
         for kpi in kpis {
-            kpi.formula.measures(|m| out.own[m as usize] = true);
-            if let Formula::Growth(m) = kpi.formula {
-                out.compared[m as usize] = true;
-            }
+            kpi.measures().into_iter().for_each(|m| out.own[m as usize] = true);
+            kpi.formula.compared().into_iter().for_each(|m| out.compared[m as usize] = true);
         }
         out
     }
@@ -36,49 +34,10 @@ impl Reads {
     }
 }
 
-impl Formula {
-    /// Names the measures that it is over.
-    fn measures(&self, mut take: impl FnMut(Measure)) {
-        match *self {
-            Formula::Count(m)
-            | Formula::MeanDays(m)
-            | Formula::QuantileDays(m, ..)
-            | Formula::Stock(m)
-            | Formula::CountAt(m, _)
-            | Formula::Proportion(m, ..) => take(m),
-            Formula::Growth(m) => [m, m.counted()].into_iter().for_each(take),
-            Formula::Money(a, b)
-            | Formula::MeanMoney(a, b)
-            | Formula::StockMoney(a, b)
-            | Formula::Quantity(a, b)
-            | Formula::MeanQuantity(a, b)
-            | Formula::Minutes(a, b)
-            | Formula::Churn(a, b) => [a, b].into_iter().for_each(take),
-            Formula::Return(gain, cost) => {
-                [gain, gain.counted(), cost].into_iter().for_each(take);
-            }
-            Formula::NetMoney(a, b, c) | Formula::MoneyPer(a, b, c) | Formula::Points(a, b, c) => {
-                [a, b, c].into_iter().for_each(take);
-            }
-            Formula::Share(num, den) => {
-                take(num);
-                den.iter().copied().for_each(take);
-            }
-            Formula::MoneyShare(num, den, counts) => {
-                take(num);
-                den.iter().chain(counts).copied().for_each(take);
-            }
-            Formula::Cohort(_) => {
-                [Measure::CohortWon, Measure::DealsCreated].into_iter().for_each(take);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kpi::{Groups, View};
+    use crate::model::kpi::{Kpis, View};
     use crate::model::measure::{MeasureKey, MeasureKind};
     use crate::model::money::{Currency, EXACT_ONE};
     use crate::model::time::Day;
@@ -117,14 +76,14 @@ mod tests {
                 currency: eur,
             })
         };
-        for kpi in Groups::ALL.kpis() {
+        for kpi in Kpis::ALL.iter() {
             let reads = Reads::of([kpi].into_iter());
             let mut moved = 0;
             for (m, kind, _) in Measure::ALL {
                 let change = full(*m, *kind);
                 let mut less = all.clone();
                 less.minus(&change);
-                let name = kpi.name;
+                let name = &kpi.name;
                 if compute(kpi, &less, &all) != compute(kpi, &all, &all) {
                     moved += 1;
                     assert!(reads.any(&change), "{name} reads {m:?}");

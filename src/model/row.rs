@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::kpi::{KpiValue, Number, Unit};
+use super::kpi::{KpiValue, Number, Unit, Words};
 use super::money::Currency;
 use super::segment::Segment;
 use super::time::Timestamp;
@@ -62,7 +62,7 @@ pub struct Row {
     /// Records of a source were gone before they were read, and what they told may lie in here.
     pub incomplete: bool,
     /// The KPIs, in catalogue order.
-    pub kpis: Vec<(&'static str, Unit, KpiValue)>,
+    pub kpis: Vec<(Words, Unit, KpiValue)>,
     /// Reporting currency.
     pub currency: Currency,
 }
@@ -159,6 +159,9 @@ fn write_kpi(out: &mut String, name: &str, unit: &str, kpi: &KpiValue) {
         }
     }
     let _ = write!(out, ",\"n\":{},\"unit\":\"{unit}\"", kpi.n);
+    if kpi.low_n {
+        out.push_str(",\"low_n\":true");
+    }
     if !kpi.unconverted.is_empty() {
         out.push_str(",\"unconverted\":{");
         for (i, (currency, sum)) in kpi.unconverted.iter().enumerate() {
@@ -187,7 +190,7 @@ fn json_float(f: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kpi::{Group, Groups, View};
+    use crate::model::kpi::{Group, Kpis, View};
     use crate::model::measure::{Measure, MeasureKey, Measures};
     use crate::model::money::Exact;
     use crate::model::time::Day;
@@ -204,7 +207,7 @@ mod tests {
         .into_iter()
         .collect();
         let stock = Measures::new();
-        let deals: Groups = [Group::Deals].into_iter().collect();
+        let deals: Kpis = [Group::Deals].into_iter().collect();
         let view = View {
             flow: &flow,
             stock: &stock,
@@ -226,7 +229,7 @@ mod tests {
             as_of: None,
             complete_ratio: 0.5,
             incomplete: false,
-            kpis: deals.kpis().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
+            kpis: deals.kpis().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect(),
             currency: eur,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Rollup;
 use super::segment::SegmentState;
-use crate::model::kpi::{Group, View};
+use crate::model::kpi::View;
 use crate::model::measure::Measures;
 use crate::model::row::{Pane, Row};
 use crate::model::time::{Day, Timestamp};
@@ -52,7 +52,7 @@ impl Rollup {
         let as_of = self.watermark();
         let stock = state.stock_at(last_day);
         let first_day = calendar.day_of(start);
-        let opening = match self.definition.kpis.has(Group::Subscriptions) {
+        let opening = match self.definition.kpis.ask_for_opening() {
             true => state.opening(first_day.0),
             false => Measures::new(),
         };
@@ -77,7 +77,12 @@ impl Rollup {
             as_of,
             complete_ratio: complete(start, end, as_of),
             incomplete: self.doubts.iter().any(|doubt| doubt.touches(start, end)),
-            kpis: self.definition.kpis.kpis().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
+            kpis: self
+                .definition
+                .kpis
+                .kpis()
+                .map(|k| (k.name.clone(), k.unit, k.compute(&view)))
+                .collect(),
             currency: self.definition.currency,
         }
     }

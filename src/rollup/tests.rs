@@ -29,7 +29,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         stages: StageTable::default(),
         directory: Directory { reps, ..Directory::default() },
         channels: Default::default(),
-        kpis: crate::model::kpi::Groups::ALL,
+        kpis: crate::model::kpi::Kpis::ALL,
     }
 }
 

@@ -337,7 +337,11 @@ impl Merger {
             if part.changed && part.page.due(timer) {
                 part.changed = false;
                 let rows = part.rollup.current_rows();
-                let page = KpiSnapshot::render(&rows.iter().collect::<Vec<_>>(), caps);
+                let page = KpiSnapshot::render(
+                    &rows.iter().collect::<Vec<_>>(),
+                    &self.definition.kpis,
+                    caps,
+                );
                 self.context.pages.put(*partition, page);
             }
         }

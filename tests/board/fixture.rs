@@ -7,7 +7,7 @@ use tidemark::config::Config;
 use tidemark::http::metrics::{Caps, KpiSnapshot};
 use tidemark::http::{Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo};
 use tidemark::model::calendar::{Calendar, tzdb_version};
-use tidemark::model::kpi::{CATALOGUE, Groups, View};
+use tidemark::model::kpi::{CATALOGUE, Kpis, View};
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::money::{Currency, Exact};
 use tidemark::model::row::{Pane, Row};
@@ -94,7 +94,7 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
         as_of: Some(now),
         complete_ratio: 0.75,
         incomplete: false,
-        kpis: CATALOGUE.iter().map(|k| (k.name, k.unit, k.compute(&view))).collect(),
+        kpis: CATALOGUE.iter().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect(),
         currency: eur,
     }
 }
@@ -134,7 +134,7 @@ pub fn state(rows: &[Row]) -> HttpState {
     }
     let pages = MetricsPages::new(Arc::clone(&telemetry));
     let current: Vec<&Row> = rows.iter().filter(|r| r.pane == Pane::Early).collect();
-    pages.put(0, KpiSnapshot::render(&current, Caps { per_family: 10_000 }));
+    pages.put(0, KpiSnapshot::render(&current, &Kpis::ALL, Caps { per_family: 10_000 }));
     let health = Arc::new(Health::new(["ledger", "rollup"]));
     health.set("ledger", Ok(()));
     health.set("rollup", Ok(()));
@@ -154,7 +154,7 @@ pub fn state(rows: &[Row]) -> HttpState {
             "quarter",
             "year",
         ]),
-        kpis: Groups::ALL,
+        kpis: Kpis::ALL,
         grains: vec![
             vec![],
             names(&["rep"]),

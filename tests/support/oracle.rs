@@ -10,7 +10,7 @@ use serde_json::Value;
 use tidemark::intake::{Decoder, Limits};
 use tidemark::model::calendar::Calendar;
 use tidemark::model::definition::{Attribution, Definition, Directory, StageTable};
-use tidemark::model::kpi::Groups;
+use tidemark::model::kpi::Kpis;
 use tidemark::model::money::Currency;
 use tidemark::model::record::{Offset, Partition, Record};
 use tidemark::model::row::{Row, segment_json};
@@ -137,7 +137,7 @@ pub fn definition(
         stages: StageTable::default(),
         directory: Directory::default(),
         channels: Default::default(),
-        kpis: Groups::ALL,
+        kpis: Kpis::ALL,
     }
 }
 

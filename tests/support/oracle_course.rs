@@ -158,6 +158,9 @@ pub fn only_follows(kpis: &str) -> bool {
         "active_subscriptions",
         "mrr",
         "churn_rate",
+        "average_open_deal",
+        "average_mrr",
+        "retention_rate",
     ] {
         list.remove(name);
     }

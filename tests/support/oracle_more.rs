@@ -265,6 +265,7 @@ pub struct Marks<'a> {
     pub currency: &'a str,
     pub first_day: Date,
     pub leads: i128,
+    pub deals: i128,
     pub won: i128,
     /// Revenue of the window, and how many amounts it is of.
     pub revenue: (f64, i128),
@@ -323,6 +324,9 @@ impl Marks<'_> {
         for (kpi, den) in [
             ("cost_per_click", clicks),
             ("cost_per_lead", self.leads as f64),
+            ("cost_per_opportunity", self.deals as f64),
+            ("cost_per_conversion", self.of("conversions").0),
+            ("cost_per_subscription", n("started") as f64),
             ("cost_per_sale", self.won as f64),
         ] {
             out.insert(kpi, (ratio(spend, den).filter(|_| priced > 0), den as i128));
@@ -345,6 +349,33 @@ impl Marks<'_> {
         let own: Vec<i128> = own.filter(|m| m.1 == self.currency).map(|m| m.0).collect();
         let mrr = own.iter().sum::<i128>() as f64 / 100.0;
         out.insert("mrr", (Some(mrr), own.len() as i128));
+        self.made_of_others(out);
+    }
+
+    /// What is written in the catalogue as a formula over others, from the marks themselves.
+    fn made_of_others(&self, out: &mut BTreeMap<&'static str, Counted>) {
+        let n = |what: &str| self.of(what).1;
+        let per = |a: i128, b: i128| (ratio(a as f64, b as f64), b);
+        let (seconds, timed) = self.of("seconds");
+        out.insert("average_call_minutes", (ratio(seconds / 60.0, timed as f64), timed));
+        out.insert("activities_per_win", per(n("done "), self.won));
+        out.insert("wins_per_meeting", per(self.won, n("done meeting")));
+        out.insert("wins_per_demo", per(self.won, n("done demo")));
+        out.insert("meetings_per_call", per(n("done meeting"), n("done call")));
+        let done = n("done ");
+        out.insert("revenue_per_activity", (ratio(self.revenue.0, done as f64), done));
+        let (clicks, shown) = (self.of("clicks").0, self.of("impressions").0);
+        out.insert("click_through_rate", (ratio(clicks, shown), n("campaign day")));
+        let ((revenue, deals), (spend, days)) = (self.revenue, self.of("spend"));
+        out.insert("revenue_after_spend", (Some(revenue - spend), deals + days));
+        out.insert("return_on_ad_spend", (ratio(revenue, spend), days));
+        out.insert("reply_to_open", per(n("touch reply"), n("touch open")));
+        let ((new, started), (gone, ended)) = (self.of("new mrr"), self.of("churned mrr"));
+        out.insert("net_new_mrr", (Some(new - gone), started + ended));
+        let (mrr, priced) = out["mrr"];
+        out.insert("average_mrr", (mrr.and_then(|mrr| ratio(mrr, priced as f64)), priced));
+        let (churned, opening) = out["churn_rate"];
+        out.insert("retention_rate", (churned.map(|share| 1.0 - share), opening));
     }
 }
 

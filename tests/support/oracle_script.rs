@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
+use tidemark::config::Config;
 use tidemark::ledger::{Applied, Verdict};
 use tidemark::model::definition::{Attribution, Definition, Stage};
 use tidemark::model::event::{Field, FieldType, Status};
@@ -237,6 +238,15 @@ fn set(job: &mut Definition, key: &str, value: &str) {
                 set => set.split('+').map(str::to_owned).collect(),
             };
             job.segments = list().map(dimensions).collect();
+        }
+        // `demos_per_win:demos/deals_won`: a KPI of one's own.
+        "own" => {
+            let table =
+                |(name, formula)| format!("[kpis.custom.{name}]\nformula = \"{formula}\"\n");
+            let text: String = list().filter_map(|k| k.split_once(':')).map(table).collect();
+            let config = Config::from_toml(&text, "own.toml", std::iter::empty());
+            let own = config.unwrap_or_else(|e| panic!("{e}")).definition.kpis.own().to_vec();
+            job.kpis = job.kpis.clone().with_own(own);
         }
         "reps" => {
             for (rep, territory) in list().filter_map(|r| r.split_once(':')) {

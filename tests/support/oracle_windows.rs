@@ -184,6 +184,19 @@ impl<'a> Count<'a> {
         out.insert("revenue_growth", (ratio(revenue - before, before), priced));
         self.opening(own, age, &mut out);
         self.stock(own, &mut out);
+        let lost: Vec<_> =
+            closed.iter().filter(|c| !c.won).filter_map(|c| c.amount.as_ref()).collect();
+        let (lost, lost_priced) = self.own(&lost);
+        out.insert("average_lost_deal", (ratio(lost, lost_priced as f64), lost_priced));
+        let ((open, _), (pipeline, open_priced)) = (out["open_deals"], out["open_pipeline"]);
+        let (open, pipeline) = (open.unwrap_or(0.0), pipeline.unwrap_or(0.0));
+        out.insert("average_open_deal", (ratio(pipeline, open_priced as f64), open_priced));
+        out.insert("pipeline_to_revenue", (ratio(pipeline, revenue), priced));
+        let chance = ratio(wins as f64, (wins + losses) as f64);
+        let factors = chance.zip(ratio(revenue, priced as f64)).zip(mean);
+        let velocity = factors.and_then(|((chance, size), days)| ratio(open * chance * size, days));
+        let fewest = [open as i128, wins + losses, priced, cycles].into_iter().min();
+        out.insert("sales_velocity", (velocity, fewest.unwrap_or(0)));
         self.marks(own, (wins, (revenue, priced)), &mut out);
         out
     }
@@ -222,6 +235,7 @@ impl<'a> Count<'a> {
             currency: self.currency,
             first_day,
             leads: out["leads_created"].1,
+            deals: out["deals_created"].1,
             won,
             revenue,
             opening: running(back(first_day, 1)).len() as i128,

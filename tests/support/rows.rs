@@ -119,7 +119,7 @@ pub fn await_rows(instance: &mut Process, expected: &Expected) {
 fn says_something(row: &Row) -> bool {
     row.kpis.iter().any(|(name, _, v)| {
         let counted = ["leads_created", "deals_created", "deals_won", "deals_lost"];
-        counted.contains(name) && v.n != 0
+        counted.contains(&&**name) && v.n != 0
     })
 }
 

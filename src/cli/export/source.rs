@@ -19,7 +19,7 @@ use crate::http::wire::WireRow;
 use crate::http::{Members, Mode, ServerInfo};
 use crate::log::{Log, TopicPartition};
 use crate::model::calendar::Calendar;
-use crate::model::kpi::Groups;
+use crate::model::kpi::Kpis;
 use crate::model::segment::Segment;
 
 /// Longest line of a file: far beyond any row.
@@ -31,13 +31,19 @@ pub struct Source<'b> {
     max_rows: usize,
     /// What is asked for, where it is known already: the rest need not be held.
     queries: Option<&'b [Query]>,
+    kpis: &'b Kpis,
     unreadable: u64,
 }
 
 impl<'b> Source<'b> {
     /// A source that fills this board with what the queries may find, up to `max_rows`.
-    pub fn new(board: &'b Board, max_rows: usize, queries: Option<&'b [Query]>) -> Source<'b> {
-        Source { board, max_rows, queries, unreadable: 0 }
+    pub fn new(
+        board: &'b Board,
+        max_rows: usize,
+        queries: Option<&'b [Query]>,
+        kpis: &'b Kpis,
+    ) -> Source<'b> {
+        Source { board, max_rows, queries, kpis, unreadable: 0 }
     }
 
     /// Reads the results topic whole, as the board of a running process does.
@@ -83,7 +89,7 @@ impl<'b> Source<'b> {
                 continue;
             }
             let text = String::from_utf8_lossy(&line);
-            let row = row_of(text.trim_end());
+            let row = row_of(text.trim_end(), self.kpis);
             let row = row.with_context(|| format!("{shown}:{number} cannot be used"));
             let row = row.map_err(Failure::Runtime)?;
             let key = format!("{}:{}|{}", row.kind.name(), row.start, row.segment);
@@ -148,7 +154,7 @@ pub fn info_of(board: &Board) -> Result<ServerInfo, Failure> {
         windows: Vec::new(),
         grains: Vec::new(),
         members: Members::default(),
-        kpis: Groups::ALL,
+        kpis: Kpis::ALL,
     };
     let (mut windows, mut grains) = (BTreeSet::new(), BTreeSet::new());
     for (i, (_, json)) in all.rows.iter().enumerate() {

@@ -1,0 +1,368 @@
+//! Formulas as text: `demos / deals_won`, `100 * (nps_promoters - nps_detractors) / nps_answers`.
+//!
+//! A small total language: names of KPIs and measures, numbers, `+ - * /` and parentheses. No
+//! condition, no call, no way to loop: a formula is compiled once into a list of steps, and each
+//! window does each step once. Kinds of numbers are checked when it is compiled, so that money is
+//! never added to a count. Sums stay exact; a quotient of sums is divided once, at the end, and its
+//! numerator and denominator travel. What is absent makes the whole absent: a zero denominator is
+//! never 0.
+
+mod dimension;
+mod fraction;
+mod read;
+mod run;
+
+use std::ops::Range;
+
+pub use dimension::Dimension;
+pub use read::{What, Written, read};
+use run::Item;
+
+use super::kpi::{Clock, Formula, Kpi, KpiValue, Unit, View};
+use super::measure::{Measure, MeasureKind};
+use super::money::Exact;
+
+/// Longest text, bytes.
+pub const MAX_CHARS: usize = 1_000;
+/// Most measures and KPIs in a formula, once the formulas that it names are written out. It bounds
+/// the work of a window, and the digits of what is in between.
+pub const MAX_OPERANDS: usize = 64;
+
+/// What is wrong with a formula, where, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Bytes of the text.
+    pub at: Range<usize>,
+    /// What is wrong.
+    pub what: String,
+    /// How to mend it.
+    pub mend: String,
+}
+
+impl Fault {
+    fn new(at: Range<usize>, what: impl Into<String>, mend: impl Into<String>) -> Fault {
+        Fault { at, what: what.into(), mend: mend.into() }
+    }
+}
+
+/// What joins two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// The sum.
+    Plus,
+    /// The difference.
+    Minus,
+    /// The product.
+    Times,
+    /// The quotient.
+    Over,
+}
+
+impl Operator {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operator::Plus => "+",
+            Operator::Minus => "-",
+            Operator::Times => "*",
+            Operator::Over => "/",
+        }
+    }
+}
+
+/// What can be said of a number before it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Written in the formula; whether it is whole.
+    Number(bool),
+    /// A sum over what happened, which adds up over windows and segments; whether it is exact.
+    Sum(bool),
+    /// A quotient of two sums.
+    Quotient,
+    /// Anything else.
+    Other,
+}
+
+impl Form {
+    fn join(operator: Operator, a: Form, b: Form) -> Form {
+        use Form::{Number, Other, Quotient, Sum};
+        match (operator, a, b) {
+            (Operator::Over, Number(_), Number(_)) => Number(false),
+            (_, Number(a), Number(b)) => Number(a && b),
+            (Operator::Plus | Operator::Minus, Sum(a), Sum(b)) => Sum(a && b),
+            (Operator::Times, Sum(a), Number(b)) | (Operator::Times, Number(b), Sum(a)) => {
+                Sum(a && b)
+            }
+            (Operator::Over, Sum(_), Number(_)) => Sum(false),
+            (Operator::Over, Sum(_), Sum(_)) => Quotient,
+            (Operator::Times, Quotient, Number(_)) | (Operator::Times, Number(_), Quotient) => {
+                Quotient
+            }
+            (Operator::Over, Quotient, Number(_)) => Quotient,
+            _ => Other,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Step {
+    Number(Exact),
+    Load(Formula),
+    Negate,
+    Join(Operator),
+}
+
+/// A compiled formula.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    steps: Vec<Step>,
+    form: Form,
+    dimension: Dimension,
+    /// Of numerator and denominator, where it has them.
+    parts: Option<(Dimension, Dimension)>,
+    /// The clock of all that it names; `None` where they have several.
+    clock: Option<Clock>,
+}
+
+impl Program {
+    /// The program that takes one KPI as it is.
+    pub fn of_kpi(formula: &Formula, unit: Unit, clock: Clock) -> Program {
+        if let Formula::Written(program) = formula {
+            return (**program).clone();
+        }
+        let form = match formula {
+            _ if formula.is_exact() => Form::Sum(true),
+            _ if formula.is_plain_quotient() => Form::Quotient,
+            _ => Form::Other,
+        };
+        let parts = formula.parts().filter(|_| form == Form::Quotient);
+        Program {
+            steps: vec![Step::Load(formula.clone())],
+            form,
+            dimension: Dimension::of(unit, formula.parts()),
+            parts: parts.map(|(num, den)| (Dimension::unit(num), Dimension::unit(den))),
+            clock: Some(clock),
+        }
+    }
+
+    /// The program that takes a measure; `None` of one that is no number of a unit that we have.
+    pub fn of_measure(measure: Measure) -> Option<Program> {
+        let (formula, unit) = match measure.kind() {
+            MeasureKind::Count
+            | MeasureKind::CountByWord
+            | MeasureKind::CountByDay
+            | MeasureKind::Histogram => (Formula::Count(measure), Unit::Count),
+            MeasureKind::Stock => (Formula::Stock(measure), Unit::Count),
+            MeasureKind::CountByCurrency | MeasureKind::StockByCurrency => {
+                (Formula::CountIn(measure), Unit::Count)
+            }
+            MeasureKind::Sum => (Formula::Money(measure, measure.counted()), Unit::Money),
+            MeasureKind::StockSum => (Formula::StockMoney(measure, measure.counted()), Unit::Money),
+            MeasureKind::Quantity => {
+                let unit = match measure {
+                    Measure::CallSeconds => return None,
+                    Measure::CesScore => Unit::Points,
+                    _ => Unit::Count,
+                };
+                (Formula::Quantity(measure, measure.counted()), unit)
+            }
+        };
+        let clock = if measure.is_stock() { Clock::Stock } else { Clock::EventTime };
+        Some(Program::of_kpi(&formula, unit, clock))
+    }
+
+    /// Compiles what was read. `named` gives what a name stands for; `None` where it is unknown.
+    pub fn compile(
+        written: &[Written],
+        mut named: impl FnMut(&str) -> Option<Program>,
+    ) -> Result<Program, Fault> {
+        let mut steps = Vec::new();
+        let mut stack: Vec<Told> = Vec::new();
+        let mut clocks: Vec<Option<Clock>> = Vec::new();
+        let mut operands = 0;
+        for Written { what, at } in written {
+            match what {
+                What::Number(number) => {
+                    steps.push(Step::Number(*number));
+                    stack.push(Told::number(number.to_whole().is_some()));
+                }
+                What::Name(name) => {
+                    let Some(program) = named(name) else {
+                        let what = format!("there is no KPI or measure \"{name}\"");
+                        return Err(Fault::new(at.clone(), what, "write a name that there is"));
+                    };
+                    operands += program.formulas().count();
+                    if operands > MAX_OPERANDS {
+                        let what = format!(
+                            "with \"{name}\" the formula is of more than {MAX_OPERANDS} parts, those \
+                             of the formulas that it names counted"
+                        );
+                        return Err(Fault::new(at.clone(), what, "make it of fewer"));
+                    }
+                    clocks.push(program.clock);
+                    stack.push(Told::program(&program));
+                    steps.extend(program.steps);
+                }
+                What::Negate => {
+                    steps.push(Step::Negate);
+                }
+                What::Join(operator) => {
+                    let (b, a) = (stack.pop(), stack.pop());
+                    let (Some(a), Some(b)) = (a, b) else {
+                        return Err(Fault::new(at.clone(), "something is missing here", "add it"));
+                    };
+                    stack.push(Told::join(*operator, a, b, at)?);
+                    steps.push(Step::Join(*operator));
+                }
+            }
+        }
+        let whole = written.iter().map(|w| w.at.start).min().unwrap_or(0)
+            ..written.iter().map(|w| w.at.end).max().unwrap_or(0);
+        let Some(told) = stack.pop().filter(|_| operands > 0) else {
+            let mend = "name at least one: \"demos / deals_won\"";
+            return Err(Fault::new(whole, "the formula names no KPI and no measure", mend));
+        };
+        let same = clocks.iter().all(|clock| *clock == clocks[0]);
+        Ok(Program {
+            steps,
+            form: told.form,
+            dimension: told.dimension,
+            parts: told.parts,
+            clock: clocks.first().copied().flatten().filter(|_| same),
+        })
+    }
+
+    /// What its value is counted in, or in words why no unit says it.
+    pub fn unit(&self) -> Result<Unit, String> {
+        self.dimension.to_unit().ok_or_else(|| self.dimension.to_string())
+    }
+
+    /// The kind of number that it is.
+    pub fn dimension(&self) -> Dimension {
+        self.dimension
+    }
+
+    /// The clock of all that it names; `None` where they have several.
+    pub fn clock(&self) -> Option<Clock> {
+        self.clock
+    }
+
+    /// Whether its value is an exact sum, which adds up over windows.
+    pub fn is_exact(&self) -> bool {
+        self.form == Form::Sum(true)
+    }
+
+    /// Whether its value adds up over windows, exact or not.
+    pub fn adds_up(&self) -> bool {
+        matches!(self.form, Form::Sum(_))
+    }
+
+    /// What numerator and denominator are counted in; `None` where it is no quotient of two sums.
+    pub fn parts(&self) -> Option<(Unit, Unit)> {
+        let unit = |dimension: Dimension| dimension.to_unit().unwrap_or(Unit::Count);
+        self.parts.filter(|_| self.form == Form::Quotient).map(|(a, b)| (unit(a), unit(b)))
+    }
+
+    /// What it is computed from.
+    pub fn formulas(&self) -> impl Iterator<Item = &Formula> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Load(formula) => Some(formula),
+            _ => None,
+        })
+    }
+
+    /// Computes it.
+    pub fn compute(&self, view: &View<'_>) -> KpiValue {
+        let mut stack: Vec<Item> = Vec::new();
+        for step in &self.steps {
+            match step {
+                Step::Number(number) => stack.push(Item::number(*number)),
+                Step::Load(formula) => stack.push(Item::load(formula, view)),
+                Step::Negate => {
+                    if let Some(item) = stack.last_mut() {
+                        item.negate();
+                    }
+                }
+                Step::Join(operator) => {
+                    let (b, a) = (stack.pop(), stack.pop());
+                    let (Some(a), Some(b)) = (a, b) else { continue };
+                    stack.push(Item::join(*operator, a, b));
+                }
+            }
+        }
+        stack.pop().map(Item::value).unwrap_or_default()
+    }
+}
+
+/// What a name of the catalogue stands for: a KPI, or else a measure.
+pub fn catalogued(name: &str) -> Option<Program> {
+    match Kpi::named(name) {
+        Some(kpi) => Some(Program::of_kpi(&kpi.formula, kpi.unit, kpi.clock)),
+        None => measures().find(|(of, _)| of == name).map(|(_, program)| program),
+    }
+}
+
+/// The measures that formulas can name, by their names. Where a KPI has the same name, that one is
+/// meant.
+pub fn measures() -> impl Iterator<Item = (String, Program)> {
+    let all = Measure::ALL.iter().map(|(measure, ..)| (measure.name(), *measure));
+    let free = all.filter(|(name, _)| Kpi::named(name).is_none());
+    free.filter_map(|(name, measure)| Some((name, Program::of_measure(measure)?)))
+}
+
+/// Compiles a formula of the catalogue.
+pub(super) fn shipped(text: &str) -> Result<Program, Fault> {
+    Program::compile(&read(text)?, catalogued)
+}
+
+/// What is known of a number while a formula is compiled.
+struct Told {
+    form: Form,
+    dimension: Dimension,
+    parts: Option<(Dimension, Dimension)>,
+}
+
+impl Told {
+    fn number(whole: bool) -> Told {
+        Told { form: Form::Number(whole), dimension: Dimension::BARE, parts: None }
+    }
+
+    fn program(program: &Program) -> Told {
+        Told { form: program.form, dimension: program.dimension, parts: program.parts }
+    }
+
+    fn join(operator: Operator, a: Told, b: Told, at: &Range<usize>) -> Result<Told, Fault> {
+        let form = Form::join(operator, a.form, b.form);
+        let dimension = match operator {
+            Operator::Plus | Operator::Minus => {
+                a.dimension.same(b.dimension).ok_or_else(|| unlike(operator, &a, &b, at))?
+            }
+            Operator::Times => a.dimension.times(b.dimension),
+            Operator::Over => a.dimension.over(b.dimension),
+        };
+        let parts = match (form, a.form, b.form) {
+            (Form::Quotient, Form::Sum(_), Form::Sum(_)) => Some((a.dimension, b.dimension)),
+            _ => a.parts.or(b.parts),
+        };
+        Ok(Told { form, dimension, parts: parts.filter(|_| form == Form::Quotient) })
+    }
+}
+
+fn unlike(operator: Operator, a: &Told, b: &Told, at: &Range<usize>) -> Fault {
+    let verb = if operator == Operator::Plus { "added to" } else { "taken from" };
+    let (first, second) = match operator {
+        Operator::Plus => (a.dimension, b.dimension),
+        _ => (b.dimension, a.dimension),
+    };
+    let what = format!("{first} cannot be {verb} {second}");
+    let bare = a.dimension == Dimension::BARE || b.dimension == Dimension::BARE;
+    let mend = if bare {
+        "a number alone has no unit: multiply one that has by it, or divide first"
+    } else {
+        "both sides must be of one kind: multiply or divide one of them first"
+    };
+    Fault::new(at.clone(), what, mend)
+}
+
+#[cfg(test)]
+mod tests;

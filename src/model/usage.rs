@@ -1,0 +1,270 @@
+//! What one has to know to use a KPI: when it is absent, how many things must be behind it, in which
+//! windows it means something, what it is made of, and which test recounts it.
+
+use super::kpi::{Clock, Formula, Group, Kpi, Unit};
+use super::measure::Measure;
+
+/// The shortest windows in which a KPI means something. In shorter ones it is given all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grain {
+    /// Any window.
+    Any,
+    /// A day or longer.
+    Day,
+    /// A week or longer.
+    Week,
+    /// A month or longer.
+    Month,
+    /// A quarter or longer.
+    Quarter,
+}
+
+impl Grain {
+    /// All, with their names in the config.
+    pub const ALL: [(Grain, &'static str); 5] = [
+        (Grain::Any, "any"),
+        (Grain::Day, "day"),
+        (Grain::Week, "week"),
+        (Grain::Month, "month"),
+        (Grain::Quarter, "quarter"),
+    ];
+
+    /// The name in the config and the API.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
+impl Kpi {
+    /// So many things must be behind a value, or it is marked `low_n`. Half the width of Wilson's
+    /// interval of a share of 30 % is 0.25 at 10, 0.16 at 30.
+    pub fn min_n(&self) -> u32 {
+        let usual = match &self.formula {
+            _ if self.is_exact() => 0,
+            Formula::Minutes(..) => 0,
+            Formula::Written(program) if program.adds_up() => 0,
+            Formula::Share(..)
+            | Formula::Proportion(..)
+            | Formula::Cohort(_)
+            | Formula::Points(..)
+            | Formula::Churn(..)
+            | Formula::MoneyShare(..) => 30,
+            // Three of thirty lie beyond it.
+            Formula::QuantileDays(_, 9, 10) => 30,
+            _ => 10,
+        };
+        self.least_n.unwrap_or(usual)
+    }
+
+    /// The shortest windows in which it means something.
+    pub fn grain(&self) -> Grain {
+        let usual = match &self.formula {
+            _ if self.is_exact() => Grain::Any,
+            Formula::Minutes(..) => Grain::Any,
+            Formula::Written(program) if program.adds_up() => Grain::Any,
+            Formula::Cohort(_) | Formula::Churn(..) | Formula::Growth(_) => Grain::Month,
+            _ => Grain::Week,
+        };
+        self.shortest.unwrap_or(usual)
+    }
+
+    /// Where it is absent, in words; `None` where nothing is 0.
+    pub fn absent(&self) -> Option<&'static str> {
+        if self.is_exact() {
+            return None;
+        }
+        Some(match &self.formula {
+            Formula::Minutes(..) => return None,
+            Formula::Written(program) if program.adds_up() => return None,
+            Formula::Written(program) if program.parts().is_none() => {
+                "where any part is absent, and where a denominator is 0"
+            }
+            Formula::Cohort(Some(_)) => {
+                "where no deal was created, and until the whole cohort is old enough"
+            }
+            Formula::Growth(_) => "where the window before has no revenue, or is not kept",
+            Formula::MeanDays(_) | Formula::QuantileDays(..) => "where no deal was won",
+            Formula::MoneyPer(..) => "where the denominator is 0, and where no spend was stated",
+            _ => "where the denominator is 0",
+        })
+    }
+
+    /// What it says in which windows, and how it is carried over to longer ones.
+    pub fn windows(&self) -> &'static str {
+        match &self.formula {
+            Formula::Stock(_) | Formula::StockMoney(..) => {
+                "what stands at the window's end; it is not added up over windows"
+            }
+            _ if self.clock == Clock::Stock && self.is_exact() => {
+                "what stands at the window's end; it is not added up over windows"
+            }
+            Formula::Growth(_) => {
+                "compared with the window before, a running one with the same elapsed part of it; a \
+                 rolling window up to 7 days needs slices.fine_retention above twice its length"
+            }
+            Formula::Cohort(Some(_)) => {
+                "deals by the day of their creation; recent windows have no value yet"
+            }
+            Formula::Cohort(None) => {
+                "deals by the day of their creation; windows go on changing after they are closed"
+            }
+            Formula::Minutes(..) => "added up over windows that do not overlap",
+            Formula::Written(program) if program.adds_up() => match self.clock {
+                Clock::EventTime => "added up over windows that do not overlap",
+                _ => "not added up over windows: part of it stands at the window's end",
+            },
+            Formula::Written(program) if program.parts().is_none() => {
+                "not averaged over windows or segments: read a longer window"
+            }
+            _ if self.is_exact() => "added up over windows that do not overlap",
+            _ => "not averaged over windows or segments: sum num and den, or read a longer window",
+        }
+    }
+
+    /// The measures that it is computed from, each once, in their order.
+    pub fn measures(&self) -> Vec<Measure> {
+        let mut out = self.formula.measures();
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
+    /// The tests that compare it with numbers from elsewhere: another program's count of the same
+    /// events, for all of them, and beside it a published truth.
+    pub fn tests(&self) -> &'static [&'static str] {
+        const RECOUNTED: &str = "tests/laws.rs::any_delivery_gives_the_rows_of_the_recount";
+        const PUBLISHED: &str =
+            "tests/oracle.rs::the_published_truth_is_reproduced_from_any_delivery";
+        match &*self.name {
+            _ if self.group == Group::Custom => &[],
+            "deals_created"
+            | "deals_won"
+            | "deals_lost"
+            | "revenue"
+            | "average_deal_size"
+            | "win_rate"
+            | "cohort_conversion"
+            | "cohort_conversion_90d"
+            | "cycle_length_mean"
+            | "cycle_length_p50"
+            | "cycle_length_p90"
+            | "open_deals"
+            | "revenue_growth" => &[RECOUNTED, PUBLISHED],
+            _ => &[RECOUNTED],
+        }
+    }
+}
+
+impl Formula {
+    /// Whether its value is a count or a sum, exact, and no quotient.
+    pub fn is_exact(&self) -> bool {
+        match self {
+            Formula::Written(program) => program.is_exact(),
+            _ => matches!(
+                self,
+                Formula::Count(_)
+                    | Formula::CountAt(..)
+                    | Formula::CountIn(_)
+                    | Formula::Stock(_)
+                    | Formula::Money(..)
+                    | Formula::NetMoney(..)
+                    | Formula::StockMoney(..)
+                    | Formula::Quantity(..)
+            ),
+        }
+    }
+
+    /// Whether its value is its numerator divided by its denominator, as they stand.
+    pub fn is_plain_quotient(&self) -> bool {
+        matches!(
+            self,
+            Formula::MeanMoney(..)
+                | Formula::Share(..)
+                | Formula::MoneyShare(..)
+                | Formula::Cohort(_)
+                | Formula::MeanDays(_)
+                | Formula::Proportion(..)
+                | Formula::MeanQuantity(..)
+                | Formula::MoneyPer(..)
+                | Formula::Return(..)
+                | Formula::Points(..)
+                | Formula::Churn(..)
+        )
+    }
+
+    /// What the numerator and the denominator are counted in; `None` where it has none.
+    pub fn parts(&self) -> Option<(Unit, Unit)> {
+        match self {
+            Formula::Count(_) | Formula::CountAt(..) | Formula::CountIn(_) => None,
+            Formula::Stock(_) => None,
+            Formula::Written(program) => program.parts(),
+            Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
+            Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
+            Formula::MeanMoney(..) | Formula::MoneyPer(..) => Some((Unit::Money, Unit::Count)),
+            Formula::MoneyShare(..) | Formula::Growth(_) | Formula::Return(..) => {
+                Some((Unit::Money, Unit::Money))
+            }
+            Formula::Share(..)
+            | Formula::Proportion(..)
+            | Formula::Cohort(_)
+            | Formula::Churn(..) => Some((Unit::Count, Unit::Count)),
+            Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
+            Formula::MeanQuantity(..) | Formula::Points(..) => Some((Unit::Points, Unit::Count)),
+        }
+    }
+
+    /// Whether it looks at what stood at the window's start.
+    pub fn asks_for_opening(&self) -> bool {
+        match self {
+            Formula::Churn(..) => true,
+            Formula::Written(program) => {
+                program.formulas().any(|formula| matches!(formula, Formula::Churn(..)))
+            }
+            _ => false,
+        }
+    }
+
+    /// The measures that it compares with the window before.
+    pub(super) fn compared(&self) -> Vec<Measure> {
+        match self {
+            Formula::Growth(m) => vec![*m],
+            Formula::Written(program) => {
+                program.formulas().flat_map(|formula| formula.compared()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn measures(&self) -> Vec<Measure> {
+        let several = |first: &[Measure], more: &[&[Measure]]| {
+            [first].iter().chain(more).flat_map(|list| list.iter().copied()).collect()
+        };
+        match *self {
+            Formula::Count(m)
+            | Formula::CountIn(m)
+            | Formula::CountAt(m, _)
+            | Formula::Stock(m)
+            | Formula::MeanDays(m)
+            | Formula::QuantileDays(m, ..)
+            | Formula::Proportion(m, ..) => vec![m],
+            Formula::Growth(m) => vec![m, m.counted()],
+            Formula::Money(a, b)
+            | Formula::MeanMoney(a, b)
+            | Formula::StockMoney(a, b)
+            | Formula::Quantity(a, b)
+            | Formula::MeanQuantity(a, b)
+            | Formula::Minutes(a, b)
+            | Formula::Churn(a, b) => vec![a, b],
+            Formula::Return(a, b) => vec![a, a.counted(), b],
+            Formula::NetMoney(a, b, c) | Formula::MoneyPer(a, b, c) | Formula::Points(a, b, c) => {
+                vec![a, b, c]
+            }
+            Formula::Share(m, of) => several(&[m], &[of]),
+            Formula::MoneyShare(m, of, counts) => several(&[m], &[of, counts]),
+            Formula::Cohort(_) => vec![Measure::CohortWon, Measure::DealsCreated],
+            Formula::Written(ref program) => {
+                program.formulas().flat_map(|formula| formula.measures()).collect()
+            }
+        }
+    }
+}
