@@ -284,6 +284,15 @@ fn no_count_is_negative(key: &str, json: &str) -> Result<(), TestCaseError> {
             "roi",
             "click_to_open",
             "churn_rate",
+            "retention_rate",
+            "pipeline_to_revenue",
+            "activities_per_win",
+            "wins_per_meeting",
+            "wins_per_demo",
+            "meetings_per_call",
+            "click_through_rate",
+            "return_on_ad_spend",
+            "reply_to_open",
         ];
         let share = kpi["unit"] == "ratio" && !beyond.contains(&name.as_str());
         let value = kpi["value"].as_f64().unwrap_or(0.0);

@@ -68,7 +68,7 @@ impl Leaf for Unit {
 
 impl Leaf for Grain {
     fn read(raw: Raw<'_>) -> Result<Grain, Problem> {
-        one_of(raw, "the shortest window", &Grain::ALL.map(|(_, name)| name), |name| {
+        one_of(raw, "a length of windows", &Grain::ALL.map(|(_, name)| name), |name| {
             Grain::ALL.into_iter().find(|(_, known)| *known == name).map(|(grain, _)| grain)
         })
     }

@@ -265,7 +265,10 @@ impl Walk<'_> {
                 }
                 Err(mut problem) => {
                     let is_table = matches!(value.get_ref(), DeValue::Table(_));
-                    if shape.others.is_some() && is_table && in_mapping(path).is_none() {
+                    let wants_table =
+                        shape.others.as_ref().is_some_and(|(_, inner)| inner.takes(false));
+                    let split = shape.others.is_some() && is_table && !wants_table;
+                    if split && in_mapping(path).is_none() {
                         problem.mend =
                             format!("write a name with dots in quotes: \"{}.…\" = …", clip(name));
                     }

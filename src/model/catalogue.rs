@@ -25,6 +25,8 @@ pub enum Group {
     Touches = 5,
     /// Subscriptions and what they bring a month.
     Subscriptions = 6,
+    /// What deals and work yield: velocity, averages, activities a win.
+    Yields = 7,
     /// The user's own, of `kpis.custom`. Whoever has some wants them: no choice.
     Custom = 255,
 }
@@ -32,7 +34,7 @@ pub enum Group {
 impl Group {
     /// All groups that can be chosen, by their names in the config, in the order in which rows list
     /// them.
-    pub const ALL: [(Group, &'static str); 7] = [
+    pub const ALL: [(Group, &'static str); 8] = [
         (Group::Deals, "deals"),
         (Group::Activities, "activities"),
         (Group::Orders, "orders"),
@@ -40,6 +42,7 @@ impl Group {
         (Group::Surveys, "surveys"),
         (Group::Touches, "touches"),
         (Group::Subscriptions, "subscriptions"),
+        (Group::Yields, "yields"),
     ];
 
     /// The name in the config.
@@ -56,7 +59,7 @@ impl Group {
 /// The KPIs of a job: those of the chosen groups, then the user's own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kpis {
-    groups: u8,
+    groups: u32,
     own: Option<Arc<[Kpi]>>,
 }
 
@@ -314,50 +317,6 @@ pub static CATALOGUE: &[Kpi] = &[
     ),
     kpi!(
         Deals,
-        "average_open_deal",
-        "average_open_deal_amount",
-        Money,
-        Stock,
-        true,
-        written!("open_amount / open_priced"),
-        "open pipeline / open deals with an amount, at the window's end",
-        "Deals without an amount are left out, not counted as 0."
-    ),
-    kpi!(
-        Deals,
-        "average_lost_deal",
-        "average_lost_deal_amount",
-        Money,
-        EventTime,
-        false,
-        written!("lost_amount / lost_priced"),
-        "amounts of the deals lost in the window / those with an amount",
-        "Beside average_deal_size it tells whether large deals are lost."
-    ),
-    kpi!(
-        Deals,
-        "pipeline_to_revenue",
-        "pipeline_to_revenue_ratio",
-        Ratio,
-        OfParts,
-        true,
-        written!("open_pipeline / revenue"),
-        "open pipeline at the window's end / revenue of the window",
-        "How many windows like this one the pipeline would make if all of it were won. It is no coverage of a target."
-    ),
-    kpi!(
-        Deals,
-        "sales_velocity",
-        "sales_velocity_amount",
-        Money,
-        OfParts,
-        true,
-        written!("open_deals * win_rate * average_deal_size / cycle_length_mean"),
-        "open deals × win rate × average deal size / mean cycle length",
-        "Money a civil day. The four factors stand beside it under their own names; where one is absent, or all deals were won on the day of their creation, so is it. It follows no deal: read its changes."
-    ),
-    kpi!(
-        Deals,
         "revenue_growth",
         "revenue_growth_ratio",
         Ratio,
@@ -465,72 +424,6 @@ pub static CATALOGUE: &[Kpi] = &[
         Formula::Share(Measure::ActivitiesKept, &[Measure::ActivitiesDue]),
         "activities due in the window and done, whenever that was / activities due in the window",
         "What is due later in a window still running is in it already."
-    ),
-    kpi!(
-        Activities,
-        "average_call_minutes",
-        "average_call_seconds",
-        Minutes,
-        EventTime,
-        true,
-        written!("call_minutes / calls_timed"),
-        "minutes of the calls done in the window / those with a duration",
-        "Calls without a duration are left out."
-    ),
-    kpi!(
-        Activities,
-        "activities_per_win",
-        "activities_per_win_ratio",
-        Ratio,
-        EventTime,
-        true,
-        written!("activities_done / deals_won"),
-        "activities done in the window / deals won in the window",
-        "Activities of all deals, won or not, and of the same window though a win may follow by months: a correlation, no cause."
-    ),
-    kpi!(
-        Activities,
-        "wins_per_meeting",
-        "wins_per_meeting_ratio",
-        Ratio,
-        EventTime,
-        true,
-        written!("deals_won / meetings"),
-        "deals won in the window / meetings done in the window",
-        "A yield of the window, not of single meetings: may be above 1."
-    ),
-    kpi!(
-        Activities,
-        "wins_per_demo",
-        "wins_per_demo_ratio",
-        Ratio,
-        EventTime,
-        true,
-        written!("deals_won / demos"),
-        "deals won in the window / demos done in the window",
-        "A yield of the window, not of single demos: may be above 1."
-    ),
-    kpi!(
-        Activities,
-        "meetings_per_call",
-        "meetings_per_call_ratio",
-        Ratio,
-        EventTime,
-        true,
-        written!("meetings / calls"),
-        "meetings done in the window / calls done in the window",
-        "What calling leads to, where calls are made to arrange meetings."
-    ),
-    kpi!(
-        Activities,
-        "revenue_per_activity",
-        "revenue_per_activity_amount",
-        Money,
-        EventTime,
-        false,
-        written!("revenue / activities_done"),
-        "revenue of the window / activities done in the window",
-        "By rep it is what their work yields. A correlation, no cause."
     ),
     kpi!(
         Orders,
@@ -1030,5 +923,115 @@ pub static CATALOGUE: &[Kpi] = &[
         written!("1 - churn_rate"),
         "1 - churn_rate",
         "Of the subscriptions active at the window's start the share that did not end in it. By count; that of their revenue is not known, as a stock of revenue at the start is not kept apart from its changes."
+    ),
+    kpi!(
+        Yields,
+        "average_open_deal",
+        "average_open_deal_amount",
+        Money,
+        Stock,
+        true,
+        written!("open_amount / open_priced"),
+        "open pipeline / open deals with an amount, at the window's end",
+        "Deals without an amount are left out, not counted as 0."
+    ),
+    kpi!(
+        Yields,
+        "average_lost_deal",
+        "average_lost_deal_amount",
+        Money,
+        EventTime,
+        false,
+        written!("lost_amount / lost_priced"),
+        "amounts of the deals lost in the window / those with an amount",
+        "Beside average_deal_size it tells whether large deals are lost."
+    ),
+    kpi!(
+        Yields,
+        "pipeline_to_revenue",
+        "pipeline_to_revenue_ratio",
+        Ratio,
+        OfParts,
+        true,
+        written!("open_pipeline / revenue"),
+        "open pipeline at the window's end / revenue of the window",
+        "How many windows like this one the pipeline would make if all of it were won. It is no coverage of a target."
+    ),
+    kpi!(
+        Yields,
+        "sales_velocity",
+        "sales_velocity_amount",
+        Money,
+        OfParts,
+        true,
+        written!("open_deals * win_rate * average_deal_size / cycle_length_mean"),
+        "open deals × win rate × average deal size / mean cycle length",
+        "Money a civil day. The four factors stand beside it under their own names; where one is absent, or all deals were won on the day of their creation, so is it. It follows no deal: read its changes."
+    ),
+    kpi!(
+        Yields,
+        "average_call_minutes",
+        "average_call_seconds",
+        Minutes,
+        EventTime,
+        true,
+        written!("call_minutes / calls_timed"),
+        "minutes of the calls done in the window / those with a duration",
+        "Calls without a duration are left out."
+    ),
+    kpi!(
+        Yields,
+        "activities_per_win",
+        "activities_per_win_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("activities_done / deals_won"),
+        "activities done in the window / deals won in the window",
+        "Activities of all deals, won or not, and of the same window though a win may follow by months: a correlation, no cause."
+    ),
+    kpi!(
+        Yields,
+        "wins_per_meeting",
+        "wins_per_meeting_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("deals_won / meetings"),
+        "deals won in the window / meetings done in the window",
+        "A yield of the window, not of single meetings: may be above 1."
+    ),
+    kpi!(
+        Yields,
+        "wins_per_demo",
+        "wins_per_demo_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("deals_won / demos"),
+        "deals won in the window / demos done in the window",
+        "A yield of the window, not of single demos: may be above 1."
+    ),
+    kpi!(
+        Yields,
+        "meetings_per_call",
+        "meetings_per_call_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("meetings / calls"),
+        "meetings done in the window / calls done in the window",
+        "What calling leads to, where calls are made to arrange meetings."
+    ),
+    kpi!(
+        Yields,
+        "revenue_per_activity",
+        "revenue_per_activity_amount",
+        Money,
+        EventTime,
+        false,
+        written!("revenue / activities_done"),
+        "revenue of the window / activities done in the window",
+        "By rep it is what their work yields. A correlation, no cause."
     ),
 ];
