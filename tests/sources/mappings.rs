@@ -240,7 +240,7 @@ fn decimals_that_an_envelope_converted_are_read_as_they_are() {
         (with(-2, "\"Ew==\""), "1900"),
         (with(2, "1234.50"), "1234.5"),
     ] {
-        let told = rows(set, &[body.clone()]);
+        let told = rows(set, std::slice::from_ref(&body));
         let expected = format!(r#""amount":{{"value":"{amount}","currency":"EUR"}}"#);
         assert!(told.contains(&expected), "{body}: {told}");
     }
