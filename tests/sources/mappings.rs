@@ -245,3 +245,19 @@ fn decimals_that_an_envelope_converted_are_read_as_they_are() {
         assert!(told.contains(&expected), "{body}: {told}");
     }
 }
+
+/// `{"id": null}` is nobody, as `null` is; an object of another shape is no value.
+#[test]
+fn what_is_null_inside_is_null() {
+    let set = "[map.set]\nowner = { coalesce = [\"a.id\", \"a\"] }\n";
+    for (given, expected) in [
+        (r#"{"id":"7","name":"Ana"}"#, r#""owner":"7""#),
+        (r#""7""#, r#""owner":"7""#),
+        (r#"{"id":null,"name":"Ana"}"#, r#""owner":null"#),
+        ("null", r#""owner":null"#),
+        (r#"{"uid":"7"}"#, "owner: expected a single value, found an object"),
+    ] {
+        let told = rows(set, &[format!("{{\"id\":1,\"a\":{given}}}")]);
+        assert!(told.contains(expected), "{given}: {told}");
+    }
+}
