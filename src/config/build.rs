@@ -13,6 +13,7 @@ use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
     TimeRules, define, estimate, hooks, mapping, registry, summary,
 };
+use crate::model::channel::ChannelRules;
 use crate::model::event::{Field, FieldName};
 use crate::model::money::Currency;
 use crate::model::source::{Reading, System, Wrapping};
@@ -57,13 +58,9 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     let topics = Topics::new(&typed.app.name.0.0, typed.app.generation.0.0, &typed.topics);
     topics::check(reader, &topics);
     let rows = typed.sources.unwrap_or_default();
-    let mut channels = define::channels(reader, typed.channels);
+    let channels = define::channels(reader, typed.channels);
     let mut sources = sources(reader, rows, typed.money.currency.0, &topics, base);
-    let states = |source: &&Source| {
-        source.reading.fields.values().any(|field| *field == FieldName::Known(Field::Channel))
-    };
-    channels.stated_by.extend(sources.iter().filter(states).map(|s| s.name.clone()));
-    let channels = Arc::new(channels);
+    let channels = Arc::new(ChannelRules { stated_by: stating(&sources), ..channels });
     sources.iter_mut().for_each(|s| s.reading.channels = channels.clone());
     let kafka = kafka(reader, typed.kafka, base, env);
     let http = http(reader, &typed.http);
@@ -176,6 +173,14 @@ fn sources(
         out.push(Source { name, system, reading, topics });
     }
     out
+}
+
+/// The sources that state the channel by a field of their own.
+fn stating(sources: &[Source]) -> BTreeSet<String> {
+    let states = |source: &&Source| {
+        source.reading.fields.values().any(|field| *field == FieldName::Known(Field::Channel))
+    };
+    sources.iter().filter(states).map(|source| source.name.clone()).collect()
 }
 
 /// What does not go with a mapping.

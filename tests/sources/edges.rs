@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use tidemark::config::Config;
 use tidemark::intake::Decoder;
 use tidemark::model::event::{Event, Field, FieldName, Op, Value};
 use tidemark::model::source::System;

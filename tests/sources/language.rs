@@ -391,22 +391,6 @@ fn nulls_clear_fields_unless_the_mapping_says_that_they_are_unknown() {
     }
 }
 
-/// `{"id": null}` is nobody, as `null` is; an object of another shape is no value.
-#[test]
-fn what_is_null_inside_is_null() {
-    let owner = r#"{ coalesce = ["a.id", "a"] }"#;
-    for (given, expected) in [
-        (r#"{"id":"7","name":"Ana"}"#, Ok("\"7\"")),
-        (r#""7""#, Ok("\"7\"")),
-        (r#"{"id":null,"name":"Ana"}"#, Ok("null")),
-        ("null", Ok("null")),
-        (r#"{"uid":"7"}"#, Err("DECODE_JSON: owner: expected a single value, found an object")),
-    ] {
-        let told = value("owner", owner, &format!("\"a\":{given}"));
-        assert_eq!(told.as_deref().map_err(String::as_str), expected, "{given}");
-    }
-}
-
 #[test]
 fn operations_orders_flags_and_merges_are_told() {
     let mapping = deal(

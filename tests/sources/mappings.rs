@@ -240,8 +240,24 @@ fn decimals_that_an_envelope_converted_are_read_as_they_are() {
         (with(-2, "\"Ew==\""), "1900"),
         (with(2, "1234.50"), "1234.5"),
     ] {
-        let told = rows(set, &[body.clone()]);
+        let told = rows(set, std::slice::from_ref(&body));
         let expected = format!(r#""amount":{{"value":"{amount}","currency":"EUR"}}"#);
         assert!(told.contains(&expected), "{body}: {told}");
+    }
+}
+
+/// `{"id": null}` is nobody, as `null` is; an object of another shape is no value.
+#[test]
+fn what_is_null_inside_is_null() {
+    let set = "[map.set]\nowner = { coalesce = [\"a.id\", \"a\"] }\n";
+    for (given, expected) in [
+        (r#"{"id":"7","name":"Ana"}"#, r#""owner":"7""#),
+        (r#""7""#, r#""owner":"7""#),
+        (r#"{"id":null,"name":"Ana"}"#, r#""owner":null"#),
+        ("null", r#""owner":null"#),
+        (r#"{"uid":"7"}"#, "owner: expected a single value, found an object"),
+    ] {
+        let told = rows(set, &[format!("{{\"id\":1,\"a\":{given}}}")]);
+        assert!(told.contains(expected), "{given}: {told}");
     }
 }

@@ -43,8 +43,11 @@ fn two(time: &str) -> String {
     format!("[{},{}]", one(1), one(2))
 }
 
+/// Headers, what the source is pinned to, and a body.
+type Case = (&'static [(&'static str, &'static str)], Wrapping, String);
+
 /// Every carrier that lends ids or times to several events, in every place of several.
-fn carried() -> Vec<(&'static [(&'static str, &'static str)], Wrapping, String)> {
+fn carried() -> Vec<Case> {
     let (bare, dated) = (two(""), two(r#""time":"2026-03-02T08:30:00Z","#));
     let at = r#""2026-03-02T09:00:00Z""#;
     let webhook = |data: &str| format!(r#"{{"type":"t","timestamp":{at},"data":{data}}}"#);

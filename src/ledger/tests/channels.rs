@@ -78,7 +78,8 @@ fn changed_rules_hold_for_what_is_in_an_image() {
     told(&mut shard, &[(Field::Source, "Trade Show Berlin")]);
     assert_eq!(created(&shard, "unknown"), 1);
     let ruled = Arc::new(job(rule("trade show*", "Events")));
-    let ledger = Ledger::restore(ruled, Partition(0), &shard.0.image()).unwrap();
+    let ledger =
+        Ledger::restore(ruled, Partition(0), &shard.0.image()).expect("it is its own image");
     assert_eq!(created(&Shard(ledger), "Events"), 1);
 }
 
