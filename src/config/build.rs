@@ -96,6 +96,8 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         attribution: typed.attribution,
         stages: typed.stages,
         directory: typed.directory,
+        calendar: typed.calendar,
+        targets: typed.targets,
     }
     .define(reader, base);
     estimate::check(reader, &definition, &limits);

@@ -28,6 +28,8 @@ fn definition() -> Definition {
         stages: crate::model::definition::StageTable::default(),
         directory: crate::model::definition::Directory::default(),
         kpis: crate::model::kpi::Groups::ALL,
+        work: crate::model::workdays::WorkCalendars::default(),
+        targets: crate::model::target::Targets::default(),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::model::time::{Day, Timestamp};
 use crate::model::watermark::{Doubt, Frontier, Holder, Report};
 use crate::model::window::{Period, SliceRange, WindowKind};
 use moving::Moving;
+use rows::{content_hash, standing_hash};
 use segment::{DayWindows, Published, SegmentState};
 
 type Map<K, V> = HashMap<K, V, FixedState>;
@@ -302,7 +303,9 @@ impl Rollup {
         revision: u64,
     ) {
         let hash = content_hash(kpis_json, incomplete);
-        self.restored.insert(key.to_owned(), Published { hash, pane, revision });
+        // How it stood against targets is not read back: rows are repeated after a restart.
+        let targets = standing_hash(&[]);
+        self.restored.insert(key.to_owned(), Published { hash, targets, pane, revision });
     }
 
     /// A quiet window has no cell that would bring it back after a restart: its row does. A later
@@ -313,7 +316,8 @@ impl Rollup {
                 continue;
             };
             let calendar = window.split_once(':').and_then(|(period, start)| {
-                Some((Period::parse(period)?, Timestamp::parse_rfc3339(start)?))
+                let period = self.periods.iter().find(|p| p.as_str() == period)?;
+                Some((*period, Timestamp::parse_rfc3339(start)?))
             });
             if let (Some((period, start)), Some(i)) = (calendar, self.by_text.get(segment)) {
                 let day = self.definition.calendar.day_of(start);
@@ -453,7 +457,8 @@ impl Rollup {
             Some(p) if p.pane != Pane::Early => (Pane::Corrected, p.revision + 1),
             _ => (row.pane, 0),
         };
-        let published = Published { hash, pane, revision };
+        let targets = standing_hash(&row.targets);
+        let published = Published { hash, targets, pane, revision };
         if self.repair || known != Some(published) {
             (row.pane, row.revision) = (pane, revision);
             let partition = self.partition;
@@ -489,11 +494,6 @@ impl Rollup {
     pub fn first_day(&self) -> Option<Day> {
         self.segments.iter().filter_map(SegmentState::first_day).min().map(Day)
     }
-}
-
-/// What a row says besides where it stands: equal hashes are no news.
-fn content_hash(kpis_json: &str, incomplete: bool) -> u64 {
-    xxhash_rust::xxh3::xxh3_64_with_seed(kpis_json.as_bytes(), u64::from(incomplete))
 }
 
 #[cfg(test)]

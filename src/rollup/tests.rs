@@ -29,6 +29,8 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         stages: StageTable::default(),
         directory: Directory { reps, ..Directory::default() },
         kpis: crate::model::kpi::Groups::ALL,
+        work: crate::model::workdays::WorkCalendars::default(),
+        targets: crate::model::target::Targets::default(),
     }
 }
 
