@@ -34,6 +34,8 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         stages: StageTable::default(),
         directory: Directory::default(),
         kpis: tidemark::model::kpi::Groups::ALL,
+        work: tidemark::model::workdays::WorkCalendars::default(),
+        targets: tidemark::model::target::Targets::default(),
     })
 }
 

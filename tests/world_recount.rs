@@ -52,6 +52,8 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         stages: StageTable::default(),
         directory: directory(settings),
         kpis: tidemark::model::kpi::Groups::ALL,
+        work: tidemark::model::workdays::WorkCalendars::default(),
+        targets: tidemark::model::target::Targets::default(),
     })
 }
 

@@ -20,6 +20,8 @@ pub struct Estimate {
     pub rows: u64,
     /// Prometheus series over all families.
     pub series: u64,
+    /// Of these, how many targets and benchmarks lead to.
+    pub targets: u64,
     /// The part of each chosen group of KPIs.
     pub groups: Vec<(Group, u64)>,
 }
@@ -80,8 +82,13 @@ fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
     let groups =
         Group::ALL.iter().map(|(group, _)| (*group, rows.saturating_mul(of_group(*group))));
     let groups = groups.filter(|(group, _)| definition.kpis.has(*group)).collect();
-    let series = rows.saturating_mul(kpis);
-    Estimate { kpis, windows, rows_per_window, rows, series, groups, sets }
+    let of_set = |grain: &str| {
+        let set = sets.iter().find(|set| set.dimensions.join("_") == grain);
+        set.map_or(1, |set| set.members)
+    };
+    let targets = definition.targets.series(&definition.windows, of_set);
+    let series = rows.saturating_mul(kpis).saturating_add(targets);
+    Estimate { kpis, windows, rows_per_window, rows, series, targets, groups, sets }
 }
 
 impl Config {

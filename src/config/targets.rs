@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::files;
 use super::leaf::{Given, Leaf, Problem, Raw, clip, text};
-use super::near::{did_you_mean, listed};
+use super::near::did_you_mean;
 use super::read::Reader;
 use super::shape::table;
 use crate::model::definition::Definition;
@@ -312,21 +312,15 @@ impl Check<'_> {
 
     /// Whether any window shows it.
     fn shown(&self, goal: &Goal) -> Result<(), At> {
-        let Some(period) = goal.holds.period() else {
+        let shows = |kind: &WindowKind| Targets::new(self.steps).shows(goal, *kind);
+        let Some(period) =
+            goal.holds.period().filter(|_| !self.definition.windows.iter().any(shows))
+        else {
             return Ok(());
         };
-        let stepped = self.steps && goal.accrues && goal.aim == Aim::Target;
-        let mut shown = self.definition.windows.iter().filter_map(|kind| match kind {
-            WindowKind::Calendar(own) | WindowKind::ToDate(own) => Some(*own),
-            _ => None,
-        });
-        if shown.any(|own| own == period || (stepped && own.longest_pair() < period.longest_pair()))
-        {
-            return Ok(());
-        }
-        let what = format!("no window shows it: there is none of a {}", period.as_str());
-        let names = listed([period.as_str()]);
-        let mend = format!("add {names} to windows.calendar or to windows.to_date");
+        let name = period.as_str();
+        let what = format!("no window shows it: there is none of a {name}");
+        let mend = format!("add \"{name}\" to windows.calendar or to windows.to_date");
         Err(("period", Problem::new(what, mend)))
     }
 }

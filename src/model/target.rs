@@ -119,8 +119,8 @@ fn power(base: i128, n: u32) -> Option<i128> {
 pub struct Targets {
     /// Whether the target of a longer period is parted among shorter ones that have none.
     pub steps: bool,
-    /// By the text of the segment.
-    own: BTreeMap<String, Vec<Goal>>,
+    /// Of one segment.
+    own: BTreeMap<Segment, Vec<Goal>>,
     /// By the name of the dimension set: of every member that has none of its own.
     each: BTreeMap<String, Vec<Goal>>,
 }
@@ -209,7 +209,7 @@ impl Targets {
     /// Adds one.
     pub fn insert(&mut self, scope: Scope, goal: Goal) {
         let goals = match scope {
-            Scope::Of(segment) => self.own.entry(segment.to_string()).or_default(),
+            Scope::Of(segment) => self.own.entry(segment).or_default(),
             Scope::Each(grain) => self.each.entry(grain).or_default(),
         };
         goals.push(goal);
@@ -225,8 +225,13 @@ impl Targets {
         self.scopes().map(|(_, goals)| goals.len()).sum()
     }
 
+    /// The segments that have one of their own.
+    pub fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.own.keys()
+    }
+
     fn scopes(&self) -> impl Iterator<Item = (String, &Vec<Goal>)> {
-        let own = self.own.iter().map(|(name, goals)| (name.clone(), goals));
+        let own = self.own.iter().map(|(segment, goals)| (segment.to_string(), goals));
         own.chain(self.each.iter().map(|(grain, goals)| (format!("{grain}=*"), goals)))
     }
 
@@ -235,11 +240,45 @@ impl Targets {
         self.scopes().flat_map(|(_, goals)| goals).map(|goal| (goal.aim, goal.kpi.as_str()))
     }
 
+    /// How many Prometheus series they lead to in these windows; `members` has how many segments
+    /// the set of a name has.
+    pub fn series(&self, windows: &[WindowKind], members: impl Fn(&str) -> u64) -> u64 {
+        let mut shown: BTreeMap<(String, Aim, &str, WindowKind), u64> = BTreeMap::new();
+        for (scope, goals) in self.scopes() {
+            let segments = scope.strip_suffix("=*").map_or(1, &members);
+            for goal in goals {
+                let families = match (goal.aim, goal.accrues) {
+                    (Aim::Target, true) => 5,
+                    (Aim::Target, false) => 3,
+                    (Aim::Benchmark, _) => 2,
+                };
+                for kind in windows.iter().filter(|kind| self.shows(goal, **kind)) {
+                    let series = segments.saturating_mul(families);
+                    shown.insert((scope.clone(), goal.aim, &goal.kpi, *kind), series);
+                }
+            }
+        }
+        shown.values().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// Whether windows of the kind show a goal, or a step towards it.
+    pub fn shows(&self, goal: &Goal, kind: WindowKind) -> bool {
+        match (goal.holds.period(), period_of(kind)) {
+            (None, _) => true,
+            (Some(period), Some(own)) if period == own => true,
+            (Some(period), Some(own)) => {
+                let stepped = self.steps && goal.accrues && goal.aim == Aim::Target;
+                stepped && own.longest_pair() < period.longest_pair()
+            }
+            (Some(_), None) => false,
+        }
+    }
+
     /// What is for a segment: its own before what is for each of its kind.
     fn of(&self, segment: &Segment) -> [&[Goal]; 2] {
         let known = segment.parts.iter().all(|(_, value)| &**value != UNKNOWN);
         let each = self.each.get(&segment.grain()).filter(|_| known && !segment.parts.is_empty());
-        [self.own.get(&segment.to_string()), each].map(|goals| goals.map_or(&[][..], |g| g))
+        [self.own.get(segment), each].map(|goals| goals.map_or(&[][..], |g| g))
     }
 
     /// How the KPIs of a row stand.

@@ -131,6 +131,8 @@ declare! {
         "Size of the bodies of authentic webhooks.";
     hook_waiting gauges "tidemark_hook_waiting" []
         "Webhooks that wait for their turn to be written.";
+    targets_stale gauges "tidemark_targets_stale" []
+        "Targets whose last period has ended, with none for the current one: `validate` names them.";
     series gauges "tidemark_series" ["family"]
         "KPI series that this process exposes, by family.";
     series_dropped counters "tidemark_series_dropped_total" ["family"]

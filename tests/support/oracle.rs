@@ -137,6 +137,8 @@ pub fn definition(
         stages: StageTable::default(),
         directory: Directory::default(),
         kpis: Groups::ALL,
+        work: tidemark::model::workdays::WorkCalendars::default(),
+        targets: tidemark::model::target::Targets::default(),
     }
 }
 
