@@ -35,11 +35,14 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         directory: Directory::default(),
         channels: Default::default(),
         kpis: tidemark::model::kpi::Kpis::ALL,
+        work: tidemark::model::workdays::WorkCalendars::default(),
+        targets: tidemark::model::target::Targets::default(),
     })
 }
 
 fn usual() -> Vec<WindowKind> {
-    let mut windows: Vec<_> = Period::ALL.iter().map(|(p, _)| WindowKind::Calendar(*p)).collect();
+    let mut windows: Vec<_> =
+        Period::ALL[..5].iter().map(|(p, _)| WindowKind::Calendar(*p)).collect();
     windows.extend([24 * 60, 7 * 24 * 60, 28 * 24 * 60].map(|m| WindowKind::rolling(m).unwrap()));
     windows
 }

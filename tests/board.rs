@@ -8,7 +8,9 @@ use std::time::Duration;
 use tidemark::http::{HttpState, Limits, router, serve};
 use tidemark::model::deadletter::Code;
 use tidemark::model::event::EntityKind;
+use tidemark::model::money::Exact;
 use tidemark::model::row::{Pane, Row};
+use tidemark::model::target::{Aim, Standing, WorkingDays};
 use tidemark::model::window::{Period, WindowKind};
 use tokio::net::TcpListener;
 
@@ -23,6 +25,23 @@ const DEADLINE: Duration = Duration::from_secs(120);
 const VIRTUAL_MS: u32 = 6_000;
 
 const ATTACK: &str = "<script>alert(1)</script>";
+
+/// A target of revenue; how much of it is reached is not what the page works out.
+fn target(value: i128, pace: f64) -> Vec<Standing> {
+    vec![Standing {
+        aim: Aim::Target,
+        kpi: "revenue".to_owned(),
+        value: Exact::whole(value),
+        step_of: None,
+        attainment: Some(0.9),
+        gap: None,
+        pace: Some(pace),
+        required_per_day: None,
+        days: Some(WorkingDays { total: 20, elapsed: 10, remaining: 11 }),
+        owner: None,
+        note: None,
+    }]
+}
 
 fn rows() -> Vec<Row> {
     let now = at("2026-03-20T12:00:00Z");
@@ -44,10 +63,18 @@ fn rows() -> Vec<Row> {
     february.complete_ratio = 1.0;
     let long = format!("long-{}", "x".repeat(10_000));
     vec![
-        Row { incomplete: true, ..row(rolling, now, &[], all) },
+        Row { incomplete: true, targets: target(1_500_000, 0.95), ..row(rolling, now, &[], all) },
         row(rolling, now, &[("territory", "West")], some),
         row(rolling, now, &[("channel", "partner")], some),
-        row(rolling, now, &[("rep", "r-001")], Sales { won: 20, lost: 5, revenue: 9_000, ..some }),
+        Row {
+            targets: target(10_000, 0.8),
+            ..row(
+                rolling,
+                now,
+                &[("rep", "r-001")],
+                Sales { won: 20, lost: 5, revenue: 9_000, ..some },
+            )
+        },
         row(rolling, now, &[("rep", ATTACK)], some),
         row(rolling, now, &[("rep", "r-idle")], Sales::default()),
         row(rolling, now, &[("rep", "\u{202e}turned")], Sales::default()),
@@ -159,7 +186,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     let Some(dom) = dom(state) else { return };
 
     for (id, expected) in [
-        ("tile-revenue", "Revenue €1,250,000 40 deals with an amount"),
+        ("tile-revenue", "Revenue €1,250,000 40 deals with an amount 90% of target, pace 95%"),
         ("tile-deals_won", "Deals won 40 60 lost"),
         ("tile-win_rate", "Win rate 40.0% 40 of 100 closed"),
         ("tile-average_deal_size", "Average deal size €31,250 40 deals with an amount"),
@@ -184,10 +211,13 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     assert!(text_of(&dom, "watermark").contains("Mar 20, 2026, 1:00:00"), "in the zone's time");
     assert!(dom.contains("data-state=\"live\""));
 
-    assert_eq!(line_of(&dom, ">Ana Costa<"), "1 Ana Costa €9,000 20 80.0% n 25 €450 5 days €0");
+    assert_eq!(
+        line_of(&dom, ">Ana Costa<"),
+        "1 Ana Costa €9,000 20 80.0% n 25 90% pace 80% €450 5 days €0"
+    );
     // Nothing closed: the quotients are absent, which is not 0.
     let idle = line_of(&dom, ">r-idle<");
-    assert!(idle.ends_with("r-idle €0 0 – n 0 – – €0"), "{idle}");
+    assert!(idle.ends_with("r-idle €0 0 – n 0 – – – €0"), "{idle}");
     assert_eq!(line_of(&dom, ">West<"), "West €4,321 3 60.0% n 5 €1,440 5 days €0");
     assert_eq!(
         line_of(&dom, ">February 2026<"),

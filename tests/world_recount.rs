@@ -53,6 +53,8 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         directory: directory(settings),
         channels: Default::default(),
         kpis: tidemark::model::kpi::Kpis::ALL,
+        work: tidemark::model::workdays::WorkCalendars::default(),
+        targets: tidemark::model::target::Targets::default(),
     })
 }
 

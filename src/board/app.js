@@ -3,7 +3,7 @@
 import { arrange, byId, h, setNumber, setText } from "./dom.js";
 import { Feed, getJson } from "./feed.js";
 import {
-  ABSENT, count, days, duration, growth, isPeriod, kindName, moment, money, percent, share,
+  ABSENT, basis, count, days, duration, growth, isPeriod, kindName, moment, money, percent, share,
   windowName, windowRange,
 } from "./format.js";
 import { Table, corrected, isThin } from "./tables.js";
@@ -69,7 +69,7 @@ async function askRows() {
     const trend = { window: trendKind, grain: "overall", ...pastOf(trendKind) };
     const fresh = !state.trend?.answers(trend);
     if (fresh) state.trend = new Feed(trend);
-    if (await state.trend.poll() || fresh) showTrend(trendKind, periods(trendKind).slice(-SHOWN[trendKind]));
+    if (await state.trend.poll() || fresh) showTrend(trendKind, periods(trendKind).slice(-SHOWN[basis(trendKind)]));
   }
   const window = chosenWindow();
   if (!window) return;
@@ -90,7 +90,7 @@ function periodForTrend() {
 function pastOf(kind) {
   const current = state.status.windows.find((w) => w.kind === kind);
   if (!current) return {};
-  const from = new Date(Date.parse(current.start) - PAST[kind] * 86_400_000);
+  const from = new Date(Date.parse(current.start) - PAST[basis(kind)] * 86_400_000);
   return from.getTime() > 0 ? { from: from.toISOString() } : {};
 }
 
@@ -284,18 +284,29 @@ function unconverted(kpi) {
   return `and ${others.map(([currency, sum]) => money(sum, currency)).join(", ")}, not converted`;
 }
 
+/** How the number stands against its target. */
+function ofTarget(row, name) {
+  const target = row?.targets?.[name];
+  if (!target) return "";
+  const pace = typeof target.pace === "number" ? `, pace ${percent(target.pace)}` : "";
+  return `${percent(target.attainment)} of target${pace}`;
+}
+
 function showTiles(row) {
   arrange(byId("tiles"), tilesOf(row).map(([title, name, value, note]) => {
     let tile = tiles.get(name);
     if (!tile) {
-      tile = { value: h("p", { class: "big" }), note: h("p", { class: "sub" }) };
-      tile.element = h("li", { class: "tile", id: `tile-${name}` }, h("h3", {}, title), tile.value, tile.note);
+      tile = { value: h("p", { class: "big" }), note: h("p", { class: "sub" }), goal: h("p", { class: "sub goal" }) };
+      tile.element = h("li", { class: "tile", id: `tile-${name}` }, h("h3", {}, title), tile.value, tile.note, tile.goal);
       tiles.set(name, tile);
     }
     const kpi = row?.kpis[name];
     const text = kpi ? value({ ...kpi, value: kpi.value ?? undefined }, row.currency) : ABSENT;
     setNumber(tile.value, text);
+    const goal = ofTarget(row, name);
     setText(tile.note, row ? note(row) : "");
+    setText(tile.goal, goal);
+    tile.goal.hidden = goal === "";
     if (name === "revenue_growth") {
       tile.value.dataset.sign = Math.sign(kpi?.value ?? 0);
     }

@@ -98,9 +98,14 @@ export function moment(at, now, zone) {
 
 const PERIODS = ["day", "week", "month", "quarter", "year"];
 
+/** The civil period that one of another calendar is like: `month` of `fiscal_month`. */
+export function basis(kind) {
+  return kind.replace(/^(fiscal|sunday)_/, "");
+}
+
 /** Whether windows of the kind are calendar periods, which stay when they are over. */
 export function isPeriod(kind) {
-  return PERIODS.includes(kind);
+  return PERIODS.includes(basis(kind));
 }
 
 const UNITS = { d: "day", h: "hour", m: "minute" };
@@ -129,6 +134,12 @@ export function windowName(window) {
       return `Q${Math.floor((month - 1) / 3) + 1} ${year}`;
     }
     case "year": return String(civil(start, zone).year);
+    // Of another calendar: named by its first day, since how it numbers them is up to the house.
+    case "sunday_week":
+    case "fiscal_month":
+    case "fiscal_quarter":
+    case "fiscal_year":
+      return `${kindName(kind)} from ${dates(zone, { day: "numeric", month: "short", year: "numeric" }).format(start)}`;
     default: return kindName(kind);
   }
 }
@@ -141,6 +152,10 @@ export function windowShort(window) {
     case "day": return dates(zone, { day: "numeric", month: "short" }).format(start);
     case "week": return weekName(start, zone).split(",")[0].replace("Week ", "W");
     case "month": return dates(zone, { month: "short", year: "2-digit" }).format(start);
+    case "sunday_week":
+    case "fiscal_month": return dates(zone, { day: "numeric", month: "short" }).format(start);
+    case "fiscal_quarter":
+    case "fiscal_year": return dates(zone, { month: "short", year: "numeric" }).format(start);
     default: return windowName(window);
   }
 }

@@ -1,7 +1,7 @@
 // The tables, one a dimension: who sold what, highest revenue first.
 
 import { arrange, h, s, setNumber, setText } from "./dom.js";
-import { ABSENT, count, days, money, share } from "./format.js";
+import { ABSENT, count, days, money, percent, share } from "./format.js";
 
 /** Rows shown before "show all". */
 const SHORT = 20;
@@ -12,6 +12,7 @@ const COLUMNS = [
   { title: "Revenue", name: "revenue", bar: true, text: (v, row) => money(v, row.currency) },
   { title: "Won", name: "deals_won", text: count },
   { title: "Win rate", name: "win_rate", n: true, text: share },
+  { title: "Of target", goal: "revenue", text: percent },
   { title: "Average deal", name: "average_deal_size", minor: true, text: (v, row) => money(v, row.currency) },
   { title: "Median cycle", name: "cycle_length_p50", minor: true, text: days },
   { title: "Open pipeline", name: "open_pipeline", minor: true, text: (v, row) => money(v, row.currency) },
@@ -35,6 +36,16 @@ export function isThin(kpi) {
   return (kpi?.n ?? 0) < ENOUGH;
 }
 
+/** How much of the target is reached, and how that compares with the working days that have passed. */
+function showGoal(cell, column, target, row, aimed) {
+  // A column that is not shown has no text either.
+  setNumber(cell.value, target ? column.text(target.attainment ?? undefined) : aimed ? ABSENT : "");
+  const paced = typeof target?.pace === "number";
+  setText(cell.n, paced ? `pace ${percent(target.pace)}` : "");
+  cell.td.classList.toggle("behind", paced && target.pace < 1);
+  cell.td.title = target ? `target ${money(target.target, row.currency)}` : "";
+}
+
 /** The table of one dimension. */
 export class Table {
   constructor(dimension) {
@@ -53,7 +64,7 @@ export class Table {
       this.all = !this.all;
       this.show(this.rows, this.members);
     });
-    const head = this.columns.map((c) => h("th", { scope: "col", class: c.minor ? "minor" : null }, c.title));
+    const head = this.columns.map((c) => h("th", { scope: "col", class: c.goal ? "goal" : c.minor ? "minor" : null }, c.title));
     const name = title.charAt(0).toUpperCase() + title.slice(1);
     this.element = h("div", { class: this.ranked ? "card full" : "card" },
       h("h2", { id }, this.ranked ? "Reps by revenue" : `By ${title}`, " ", this.note),
@@ -76,6 +87,9 @@ export class Table {
     const place = (row) => members[named(row)]?.order ?? Infinity;
     const sorted = rows.toSorted((a, b) =>
       place(a) - place(b) || size(b) - size(a) || named(a).localeCompare(named(b)));
+    // The column is there where any of them has a target.
+    this.aimed = sorted.some((row) => row.targets?.revenue);
+    this.element.classList.toggle("aimed", this.aimed);
     const most = Math.max(0, ...sorted.map(size));
     const shown = this.all ? sorted : sorted.slice(0, SHORT);
     const keep = new Set(shown.map(named));
@@ -99,8 +113,12 @@ export class Table {
     line.mark.hidden = row.status !== "corrected";
     setText(line.name, this.members[key]?.label ?? key);
     this.columns.forEach((column, i) => {
-      const kpi = row.kpis[column.name];
       const cell = line.cells[i];
+      if (column.goal) {
+        showGoal(cell, column, row.targets?.[column.goal], row, this.aimed);
+        return;
+      }
+      const kpi = row.kpis[column.name];
       const text = kpi ? column.text(kpi.value ?? undefined, row) : ABSENT;
       setNumber(cell.value, text);
       if (column.n) {
@@ -120,12 +138,12 @@ export class Table {
     const mark = h("span", { class: "tag warm", hidden: true });
     const cells = this.columns.map((column) => {
       const value = h("span", { class: "value" });
-      const n = column.n ? h("small", {}) : null;
+      const n = column.n || column.goal ? h("small", {}) : null;
       const bar = column.bar ? s("rect", { class: "fill", height: 4, width: 0, rx: 1 }) : null;
       const svg = bar && s("svg", { class: "bar", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
         s("rect", { class: "track", height: 4, width: 100 }), bar);
       const content = svg ? [h("div", { class: "bar-line" }, svg, value)] : [value, n && " ", n];
-      const td = h("td", { class: column.minor ? "minor" : svg ? "with-bar" : null }, ...content);
+      const td = h("td", { class: column.goal ? "goal" : column.minor ? "minor" : svg ? "with-bar" : null }, ...content);
       return { td, value, n, bar };
     });
     // Isolated, so that marks of direction in a name do not turn the numbers around.

@@ -16,6 +16,7 @@ use crate::http::board::{Board, Query};
 use crate::http::{Mode, ServerInfo, params};
 use crate::model::kpi::{Kpi, Kpis};
 use crate::model::row::{Pane, Row};
+use crate::model::target::Aim;
 use crate::model::window::WindowKind;
 
 #[derive(clap::Args)]
@@ -116,7 +117,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let known = config.as_ref().map_or(Kpis::ALL, |config| config.definition.kpis.clone());
     let kpis = arguments.which.kpis(&known)?;
     let (rows, info) = arguments.rows(config.as_ref(), &known)?;
-    let table = arguments.table(&rows, &info, kpis);
+    let table = arguments.table(&rows, (&info, config.as_ref()), kpis);
     let (written, left_out) = arguments.write(&rows, &table, &known)?;
     eprintln!("{} rows, {written} {}{left_out}", rows.len(), arguments.format.lines());
     Ok(())
@@ -186,7 +187,12 @@ impl Arguments {
     }
 
     /// All configured dimensions have a column, whatever was asked for; then others that rows have.
-    fn table(&self, rows: &[Row], info: &ServerInfo, kpis: Vec<Kpi>) -> Table {
+    fn table(
+        &self,
+        rows: &[Row],
+        (info, config): (&ServerInfo, Option<&Config>),
+        kpis: Vec<Kpi>,
+    ) -> Table {
         let mut dimensions: Vec<String> = Vec::new();
         let configured = info.grains.iter().flatten();
         let found = rows.iter().flat_map(|row| &row.segment.parts);
@@ -202,7 +208,7 @@ impl Arguments {
             Shape::Long => Layout::Long,
         };
         let parts = if self.values_only { Parts::None } else { Parts::All };
-        Table::new(&dimensions, kpis, layout, parts)
+        Table::new(&dimensions, kpis, layout, parts).with_goals(&goals(rows, config))
     }
 
     /// Writes the rows; how many lines they made, and what was left out.
@@ -317,4 +323,19 @@ impl Which {
 /// Each value, or once none.
 fn some_or_none(values: &[String]) -> Vec<Option<&String>> {
     if values.is_empty() { vec![None] } else { values.iter().map(Some).collect() }
+}
+
+/// What has a target or a benchmark: by the configuration, so that the columns are stable, or else
+/// by the rows.
+fn goals(rows: &[Row], config: Option<&Config>) -> Vec<(Aim, &'static Kpi)> {
+    let configured = config.into_iter().flat_map(|config| config.definition.targets.kpis());
+    let found = rows.iter().flat_map(|row| &row.targets).map(|s| (s.aim, s.kpi.as_str()));
+    let mut out: Vec<(Aim, &'static Kpi)> = Vec::new();
+    for (aim, name) in configured.chain(found) {
+        let there = |(other, kpi): &(Aim, &'static Kpi)| *other == aim && kpi.name == name;
+        if let Some(kpi) = Kpi::named(name).filter(|_| !out.iter().any(there)) {
+            out.push((aim, kpi));
+        }
+    }
+    out
 }

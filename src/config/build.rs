@@ -100,6 +100,8 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         stages: typed.stages,
         directory: typed.directory,
         channels,
+        calendar: typed.calendar,
+        targets: typed.targets,
     }
     .define(reader, base);
     estimate::check(reader, &definition, &limits);

@@ -5,17 +5,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::build::{reference, repeated, small};
+use super::calendar;
 use super::fault::Origin;
 use super::formulas;
 use super::leaf::{Given, show_duration};
 use super::read::{Reader, child};
+use super::targets;
 use super::typed::{self, DimensionSet, RepRow, StageRow};
 use crate::model::channel::{ChannelRule, ChannelRules, Origins};
 use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
 use crate::model::kpi::Kpis;
+use crate::model::fiscal::Fiscal;
 use crate::model::slice::Retention;
+use crate::model::target::Targets;
 use crate::model::time::Span;
-use crate::model::window::{FINE_MINUTES, Period, WindowKind};
+use crate::model::window::{FINE_MINUTES, WindowKind};
 
 /// The sections that decide numbers.
 pub(super) struct Parts {
@@ -30,14 +34,17 @@ pub(super) struct Parts {
     pub(super) stages: typed::Stages,
     pub(super) directory: typed::Directory,
     pub(super) channels: Arc<ChannelRules>,
+    pub(super) calendar: calendar::Typed,
+    pub(super) targets: targets::Typed,
 }
 
 impl Parts {
     /// The definition; what is wrong with it goes to the reader.
     pub(super) fn define(self, reader: &mut Reader, base: &Path) -> Definition {
-        let windows = windows(reader, &self.windows);
+        let fiscal = calendar::fiscal(&self.calendar);
+        let windows = windows(reader, &self.windows, fiscal);
         retention(reader, &self.slices, &windows);
-        Definition {
+        let mut out = Definition {
             shards: small(self.topology.shards.0.0),
             partitions: small(self.topology.partitions.0.0),
             calendar: self.time.zone.0.0,
@@ -54,18 +61,26 @@ impl Parts {
             directory: directory(reader, self.directory, base),
             channels: self.channels,
             kpis: kpis(reader, self.kpis),
-        }
+            work: calendar::work(reader, self.calendar, base),
+            targets: Targets::default(),
+        };
+        out.targets = targets::meant(reader, self.targets, base, (&out, fiscal));
+        out
     }
 }
 
 /// The windows, each with the key that asks for it.
-fn windows(reader: &mut Reader, typed: &typed::Windows) -> Vec<(String, WindowKind)> {
+fn windows(
+    reader: &mut Reader,
+    typed: &typed::Windows,
+    fiscal: Fiscal,
+) -> Vec<(String, WindowKind)> {
     let mut out = Vec::new();
     let rolling = typed.rolling.iter().map(|w| w.0.0);
     out.extend(rolling.enumerate().map(|(i, kind)| (format!("windows.rolling[{i}]"), kind)));
-    let calendar = typed.calendar.iter().map(|p| WindowKind::Calendar(p.0));
+    let calendar = typed.calendar.iter().map(|p| WindowKind::Calendar(p.0.of_fiscal(fiscal)));
     out.extend(calendar.enumerate().map(|(i, kind)| (format!("windows.calendar[{i}]"), kind)));
-    let to_date = typed.to_date.iter().map(|p| WindowKind::ToDate(p.0));
+    let to_date = typed.to_date.iter().map(|p| WindowKind::ToDate(p.0.of_fiscal(fiscal)));
     out.extend(to_date.enumerate().map(|(i, kind)| (format!("windows.to_date[{i}]"), kind)));
     if reader.faulty(&["windows"]) {
         return out;
@@ -89,13 +104,9 @@ fn days_needed(kind: WindowKind) -> u64 {
     match kind {
         WindowKind::RollingFine(_) => 0,
         WindowKind::RollingDays(days) => u64::from(days) * 2,
-        WindowKind::Calendar(period) | WindowKind::ToDate(period) => match period {
-            Period::Day => 2,
-            Period::Week => 14,
-            Period::Month => 62,
-            Period::Quarter => 184,
-            Period::Year => 732,
-        },
+        WindowKind::Calendar(period) | WindowKind::ToDate(period) => {
+            u64::from(period.longest_pair())
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Estimate {
     pub rows: u64,
     /// Prometheus series over all families.
     pub series: u64,
+    /// Of these, how many targets and benchmarks lead to.
+    pub targets: u64,
     /// The part of each chosen group of KPIs, one's own last.
     pub groups: Vec<(Group, u64)>,
     /// Series of each of one's own KPIs, by the name of its family.
@@ -82,9 +84,14 @@ fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
     let groups = Group::ALL.iter().map(|(group, _)| *group).chain([Group::Custom]);
     let groups = groups.map(|group| (group, rows.saturating_mul(of_group(group))));
     let groups = groups.filter(|(group, _)| definition.kpis.has(*group)).collect();
-    let series = rows.saturating_mul(kpis);
+    let of_set = |grain: &str| {
+        let set = sets.iter().find(|set| set.dimensions.join("_") == grain);
+        set.map_or(1, |set| set.members)
+    };
+    let targets = definition.targets.series(&definition.windows, of_set);
+    let series = rows.saturating_mul(kpis).saturating_add(targets);
     let own = definition.kpis.own().iter().map(|kpi| (kpi.family.to_string(), rows)).collect();
-    Estimate { kpis, windows, rows_per_window, rows, series, groups, own, sets }
+    Estimate { kpis, windows, rows_per_window, rows, series, targets, groups, own, sets }
 }
 
 impl Config {

@@ -8,10 +8,12 @@
 //! Edge, not core: reads files; never the clock, never the network.
 
 mod build;
+mod calendar;
 mod define;
 mod estimate;
 mod fault;
 mod formulas;
+mod files;
 mod hook_words;
 mod hooks;
 mod leaf;
@@ -22,6 +24,7 @@ mod read;
 mod registry;
 mod shape;
 mod summary;
+mod targets;
 mod topics;
 mod typed;
 mod variables;

@@ -90,6 +90,12 @@ impl Reader {
         None
     }
 
+    /// Keeps a text that is no TOML, and returns its number: places in it can be told too.
+    pub(super) fn keep(&mut self, name: &str, text: &str) -> usize {
+        self.sources.push(SourceText { name: name.to_owned(), text: text.to_owned() });
+        self.sources.len() - 1
+    }
+
     /// How many texts were read.
     pub(super) fn sources(&self) -> usize {
         self.sources.len()

@@ -206,6 +206,7 @@ impl Config {
             ("money", format!("{}, credit {credit}", definition.currency)),
             ("stages", stages(&definition.stages)),
             ("directory", count(definition.directory.reps.len(), "rep")),
+            ("targets", self.targets_line()),
         ]
     }
 
@@ -225,6 +226,18 @@ impl Config {
             ("topic", format!("{}: {partitions}, {cleanup}, records up to {size}", spec.name))
         };
         self.specs.iter().map(line).collect()
+    }
+
+    fn targets_line(&self) -> String {
+        let targets = &self.definition.targets;
+        if targets.is_empty() {
+            return "none".to_owned();
+        }
+        let mut kpis: Vec<&str> = targets.kpis().map(|(_, kpi)| kpi).collect();
+        kpis.sort_unstable();
+        kpis.dedup();
+        let series = thousands(self.estimate().targets);
+        format!("{} of {} ({series} series)", count(targets.len(), "row"), kpis.join(", "))
     }
 
     fn time_line(&self) -> String {

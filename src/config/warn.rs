@@ -5,6 +5,8 @@ use std::fmt;
 use super::near::nearest;
 use super::{Config, Origin, Source};
 use crate::model::source::System;
+use crate::model::target::Stale;
+use crate::model::time::Day;
 
 /// Something that is worth a look. It stops nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,44 @@ impl Config {
         let mut out = self.shared_tenants();
         out.extend(self.unknown_places());
         out.extend(self.large_bodies());
+        out.extend(self.unknown_targets());
+        out
+    }
+
+    /// Targets of which the last period has ended on `today`, with none for the current one.
+    pub fn stale_targets(&self, today: Day) -> Vec<Warning> {
+        let each = self.definition.targets.stale(today).into_iter().map(|stale| {
+            let Stale { scope, kpi, period, since } = stale;
+            let period = period.as_str();
+            let what =
+                format!("the target of {kpi} for {scope} ended: since {since} no {period} has one");
+            let mend = format!(
+                "add the target of the current {period}, or let the last one repeat (repeat = true)"
+            );
+            self.warning("targets".to_owned(), what, mend)
+        });
+        each.collect()
+    }
+
+    /// A member that the directory does not know is mostly a slip.
+    fn unknown_targets(&self) -> Vec<Warning> {
+        let mut out = Vec::new();
+        for segment in self.definition.targets.segments() {
+            for (dimension, value) in &segment.parts {
+                let known = self.definition.known(dimension);
+                if known.is_empty() || known.contains(&**value) {
+                    continue;
+                }
+                let what = format!(
+                    "there is a target for {segment}, and the directory knows no {dimension} \"{value}\""
+                );
+                let mend = match nearest(value, known) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => "leave it where events bring that value".to_owned(),
+                };
+                out.push(self.warning("targets".to_owned(), what, mend));
+            }
+        }
         out
     }
 

@@ -10,6 +10,7 @@ pub mod openmetrics;
 pub mod parquet;
 pub mod read;
 pub mod safe;
+mod standing;
 pub mod table;
 #[cfg(feature = "xlsx")]
 pub mod xlsx;

@@ -78,6 +78,7 @@ fn moment(row: &Row) -> Option<Timestamp> {
 fn chosen(row: &Row, kpis: &[Kpi]) -> Row {
     let mut row = row.clone();
     row.kpis.retain(|(name, ..)| kpis.iter().any(|kpi| kpi.name == *name));
+    row.targets.retain(|standing| kpis.iter().any(|kpi| kpi.name == standing.kpi));
     row
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::standing;
 use crate::http::wire::WireRow;
 use crate::model::kpi::{Kpi, KpiValue, Kpis, Number, Words};
 use crate::model::money::{Currency, Exact};
@@ -43,6 +44,10 @@ struct Rest<'a> {
     #[serde(default)]
     incomplete: bool,
     currency: String,
+    #[serde(borrow, default)]
+    targets: standing::List<'a>,
+    #[serde(borrow, default)]
+    benchmarks: standing::List<'a>,
 }
 
 #[derive(Deserialize)]
@@ -87,10 +92,11 @@ pub fn row_of(json: &str, kpis: &Kpis) -> Result<Row, NoRow> {
         incomplete: rest.incomplete,
         kpis: kpis.collect::<Result<_, NoRow>>()?,
         currency,
+        targets: standing::standings(rest.targets, rest.benchmarks)?,
     })
 }
 
-fn no_number(of: Words, raw: &RawValue) -> NoRow {
+pub(super) fn no_number(of: Words, raw: &RawValue) -> NoRow {
     NoRow::Number(of, raw.get().chars().take(80).collect())
 }
 

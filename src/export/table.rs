@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::model::kpi::{Kpi, KpiValue, Number, Unit};
 use crate::model::money::Exact;
 use crate::model::row::Row;
+use crate::model::target::{Aim, Standing};
 use crate::model::time::Timestamp;
 
 /// How KPIs are laid out.
@@ -95,6 +96,33 @@ enum Shows {
     Kpi(Option<Kpi>, Part),
     KpiName,
     KpiUnit,
+    /// How one KPI, or that of the line, stands against a target or benchmark.
+    Goal(Option<&'static Kpi>, Aim, GoalPart),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GoalPart {
+    Value,
+    Gap,
+    Attainment,
+    Pace,
+    RequiredPerDay,
+}
+
+impl GoalPart {
+    /// What there is of a target and of a benchmark, with the end of the column's name.
+    fn of(aim: Aim) -> &'static [(&'static str, GoalPart)] {
+        match aim {
+            Aim::Target => &[
+                ("target", GoalPart::Value),
+                ("target_gap", GoalPart::Gap),
+                ("attainment", GoalPart::Attainment),
+                ("pace", GoalPart::Pace),
+                ("required_per_day", GoalPart::RequiredPerDay),
+            ],
+            Aim::Benchmark => &[("benchmark", GoalPart::Value), ("benchmark_gap", GoalPart::Gap)],
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +168,22 @@ impl Table {
         Table { columns, kpis, layout }
     }
 
+    /// The same with columns behind the others for targets and benchmarks of these KPIs.
+    pub fn with_goals(mut self, goals: &[(Aim, &'static Kpi)]) -> Table {
+        for aim in [Aim::Target, Aim::Benchmark] {
+            let own =
+                |kpi: &&&'static Kpi| goals.iter().any(|(a, k)| *a == aim && k.name == kpi.name);
+            let kpis: Vec<&'static Kpi> = self.kpis.iter().filter(own).copied().collect();
+            let each: Vec<Option<&'static Kpi>> = match self.layout {
+                Layout::Wide => kpis.into_iter().map(Some).collect(),
+                Layout::Long if kpis.is_empty() => Vec::new(),
+                Layout::Long => vec![None],
+            };
+            self.columns.extend(each.into_iter().flat_map(|kpi| goal_columns(kpi, aim)));
+        }
+        self
+    }
+
     /// The columns, from left to right.
     pub fn columns(&self) -> &[Column] {
         &self.columns
@@ -171,6 +215,37 @@ impl Table {
 
 fn column(name: impl Into<String>, kind: Kind, of: Shows) -> Column {
     Column { name: name.into(), kind, unit: None, of }
+}
+
+/// The columns of a KPI's target or benchmark.
+fn goal_columns(kpi: Option<&'static Kpi>, aim: Aim) -> impl Iterator<Item = Column> {
+    GoalPart::of(aim).iter().map(move |(name, part)| {
+        let kind = match part {
+            GoalPart::Value => Kind::Exact,
+            GoalPart::Gap if kpi.is_none() => Kind::Number,
+            GoalPart::Gap if kpi.is_some_and(Kpi::is_exact) => Kind::Exact,
+            _ => Kind::Real,
+        };
+        let unit = match part {
+            GoalPart::Attainment | GoalPart::Pace => Some(Unit::Ratio),
+            _ => kpi.map(|kpi| kpi.unit),
+        };
+        let name = kpi.map_or((*name).to_owned(), |kpi| format!("{}_{name}", kpi.name));
+        Column { name, kind, unit, of: Shows::Goal(kpi, aim, *part) }
+    })
+}
+
+fn goal<'a>(standing: &Standing, part: GoalPart) -> Cell<'a> {
+    let float = |number: Option<f64>| number.map_or(Cell::Absent, real);
+    match (part, standing.gap) {
+        (GoalPart::Value, _) => Cell::Exact(standing.value),
+        (GoalPart::Gap, Some(Number::Exact(exact))) => Cell::Exact(exact),
+        (GoalPart::Gap, Some(Number::Float(number))) => real(number),
+        (GoalPart::Gap, None) => Cell::Absent,
+        (GoalPart::Attainment, _) => float(standing.attainment),
+        (GoalPart::Pace, _) => float(standing.pace),
+        (GoalPart::RequiredPerDay, _) => float(standing.required_per_day),
+    }
 }
 
 /// The columns before and behind the dimensions.
@@ -264,6 +339,13 @@ impl Column {
             Shows::Currency => Cell::Text(row.currency.to_string().into()),
             Shows::KpiName => text(line.map(|kpi| &*kpi.name)),
             Shows::KpiUnit => text(line.map(|kpi| kpi.unit.as_str())),
+            Shows::Goal(own, aim, part) => {
+                let of = |kpi: &'static Kpi| {
+                    row.targets.iter().find(|s| s.aim == *aim && s.kpi == kpi.name)
+                };
+                let found = own.or(line).and_then(of);
+                found.map_or(Cell::Absent, |standing| goal(standing, *part))
+            }
             Shows::Kpi(own, part) => {
                 let found = own.as_ref().or(line).and_then(|kpi| figure(row, kpi));
                 found.map_or(Cell::Absent, |value| self.figure(*part, value))

@@ -48,5 +48,6 @@ pub(crate) fn row() -> Row {
         incomplete: false,
         kpis: CATALOGUE.iter().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect(),
         currency: eur,
+        targets: Vec::new(),
     }
 }

@@ -16,6 +16,7 @@ use prometheus::{Encoder, TextEncoder};
 use crate::model::kpi::{Kpi, Kpis, Unit};
 use crate::model::row::Row;
 use crate::model::segment::Segment;
+use crate::model::target::Aim;
 use crate::telemetry::Telemetry;
 
 /// Seconds in a civil day, as `docs/kpis.md` counts durations.
@@ -312,8 +313,41 @@ pub(crate) fn samples(row: &Row, kpis: &Kpis, mut sample: impl FnMut(&str, Help<
             _ => {}
         }
     }
+    goal_samples(row, &mut sample);
     let help = "Share of the window that the watermark has passed";
     sample("window_complete_ratio", Help::Fixed(help), row.complete_ratio);
+}
+
+/// What a row says of targets and benchmarks: families named as that of the KPI, with what it is of.
+fn goal_samples(row: &Row, sample: &mut impl FnMut(&str, Help, f64)) {
+    for standing in &row.targets {
+        let Some(kpi) = Kpi::named(&standing.kpi) else { continue };
+        let base = match kpi.unit {
+            Unit::Days => DAY_SECONDS,
+            Unit::Minutes => 60.0,
+            _ => 1.0,
+        };
+        let name = match standing.aim {
+            Aim::Target => "target",
+            Aim::Benchmark => "benchmark",
+        };
+        let mut one = |what: &str, help, value: Option<f64>| {
+            if let Some(value) = value.filter(|value| value.is_finite()) {
+                sample(&format!("{}_{name}{what}", kpi.family), Help::Fixed(help), value);
+            }
+        };
+        let based = |value: f64| value * base;
+        one("", "What the KPI should be, in its unit", Some(based(standing.value.to_f64())));
+        let gap = standing.gap.map(|gap| based(gap.to_f64()));
+        one("_gap", "The KPI less what it should be, in its unit", gap);
+        let help = "The KPI divided by its target";
+        one("_attainment_ratio", help, standing.attainment);
+        let help = "Attainment of the target divided by the elapsed share of the working days";
+        one("_pace_ratio", help, standing.pace);
+        let help =
+            "What the target lacks, for each working day that remains, in the unit of the KPI";
+        one("_required_per_day", help, standing.required_per_day.map(based));
+    }
 }
 
 /// `{rep="r-001",window="rolling_28d"}`.

@@ -31,6 +31,8 @@ fn definition() -> Definition {
         directory: crate::model::definition::Directory::default(),
         channels: Default::default(),
         kpis: crate::model::kpi::Kpis::ALL,
+        work: crate::model::workdays::WorkCalendars::default(),
+        targets: crate::model::target::Targets::default(),
     }
 }
 

@@ -12,8 +12,10 @@ use super::money::Currency;
 use super::segment::Segment;
 use super::slice::Retention;
 pub use super::stage::{Stage, StageTable};
+use super::target::Targets;
 use super::time::Span;
 use super::window::WindowKind;
+use super::workdays::WorkCalendars;
 
 /// Version of the rules of the folds: raised when the same log would give other cells than before,
 /// so that two releases with different rules never feed one generation.
@@ -98,6 +100,10 @@ pub struct Definition {
     pub channels: Arc<ChannelRules>,
     /// Which KPIs rows have. Cells hold the measures of all of them.
     pub kpis: Kpis,
+    /// Which days are worked on. No cell depends on them, so they are part of no hash.
+    pub work: WorkCalendars,
+    /// What KPIs should be. As little a part of a hash.
+    pub targets: Targets,
 }
 
 impl Definition {

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::kpi::{KpiValue, Number, Unit, Words};
 use super::money::Currency;
 use super::segment::Segment;
+use super::target::{Standing, standings_json};
 use super::time::Timestamp;
 use super::window::WindowKind;
 
@@ -65,6 +66,8 @@ pub struct Row {
     pub kpis: Vec<(Words, Unit, KpiValue)>,
     /// Reporting currency.
     pub currency: Currency,
+    /// How KPIs stand against targets and benchmarks.
+    pub targets: Vec<Standing>,
 }
 
 impl Row {
@@ -116,13 +119,14 @@ impl Row {
         );
         let _ = write!(
             out,
-            "\"status\":\"{}\",\"revision\":{},\"version\":{},\"as_of\":{as_of},\"complete_ratio\":{}{},\"currency\":\"{}\",\"kpis\":{kpis}}}",
+            "\"status\":\"{}\",\"revision\":{},\"version\":{},\"as_of\":{as_of},\"complete_ratio\":{}{},\"currency\":\"{}\",\"kpis\":{kpis}{}}}",
             self.pane.as_str(),
             self.revision,
             self.version,
             json_float(self.complete_ratio),
             if self.incomplete { ",\"incomplete\":true" } else { "" },
             self.currency,
+            standings_json(&self.targets),
         );
         out
     }
@@ -179,7 +183,7 @@ pub fn json_string(text: &str) -> String {
 }
 
 /// A finite float as a JSON number, in the shortest form that reads back the same.
-fn json_float(f: f64) -> String {
+pub(super) fn json_float(f: f64) -> String {
     if f.is_finite() {
         serde_json::to_string(&f).expect("a finite float serializes")
     } else {
@@ -231,6 +235,7 @@ mod tests {
             incomplete: false,
             kpis: deals.kpis().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect(),
             currency: eur,
+            targets: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
+use super::fiscal::{Fiscal, Weekday};
 use super::slice::{FINE, Slice, Tier};
 use super::time::{Day, Timestamp};
 
@@ -21,26 +22,65 @@ pub enum Period {
     Quarter,
     /// Calendar year.
     Year,
+    /// Week from Sunday.
+    SundayWeek,
+    /// Month of a fiscal year.
+    FiscalMonth(Fiscal),
+    /// Quarter of a fiscal year.
+    FiscalQuarter(Fiscal),
+    /// Fiscal year.
+    FiscalYear(Fiscal),
 }
 
 impl Period {
-    /// All periods with their names.
-    pub const ALL: [(Period, &'static str); 5] = [
+    /// All periods with their names; fiscal ones of the default calendar.
+    pub const ALL: [(Period, &'static str); 9] = [
         (Period::Day, "day"),
         (Period::Week, "week"),
         (Period::Month, "month"),
         (Period::Quarter, "quarter"),
         (Period::Year, "year"),
+        (Period::SundayWeek, "sunday_week"),
+        (Period::FiscalMonth(Fiscal::CIVIL), "fiscal_month"),
+        (Period::FiscalQuarter(Fiscal::CIVIL), "fiscal_quarter"),
+        (Period::FiscalYear(Fiscal::CIVIL), "fiscal_year"),
     ];
 
     /// The name in configs, rows and labels.
     pub fn as_str(self) -> &'static str {
-        Self::ALL[self as usize].1
+        let plain = self.of_fiscal(Fiscal::CIVIL);
+        Self::ALL.iter().find(|(period, _)| *period == plain).map_or("", |(_, name)| name)
     }
 
-    /// From its name.
+    /// From its name. Which fiscal calendar is meant the name does not say: see
+    /// [`Period::of_fiscal`]. To name a window, any will do.
     pub fn parse(text: &str) -> Option<Period> {
         Self::ALL.iter().find(|(_, n)| *n == text).map(|(p, _)| *p)
+    }
+
+    /// The same period, of this fiscal calendar where it is a fiscal one.
+    pub fn of_fiscal(self, fiscal: Fiscal) -> Period {
+        match self {
+            Period::FiscalMonth(_) => Period::FiscalMonth(fiscal),
+            Period::FiscalQuarter(_) => Period::FiscalQuarter(fiscal),
+            Period::FiscalYear(_) => Period::FiscalYear(fiscal),
+            civil => civil,
+        }
+    }
+
+    /// Most days that two of them in a row have.
+    pub fn longest_pair(self) -> u32 {
+        match self {
+            Period::Day => 2,
+            Period::Week | Period::SundayWeek => 14,
+            Period::Month => 62,
+            Period::Quarter => 184,
+            Period::Year => 732,
+            // Of weeks: 5 and the 53rd behind one of 5, 13 weeks before 14, 52 before 53.
+            Period::FiscalMonth(_) => 77,
+            Period::FiscalQuarter(_) => 189,
+            Period::FiscalYear(_) => 735,
+        }
     }
 
     /// The first day of the period that holds `day`.
@@ -56,6 +96,10 @@ impl Period {
             Period::Month => first(date.month()),
             Period::Quarter => first((date.month0() / 3) * 3 + 1),
             Period::Year => first(1),
+            Period::SundayWeek => Weekday::Sunday.at_or_before(day),
+            Period::FiscalMonth(fiscal) => fiscal.month_start(day),
+            Period::FiscalQuarter(fiscal) => fiscal.quarter_start(day),
+            Period::FiscalYear(fiscal) => fiscal.year_start(day),
         }
     }
 
@@ -64,12 +108,30 @@ impl Period {
         // Far enough to be in the next period, near enough not to skip one.
         let step = match self {
             Period::Day => return Day(start.0 + 1),
-            Period::Week => return Day(start.0 + 7),
+            Period::Week | Period::SundayWeek => return Day(start.0 + 7),
             Period::Month => 31,
             Period::Quarter => 92,
             Period::Year => 366,
+            // Months of weeks have 28 to 42 days.
+            Period::FiscalMonth(_) => 42,
+            Period::FiscalQuarter(_) => 98,
+            Period::FiscalYear(_) => 371,
         };
         self.start(Day(start.0 + step))
+    }
+
+    /// How many periods lie between the one that begins on `from` and a later one.
+    pub fn between(self, from: Day, start: Day) -> u32 {
+        let days = i64::from(start.0) - i64::from(from.0);
+        // Periods in 400 years of 146,097 days. No start is half a period away from its mean.
+        let many = match self {
+            Period::Day => 146_097,
+            Period::Week | Period::SundayWeek => 20_871,
+            Period::Month | Period::FiscalMonth(_) => 4_800,
+            Period::Quarter | Period::FiscalQuarter(_) => 1_600,
+            Period::Year | Period::FiscalYear(_) => 400,
+        };
+        u32::try_from((days * many * 2 + 146_097).div_euclid(146_097 * 2)).unwrap_or(0)
     }
 
     /// The first day of the period before; `start` is the first day of one.
@@ -265,7 +327,8 @@ mod tests {
 
     #[test]
     fn kinds_are_read_back_by_their_names() {
-        let names = "day week month quarter year month_to_date year_to_date rolling_90m rolling_24h \
+        let names = "day week month quarter year sunday_week fiscal_month fiscal_quarter fiscal_year \
+                     fiscal_year_to_date month_to_date year_to_date rolling_90m rolling_24h \
                      rolling_7d rolling_28d rolling_365d";
         for name in names.split_whitespace() {
             assert_eq!(WindowKind::parse(name).map(WindowKind::name).as_deref(), Some(name));

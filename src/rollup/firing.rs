@@ -1,5 +1,6 @@
 //! Firing: which rows are due, as which firing, and whether they have to go out.
 
+use super::rows::standing_hash;
 use super::segment::Published;
 use super::{DueRow, HORIZON_DAYS, Rollup};
 use crate::model::row::{Pane, Row};
@@ -76,7 +77,8 @@ impl Rollup {
             Some(p) if p.pane != Pane::Early => (Pane::Corrected, p.revision + 1),
             _ => (row.pane, 0),
         };
-        let published = Published { hash, pane, revision };
+        let targets = standing_hash(&row.targets);
+        let published = Published { hash, targets, pane, revision };
         if self.repair || changed || known != Some(published) {
             (row.pane, row.revision) = (pane, revision);
             let partition = self.partition;

@@ -27,6 +27,7 @@ use crate::model::watermark::{Doubt, Frontier, Holder, Report};
 use crate::model::window::{Period, SliceRange, WindowKind};
 use firing::content_hash;
 use moving::Moving;
+use rows::standing_hash;
 use segment::{DayWindows, Published, SegmentState};
 
 type Map<K, V> = HashMap<K, V, FixedState>;
@@ -308,7 +309,9 @@ impl Rollup {
         revision: u64,
     ) {
         let hash = content_hash(kpis_json, incomplete);
-        self.restored.insert(key.to_owned(), Published { hash, pane, revision });
+        // How it stood against targets is not read back: rows are repeated after a restart.
+        let targets = standing_hash(&[]);
+        self.restored.insert(key.to_owned(), Published { hash, targets, pane, revision });
     }
 
     /// A quiet window has no cell that would bring it back after a restart: its row does. A later
@@ -319,7 +322,8 @@ impl Rollup {
                 continue;
             };
             let calendar = window.split_once(':').and_then(|(period, start)| {
-                Some((Period::parse(period)?, Timestamp::parse_rfc3339(start)?))
+                let period = self.periods.iter().find(|p| p.as_str() == period)?;
+                Some((*period, Timestamp::parse_rfc3339(start)?))
             });
             if let (Some((period, start)), Some(i)) = (calendar, self.by_text.get(segment)) {
                 let day = self.definition.calendar.day_of(start);

@@ -5,6 +5,7 @@ use super::segment::SegmentState;
 use crate::model::kpi::View;
 use crate::model::measure::Measures;
 use crate::model::row::{Pane, Row};
+use crate::model::target::{Stand, Standing, standings_json};
 use crate::model::time::{Day, Timestamp};
 use crate::model::window::{Period, SliceRange, WindowKind};
 
@@ -65,6 +66,15 @@ impl Rollup {
             age_days: self.age_days(last_day + 1),
             currency: self.definition.currency,
         };
+        let kpis: Vec<_> =
+            self.definition.kpis.kpis().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect();
+        let stand = Stand {
+            segment: &state.segment,
+            kind,
+            start: first_day,
+            today: self.today(),
+            work: self.definition.work.of(&state.segment, &self.definition.directory),
+        };
         Row {
             kind,
             start,
@@ -77,12 +87,8 @@ impl Rollup {
             as_of,
             complete_ratio: complete(start, end, as_of),
             incomplete: self.doubts.iter().any(|doubt| doubt.touches(start, end)),
-            kpis: self
-                .definition
-                .kpis
-                .kpis()
-                .map(|k| (k.name.clone(), k.unit, k.compute(&view)))
-                .collect(),
+            targets: self.definition.targets.stand(&stand, &kpis),
+            kpis,
             currency: self.definition.currency,
         }
     }
@@ -132,4 +138,9 @@ fn complete(start: Timestamp, end: Timestamp, as_of: Option<Timestamp>) -> f64 {
     let Some(as_of) = as_of else { return 0.0 };
     let (length, passed) = (end.0 - start.0, as_of.0 - start.0);
     if length <= 0 { 1.0 } else { (passed as f64 / length as f64).clamp(0.0, 1.0) }
+}
+
+/// What a row says beside its KPIs: equal hashes are no news.
+pub(super) fn standing_hash(standings: &[Standing]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(standings_json(standings).as_bytes())
 }

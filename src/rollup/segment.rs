@@ -18,6 +18,8 @@ use crate::model::window::{Period, SliceRange};
 pub struct Published {
     /// Hash of the KPIs' JSON.
     pub hash: u64,
+    /// Hash of how they stand against targets, which the day and a changed file move: no correction.
+    pub targets: u64,
     /// Firing.
     pub pane: Pane,
     /// Amendments so far.

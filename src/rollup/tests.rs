@@ -4,9 +4,10 @@ use super::*;
 use crate::model::calendar::Calendar;
 use crate::model::definition::{Attribution, Definition, Directory, DirectoryEntry, StageTable};
 use crate::model::measure::{Measure, MeasureKey, Measures};
-use crate::model::money::{Currency, EXACT_ONE};
+use crate::model::money::{Currency, EXACT_ONE, Exact};
 use crate::model::partial::cell_key;
 use crate::model::slice::Retention;
+use crate::model::target::{Aim, Goal, Holds, Scope};
 use crate::model::time::Span;
 
 const HOUR: i64 = 3_600_000_000;
@@ -30,6 +31,8 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         directory: Directory { reps, ..Directory::default() },
         channels: Default::default(),
         kpis: crate::model::kpi::Kpis::ALL,
+        work: crate::model::workdays::WorkCalendars::default(),
+        targets: crate::model::target::Targets::default(),
     }
 }
 
@@ -453,4 +456,43 @@ fn now_never_runs_back() {
     assert_eq!(part.tick(at("3-2", 1)), Vec::<String>::new());
     part.state(day("3-5"), 1, won(1, 5));
     assert_eq!(part.tick(at("3-1", 1)), ["day:2026-03-05|overall early#0"]);
+}
+
+/// The day moves how a month stands against its target: its row is news, and no correction.
+#[test]
+fn a_new_day_tells_of_the_pace_and_corrects_nothing() {
+    let mut definition = definition(&[MONTH], &[]);
+    let goal = Goal {
+        aim: Aim::Target,
+        kpi: "revenue".to_owned(),
+        accrues: true,
+        holds: Holds::Every(Period::Month),
+        value: Exact::whole(1000),
+        growth: Exact(0),
+        valid_from: None,
+        owner: None,
+        note: None,
+    };
+    definition.targets.insert(Scope::Of(Segment::overall()), goal);
+    let rollup = Rollup::new(Arc::new(definition), Partition(0), at("3-10", 0));
+    let mut part = Part { rollup, offset: 0 };
+    part.state(day("3-9"), 1, won(1, 500));
+    let month = |due: Vec<DueRow>| -> Vec<serde_json::Value> {
+        let march = due.into_iter().filter(|row| row.key.starts_with("month:2026-03"));
+        march.map(|row| serde_json::from_str(&row.json).unwrap()).collect()
+    };
+    let first = month(part.rollup.tick(at("3-10", 1)));
+    assert_eq!(first[0]["targets"]["revenue"]["attainment"], 0.5);
+    assert_eq!(first[0]["targets"]["revenue"]["working_days"]["elapsed"], 7);
+    assert_eq!(month(part.rollup.tick(at("3-10", 9))).len(), 0, "nothing new");
+    let next = month(part.rollup.tick(at("3-11", 1)));
+    assert_eq!(next[0]["targets"]["revenue"]["working_days"]["elapsed"], 8);
+    assert_eq!((&next[0]["status"], &next[0]["revision"]), (&"early".into(), &0.into()));
+    // Closed by the watermark while the days still ran, and over a day later.
+    part.beat(at("4-1", 0));
+    let closed = month(part.rollup.tick(at("4-1", 0)));
+    assert_eq!(closed[0]["status"], "on_time");
+    let over = month(part.rollup.tick(at("4-1", 1)));
+    assert_eq!((&over[0]["status"], &over[0]["revision"]), (&"on_time".into(), &0.into()));
+    assert_eq!(over[0]["targets"]["revenue"]["required_per_day"], serde_json::Value::Null);
 }

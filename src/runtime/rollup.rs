@@ -349,6 +349,8 @@ impl Merger {
     }
 
     fn measure(&mut self) -> Result<(), Fault> {
+        let today = self.definition.calendar.day_of((self.context.clock)());
+        self.context.telemetry.targets_stale(self.definition.targets.stale(today).len());
         let mut next = Vec::new();
         for (partition, part) in &self.parts {
             let label = partition.to_string();

@@ -135,6 +135,8 @@ declare! {
         "1 while a source topic takes webhooks, as far as it was tried; 0 while its endpoints answer 503.";
     hook_partitions gauges "tidemark_hook_partitions_passed_over" ["topic"]
         "Partitions of a source topic that took no webhook when one was last tried on them; the others are written.";
+    targets_stale gauges "tidemark_targets_stale" []
+        "Targets whose last period has ended, with none for the current one: `validate` names them.";
     series gauges "tidemark_series" ["family"]
         "KPI series that this process exposes, by family.";
     series_dropped counters "tidemark_series_dropped_total" ["family"]

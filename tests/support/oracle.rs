@@ -138,6 +138,8 @@ pub fn definition(
         directory: Directory::default(),
         channels: Default::default(),
         kpis: Kpis::ALL,
+        work: tidemark::model::workdays::WorkCalendars::default(),
+        targets: tidemark::model::target::Targets::default(),
     }
 }
 

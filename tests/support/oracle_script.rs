@@ -8,6 +8,7 @@ use tidemark::config::Config;
 use tidemark::ledger::{Applied, Verdict};
 use tidemark::model::definition::{Attribution, Definition, Stage};
 use tidemark::model::event::{Field, FieldType, Status};
+use tidemark::model::fiscal::{Fiscal, Pattern, Weekday, YearEnd};
 use tidemark::model::time::{Day, Span, Timestamp};
 use tidemark::model::watermark::{Heartbeat, Lost};
 use tidemark::model::window::{Period, WindowKind};
@@ -260,6 +261,27 @@ fn set(job: &mut Definition, key: &str, value: &str) {
                 let (place, id) = known.split_once('/').expect("a system and an id");
                 let entry = job.directory.reps.entry(rep.to_owned()).or_default();
                 entry.ids.insert(place.to_owned(), id.to_owned());
+            }
+        }
+        // `2:4-5-4:nearest:saturday`, or `4:months`: the windows named after it are of this year.
+        "fiscal" => {
+            let parts: Vec<&str> = value.split(':').collect();
+            let mut fiscal = Fiscal {
+                first_month: parts[0].parse().expect("a month"),
+                pattern: Pattern::parse(parts[1]).expect("a pattern"),
+                ..Fiscal::default()
+            };
+            if let [_, _, rule, weekday] = parts[..] {
+                let weekday = Weekday::parse(weekday).expect("a weekday");
+                let last = rule == "last";
+                fiscal.end = if last { YearEnd::Last(weekday) } else { YearEnd::Nearest(weekday) };
+            }
+            for kind in &mut job.windows {
+                *kind = match *kind {
+                    WindowKind::Calendar(period) => WindowKind::Calendar(period.of_fiscal(fiscal)),
+                    WindowKind::ToDate(period) => WindowKind::ToDate(period.of_fiscal(fiscal)),
+                    rolling => rolling,
+                };
             }
         }
         "stages" => {

@@ -1,0 +1,500 @@
+//! Targets and benchmarks: what a KPI should be, beside what it is.
+//!
+//! They come from reference files, with the day from which each revision is valid. They touch rows
+//! only: no cell depends on them, so they are part of no hash, and a changed file needs no new
+//! generation. Of several revisions the newest that is valid at the moment decides; the moment is
+//! today, and in a window that ended its last day. Nothing is prorated between revisions.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::kpi::{KpiValue, Number, Unit};
+use super::money::{EXACT_ONE, Exact};
+use super::row::{json_float, json_string};
+use super::segment::{Segment, UNKNOWN};
+use super::time::Day;
+use super::window::{Period, WindowKind};
+use super::workdays::WorkCalendar;
+
+/// What a value is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aim {
+    /// To be reached.
+    Target,
+    /// To be compared with.
+    Benchmark,
+}
+
+/// In which periods a goal holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holds {
+    /// In windows of every kind: benchmarks only.
+    Anywhere,
+    /// In every such period.
+    Every(Period),
+    /// From the period that begins on the day on.
+    From(Period, Day),
+    /// In the period that begins on the day.
+    Once(Period, Day),
+}
+
+impl Holds {
+    /// The kind of period; `None` for any.
+    pub fn period(self) -> Option<Period> {
+        match self {
+            Holds::Anywhere => None,
+            Holds::Every(period) | Holds::From(period, _) | Holds::Once(period, _) => Some(period),
+        }
+    }
+
+    /// Whether it holds in the period `period` that begins on `start`.
+    fn at(self, period: Option<Period>, start: Day) -> bool {
+        match self {
+            Holds::Anywhere => true,
+            Holds::Every(own) => period == Some(own),
+            Holds::From(own, from) => period == Some(own) && from <= start,
+            Holds::Once(own, first) => period == Some(own) && first == start,
+        }
+    }
+}
+
+/// One revision of one target or benchmark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Goal {
+    /// Target or benchmark.
+    pub aim: Aim,
+    /// Name of the KPI.
+    pub kpi: String,
+    /// Whether the KPI adds up over the days of a window: then there is a pace.
+    pub accrues: bool,
+    /// When it holds.
+    pub holds: Holds,
+    /// The value; of a growing one that of the first period.
+    pub value: Exact,
+    /// By which share each period's value exceeds the former one's.
+    pub growth: Exact,
+    /// From which day on the revision is valid; always without one.
+    pub valid_from: Option<Day>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Why it is what it is.
+    pub note: Option<String>,
+}
+
+impl Goal {
+    /// The value in the period that begins on `start`; `None` beyond what can be kept.
+    fn value_at(&self, start: Day) -> Option<Exact> {
+        match self.holds {
+            Holds::From(period, from) if self.growth.0 != 0 => {
+                let factor =
+                    power(EXACT_ONE.checked_add(self.growth.0)?, period.between(from, start))?;
+                Some(Exact(times(self.value.0, factor)?))
+            }
+            _ => Some(self.value),
+        }
+    }
+}
+
+fn times(a: i128, b: i128) -> Option<i128> {
+    Some(a.checked_mul(b)? / EXACT_ONE)
+}
+
+/// A fixed-point number to the power of `n`, by squaring.
+fn power(base: i128, n: u32) -> Option<i128> {
+    let (mut out, mut square, mut left) = (EXACT_ONE, base, n);
+    while left > 0 {
+        if left & 1 == 1 {
+            out = times(out, square)?;
+        }
+        left >>= 1;
+        if left > 0 {
+            square = times(square, square)?;
+        }
+    }
+    Some(out)
+}
+
+/// All targets and benchmarks.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Targets {
+    /// Whether the target of a longer period is parted among shorter ones that have none.
+    pub steps: bool,
+    /// Of one segment.
+    own: BTreeMap<Segment, Vec<Goal>>,
+    /// By the name of the dimension set: of every member that has none of its own.
+    each: BTreeMap<String, Vec<Goal>>,
+}
+
+/// Whom a goal is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// One segment.
+    Of(Segment),
+    /// Every member of a dimension set (`rep`, `territory_channel`), but for unknown ones.
+    Each(String),
+}
+
+/// Where a window stands that goals are compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Stand<'a> {
+    /// Segment.
+    pub segment: &'a Segment,
+    /// Kind of window.
+    pub kind: WindowKind,
+    /// Its first day.
+    pub start: Day,
+    /// The day that is running.
+    pub today: Day,
+    /// The working days of the segment.
+    pub work: &'a WorkCalendar,
+}
+
+/// The working days of a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkingDays {
+    /// All.
+    pub total: i64,
+    /// Up to today, today included.
+    pub elapsed: i64,
+    /// From today on, today included: it is not over.
+    pub remaining: i64,
+}
+
+/// How a KPI stands against a target or benchmark.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// Target or benchmark.
+    pub aim: Aim,
+    /// Name of the KPI.
+    pub kpi: String,
+    /// What it should be.
+    pub value: Exact,
+    /// The longer period that it is a step of.
+    pub step_of: Option<Period>,
+    /// The KPI divided by it; absent where it is zero, or the KPI is absent.
+    pub attainment: Option<f64>,
+    /// The KPI less it.
+    pub gap: Option<Number>,
+    /// Attainment divided by the elapsed share of the working days.
+    pub pace: Option<f64>,
+    /// What is missing, for each working day that remains.
+    pub required_per_day: Option<f64>,
+    /// The working days, where there is a pace.
+    pub days: Option<WorkingDays>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Why it is what it is.
+    pub note: Option<String>,
+}
+
+/// A target whose last period has ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stale {
+    /// The segment, or `rep=*`.
+    pub scope: String,
+    /// Name of the KPI.
+    pub kpi: String,
+    /// Kind of period.
+    pub period: Period,
+    /// The first day that no target covers.
+    pub since: Day,
+}
+
+impl Targets {
+    /// None yet.
+    pub fn new(steps: bool) -> Targets {
+        Targets { steps, ..Targets::default() }
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, scope: Scope, goal: Goal) {
+        let goals = match scope {
+            Scope::Of(segment) => self.own.entry(segment).or_default(),
+            Scope::Each(grain) => self.each.entry(grain).or_default(),
+        };
+        goals.push(goal);
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.each.is_empty()
+    }
+
+    /// How many revisions there are.
+    pub fn len(&self) -> usize {
+        self.scopes().map(|(_, goals)| goals.len()).sum()
+    }
+
+    /// The segments that have one of their own.
+    pub fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.own.keys()
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = (String, &Vec<Goal>)> {
+        let own = self.own.iter().map(|(segment, goals)| (segment.to_string(), goals));
+        own.chain(self.each.iter().map(|(grain, goals)| (format!("{grain}=*"), goals)))
+    }
+
+    /// The KPIs that have one, with what for.
+    pub fn kpis(&self) -> impl Iterator<Item = (Aim, &str)> {
+        self.scopes().flat_map(|(_, goals)| goals).map(|goal| (goal.aim, goal.kpi.as_str()))
+    }
+
+    /// How many Prometheus series they lead to in these windows; `members` has how many segments
+    /// the set of a name has.
+    pub fn series(&self, windows: &[WindowKind], members: impl Fn(&str) -> u64) -> u64 {
+        let mut shown: BTreeMap<(String, Aim, &str, WindowKind), u64> = BTreeMap::new();
+        for (scope, goals) in self.scopes() {
+            let segments = scope.strip_suffix("=*").map_or(1, &members);
+            for goal in goals {
+                let families = match (goal.aim, goal.accrues) {
+                    (Aim::Target, true) => 5,
+                    (Aim::Target, false) => 3,
+                    (Aim::Benchmark, _) => 2,
+                };
+                for kind in windows.iter().filter(|kind| self.shows(goal, **kind)) {
+                    let series = segments.saturating_mul(families);
+                    shown.insert((scope.clone(), goal.aim, &goal.kpi, *kind), series);
+                }
+            }
+        }
+        shown.values().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// Whether windows of the kind show a goal, or a step towards it.
+    pub fn shows(&self, goal: &Goal, kind: WindowKind) -> bool {
+        match (goal.holds.period(), period_of(kind)) {
+            (None, _) => true,
+            (Some(period), Some(own)) if period == own => true,
+            (Some(period), Some(own)) => {
+                let stepped = self.steps && goal.accrues && goal.aim == Aim::Target;
+                stepped && own.longest_pair() < period.longest_pair()
+            }
+            (Some(_), None) => false,
+        }
+    }
+
+    /// What is for a segment: its own before what is for each of its kind.
+    fn of(&self, segment: &Segment) -> [&[Goal]; 2] {
+        let known = segment.parts.iter().all(|(_, value)| &**value != UNKNOWN);
+        let each = self.each.get(&segment.grain()).filter(|_| known && !segment.parts.is_empty());
+        [self.own.get(segment), each].map(|goals| goals.map_or(&[][..], |g| g))
+    }
+
+    /// How the KPIs of a row stand.
+    pub fn stand(
+        &self,
+        stand: &Stand<'_>,
+        kpis: &[(&'static str, Unit, KpiValue)],
+    ) -> Vec<Standing> {
+        let mut out = Vec::new();
+        if self.is_empty() {
+            return out;
+        }
+        let goals = self.of(stand.segment);
+        for aim in [Aim::Target, Aim::Benchmark] {
+            for (name, _, value) in kpis {
+                let of_kpi = |goal: &&Goal| goal.aim == aim && goal.kpi == *name;
+                let goals = goals.map(|list| list.iter().filter(of_kpi).collect::<Vec<_>>());
+                out.extend(found(&goals, stand, self.steps).map(|f| f.standing(stand, value)));
+            }
+        }
+        out
+    }
+
+    /// The targets of which the last period has ended, with none for the current one.
+    pub fn stale(&self, today: Day) -> Vec<Stale> {
+        let mut ends: BTreeMap<(String, &str, Period), Option<Day>> = BTreeMap::new();
+        for (scope, goals) in self.scopes() {
+            for goal in goals.iter().filter(|goal| goal.aim == Aim::Target) {
+                let Some(period) = goal.holds.period() else { continue };
+                let end = match goal.holds {
+                    Holds::Once(period, start) => Some(period.next(start)),
+                    _ => None,
+                };
+                let known = ends.entry((scope.clone(), &goal.kpi, period)).or_insert(end);
+                // `None`, for ever, outlasts every day.
+                *known = known.zip(end).map(|(a, b)| a.max(b));
+            }
+        }
+        let over = ends.into_iter().filter_map(|((scope, kpi, period), end)| {
+            let since = end.filter(|end| *end <= today)?;
+            Some(Stale { scope, kpi: kpi.to_owned(), period, since })
+        });
+        over.collect()
+    }
+}
+
+/// What was found for a KPI in a window.
+struct Found<'a> {
+    goal: &'a Goal,
+    value: Exact,
+    step_of: Option<Period>,
+}
+
+type Goals<'a> = [Vec<&'a Goal>; 2];
+
+fn period_of(kind: WindowKind) -> Option<Period> {
+    match kind {
+        WindowKind::Calendar(period) | WindowKind::ToDate(period) => Some(period),
+        WindowKind::RollingDays(_) | WindowKind::RollingFine(_) => None,
+    }
+}
+
+fn found<'a>(goals: &Goals<'a>, stand: &Stand<'_>, steps: bool) -> Option<Found<'a>> {
+    let period = period_of(stand.kind);
+    let direct = direct(goals, period, stand.start, stand.today);
+    let direct = direct.map(|(goal, value)| Found { goal, value, step_of: None });
+    direct.or_else(|| if steps { step(goals, period?, stand) } else { None })
+}
+
+/// The goal of just this period: the most special one, in its newest revision that is valid.
+fn direct<'a>(
+    goals: &Goals<'a>,
+    period: Option<Period>,
+    start: Day,
+    today: Day,
+) -> Option<(&'a Goal, Exact)> {
+    let moment = match period {
+        Some(period) => today.clamp(start, Day(period.next(start).0 - 1)),
+        None => today,
+    };
+    let valid = |goal: &&&Goal| {
+        goal.holds.at(period, start) && goal.valid_from.is_none_or(|from| from <= moment)
+    };
+    let newest = |list: &Vec<&'a Goal>| {
+        list.iter().filter(valid).max_by_key(|goal| (goal.holds, goal.valid_from)).copied()
+    };
+    let goal = goals.iter().find_map(newest)?;
+    Some((goal, goal.value_at(start)?))
+}
+
+/// The step that a window is towards the target of a longer period, by working days. Where it
+/// straddles two of them, it has a part of each.
+fn step<'a>(goals: &Goals<'a>, period: Period, stand: &Stand<'_>) -> Option<Found<'a>> {
+    let end = period.next(stand.start);
+    let mut longer: Vec<Period> = goals
+        .iter()
+        .flatten()
+        .filter(|goal| goal.aim == Aim::Target && goal.accrues)
+        .filter_map(|goal| goal.holds.period())
+        .filter(|other| other.longest_pair() > period.longest_pair())
+        .collect();
+    longer.sort_unstable_by_key(|period| (period.longest_pair(), *period));
+    longer.dedup();
+    longer.into_iter().find_map(|whole| {
+        let (mut at, mut sum, mut last) = (whole.start(stand.start), 0i128, None);
+        while at < end {
+            let next = whole.next(at);
+            let (goal, value) = direct(goals, Some(whole), at, stand.today)?;
+            let days = stand.work.count(at.max(stand.start), next.min(end));
+            let all = stand.work.count(at, next);
+            if all == 0 {
+                return None;
+            }
+            let part = value.0.checked_mul(i128::from(days))? / i128::from(all);
+            sum = sum.checked_add(part)?;
+            (at, last) = (next, Some(goal));
+        }
+        Some(Found { goal: last?, value: Exact(sum), step_of: Some(whole) })
+    })
+}
+
+impl Found<'_> {
+    fn standing(&self, stand: &Stand<'_>, kpi: &KpiValue) -> Standing {
+        let (goal, aim) = (self.goal, self.value);
+        let value = kpi.value.map(Number::to_f64).filter(|value| value.is_finite());
+        let attainment = value.filter(|_| aim.0 != 0).map(|value| value / aim.to_f64());
+        let gap = kpi.value.map(|value| match value {
+            Number::Exact(exact) => Number::Exact(Exact(exact.0.saturating_sub(aim.0))),
+            Number::Float(float) => Number::Float(float - aim.to_f64()),
+        });
+        let paced = goal.aim == Aim::Target && goal.accrues;
+        let days = period_of(stand.kind).filter(|_| paced).map(|period| days(period, stand));
+        let pace = attainment.zip(days).filter(|(_, days)| days.elapsed > 0);
+        let pace = pace.map(|(a, days)| a * days.total as f64 / days.elapsed as f64);
+        let required = value.zip(days).filter(|(_, days)| days.remaining > 0);
+        let required =
+            required.map(|(value, days)| (aim.to_f64() - value).max(0.0) / days.remaining as f64);
+        Standing {
+            aim: goal.aim,
+            kpi: goal.kpi.clone(),
+            value: aim,
+            step_of: self.step_of,
+            attainment: attainment.filter(|_| goal.aim == Aim::Target),
+            gap,
+            pace,
+            required_per_day: required,
+            days,
+            owner: goal.owner.clone(),
+            note: goal.note.clone(),
+        }
+    }
+}
+
+fn days(period: Period, stand: &Stand<'_>) -> WorkingDays {
+    let (start, end) = (stand.start, period.next(stand.start));
+    WorkingDays {
+        total: stand.work.count(start, end),
+        elapsed: stand.work.count(start, Day(stand.today.0 + 1).min(end)),
+        remaining: stand.work.count(stand.today.max(start), end),
+    }
+}
+
+/// The standings as two members of a JSON object, each with a comma before it: `targets` and
+/// `benchmarks`. What is empty is left out.
+pub fn standings_json(standings: &[Standing]) -> String {
+    let mut out = String::new();
+    for (aim, list, value) in
+        [(Aim::Target, "targets", "target"), (Aim::Benchmark, "benchmarks", "benchmark")]
+    {
+        let mut own = standings.iter().filter(|s| s.aim == aim).peekable();
+        if own.peek().is_none() {
+            continue;
+        }
+        let _ = write!(out, ",\"{list}\":");
+        for (i, standing) in own.enumerate() {
+            out.push(if i == 0 { '{' } else { ',' });
+            write_standing(&mut out, standing, value);
+        }
+        out.push('}');
+    }
+    out
+}
+
+fn write_standing(out: &mut String, s: &Standing, value: &str) {
+    let float = |number: Option<f64>| number.map_or("null".to_owned(), json_float);
+    let gap = match s.gap {
+        Some(Number::Exact(exact)) => exact.to_string(),
+        Some(Number::Float(number)) => json_float(number),
+        None => "null".to_owned(),
+    };
+    let _ = write!(out, "{}:{{\"{value}\":{},\"gap\":{gap}", json_string(&s.kpi), s.value);
+    if s.aim == Aim::Target {
+        let _ = write!(out, ",\"attainment\":{}", float(s.attainment));
+    }
+    if let Some(days) = s.days {
+        let _ = write!(
+            out,
+            ",\"pace\":{},\"required_per_day\":{},\"working_days\":{{\"total\":{},\"elapsed\":{},\"remaining\":{}}}",
+            float(s.pace),
+            float(s.required_per_day),
+            days.total,
+            days.elapsed,
+            days.remaining
+        );
+    }
+    if let Some(whole) = s.step_of {
+        let _ = write!(out, ",\"step_of\":\"{}\"", whole.as_str());
+    }
+    for (name, text) in [("owner", &s.owner), ("note", &s.note)] {
+        if let Some(text) = text {
+            let _ = write!(out, ",\"{name}\":{}", json_string(text));
+        }
+    }
+    out.push('}');
+}
+
+#[cfg(test)]
+#[path = "target_tests.rs"]
+mod tests;

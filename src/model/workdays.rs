@@ -1,0 +1,148 @@
+//! Working days: which days of the week are worked on, less the holidays, by territory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::definition::Directory;
+use super::fiscal::Weekday;
+use super::segment::Segment;
+use super::time::Day;
+
+/// The working days of one territory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkCalendar {
+    week: [bool; 7],
+    holidays: BTreeSet<Day>,
+}
+
+/// Monday to Friday, without holidays.
+impl Default for WorkCalendar {
+    fn default() -> WorkCalendar {
+        let week = Weekday::ALL.map(|(day, _)| day < Weekday::Saturday);
+        WorkCalendar { week, holidays: BTreeSet::new() }
+    }
+}
+
+impl WorkCalendar {
+    /// A calendar of the weekdays that are worked on, and the days that are not.
+    pub fn new(week: &[Weekday], holidays: impl IntoIterator<Item = Day>) -> WorkCalendar {
+        let week = Weekday::ALL.map(|(day, _)| week.contains(&day));
+        WorkCalendar { week, holidays: holidays.into_iter().collect() }
+    }
+
+    /// Whether a day is worked on.
+    pub fn works(&self, day: Day) -> bool {
+        self.in_week(day) && !self.holidays.contains(&day)
+    }
+
+    fn in_week(&self, day: Day) -> bool {
+        self.week[Weekday::of(day) as usize]
+    }
+
+    /// How many days of `from..to` are worked on: whole weeks are not walked through.
+    pub fn count(&self, from: Day, to: Day) -> i64 {
+        if to <= from {
+            return 0;
+        }
+        let weeks = (to.0 - from.0) / 7;
+        let a_week = self.week.iter().filter(|works| **works).count() as i64;
+        let rest = (from.0 + weeks * 7..to.0).filter(|day| self.in_week(Day(*day))).count() as i64;
+        let off = self.holidays.range(from..to).filter(|day| self.in_week(**day)).count() as i64;
+        i64::from(weeks) * a_week + rest - off
+    }
+
+    /// How many holidays it knows.
+    pub fn holidays(&self) -> usize {
+        self.holidays.len()
+    }
+
+    /// The last holiday that it knows.
+    pub fn last_holiday(&self) -> Option<Day> {
+        self.holidays.last().copied()
+    }
+}
+
+/// The working days of all territories.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct WorkCalendars {
+    /// Of every territory that is not named.
+    pub default: WorkCalendar,
+    /// By territory.
+    pub territories: BTreeMap<String, WorkCalendar>,
+}
+
+impl WorkCalendars {
+    /// The working days of a segment: those of its territory, or of its rep's.
+    pub fn of(&self, segment: &Segment, directory: &Directory) -> &WorkCalendar {
+        let of_rep = || {
+            let rep = directory.reps.get(segment.value("rep")?)?;
+            rep.values.get("territory").map(String::as_str)
+        };
+        let territory = segment.value("territory").or_else(of_rep);
+        territory.and_then(|name| self.territories.get(name)).unwrap_or(&self.default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::definition::DirectoryEntry;
+    use proptest::prelude::*;
+
+    fn day(text: &str) -> Day {
+        Day::parse(text).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn counting_is_walking(
+            from in -1000i32..30_000,
+            length in 0i32..900,
+            week in proptest::collection::vec(any::<bool>(), 7),
+            off in proptest::collection::vec(-1000i32..31_000, 0..200),
+        ) {
+            let days: Vec<Weekday> =
+                Weekday::ALL.iter().zip(&week).filter(|(_, on)| **on).map(|((d, _), _)| *d).collect();
+            let calendar = WorkCalendar::new(&days, off.into_iter().map(Day));
+            let walked = (from..from + length).filter(|d| calendar.works(Day(*d))).count() as i64;
+            prop_assert_eq!(calendar.count(Day(from), Day(from + length)), walked);
+        }
+    }
+
+    #[test]
+    fn a_month_by_hand() {
+        let plain = WorkCalendar::default();
+        // May 2026 begins on a Friday and has 31 days: 21 weekdays.
+        assert_eq!(plain.count(day("2026-05-01"), day("2026-06-01")), 21);
+        // Of the holidays one falls on a Saturday, and costs nothing.
+        let off = ["2026-05-01", "2026-05-14", "2026-05-16", "2026-05-25"].map(day);
+        let week = &Weekday::ALL.map(|(d, _)| d)[..5];
+        assert_eq!(WorkCalendar::new(week, off).count(day("2026-05-01"), day("2026-06-01")), 18);
+        // Where the weekend is Friday and Saturday.
+        let gulf = [
+            Weekday::Sunday,
+            Weekday::Monday,
+            Weekday::Tuesday,
+            Weekday::Wednesday,
+            Weekday::Thursday,
+        ];
+        assert_eq!(WorkCalendar::new(&gulf, []).count(day("2026-05-01"), day("2026-05-04")), 1);
+        assert_eq!(plain.count(day("2026-05-04"), day("2026-05-01")), 0);
+    }
+
+    #[test]
+    fn a_rep_works_as_the_territory_does() {
+        let mut calendars = WorkCalendars::default();
+        let north = WorkCalendar::new(&[Weekday::Monday], []);
+        calendars.territories.insert("North".to_owned(), north.clone());
+        let mut directory = Directory::default();
+        let values = [("territory".to_owned(), "North".to_owned())].into();
+        directory.reps.insert("r-1".to_owned(), DirectoryEntry { values, ..Default::default() });
+        let of = |parts: &[(&str, &str)]| {
+            calendars.of(&Segment::of(parts.iter().copied()), &directory).clone()
+        };
+        assert_eq!(of(&[("rep", "r-1")]), north);
+        assert_eq!(of(&[("territory", "North"), ("channel", "web")]), north);
+        assert_eq!(of(&[("rep", "r-2")]), WorkCalendar::default());
+        assert_eq!(of(&[]), WorkCalendar::default());
+    }
+}
