@@ -3,6 +3,8 @@
 
 #[path = "config_faults/connections.rs"]
 mod connections;
+#[path = "config_faults/credit.rs"]
+mod credit;
 
 use std::path::Path;
 

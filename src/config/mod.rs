@@ -11,6 +11,7 @@ mod build;
 mod define;
 mod estimate;
 mod fault;
+mod fx;
 mod hook_words;
 mod hooks;
 mod leaf;

@@ -90,6 +90,12 @@ impl Reader {
         None
     }
 
+    /// Takes a text that is no TOML, for what is wrong in it; returns its number.
+    pub(super) fn plain_text(&mut self, name: &str, text: &str) -> usize {
+        self.sources.push(SourceText { name: name.to_owned(), text: text.to_owned() });
+        self.sources.len() - 1
+    }
+
     /// How many texts were read.
     pub(super) fn sources(&self) -> usize {
         self.sources.len()

@@ -15,7 +15,7 @@ use super::shape::{Shape, Table};
 use super::topics::{Cleanup, TopicSpec};
 use super::{Config, Kafka, Source};
 use crate::model::calendar::tzdb_version;
-use crate::model::definition::{Attribution, StageTable};
+use crate::model::definition::{Attribution, Definition, StageTable};
 use crate::model::event::Status;
 use crate::model::time::Span;
 
@@ -201,7 +201,7 @@ impl Config {
             ("segments", sets.join(", ")),
             ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
             ("kpis", groups.join(", ")),
-            ("money", format!("{}, credit {credit}", definition.currency)),
+            ("money", format!("{}{}, credit {credit}", definition.currency, rates(definition))),
             ("stages", stages(&definition.stages)),
             ("directory", count(definition.directory.reps.len(), "rep")),
         ]
@@ -236,6 +236,17 @@ impl Config {
             span(self.definition.settle),
         )
     }
+}
+
+/// Of which currencies there are rates, and from when the newest of them holds.
+fn rates(definition: &Definition) -> String {
+    let all: Vec<_> = definition.fx.currencies().collect();
+    let Some(newest) = all.iter().map(|(_, _, last)| *last).max() else {
+        return String::new();
+    };
+    let more = if all.len() > 8 { ", …" } else { "" };
+    let codes: Vec<String> = all.iter().take(8).map(|(code, ..)| code.to_string()).collect();
+    format!(", rates of {}{more} up to {newest}", codes.join(", "))
 }
 
 /// How many rows there are for which system and pipeline, and what they mean.

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::OnGap;
+use super::fx::CivilDay;
 use super::hook_words::{HeaderName, HookPath, NotHere, PublicUrl};
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
@@ -15,6 +16,7 @@ use super::words::{
 };
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
+use crate::model::fx::Rate;
 use crate::model::kpi::Group;
 use crate::model::money::Currency;
 use crate::model::source::{System, Wrapping};
@@ -37,6 +39,7 @@ table! {
         windows: Windows,
         segments: Segments,
         money: Money,
+        fx: Fx,
         kpis: Kpis,
         attribution: Credit,
         stages: Stages,
@@ -103,6 +106,20 @@ table! {
     }
     Money {
         currency: Given<Currency>,
+    }
+    Fx {
+        file: Option<Given<String>>,
+        rate: Option<Vec<RateRow>>,
+    }
+    /// A file of rates.
+    RatesFile {
+        rate: Option<Vec<RateRow>>,
+    }
+    RateRow {
+        date: Given<CivilDay>,
+        from: Given<Currency>,
+        to: Given<Currency>,
+        rate: Given<Rate>,
     }
     Kpis {
         groups: Vec<Given<Group>>,

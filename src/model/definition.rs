@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::calendar::Calendar;
+use super::fx::Fx;
 use super::kpi::Groups;
 use super::money::Currency;
 use super::segment::Segment;
@@ -83,6 +84,9 @@ pub struct Definition {
     pub segments: Vec<Vec<String>>,
     /// Currency of `revenue` and its kin.
     pub currency: Currency,
+    /// By which rates amounts of other currencies come into it. Cells hold the amounts as they are,
+    /// so another table needs no new generation: rows are corrected.
+    pub fx: Fx,
     /// Who gets the credit for flows. Stocks always follow the current values.
     pub attribution: Attribution,
     /// A dimension that is unknown at the moment of a fact takes the first value stated within

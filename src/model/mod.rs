@@ -7,6 +7,7 @@ pub mod channel;
 pub mod deadletter;
 pub mod definition;
 pub mod event;
+pub mod fx;
 pub mod kpi;
 pub mod mapping;
 pub mod measure;

@@ -3,6 +3,7 @@
 //! when a row is due.
 
 mod cells;
+mod exchange;
 mod moving;
 mod rows;
 mod segment;
@@ -24,6 +25,7 @@ use crate::model::time::{Day, Timestamp};
 use crate::model::watermark::{Doubt, Frontier, Holder, Report};
 use crate::model::window::{Period, SliceRange, WindowKind};
 use moving::Moving;
+use rows::content_hash;
 use segment::{DayWindows, Published, SegmentState};
 
 type Map<K, V> = HashMap<K, V, FixedState>;
@@ -139,7 +141,8 @@ impl Rollup {
             return *i;
         }
         let i = self.segments.len();
-        let mut state = SegmentState::new(segment.clone(), &self.periods, self.moving.len());
+        let (definition, moving) = (&self.definition, self.moving.len());
+        let mut state = SegmentState::new(segment.clone(), definition, &self.periods, moving);
         if self.started {
             let today = self.today();
             for period in &self.periods {
@@ -489,11 +492,6 @@ impl Rollup {
     pub fn first_day(&self) -> Option<Day> {
         self.segments.iter().filter_map(SegmentState::first_day).min().map(Day)
     }
-}
-
-/// What a row says besides where it stands: equal hashes are no news.
-fn content_hash(kpis_json: &str, incomplete: bool) -> u64 {
-    xxhash_rust::xxh3::xxh3_64_with_seed(kpis_json.as_bytes(), u64::from(incomplete))
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Rollup {
         let calendar = &self.definition.calendar;
         let (start, end) = (range.start(calendar), range.end(calendar));
         let as_of = self.watermark();
-        let stock = state.stock_at(last_day);
+        let stock = self.stock(state, last_day);
         let first_day = calendar.day_of(start);
         let opening = match self.definition.kpis.has(Group::Subscriptions) {
             true => state.opening(first_day.0),
@@ -121,6 +121,11 @@ impl Rollup {
             })
         })
     }
+}
+
+/// What a row says besides where it stands: equal hashes are no news.
+pub(super) fn content_hash(kpis_json: &str, incomplete: bool) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(kpis_json.as_bytes(), u64::from(incomplete))
 }
 
 fn complete(start: Timestamp, end: Timestamp, as_of: Option<Timestamp>) -> f64 {
