@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::build::{reference, repeated, small};
+use super::credit;
 use super::fault::Origin;
 use super::leaf::{Given, show_duration};
 use super::read::{Reader, child};
@@ -253,7 +254,7 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
     let mut out = Directory::default();
     // Who is known by an id in a source or system.
     let mut claims: BTreeMap<(String, String), String> = BTreeMap::new();
-    for (i, RepRow { ids, values }) in reps.into_iter().flatten().enumerate() {
+    for (i, RepRow { ids, moves, values }) in reps.into_iter().flatten().enumerate() {
         let mut values: BTreeMap<String, String> =
             values.into_iter().map(|(k, v)| (k, v.0)).collect();
         let id = values.remove("id").unwrap_or_default();
@@ -270,7 +271,9 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
                 reader.fault(&key, what, mend);
             }
         }
-        if out.reps.insert(id.clone(), DirectoryEntry { name, ids, values }).is_some() && checked {
+        let moves = credit::moves(reader, &format!("directory.rep[{i}]"), moves, &values, checked);
+        let entry = DirectoryEntry { name, ids, values, moves };
+        if out.reps.insert(id.clone(), entry).is_some() && checked {
             let what = format!("there are two reps with the id \"{id}\"");
             reader.fault(
                 &format!("directory.rep[{i}].id"),

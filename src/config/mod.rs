@@ -8,6 +8,7 @@
 //! Edge, not core: reads files; never the clock, never the network.
 
 mod build;
+mod credit;
 mod define;
 mod estimate;
 mod fault;

@@ -15,7 +15,7 @@ use super::shape::{Shape, Table};
 use super::topics::{Cleanup, TopicSpec};
 use super::{Config, Kafka, Source};
 use crate::model::calendar::tzdb_version;
-use crate::model::definition::{Attribution, Definition, StageTable};
+use crate::model::definition::{Definition, StageTable};
 use crate::model::event::Status;
 use crate::model::time::Span;
 
@@ -177,10 +177,7 @@ impl Config {
             .iter()
             .map(|(group, series)| format!("{} ({} series)", group.as_str(), thousands(*series)))
             .collect();
-        let credit = match definition.attribution {
-            Attribution::AtEvent => "at_event",
-            Attribution::Current => "current",
-        };
+        let credit = definition.attribution.as_str();
         let limit = thousands(self.limits.max_series as u64);
         let (rows, series) = (thousands(estimate.rows), thousands(estimate.series));
         vec![

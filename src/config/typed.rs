@@ -295,6 +295,7 @@ map! {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct RepRow {
     pub(super) ids: Option<Ids>,
+    pub(super) moves: Option<Vec<MoveRow>>,
     #[serde(flatten)]
     pub(super) values: BTreeMap<String, Given<String>>,
 }
@@ -305,7 +306,23 @@ impl Shaped for RepRow {
             Key { name: "id", shape: Given::<String>::SHAPE, required: true },
             Key { name: "name", shape: Given::<String>::SHAPE, required: false },
             Key { name: "ids", shape: Ids::SHAPE, required: false },
+            Key { name: "moves", shape: <Vec<MoveRow> as Shaped>::SHAPE, required: false },
         ],
+        others: Some((rep_key, Given::<String>::SHAPE)),
+    });
+}
+
+/// What a rep stands for from a day on.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct MoveRow {
+    pub(super) from: Given<CivilDay>,
+    #[serde(flatten)]
+    pub(super) values: BTreeMap<String, Given<String>>,
+}
+
+impl Shaped for MoveRow {
+    const SHAPE: Shape = Shape::Table(&Table {
+        keys: &[Key { name: "from", shape: Given::<CivilDay>::SHAPE, required: true }],
         others: Some((rep_key, Given::<String>::SHAPE)),
     });
 }
@@ -320,7 +337,7 @@ fn rep_key(name: &str) -> Result<(), Problem> {
             "remove it: Tidemark keeps no addresses of people",
         )),
         _ => words::dimension(name).map_err(|p| {
-            let keys: Vec<&str> = ["id", "ids", "name"]
+            let keys: Vec<&str> = ["id", "ids", "moves", "name"]
                 .into_iter()
                 .chain(words::DIMENSIONS)
                 .filter(|k| *k != "rep")

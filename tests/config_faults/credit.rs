@@ -72,3 +72,27 @@ fn rates_of_a_csv_are_told_by_their_line() {
     assert_eq!(told(spreadsheet), told(plain));
     assert!(told(plain).contains("Rate(12500000000)"), "{}", told(plain));
 }
+
+#[test]
+fn moves_that_are_none() {
+    assert_snapshot!(refusal(
+        r#"
+[[directory.rep]]
+id = "r-1"
+team = "core"
+moves = [
+  { from = "2026-07-01", team = "core" },
+  { from = "2026-08-01", team = "enterprise" },
+  { from = "2026-08-01", territory = "France" },
+  { from = "2026-09-01" },
+]
+"#
+    ));
+    assert_snapshot!(refusal(
+        r#"
+[[directory.rep]]
+id = "r-1"
+moves = [{ from = "July", teem = "core" }, { team = "core" }]
+"#
+    ));
+}

@@ -260,7 +260,16 @@ fn set(job: &mut Definition, key: &str, value: &str) {
         "settle" => job.settle = span(value),
         "fine" => job.retention.fine = span(value),
         "days" => job.retention.days = Some(value.parse().expect("a number")),
-        "current" => job.attribution = Attribution::Current,
+        "credit" => job.attribution = Attribution::parse(value).expect("a rule of credit"),
+        // `r1@2026-03-15:S`: from that day on the rep r1 is of the territory S.
+        "moves" => {
+            for (rep, territory) in list().filter_map(|r| r.split_once(':')) {
+                let (rep, day) = rep.split_once('@').expect("a rep and a day");
+                let entry = job.directory.reps.entry(rep.to_owned()).or_default();
+                let values = [("territory".to_owned(), territory.to_owned())].into();
+                entry.moves.insert(Day::parse(day).expect("a date"), values);
+            }
+        }
         "windows" => job.windows = list().map(window).collect(),
         "segments" => {
             let dimensions = |set: &str| match set {
