@@ -126,7 +126,8 @@ impl Fx {
                 }
             }
         }
-        carry(&mut out, own);
+        let changed = out.clone();
+        carry(&mut out, &changed, own);
         Cow::Owned(out)
     }
 
@@ -142,21 +143,20 @@ impl Fx {
 /// Adds converted sums.
 pub fn plus(total: &mut Measures, change: &Measures, own: Currency) {
     total.plus(change);
-    carry(total, own);
+    carry(total, change, own);
 }
 
 /// Subtracts converted sums.
 pub fn minus(total: &mut Measures, change: &Measures, own: Currency) {
     total.minus(change);
-    carry(total, own);
+    carry(total, change, own);
 }
 
-/// Makes whole steps of rests, so that equal sums are equal values.
-fn carry(total: &mut Measures, own: Currency) {
-    let rest = |entry: &&(MeasureKey, i128)| entry.0.place == REST && is_sum(entry.0);
-    let over: Vec<_> = total.entries().iter().filter(rest).copied().collect();
-    for (key, rest) in over {
-        let steps = rest.div_euclid(RATE_ONE);
+/// Makes whole steps of the rests that a change touched, so that equal sums are equal values.
+fn carry(total: &mut Measures, change: &Measures, own: Currency) {
+    let rests = change.entries().iter().map(|(key, _)| *key);
+    for key in rests.filter(|key| key.place == REST && is_sum(*key)) {
+        let steps = total.at(key).div_euclid(RATE_ONE);
         total.add(key, -steps * RATE_ONE);
         total.add(MeasureKey { place: own.code(), ..key }, steps);
     }
