@@ -29,6 +29,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         windows,
         segments: sets.iter().map(|s| s.iter().map(|d| (*d).to_owned()).collect()).collect(),
         currency: Currency::parse("EUR").unwrap(),
+        fx: tidemark::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::seconds(5),
         stages: StageTable::default(),

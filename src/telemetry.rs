@@ -18,6 +18,7 @@ use crate::model::row::Pane;
 use crate::model::source::Unread;
 use crate::model::time::Timestamp;
 
+mod credit;
 mod declared;
 mod hooks;
 mod logging;
@@ -307,6 +308,9 @@ impl Telemetry {
         let _ = self.metrics.watermark.remove_label_values(&labels);
         let _ = self.metrics.lag.remove_label_values(&labels);
         let _ = self.metrics.stopped.remove_label_values(&labels);
+        if stage == Stage::Rollup {
+            let _ = self.metrics.unconverted.remove_label_values(&labels[1..]);
+        }
         if stage == Stage::Ledger {
             for gauge in [&self.metrics.entities, &self.metrics.image_bytes] {
                 let _ = gauge.remove_label_values(&labels[1..]);

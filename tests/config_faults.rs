@@ -5,6 +5,8 @@
 mod connections;
 #[path = "config_faults/formulas.rs"]
 mod formulas;
+#[path = "config_faults/credit.rs"]
+mod credit;
 
 use std::path::Path;
 

@@ -47,6 +47,7 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         windows: Vec::new(),
         segments: SETS.iter().map(|s| s.iter().map(|d| (*d).to_owned()).collect()).collect(),
         currency: settings.currency,
+        fx: tidemark::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::seconds(5),
         stages: StageTable::default(),

@@ -208,7 +208,8 @@ impl Arguments {
             Shape::Long => Layout::Long,
         };
         let parts = if self.values_only { Parts::None } else { Parts::All };
-        Table::new(&dimensions, kpis, layout, parts).with_goals(&goals(rows, config))
+        let goals = goals(rows, config, &kpis);
+        Table::new(&dimensions, kpis, layout, parts).with_goals(&goals)
     }
 
     /// Writes the rows; how many lines they made, and what was left out.
@@ -327,14 +328,15 @@ fn some_or_none(values: &[String]) -> Vec<Option<&String>> {
 
 /// What has a target or a benchmark: by the configuration, so that the columns are stable, or else
 /// by the rows.
-fn goals(rows: &[Row], config: Option<&Config>) -> Vec<(Aim, &'static Kpi)> {
+fn goals(rows: &[Row], config: Option<&Config>, known: &[Kpi]) -> Vec<(Aim, Kpi)> {
     let configured = config.into_iter().flat_map(|config| config.definition.targets.kpis());
     let found = rows.iter().flat_map(|row| &row.targets).map(|s| (s.aim, s.kpi.as_str()));
-    let mut out: Vec<(Aim, &'static Kpi)> = Vec::new();
+    let mut out: Vec<(Aim, Kpi)> = Vec::new();
     for (aim, name) in configured.chain(found) {
-        let there = |(other, kpi): &(Aim, &'static Kpi)| *other == aim && kpi.name == name;
-        if let Some(kpi) = Kpi::named(name).filter(|_| !out.iter().any(there)) {
-            out.push((aim, kpi));
+        let there = |(other, kpi): &(Aim, Kpi)| *other == aim && kpi.name == name;
+        let kpi = known.iter().find(|kpi| kpi.name == name);
+        if let Some(kpi) = kpi.filter(|_| !out.iter().any(there)) {
+            out.push((aim, kpi.clone()));
         }
     }
     out

@@ -95,6 +95,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         windows: typed.windows,
         segments: typed.segments,
         money: typed.money,
+        fx: typed.fx,
         kpis: typed.kpis,
         attribution: typed.attribution,
         stages: typed.stages,

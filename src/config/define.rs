@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::build::{reference, repeated, small};
 use super::calendar;
+use super::credit;
 use super::fault::Origin;
 use super::formulas;
 use super::leaf::{Given, show_duration};
@@ -29,6 +30,7 @@ pub(super) struct Parts {
     pub(super) windows: typed::Windows,
     pub(super) segments: typed::Segments,
     pub(super) money: typed::Money,
+    pub(super) fx: typed::Fx,
     pub(super) kpis: typed::Kpis,
     pub(super) attribution: typed::Credit,
     pub(super) stages: typed::Stages,
@@ -55,6 +57,7 @@ impl Parts {
             windows: windows.into_iter().map(|(_, kind)| kind).collect(),
             segments: segments(reader, self.segments),
             currency: self.money.currency.0,
+            fx: super::fx::rates(reader, self.fx, self.money.currency.0, base),
             attribution: self.attribution.credit.0,
             settle: Span::from(self.time.settle.0),
             stages: stages(reader, self.stages, base),
@@ -267,7 +270,7 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
     let mut out = Directory::default();
     // Who is known by an id in a source or system.
     let mut claims: BTreeMap<(String, String), String> = BTreeMap::new();
-    for (i, RepRow { ids, values }) in reps.into_iter().flatten().enumerate() {
+    for (i, RepRow { ids, moves, values }) in reps.into_iter().flatten().enumerate() {
         let mut values: BTreeMap<String, String> =
             values.into_iter().map(|(k, v)| (k, v.0)).collect();
         let id = values.remove("id").unwrap_or_default();
@@ -284,7 +287,9 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
                 reader.fault(&key, what, mend);
             }
         }
-        if out.reps.insert(id.clone(), DirectoryEntry { name, ids, values }).is_some() && checked {
+        let moves = credit::moves(reader, &format!("directory.rep[{i}]"), moves, &values, checked);
+        let entry = DirectoryEntry { name, ids, values, moves };
+        if out.reps.insert(id.clone(), entry).is_some() && checked {
             let what = format!("there are two reps with the id \"{id}\"");
             reader.fault(
                 &format!("directory.rep[{i}].id"),

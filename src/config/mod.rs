@@ -9,11 +9,13 @@
 
 mod build;
 mod calendar;
+mod credit;
 mod define;
 mod estimate;
 mod fault;
 mod formulas;
 mod files;
+mod fx;
 mod hook_words;
 mod hooks;
 mod leaf;

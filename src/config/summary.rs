@@ -15,7 +15,7 @@ use super::shape::{Shape, Table};
 use super::topics::{Cleanup, TopicSpec};
 use super::{Config, Kafka, Source};
 use crate::model::calendar::tzdb_version;
-use crate::model::definition::{Attribution, StageTable};
+use crate::model::definition::{Definition, StageTable};
 use crate::model::event::Status;
 use crate::model::time::Span;
 
@@ -179,10 +179,7 @@ impl Config {
             .chain(estimate.own.iter().map(|(family, n)| (format!("…_{family}"), *n)))
             .map(|(name, series)| format!("{name} ({} series)", thousands(series)))
             .collect();
-        let credit = match definition.attribution {
-            Attribution::AtEvent => "at_event",
-            Attribution::Current => "current",
-        };
+        let credit = definition.attribution.as_str();
         let limit = thousands(self.limits.max_series as u64);
         let (rows, series) = (thousands(estimate.rows), thousands(estimate.series));
         vec![
@@ -203,7 +200,7 @@ impl Config {
             ("segments", sets.join(", ")),
             ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
             ("kpis", groups.join(", ")),
-            ("money", format!("{}, credit {credit}", definition.currency)),
+            ("money", format!("{}{}, credit {credit}", definition.currency, rates(definition))),
             ("stages", stages(&definition.stages)),
             ("directory", count(definition.directory.reps.len(), "rep")),
             ("targets", self.targets_line()),
@@ -251,6 +248,17 @@ impl Config {
             span(self.definition.settle),
         )
     }
+}
+
+/// Of which currencies there are rates, and from when the newest of them holds.
+fn rates(definition: &Definition) -> String {
+    let all: Vec<_> = definition.fx.currencies().collect();
+    let Some(newest) = all.iter().map(|(_, _, last)| *last).max() else {
+        return String::new();
+    };
+    let more = if all.len() > 8 { ", …" } else { "" };
+    let codes: Vec<String> = all.iter().take(8).map(|(code, ..)| code.to_string()).collect();
+    format!(", rates of {}{more} up to {newest}", codes.join(", "))
 }
 
 /// How many rows there are for which system and pipeline, and what they mean.

@@ -203,7 +203,7 @@ impl Check<'_> {
         }
         let goal = Goal {
             aim,
-            kpi: kpi.name.to_owned(),
+            kpi: kpi.name.to_string(),
             accrues: accrues(kpi),
             holds,
             value: row.value.0.0,
@@ -227,7 +227,7 @@ impl Check<'_> {
         Ok((scope, goal))
     }
 
-    fn kpi(&self, name: &str) -> Result<&'static Kpi, At> {
+    fn kpi(&self, name: &str) -> Result<&Kpi, At> {
         if let Some(kpi) = self.definition.kpis.kpis().find(|kpi| kpi.name == name) {
             return Ok(kpi);
         }
@@ -236,7 +236,7 @@ impl Check<'_> {
             let mend = format!("add \"{}\" to kpis.groups", kpi.group.as_str());
             return Err(("kpi", Problem::new(what, mend)));
         }
-        let names: Vec<&str> = self.definition.kpis.kpis().map(|kpi| kpi.name).collect();
+        let names: Vec<&str> = self.definition.kpis.kpis().map(|kpi| &*kpi.name).collect();
         let mend = match super::near::nearest(name, names) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => "`tidemark kpis list` has their names".to_owned(),

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::OnGap;
 use super::formulas::{self, KpiName};
+use super::fx::CivilDay;
 use super::hook_words::{HeaderName, HookPath, NotHere, PublicUrl};
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
@@ -17,6 +18,7 @@ use super::words::{
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
 use crate::model::kpi::{self, Grain, Group};
+use crate::model::fx::Rate;
 use crate::model::money::Currency;
 use crate::model::source::{System, Wrapping};
 use crate::model::window::Period;
@@ -39,6 +41,7 @@ table! {
         windows: Windows,
         segments: Segments,
         money: Money,
+        fx: Fx,
         kpis: Kpis,
         attribution: Credit,
         stages: Stages,
@@ -106,6 +109,20 @@ table! {
     }
     Money {
         currency: Given<Currency>,
+    }
+    Fx {
+        file: Option<Given<String>>,
+        rate: Option<Vec<RateRow>>,
+    }
+    /// A file of rates.
+    RatesFile {
+        rate: Option<Vec<RateRow>>,
+    }
+    RateRow {
+        date: Given<CivilDay>,
+        from: Given<Currency>,
+        to: Given<Currency>,
+        rate: Given<Rate>,
     }
     Kpis {
         groups: Vec<Given<Group>>,
@@ -297,6 +314,7 @@ map! {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct RepRow {
     pub(super) ids: Option<Ids>,
+    pub(super) moves: Option<Vec<MoveRow>>,
     #[serde(flatten)]
     pub(super) values: BTreeMap<String, Given<String>>,
 }
@@ -307,7 +325,23 @@ impl Shaped for RepRow {
             Key { name: "id", shape: Given::<String>::SHAPE, required: true },
             Key { name: "name", shape: Given::<String>::SHAPE, required: false },
             Key { name: "ids", shape: Ids::SHAPE, required: false },
+            Key { name: "moves", shape: <Vec<MoveRow> as Shaped>::SHAPE, required: false },
         ],
+        others: Some((rep_key, Given::<String>::SHAPE)),
+    });
+}
+
+/// What a rep stands for from a day on.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct MoveRow {
+    pub(super) from: Given<CivilDay>,
+    #[serde(flatten)]
+    pub(super) values: BTreeMap<String, Given<String>>,
+}
+
+impl Shaped for MoveRow {
+    const SHAPE: Shape = Shape::Table(&Table {
+        keys: &[Key { name: "from", shape: Given::<CivilDay>::SHAPE, required: true }],
         others: Some((rep_key, Given::<String>::SHAPE)),
     });
 }
@@ -322,7 +356,7 @@ fn rep_key(name: &str) -> Result<(), Problem> {
             "remove it: Tidemark keeps no addresses of people",
         )),
         _ => words::dimension(name).map_err(|p| {
-            let keys: Vec<&str> = ["id", "ids", "name"]
+            let keys: Vec<&str> = ["id", "ids", "moves", "name"]
                 .into_iter()
                 .chain(words::DIMENSIONS)
                 .filter(|k| *k != "rep")

@@ -192,11 +192,8 @@ impl Leaf for Group {
 
 impl Leaf for Attribution {
     fn read(raw: Raw<'_>) -> Result<Attribution, Problem> {
-        one_of(raw, "a rule of credit", &["at_event", "current"], |name| match name {
-            "at_event" => Some(Attribution::AtEvent),
-            "current" => Some(Attribution::Current),
-            _ => None,
-        })
+        let names = Attribution::ALL.map(|(_, name)| name);
+        one_of(raw, "a rule of credit", &names, Attribution::parse)
     }
 }
 

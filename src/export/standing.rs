@@ -50,8 +50,8 @@ pub(super) fn standings(targets: List<'_>, benchmarks: List<'_>) -> Result<Vec<S
 }
 
 impl Shown<'_> {
-    fn standing(self, aim: Aim, kpi: &'static Kpi) -> Result<Standing, NoRow> {
-        let wrong = |raw: &RawValue| no_number(kpi.name, raw);
+    fn standing(self, aim: Aim, kpi: &Kpi) -> Result<Standing, NoRow> {
+        let wrong = |raw: &RawValue| no_number(kpi.name.clone(), raw);
         let exact = |raw: &RawValue| raw.get().parse::<Exact>().map_err(|_| wrong(raw));
         let float = |raw: &RawValue| raw.get().parse::<f64>().map_err(|_| wrong(raw));
         let gap = |raw: &RawValue| match kpi.is_exact() {
@@ -65,7 +65,7 @@ impl Shown<'_> {
         };
         Ok(Standing {
             aim,
-            kpi: kpi.name.to_owned(),
+            kpi: kpi.name.to_string(),
             value: exact(self.target)?,
             step_of: self.step_of.as_deref().and_then(Period::parse),
             attainment: self.attainment.map(float).transpose()?,

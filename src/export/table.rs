@@ -97,7 +97,7 @@ enum Shows {
     KpiName,
     KpiUnit,
     /// How one KPI, or that of the line, stands against a target or benchmark.
-    Goal(Option<&'static Kpi>, Aim, GoalPart),
+    Goal(Option<Kpi>, Aim, GoalPart),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,12 +169,11 @@ impl Table {
     }
 
     /// The same with columns behind the others for targets and benchmarks of these KPIs.
-    pub fn with_goals(mut self, goals: &[(Aim, &'static Kpi)]) -> Table {
+    pub fn with_goals(mut self, goals: &[(Aim, Kpi)]) -> Table {
         for aim in [Aim::Target, Aim::Benchmark] {
-            let own =
-                |kpi: &&&'static Kpi| goals.iter().any(|(a, k)| *a == aim && k.name == kpi.name);
-            let kpis: Vec<&'static Kpi> = self.kpis.iter().filter(own).copied().collect();
-            let each: Vec<Option<&'static Kpi>> = match self.layout {
+            let own = |kpi: &&Kpi| goals.iter().any(|(a, k)| *a == aim && k.name == kpi.name);
+            let kpis: Vec<Kpi> = self.kpis.iter().filter(own).cloned().collect();
+            let each: Vec<Option<Kpi>> = match self.layout {
                 Layout::Wide => kpis.into_iter().map(Some).collect(),
                 Layout::Long if kpis.is_empty() => Vec::new(),
                 Layout::Long => vec![None],
@@ -218,20 +217,21 @@ fn column(name: impl Into<String>, kind: Kind, of: Shows) -> Column {
 }
 
 /// The columns of a KPI's target or benchmark.
-fn goal_columns(kpi: Option<&'static Kpi>, aim: Aim) -> impl Iterator<Item = Column> {
+fn goal_columns(kpi: Option<Kpi>, aim: Aim) -> impl Iterator<Item = Column> {
     GoalPart::of(aim).iter().map(move |(name, part)| {
         let kind = match part {
             GoalPart::Value => Kind::Exact,
             GoalPart::Gap if kpi.is_none() => Kind::Number,
-            GoalPart::Gap if kpi.is_some_and(Kpi::is_exact) => Kind::Exact,
+            GoalPart::Gap if kpi.as_ref().is_some_and(Kpi::is_exact) => Kind::Exact,
             _ => Kind::Real,
         };
         let unit = match part {
             GoalPart::Attainment | GoalPart::Pace => Some(Unit::Ratio),
-            _ => kpi.map(|kpi| kpi.unit),
+            _ => kpi.as_ref().map(|kpi| kpi.unit),
         };
-        let name = kpi.map_or((*name).to_owned(), |kpi| format!("{}_{name}", kpi.name));
-        Column { name, kind, unit, of: Shows::Goal(kpi, aim, *part) }
+        let name =
+            kpi.as_ref().map_or((*name).to_owned(), |kpi| format!("{}_{name}", kpi.name));
+        Column { name, kind, unit, of: Shows::Goal(kpi.clone(), aim, *part) }
     })
 }
 
@@ -340,10 +340,9 @@ impl Column {
             Shows::KpiName => text(line.map(|kpi| &*kpi.name)),
             Shows::KpiUnit => text(line.map(|kpi| kpi.unit.as_str())),
             Shows::Goal(own, aim, part) => {
-                let of = |kpi: &'static Kpi| {
-                    row.targets.iter().find(|s| s.aim == *aim && s.kpi == kpi.name)
-                };
-                let found = own.or(line).and_then(of);
+                let of =
+                    |kpi: &Kpi| row.targets.iter().find(|s| s.aim == *aim && s.kpi == kpi.name);
+                let found = own.as_ref().or(line).and_then(of);
                 found.map_or(Cell::Absent, |standing| goal(standing, *part))
             }
             Shows::Kpi(own, part) => {

@@ -5,6 +5,7 @@ use super::symbols::{Map, Symbol, Symbols};
 use crate::model::channel::Origins;
 use crate::model::definition::Definition;
 use crate::model::event::{Field, FieldName};
+use crate::model::time::Timestamp;
 
 /// The dimensions, in the order of first use.
 #[derive(Debug)]
@@ -15,7 +16,11 @@ pub struct Dimensions {
     /// Which one is the owner, if any.
     rep: Option<usize>,
     /// What the directory says of an owner: asked for every event that states no territory.
-    directory: Map<(u32, u8), Option<Symbol>>,
+    directory: Map<(u32, u8, usize), Option<Symbol>>,
+    /// When the directory moves an owner.
+    moves: Map<u32, Box<[Timestamp]>>,
+    /// Whether it moves anybody.
+    dated: bool,
     /// Reps by the name of a source or system, then by their id there.
     claims: Map<String, Map<String, String>>,
     /// The rep behind an owner of an origin: asked for with every credit.
@@ -43,11 +48,14 @@ impl Dimensions {
                 claims.entry(place.clone()).or_default().insert(id.clone(), rep.clone());
             }
         }
+        let dated = definition.directory.reps.values().any(|rep| !rep.moves.is_empty());
         Dimensions {
             names,
             by_field,
             rep,
             directory: Map::default(),
+            moves: Map::default(),
+            dated,
             claims,
             reps: Map::default(),
             channel,
@@ -125,19 +133,43 @@ impl Dimensions {
         })
     }
 
-    /// What the directory says of the `i`th dimension of an owner.
+    /// Whether the directory moves any rep.
+    pub fn are_dated(&self) -> bool {
+        self.dated
+    }
+
+    /// When the directory moves an owner: the starts of those days.
+    pub fn moves(
+        &mut self,
+        owner: Symbol,
+        definition: &Definition,
+        symbols: &Symbols,
+    ) -> &[Timestamp] {
+        self.moves.entry(owner.0).or_insert_with(|| {
+            let rep = definition.directory.reps.get(symbols.text(owner));
+            let days = rep.into_iter().flat_map(|rep| rep.moves.keys());
+            days.map(|day| definition.calendar.start_of(*day)).collect()
+        })
+    }
+
+    /// What the directory says of the `i`th dimension of an owner, at a moment or newest.
     pub fn of_owner(
         &mut self,
         owner: Symbol,
         i: usize,
+        at: Option<Timestamp>,
         definition: &Definition,
         symbols: &mut Symbols,
     ) -> Option<Symbol> {
+        let moved = match at {
+            _ if !self.dated => 0,
+            Some(at) => self.moves(owner, definition, symbols).partition_point(|from| *from <= at),
+            None => self.moves(owner, definition, symbols).len(),
+        };
         let names = &self.names;
-        *self.directory.entry((owner.0, i as u8)).or_insert_with(|| {
+        *self.directory.entry((owner.0, i as u8, moved)).or_insert_with(|| {
             let rep = definition.directory.reps.get(symbols.text(owner))?;
-            let value = rep.values.get(&names[i])?;
-            Some(symbols.intern(value))
+            Some(symbols.intern(rep.value(&names[i], moved)?))
         })
     }
 }

@@ -5,20 +5,21 @@
 //! own: they change the state, and the difference does the rest.
 
 mod activity;
+mod credit;
 mod order;
 mod response;
 mod slots;
 mod spend;
 mod subscription;
 
+use credit::AsOf;
 pub use slots::{DAY, day_of_id, slot};
 
 use super::dimensions::Dimensions;
 use super::entity::{Entity, HISTORY_LIMIT, Held, Kind, Slot, Stamp};
-use super::symbols::{Credit, Credits, Symbol, Symbols};
-use crate::model::channel::Origins;
-use crate::model::definition::{Attribution, Definition};
-use crate::model::event::{Order, Status};
+use super::symbols::{Credit, Credits, Symbols};
+use crate::model::definition::Definition;
+use crate::model::event::Status;
 use crate::model::measure::{Measure, MeasureKey};
 use crate::model::money::Money;
 use crate::model::time::Timestamp;
@@ -96,7 +97,7 @@ impl Projector<'_> {
         let mut add = |at, credit, key, n| out.push(Contribution { at, credit, key, n });
         if entity.kind == Kind::Lead {
             if let Some(at) = created {
-                let credit = self.credit(entity, born);
+                let credit = self.credit(entity, born, at);
                 add(at, credit, MeasureKey::plain(Measure::LeadsCreated), 1);
             }
             return;
@@ -107,7 +108,7 @@ impl Projector<'_> {
         let closed =
             standing.filter(|s| s.status != Status::Open).map(|s| (s, closed_at(entity, s)));
         if let Some(at) = created {
-            let credit = self.credit(entity, born);
+            let credit = self.credit(entity, born, at);
             add(at, credit, MeasureKey::plain(Measure::DealsCreated), 1);
             if let Some((Standing { status: Status::Won, .. }, won_at)) = closed {
                 let age = self.definition.calendar.days_between(at, won_at);
@@ -115,7 +116,7 @@ impl Projector<'_> {
             }
         }
         if let Some((standing, at)) = closed {
-            let credit = self.credit(entity, standing.since);
+            let credit = self.credit(entity, standing.since, at);
             self.closing(entity, standing.status, at, created, credit, out);
         }
         self.stock(entity, created.unwrap_or(first.time), &changes, closed, out);
@@ -150,7 +151,8 @@ impl Projector<'_> {
     }
 
     /// The open pipeline: the deal enters it when created and leaves it when closed; on the way it
-    /// moves with its owner, its other dimensions and its amount.
+    /// moves with its owner, its other dimensions and its amount, and with what the directory says
+    /// of its owner.
     fn stock(
         &mut self,
         entity: &Entity,
@@ -169,6 +171,7 @@ impl Projector<'_> {
         let mut now = start;
         let mut held: Option<(Credit, Option<Money>)> = None;
         let mut first = true;
+        let mut before = None;
         for stamp in points.drain(..) {
             let status =
                 changes.iter().rev().find(|(s, _)| *s <= stamp).map_or(Status::Open, |c| c.1);
@@ -178,13 +181,16 @@ impl Projector<'_> {
                 _ => stamp.time,
             };
             first = false;
-            now = now.max(at);
+            self.carry(entity, before, (now, now.max(at)), &mut held, |at, held, sign| {
+                move_stock(at, held, sign, out);
+            });
+            (now, before) = (now.max(at), Some(stamp.order));
             let next = (status == Status::Open).then(|| {
                 let money = match entity.as_of(Slot::AMOUNT, stamp.order) {
                     Some(Held::Money(money)) => Some(money),
                     _ => None,
                 };
-                (self.credit_as_of(entity, stamp.order, None), money)
+                (self.credit_as_of(entity, AsOf::stock(stamp.order, now)), money)
             });
             if next != held {
                 move_stock(now, held, -1, out);
@@ -192,6 +198,9 @@ impl Projector<'_> {
                 held = next;
             }
         }
+        self.carry(entity, before, (now, Timestamp(i64::MAX)), &mut held, |at, held, sign| {
+            move_stock(at, held, sign, out);
+        });
         self.buffers.points = points;
     }
 
@@ -279,90 +288,6 @@ impl Projector<'_> {
                 out.push((stamp, Said::Meant(status)));
             }
         }
-    }
-
-    /// Whom a fact of this event is credited to.
-    fn credit(&mut self, entity: &Entity, fact: Stamp) -> Credit {
-        match self.definition.attribution {
-            Attribution::AtEvent => self.credit_as_of(entity, fact.order, Some(fact)),
-            Attribution::Current => self.credit_as_of(entity, [i64::MAX; 2], None),
-        }
-    }
-
-    fn credit_as_of(&mut self, entity: &Entity, order: Order, settle: Option<Stamp>) -> Credit {
-        let owner = match self.held(entity, Slot::OWNER, order, settle) {
-            Some(Held::Named(owner, origin)) => {
-                Some(self.dimensions.rep_of(owner, origin, self.symbols))
-            }
-            _ => None,
-        };
-        let mut values = [None; super::symbols::MAX_DIMENSIONS];
-        let n = self.dimensions.names().len();
-        for (i, value) in values[..n].iter_mut().enumerate() {
-            *value = if self.dimensions.rep() == Some(i) {
-                owner
-            } else {
-                let stated = self.value(entity, Slot(Slot::DIMENSIONS + i as u8), order, settle);
-                let is_told = stated.is_none() && self.dimensions.channel() == Some(i);
-                let told = if is_told { self.channel(entity, order, settle) } else { stated };
-                told.or_else(|| self.directory_value(owner, i))
-            };
-        }
-        let names = self.dimensions.names();
-        self.credits.intern(&values[..n], names, self.definition, self.symbols)
-    }
-
-    fn held(
-        &self,
-        entity: &Entity,
-        slot: Slot,
-        order: Order,
-        settle: Option<Stamp>,
-    ) -> Option<Held> {
-        entity.as_of(slot, order).or_else(|| {
-            let fact = settle?;
-            let until = fact.time + self.definition.settle;
-            let (stamp, held) = entity.history(slot).next()?;
-            (stamp.time <= until).then_some(held)
-        })
-    }
-
-    fn value(
-        &self,
-        entity: &Entity,
-        slot: Slot,
-        order: Order,
-        settle: Option<Stamp>,
-    ) -> Option<Symbol> {
-        match self.held(entity, slot, order, settle) {
-            Some(Held::Text(symbol)) => Some(symbol),
-            _ => None,
-        }
-    }
-
-    /// The channel that the fields of its link and its browser tell together, where the source states
-    /// none: of what each of them holds, whichever events said so.
-    fn channel(&mut self, entity: &Entity, order: Order, settle: Option<Stamp>) -> Option<Symbol> {
-        let stated_by = &self.definition.channels.stated_by;
-        let mut texts = [None; Origins::FIELDS.len()];
-        for (i, text) in texts.iter_mut().enumerate() {
-            let slot = Slot(Slot::ORIGINS + i as u8);
-            *text = match self.held(entity, slot, order, settle) {
-                Some(Held::Named(text, origin)) => {
-                    let is_stated = stated_by.contains(self.symbols.parts(origin).1);
-                    (!is_stated).then_some(text)
-                }
-                _ => None,
-            };
-        }
-        if texts == [None; Origins::FIELDS.len()] {
-            return None;
-        }
-        self.dimensions.channel_of(texts, self.definition, self.symbols)
-    }
-
-    fn directory_value(&mut self, owner: Option<Symbol>, i: usize) -> Option<Symbol> {
-        self.dimensions.of_owner(owner?, i, self.definition, self.symbols)
     }
 }
 

@@ -25,6 +25,7 @@ fn definition() -> Definition {
         windows: vec![WindowKind::RollingDays(28)],
         segments: vec![set(&[]), set(&["rep"]), set(&["territory"])],
         currency: Currency::parse("EUR").unwrap(),
+        fx: crate::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::minutes(5),
         stages: crate::model::definition::StageTable::default(),

@@ -199,7 +199,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         Formula::Money(Measure::WonAmount, Measure::WonPriced),
         "sum of the amounts of deals won in the window",
-        "Bookings in the reporting currency; other currencies are shown beside it, never added. An amendment changes the window in which the deal was won."
+        "Bookings in the reporting currency; other currencies are converted by [fx] or shown beside it, never added. An amendment changes the window in which the deal was won."
     ),
     kpi!(
         Deals,

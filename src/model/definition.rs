@@ -8,12 +8,13 @@ use std::sync::Arc;
 use super::calendar::Calendar;
 use super::channel::ChannelRules;
 use super::kpi::Kpis;
+use super::fx::Fx;
 use super::money::Currency;
 use super::segment::Segment;
 use super::slice::Retention;
 pub use super::stage::{Stage, StageTable};
 use super::target::Targets;
-use super::time::Span;
+use super::time::{Day, Span};
 use super::window::WindowKind;
 use super::workdays::WorkCalendars;
 
@@ -29,6 +30,27 @@ pub enum Attribution {
     AtEvent,
     /// The values that hold now: history moves with the deal.
     Current,
+    /// The values that held when the entity came into being: who brought it keeps the credit.
+    AtCreate,
+}
+
+impl Attribution {
+    /// All rules with their names in the config.
+    pub const ALL: [(Attribution, &'static str); 3] = [
+        (Attribution::AtEvent, "at_event"),
+        (Attribution::Current, "current"),
+        (Attribution::AtCreate, "at_create"),
+    ];
+
+    /// The name in the config.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// From the name in the config.
+    pub fn parse(text: &str) -> Option<Attribution> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(rule, _)| *rule)
+    }
 }
 
 /// A rep, as the directory knows them.
@@ -40,6 +62,23 @@ pub struct DirectoryEntry {
     pub ids: BTreeMap<String, String>,
     /// Dimension values that hold where an event states none: `team`, `territory`, …
     pub values: BTreeMap<String, String>,
+    /// What changed of them, from the start of a day on. What a move does not name stays.
+    pub moves: BTreeMap<Day, BTreeMap<String, String>>,
+}
+
+impl DirectoryEntry {
+    /// The value of a dimension behind so many moves.
+    pub fn value(&self, dimension: &str, moved: usize) -> Option<&str> {
+        let moves = self.moves.values().take(moved).rev();
+        let moved = moves.filter_map(|values| values.get(dimension)).next();
+        moved.or_else(|| self.values.get(dimension)).map(String::as_str)
+    }
+
+    /// All values that a dimension ever has.
+    fn ever(&self, dimension: &str) -> Vec<&str> {
+        let all = self.moves.values().chain([&self.values]);
+        all.filter_map(|values| values.get(dimension)).map(String::as_str).collect()
+    }
 }
 
 /// The reps and other members known in advance. They get zero rows, and fill dimensions that an
@@ -57,12 +96,7 @@ impl Directory {
     pub fn known(&self, dimension: &str) -> BTreeSet<&str> {
         let mut out: BTreeSet<&str> = match dimension {
             "rep" => self.reps.keys().map(String::as_str).collect(),
-            _ => self
-                .reps
-                .values()
-                .filter_map(|r| r.values.get(dimension))
-                .map(String::as_str)
-                .collect(),
+            _ => self.reps.values().flat_map(|rep| rep.ever(dimension)).collect(),
         };
         out.extend(self.members.get(dimension).into_iter().flatten().map(String::as_str));
         out
@@ -87,6 +121,9 @@ pub struct Definition {
     pub segments: Vec<Vec<String>>,
     /// Currency of `revenue` and its kin.
     pub currency: Currency,
+    /// By which rates amounts of other currencies come into it. Cells hold the amounts as they are,
+    /// so another table needs no new generation: rows are corrected.
+    pub fx: Fx,
     /// Who gets the credit for flows. Stocks always follow the current values.
     pub attribution: Attribution,
     /// A dimension that is unknown at the moment of a fact takes the first value stated within

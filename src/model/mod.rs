@@ -9,6 +9,7 @@ pub mod definition;
 pub mod event;
 pub mod formula;
 pub mod fiscal;
+pub mod fx;
 pub mod kpi;
 pub mod mapping;
 pub mod measure;

@@ -36,6 +36,11 @@ impl Segment {
         self.parts.iter().map(|(d, _)| &**d).collect::<Vec<_>>().join("_")
     }
 
+    /// Whether it is of a dimension set.
+    pub fn is_of(&self, set: &[String]) -> bool {
+        self.parts.iter().map(|(d, _)| &**d).eq(set.iter().map(String::as_str))
+    }
+
     /// The value of a dimension.
     pub fn value(&self, dimension: &str) -> Option<&str> {
         self.parts.iter().find(|(d, _)| &**d == dimension).map(|(_, v)| &**v)

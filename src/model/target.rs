@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::kpi::{KpiValue, Number, Unit};
+use super::kpi::{KpiValue, Number, Unit, Words};
 use super::money::{EXACT_ONE, Exact};
 use super::row::{json_float, json_string};
 use super::segment::{Segment, UNKNOWN};
@@ -285,7 +285,7 @@ impl Targets {
     pub fn stand(
         &self,
         stand: &Stand<'_>,
-        kpis: &[(&'static str, Unit, KpiValue)],
+        kpis: &[(Words, Unit, KpiValue)],
     ) -> Vec<Standing> {
         let mut out = Vec::new();
         if self.is_empty() {

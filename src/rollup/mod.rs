@@ -4,6 +4,7 @@
 
 mod cells;
 mod firing;
+mod exchange;
 mod moving;
 mod rows;
 mod segment;
@@ -146,7 +147,8 @@ impl Rollup {
             return *i;
         }
         let i = self.segments.len();
-        let mut state = SegmentState::new(segment.clone(), &self.periods, self.moving.len());
+        let (definition, moving) = (&self.definition, self.moving.len());
+        let mut state = SegmentState::new(segment.clone(), definition, &self.periods, moving);
         if self.started {
             let today = self.today();
             for period in &self.periods {

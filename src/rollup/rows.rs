@@ -51,7 +51,7 @@ impl Rollup {
         let calendar = &self.definition.calendar;
         let (start, end) = (range.start(calendar), range.end(calendar));
         let as_of = self.watermark();
-        let stock = state.stock_at(last_day);
+        let stock = self.stock(state, last_day);
         let first_day = calendar.day_of(start);
         let opening = match self.definition.kpis.ask_for_opening() {
             true => state.opening(first_day.0),

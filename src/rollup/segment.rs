@@ -1,12 +1,17 @@
 //! One segment's windows: running totals, changed by difference only.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::cells::{Cell, Cells};
+use super::cells::Cells;
 use super::moving::Moving;
 use crate::model::calendar::Calendar;
+use crate::model::definition::Definition;
+use crate::model::fx::{self, Fx};
 use crate::model::measure::{Measure, MeasureKey, Measures};
 use crate::model::reads::Reads;
+use crate::model::money::Currency;
 use crate::model::row::Pane;
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
@@ -109,6 +114,9 @@ pub struct SegmentState {
     stock_total: Measures,
     /// Whether it ever had a subscription: then past stocks of them are asked for.
     counts_subscriptions: bool,
+    /// Amounts of day slices that no rate converts, by currency.
+    parked: BTreeMap<Currency, i128>,
+    definition: Arc<Definition>,
     /// First day still kept: a window that begins before it is no longer whole.
     floor: i32,
     /// Something in it waits to be published.
@@ -117,9 +125,16 @@ pub struct SegmentState {
 
 impl SegmentState {
     /// A segment of which nothing is known.
-    pub fn new(segment: Segment, periods: &[Period], moving: usize) -> SegmentState {
+    pub fn new(
+        segment: Segment,
+        definition: &Arc<Definition>,
+        periods: &[Period],
+        moving: usize,
+    ) -> SegmentState {
         SegmentState {
             segment,
+            definition: definition.clone(),
+            parked: BTreeMap::new(),
             cells: Cells::new(),
             calendar: periods.iter().map(|p| (*p, BTreeMap::new())).collect(),
             moving: (0..moving).map(|_| MovingTotal::default()).collect(),
@@ -154,14 +169,17 @@ impl SegmentState {
         if flow.is_zero() {
             return true;
         }
+        let own = self.definition.currency;
+        let flow = converted(&self.definition, slice, &flow);
         if slice.tier == Tier::Day {
+            self.park(&flow);
             self.add_calendar((windows, reads), &flow, today);
         }
-        let (own, compared) = (reads.any(&flow), reads.any_compared(&flow));
+        let (shown, compared) = (reads.any(&flow), reads.any_compared(&flow));
         for (total, window) in self.moving.iter_mut().zip(moving) {
             if window.range.contains(slice) {
-                total.flow.plus(&flow);
-                total.change(if window.shown { own } else { compared });
+                fx::plus(&mut total.flow, &flow, own);
+                total.change(if window.shown { shown } else { compared });
             }
         }
         self.dirty = true;
@@ -174,7 +192,8 @@ impl SegmentState {
         flow: &Measures,
         today: Day,
     ) {
-        let (own, compared) = (reads.any(flow), reads.any_compared(flow));
+        let own = self.definition.currency;
+        let (shown, compared) = (reads.any(flow), reads.any_compared(flow));
         for ((period, totals), (start, after)) in self.calendar.iter_mut().zip(&windows.spans) {
             let start = *start;
             if start.0 < self.floor {
@@ -186,8 +205,8 @@ impl SegmentState {
             // The window, and the next one, whose growth is relative to it.
             let mut windows = totals.range_mut(start.0..);
             if let Some((_, total)) = windows.next().filter(|(at, _)| **at == start.0) {
-                total.flow.plus(flow);
-                total.change(own);
+                fx::plus(&mut total.flow, flow, own);
+                total.change(shown);
             }
             if let Some((_, next)) = windows.next().filter(|(at, _)| **at == after.0) {
                 next.change(compared);
@@ -258,8 +277,9 @@ impl SegmentState {
                 if keys.start >= keys.end {
                     continue;
                 }
-                for cell in self.cells.range(keys).map(|(_, c): (_, &Cell)| c.sum()) {
-                    for (key, n) in cell.entries().iter().filter(|(k, _)| !k.measure.is_stock()) {
+                for (slice, cell) in self.cells.range(keys) {
+                    let held = converted(&self.definition, *slice, cell.sum());
+                    for (key, n) in held.entries().iter().filter(|(k, _)| !k.measure.is_stock()) {
                         change.add(*key, sign * n);
                     }
                 }
@@ -267,7 +287,7 @@ impl SegmentState {
         }
         if !change.is_zero() {
             let total = &mut self.moving[i];
-            total.flow.plus(&change);
+            fx::plus(&mut total.flow, &change, self.definition.currency);
             total.dirty = true;
             self.dirty = true;
         }
@@ -291,6 +311,10 @@ impl SegmentState {
                 fill(period, totals, start, start);
             }
             totals.entry(start.0).or_default().dirty = true;
+            // What is open follows the rate of the day, also in windows that lie ahead.
+            if !self.definition.fx.is_empty() {
+                totals.range_mut(start.0..).for_each(|(_, total)| total.dirty = true);
+            }
             self.dirty = true;
         }
     }
@@ -353,9 +377,16 @@ impl SegmentState {
             self.cells.remove(&slice);
         }
         let (flow, _) = held.split_stock();
+        let own = self.definition.currency;
+        let flow = converted(&self.definition, slice, &flow);
+        if slice.tier == Tier::Day {
+            let mut gone = Measures::new();
+            gone.minus(&flow);
+            self.park(&gone);
+        }
         for (total, window) in self.moving.iter_mut().zip(moving) {
             if window.range.contains(slice) {
-                total.flow.minus(&flow);
+                fx::minus(&mut total.flow, &flow, own);
                 total.change(true);
                 self.dirty = true;
             }
@@ -396,10 +427,36 @@ impl SegmentState {
         self.calendar.get(&period)?.get(&start.0).map(|t| &t.flow)
     }
 
+    fn park(&mut self, change: &Measures) {
+        for (currency, n) in Fx::parked(change, self.definition.currency) {
+            *self.parked.entry(currency).or_default() += n;
+        }
+    }
+
+    /// How many amounts of day slices no rate converts, by currency.
+    pub fn parked(&self) -> &BTreeMap<Currency, i128> {
+        &self.parked
+    }
+
     /// Number of cells held.
     pub fn cells(&self) -> usize {
         self.cells.len()
     }
+}
+
+/// The flows of a slice as windows hold them.
+fn converted<'a>(
+    definition: &Definition,
+    slice: Slice,
+    measures: &'a Measures,
+) -> Cow<'a, Measures> {
+    let calendar = &definition.calendar;
+    let day = match slice.tier {
+        Tier::Day => Day(slice.index),
+        Tier::Fine if definition.fx.is_empty() => Day(0),
+        Tier::Fine => calendar.day_of(slice.start(calendar)),
+    };
+    definition.fx.convert(measures, definition.currency, day)
 }
 
 /// Keeps the windows of a period without a gap, from the segment's first to the current one. Days

@@ -25,6 +25,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         windows: windows.to_vec(),
         segments: vec![set(&[]), set(&["rep"])],
         currency: Currency::parse("EUR").unwrap(),
+        fx: crate::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::minutes(5),
         stages: StageTable::default(),

@@ -356,6 +356,7 @@ impl Merger {
             let label = partition.to_string();
             let telemetry = &self.context.telemetry;
             telemetry.cells(Stage::Rollup, &label, part.rollup.sizes().1);
+            telemetry.unconverted(&label, part.rollup.parked().values().sum());
             if let Some(watermark) = part.rollup.watermark() {
                 telemetry.watermark(Stage::Rollup, &label, watermark);
             }

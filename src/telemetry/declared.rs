@@ -89,6 +89,8 @@ declare! {
         "Fields in events that the contract does not know; they were ignored.";
     unknown_stage counters "tidemark_unknown_stage_total" ["source"]
         "Events that name a deal stage which the stage table does not have.";
+    unconverted gauges "tidemark_unconverted_amounts" ["part"]
+        "Closed and paid amounts that no exchange rate converts to the reporting currency, in the days that a rollup partition holds.";
     partials_published counter "tidemark_partials_published_total" []
         "Partials written by the ledger.";
     partials_merged counter "tidemark_partials_merged_total" []

@@ -132,6 +132,7 @@ pub fn definition(
             .map(|set| set.iter().map(|d| (*d).to_owned()).collect())
             .collect(),
         currency: currency(code),
+        fx: tidemark::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::minutes(5),
         stages: StageTable::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tidemark::config::Config;
@@ -9,6 +10,7 @@ use tidemark::ledger::{Applied, Verdict};
 use tidemark::model::definition::{Attribution, Definition, Stage};
 use tidemark::model::event::{Field, FieldType, Status};
 use tidemark::model::fiscal::{Fiscal, Pattern, Weekday, YearEnd};
+use tidemark::model::fx::Fx;
 use tidemark::model::time::{Day, Span, Timestamp};
 use tidemark::model::watermark::{Heartbeat, Lost};
 use tidemark::model::window::{Period, WindowKind};
@@ -99,6 +101,27 @@ impl Script {
                 until: at(time),
             }),
             ["!tick", time] => _ = self.flow.settle(at(time)),
+            // Another table of rates: the rollups start again with it.
+            ["!rates", rates] => {
+                let mut job = (*self.flow.definition).clone();
+                job.fx = Fx::default();
+                set(&mut job, "rates", rates);
+                self.flow.definition = Arc::new(job);
+                self.flow.restart_rollups();
+                self.flow.rollups.iter_mut().for_each(|r| r.re_emit());
+            }
+            ["!parked"] | ["!parked", "=>", ..] => {
+                let mut all = BTreeMap::new();
+                for (currency, n) in self.flow.rollups.iter().flat_map(|r| r.parked()) {
+                    *all.entry(currency).or_insert(0) += n;
+                }
+                let told = all.iter().filter(|(_, n)| **n != 0).map(|(c, n)| format!("{n} {c}"));
+                return Some(
+                    Some(told.collect::<Vec<_>>().join(", "))
+                        .filter(|t| !t.is_empty())
+                        .unwrap_or("nothing".to_owned()),
+                );
+            }
             ["!repair"] => {
                 self.flow.ledgers.iter_mut().for_each(|l| l.re_emit());
                 self.flow.rollups.iter_mut().for_each(|r| r.re_emit());
@@ -228,10 +251,27 @@ fn set(job: &mut Definition, key: &str, value: &str) {
     match key {
         "zone" => job.calendar = crate::oracle::calendar(value),
         "currency" => job.currency = currency(value),
+        // `GBP@2026-03-01:1.25`: what a pound is from that day on.
+        "rates" => {
+            for (from, rate) in list().filter_map(|r| r.split_once(':')) {
+                let (from, day) = from.split_once('@').expect("a currency and a day");
+                let day = Day::parse(day).expect("a date");
+                job.fx.insert(currency(from), day, rate.parse().expect("a rate"));
+            }
+        }
         "settle" => job.settle = span(value),
         "fine" => job.retention.fine = span(value),
         "days" => job.retention.days = Some(value.parse().expect("a number")),
-        "current" => job.attribution = Attribution::Current,
+        "credit" => job.attribution = Attribution::parse(value).expect("a rule of credit"),
+        // `r1@2026-03-15:S`: from that day on the rep r1 is of the territory S.
+        "moves" => {
+            for (rep, territory) in list().filter_map(|r| r.split_once(':')) {
+                let (rep, day) = rep.split_once('@').expect("a rep and a day");
+                let entry = job.directory.reps.entry(rep.to_owned()).or_default();
+                let values = [("territory".to_owned(), territory.to_owned())].into();
+                entry.moves.insert(Day::parse(day).expect("a date"), values);
+            }
+        }
         "windows" => job.windows = list().map(window).collect(),
         "segments" => {
             let dimensions = |set: &str| match set {

@@ -14,7 +14,7 @@ impl Projector<'_> {
     pub(super) fn activity(&mut self, entity: &Entity, out: &mut Vec<Contribution>) {
         let done = done(entity);
         if let Some((fact, at)) = done {
-            let credit = self.credit(entity, fact);
+            let credit = self.credit(entity, fact, at);
             let mut add = |key, n| out.push(Contribution { at, credit, key, n });
             let kind = word(entity, WORD, &ACTIVITIES, self.symbols);
             add(MeasureKey::word(Measure::ActivitiesDone, kind), 1);
@@ -24,7 +24,7 @@ impl Projector<'_> {
             }
         }
         if let Some((fact, at)) = self.plan(entity, done) {
-            let credit = self.credit(entity, fact);
+            let credit = self.credit(entity, fact, at);
             let mut add = |measure| {
                 let key = MeasureKey::plain(measure);
                 out.push(Contribution { at, credit, key, n: 1 });

@@ -14,7 +14,7 @@ impl Projector<'_> {
         let Some(fact) = since(entity, PAID_AT, |held| matches!(held, Held::Time(_))) else {
             return;
         };
-        let credit = self.credit(entity, fact);
+        let credit = self.credit(entity, fact, at);
         let [count, sum, priced, refunded, refunds] = match entity.kind {
             Kind::Invoice => [
                 Measure::InvoicesPaid,

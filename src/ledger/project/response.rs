@@ -15,7 +15,7 @@ impl Projector<'_> {
         let Some((at, fact)) = happened(entity) else {
             return;
         };
-        let credit = self.credit(entity, fact);
+        let credit = self.credit(entity, fact, at);
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
         if entity.kind == Kind::Touch {
             let kind = word(entity, WORD, &TOUCHES, self.symbols);

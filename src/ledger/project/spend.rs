@@ -1,7 +1,7 @@
 //! Campaign days: whole values, as stated last, on the day that they are of.
 
 use super::slots::{CLICKS, CONVERSIONS, DAY, IMPRESSIONS};
-use super::{Contribution, Projector, happened};
+use super::{AsOf, Contribution, Projector, happened};
 use crate::ledger::entity::{Entity, Held, Slot};
 use crate::model::measure::{Measure, MeasureKey};
 
@@ -15,7 +15,7 @@ impl Projector<'_> {
             _ => at,
         };
         // It is told anew as a whole, so what was said of it last holds for all of it.
-        let credit = self.credit_as_of(entity, [i64::MAX; 2], None);
+        let credit = self.credit_as_of(entity, AsOf::stock([i64::MAX; 2], at));
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
         add(MeasureKey::plain(Measure::CampaignDays), 1);
         if let Some((_, Held::Money(money))) = entity.latest(Slot::AMOUNT) {

@@ -1,7 +1,7 @@
 //! Subscriptions: when they started and ended, and what they bring a month while they run.
 
 use super::slots::{ENDED_AT, STARTED_AT};
-use super::{Contribution, Projector, created_at, since};
+use super::{AsOf, Contribution, Projector, created_at, since};
 use crate::ledger::entity::{Entity, Held, Slot, Stamp};
 use crate::ledger::symbols::{Credit, Symbols};
 use crate::model::measure::{Measure, MeasureKey};
@@ -23,12 +23,12 @@ impl Projector<'_> {
         let end = end(entity, self.symbols).map(|(fact, at)| (fact, at.max(start)));
         let calendar = &self.definition.calendar;
         let (at, first_day) = (start, calendar.day_of(start));
-        let credit = self.credit(entity, started);
+        let credit = self.credit(entity, started, at);
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
         add(MeasureKey::plain(Measure::SubscriptionsStarted), 1);
         add_money(first_money(entity, started), [Measure::NewMrr, Measure::NewMrrPriced], add);
         if let Some((ended, at)) = end {
-            let credit = self.credit(entity, ended);
+            let credit = self.credit(entity, ended, at);
             let mut add = |key, n| out.push(Contribution { at, credit, key, n });
             add(MeasureKey::day(Measure::SubscriptionsEnded, first_day), 1);
             let measures = [Measure::ChurnedMrr, Measure::ChurnedMrrPriced];
@@ -53,23 +53,32 @@ impl Projector<'_> {
         points.insert(0, started);
         let mut now = start;
         let mut held: Option<(Credit, Option<Money>)> = None;
+        let (until, mut before) = (end.unwrap_or(Timestamp(i64::MAX)), None);
         for (i, stamp) in points.drain(..).enumerate() {
             let at = if i == 0 { start } else { stamp.time };
+            let then = now.max(at).min(until);
+            self.carry(entity, before, (now, then), &mut held, |at, held, sign| {
+                move_stock(at, held, sign, out);
+            });
             now = now.max(at);
             if end.is_some_and(|end| now >= end) {
                 break;
             }
+            before = Some(stamp.order);
             let money = match entity.as_of(Slot::AMOUNT, stamp.order) {
                 Some(Held::Money(money)) => Some(money),
                 _ => None,
             };
-            let next = Some((self.credit_as_of(entity, stamp.order, None), money));
+            let next = Some((self.credit_as_of(entity, AsOf::stock(stamp.order, now)), money));
             if next != held {
                 move_stock(now, held, -1, out);
                 move_stock(now, next, 1, out);
                 held = next;
             }
         }
+        self.carry(entity, before, (now, until), &mut held, |at, held, sign| {
+            move_stock(at, held, sign, out);
+        });
         if let Some(end) = end {
             move_stock(end, held, -1, out);
         }
