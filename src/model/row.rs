@@ -176,7 +176,7 @@ pub fn json_string(text: &str) -> String {
 }
 
 /// A finite float as a JSON number, in the shortest form that reads back the same.
-fn json_float(f: f64) -> String {
+pub(super) fn json_float(f: f64) -> String {
     if f.is_finite() {
         serde_json::to_string(&f).expect("a finite float serializes")
     } else {
