@@ -19,6 +19,7 @@ use crate::model::source::Unread;
 use crate::model::time::Timestamp;
 
 mod declared;
+mod drift;
 mod hooks;
 mod logging;
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use config::{Value, ValueKind};
 
-use super::estimate::thousands;
+use super::estimate::{set_name, thousands};
 use super::fault::Origin;
 use super::leaf::{show_duration, show_size};
 use super::properties::is_public;
@@ -201,6 +201,7 @@ impl Config {
             ("segments", sets.join(", ")),
             ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
             ("kpis", groups.join(", ")),
+            ("drift", self.drift_line()),
             ("money", format!("{}, credit {credit}", definition.currency)),
             ("stages", stages(&definition.stages)),
             ("directory", count(definition.directory.reps.len(), "rep")),
@@ -223,6 +224,21 @@ impl Config {
             ("topic", format!("{}: {partitions}, {cleanup}, records up to {size}", spec.name))
         };
         self.specs.iter().map(line).collect()
+    }
+
+    fn drift_line(&self) -> String {
+        let Some(first) = self.drift.first() else {
+            return "nothing is watched".to_owned();
+        };
+        let kpis: Vec<_> = self.drift.iter().map(|rule| rule.signal.as_str()).collect();
+        let sets: Vec<_> = first.segments.iter().map(|set| set_name(set)).collect();
+        format!(
+            "{} in {} ({}), {} false alarms a year tolerated of each",
+            kpis.join(", "),
+            sets.join(", "),
+            count(super::build::usize_of(first.streams), "stream"),
+            first.false_alarms_a_year,
+        )
     }
 
     fn time_line(&self) -> String {

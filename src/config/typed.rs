@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::OnGap;
+use super::drift::{self, BaselineDays, FalseAlarms, StatedDay};
 use super::hook_words::{HeaderName, HookPath, NotHere, PublicUrl};
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
@@ -13,6 +14,7 @@ use super::shape::{Key, Shape, Shaped, Table, map, table};
 use super::words::{
     self, Brokers, Dimension, FieldText, Name, Pattern, Rolling, SetName, Site, TopicName, Zone,
 };
+use crate::model::alert::{Phase, Signal};
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
 use crate::model::kpi::Group;
@@ -38,6 +40,7 @@ table! {
         segments: Segments,
         money: Money,
         kpis: Kpis,
+        drift: Drift,
         attribution: Credit,
         stages: Stages,
         directory: Directory,
@@ -106,6 +109,17 @@ table! {
     }
     Kpis {
         groups: Vec<Given<Group>>,
+    }
+    Drift {
+        kpis: Vec<Given<Signal>>,
+        segments: Vec<DimensionSet>,
+        false_alarms: Given<FalseAlarms>,
+        baseline: Given<BaselineDays>,
+        baseline_from: Option<Given<StatedDay>>,
+        min_n: Given<Whole<1, 1_000_000>>,
+        min_baseline: Given<Whole<1, 1_000_000>>,
+        min_effect_percent: Given<Whole<0, 1_000>>,
+        phases: Phases,
     }
     Credit {
         credit: Given<Attribution>,
@@ -234,6 +248,7 @@ table! {
         late: Option<Given<TopicName>>,
         gaps: Option<Given<TopicName>>,
         kpis: Option<Given<TopicName>>,
+        alerts: Option<Given<TopicName>>,
         partials: Option<Given<TopicName>>,
         images: Option<Given<TopicName>>,
         events_retention: Given<Keep>,
@@ -262,6 +277,11 @@ map! {
         "default" => Ok(()),
         _ => words::dimension(name),
     }
+}
+
+map! {
+    /// What of a season a day is compared with, by KPI.
+    Phases(Given<Phase>), keys: drift::watched
 }
 
 map! {

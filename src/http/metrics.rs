@@ -76,7 +76,15 @@ impl KpiSnapshot {
 }
 
 impl KpiPage {
-    fn add(&mut self, name: &str, help: Help, labels: &str, value: f64, first: bool, caps: Caps) {
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        help: Help,
+        labels: &str,
+        value: f64,
+        first: bool,
+        caps: Caps,
+    ) {
         // Looked up before it is inserted: nearly always it is there, and needs no allocation.
         if !self.families.contains_key(name) {
             let family = Family { help: help.text(), ..Family::default() };
@@ -307,6 +315,11 @@ pub(crate) fn samples(row: &Row, mut sample: impl FnMut(&str, Help, f64)) {
 
 /// `{rep="r-001",window="rolling_28d"}`.
 pub(crate) fn labels(segment: &Segment, window: &str) -> String {
+    labels_with(segment, "window", window)
+}
+
+/// The same with another last label.
+pub(super) fn labels_with(segment: &Segment, last: &str, last_value: &str) -> String {
     let mut out = String::from("{");
     let mut names: Vec<String> = Vec::with_capacity(segment.parts.len());
     for (dimension, value) in &segment.parts {
@@ -322,8 +335,8 @@ pub(crate) fn labels(segment: &Segment, window: &str) -> String {
         out.push_str("\",");
         names.push(name);
     }
-    out.push_str("window=\"");
-    escape(&mut out, window);
+    let _ = write!(out, "{last}=\"");
+    escape(&mut out, last_value);
     out.push_str("\"}");
     out
 }
@@ -354,7 +367,7 @@ fn label_of(dimension: &str) -> String {
         "dimension".to_owned()
     } else if bare.starts_with(|c: char| c.is_ascii_digit()) || bare.len() < name.len() {
         format!("_{bare}")
-    } else if matches!(bare, "window" | "le" | "quantile") {
+    } else if matches!(bare, "window" | "kpi" | "le" | "quantile") {
         format!("{bare}_")
     } else {
         name

@@ -307,14 +307,8 @@ pub struct Alert {
 impl Alert {
     /// The id, which is the key on the alerts topic: stable over corrections and restarts.
     pub fn id(&self) -> String {
-        format!(
-            "{}|{}|{}|{}{}",
-            self.signal.as_str(),
-            self.segment,
-            self.baseline.from,
-            self.direction.as_str(),
-            self.episode
-        )
+        let stem = stem_of_baseline(&stem(self.signal, &self.segment), self.baseline.from);
+        format!("{stem}{}{}", self.direction.as_str(), self.episode)
     }
 
     /// As one line of JSON, without the version.
@@ -377,6 +371,31 @@ impl Alert {
     }
 }
 
+/// What the ids of all alerts of a stream begin with, and those of no other.
+pub fn stem(signal: Signal, segment: &Segment) -> String {
+    format!("{}|{segment}|", signal.as_str())
+}
+
+/// What those under one baseline begin with.
+pub fn stem_of_baseline(stem: &str, from: Day) -> String {
+    format!("{stem}{from}|")
+}
+
+/// The JSON of an alert that corrections undid. `None` where it is none.
+pub fn taken_back(json: &str) -> Option<String> {
+    let mut value: serde_json::Value = serde_json::from_str(json).ok()?;
+    let map = value.as_object_mut()?;
+    map.insert("state".to_owned(), State::Resolved.as_str().into());
+    map.insert("withdrawn".to_owned(), true.into());
+    serde_json::to_string(&value).ok()
+}
+
+/// The JSON of an alert, as it was before [`with_version`].
+pub fn without_version(json: &str) -> String {
+    let at = json.rfind(",\"version\":");
+    at.map_or_else(|| json.to_owned(), |at| format!("{}}}", &json[..at]))
+}
+
 /// The JSON of an alert, with the version that its readers order by.
 pub fn with_version(json: &str, version: u64) -> String {
     let body = json.strip_suffix('}').unwrap_or(json);
@@ -400,6 +419,11 @@ impl Seen {
     /// From the bytes on the topic.
     pub fn parse(value: &[u8]) -> Option<Seen> {
         serde_json::from_slice(value).ok()
+    }
+
+    /// Whether it still stands.
+    pub fn is_open(&self) -> bool {
+        self.state == State::Pending.as_str() || self.state == State::Firing.as_str()
     }
 
     /// By which readers order the states of one alert.

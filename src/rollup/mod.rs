@@ -1,11 +1,13 @@
 //! The rollup: one fold a partials partition. Partials of all shards are merged by version into
 //! cells; windows are running totals over cells, changed by difference; KPIs are read off windows
-//! when a row is due.
+//! when a row is due. Closed days are judged for drift.
 
 mod cells;
+mod due;
 mod moving;
 mod rows;
 mod segment;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,14 +19,17 @@ use crate::model::partial::{
     Partial, PartialMessage, ShardBeat, epoch_of, first_of, offset_of, parse_cell_key,
 };
 use crate::model::record::{Offset, Partition};
-use crate::model::row::{Pane, Row};
+use crate::model::row::Pane;
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
 use crate::model::time::{Day, Timestamp};
 use crate::model::watermark::{Doubt, Frontier, Holder, Report};
 use crate::model::window::{Period, SliceRange, WindowKind};
+use due::content_hash;
 use moving::Moving;
 use segment::{DayWindows, Published, SegmentState};
+pub use watch::DueAlert;
+use watch::Watch;
 
 type Map<K, V> = HashMap<K, V, FixedState>;
 
@@ -90,6 +95,8 @@ pub struct Rollup {
     started: bool,
     /// The next tick repeats every row.
     repair: bool,
+    /// What is watched for drift.
+    watch: Watch,
 }
 
 impl Rollup {
@@ -125,6 +132,7 @@ impl Rollup {
             closed_before: None,
             started: false,
             repair: false,
+            watch: Watch::default(),
         };
         for segment in out.definition.known_segments() {
             if segment.partition(out.definition.partitions) == partition {
@@ -220,6 +228,7 @@ impl Rollup {
         if all != self.doubts {
             self.doubts = all;
             self.touch();
+            self.watch.look_again();
         }
     }
 
@@ -236,6 +245,7 @@ impl Rollup {
         for state in &mut self.segments {
             state.supersede(shard, first, (&self.moving, &self.periods), today);
         }
+        self.watch.look_again();
     }
 
     fn merge_cell(&mut self, offset: Offset, partial: Partial) -> Merged {
@@ -256,6 +266,7 @@ impl Rollup {
         let state = &mut self.segments[i];
         let windows = (&self.moving[..], &self.windows);
         if state.merge(slice, (shard, version), measures, windows, today) {
+            self.watch.changed(i, slice);
             Merged::New
         } else {
             Merged::Stale
@@ -288,6 +299,7 @@ impl Rollup {
         };
         if let Some(i) = self.by_text.get(segment) {
             self.segments[*i].forget(shard, slice, &self.moving);
+            self.watch.changed(*i, slice);
         }
     }
 
@@ -396,76 +408,11 @@ impl Rollup {
         }
     }
 
-    fn collect_due(&mut self, i: usize, due: &mut Vec<DueRow>) {
-        let mut windows: Vec<(WindowKind, Day)> = Vec::new();
-        let floor = self.floor();
-        for (period, totals) in &mut self.segments[i].calendar {
-            for (start, total) in totals.iter_mut().filter(|(_, t)| t.dirty) {
-                total.dirty = false;
-                // What it is compared with is let go of: its row stays as it was.
-                if period.previous(Day(*start)).0 >= floor {
-                    windows.push((WindowKind::Calendar(*period), Day(*start)));
-                }
-            }
-        }
-        for (kind, start) in windows {
-            let WindowKind::Calendar(period) = kind else {
-                continue;
-            };
-            let row = self.calendar_row(&self.segments[i], period, start);
-            let age = self.age_days(period.next(start).0);
-            let known =
-                self.segments[i].calendar.get(&period).and_then(|t| t.get(&start.0)?.published);
-            let published = self.fire(row, known, due);
-            if let Some(total) =
-                self.segments[i].calendar.get_mut(&period).and_then(|t| t.get_mut(&start.0))
-            {
-                total.published = Some(published);
-                total.mature = age >= HORIZON_DAYS;
-            }
-        }
-        for m in 0..self.moving.len() {
-            let compared = self.compared(m).map(|c| self.segments[i].moving[c].dirty);
-            let total = &mut self.segments[i].moving[m];
-            let dirty = std::mem::take(&mut total.dirty) || compared == Some(true);
-            if !dirty || !self.moving[m].shown {
-                continue;
-            }
-            let known = total.published;
-            let row = self.moving_row(&self.segments[i], m);
-            let published = self.fire(row, known, due);
-            self.segments[i].moving[m].published = Some(published);
-        }
-    }
-
-    /// Decides which firing a row is, and whether it says anything new.
-    fn fire(&mut self, mut row: Row, known: Option<Published>, due: &mut Vec<DueRow>) -> Published {
-        let key = row.key();
-        let known = known.or_else(|| self.restored.remove(&key));
-        let kpis = row.kpis_json();
-        let hash = content_hash(&kpis, row.incomplete);
-        let moving = !matches!(row.kind, WindowKind::Calendar(_));
-        let (pane, revision) = match known {
-            // A moving window never ends: its row always describes the current one.
-            _ if moving => (Pane::Early, 0),
-            // A closed window stays closed, also while a rebuilt frontier is not yet whole.
-            Some(p) if p.pane != Pane::Early && p.hash == hash => (p.pane, p.revision),
-            Some(p) if p.pane != Pane::Early => (Pane::Corrected, p.revision + 1),
-            _ => (row.pane, 0),
-        };
-        let published = Published { hash, pane, revision };
-        if self.repair || known != Some(published) {
-            (row.pane, row.revision) = (pane, revision);
-            let partition = self.partition;
-            due.push(DueRow { json: row.json_with(&kpis), key, partition, pane });
-        }
-        published
-    }
-
     /// The next tick repeats every row as it is: after a takeover, and now and then as a repair.
     pub fn re_emit(&mut self) {
         self.repair = true;
         self.touch();
+        self.watch.repeat();
     }
 
     /// The next tick looks at every row.
@@ -489,11 +436,6 @@ impl Rollup {
     pub fn first_day(&self) -> Option<Day> {
         self.segments.iter().filter_map(SegmentState::first_day).min().map(Day)
     }
-}
-
-/// What a row says besides where it stands: equal hashes are no news.
-fn content_hash(kpis_json: &str, incomplete: bool) -> u64 {
-    xxhash_rust::xxh3::xxh3_64_with_seed(kpis_json.as_bytes(), u64::from(incomplete))
 }
 
 #[cfg(test)]

@@ -359,6 +359,12 @@ impl SegmentState {
         self.calendar.get(&period)?.get(&start.0).map(|t| &t.flow)
     }
 
+    /// What each day before `end` holds, in order.
+    pub fn days(&self, end: i32) -> impl Iterator<Item = (i32, &Measures)> {
+        let day = |index| Slice { tier: Tier::Day, index };
+        self.cells.range(day(i32::MIN)..day(end)).map(|(slice, cell)| (slice.index, cell.sum()))
+    }
+
     /// Number of cells held.
     pub fn cells(&self) -> usize {
         self.cells.len()

@@ -1,0 +1,80 @@
+//! Which rows are due, and which firing each is.
+
+use super::segment::Published;
+use super::{DueRow, HORIZON_DAYS, Rollup};
+use crate::model::row::{Pane, Row};
+use crate::model::time::Day;
+use crate::model::window::WindowKind;
+
+impl Rollup {
+    pub(super) fn collect_due(&mut self, i: usize, due: &mut Vec<DueRow>) {
+        let mut windows: Vec<(WindowKind, Day)> = Vec::new();
+        let floor = self.floor();
+        for (period, totals) in &mut self.segments[i].calendar {
+            for (start, total) in totals.iter_mut().filter(|(_, t)| t.dirty) {
+                total.dirty = false;
+                // What it is compared with is let go of: its row stays as it was.
+                if period.previous(Day(*start)).0 >= floor {
+                    windows.push((WindowKind::Calendar(*period), Day(*start)));
+                }
+            }
+        }
+        for (kind, start) in windows {
+            let WindowKind::Calendar(period) = kind else {
+                continue;
+            };
+            let row = self.calendar_row(&self.segments[i], period, start);
+            let age = self.age_days(period.next(start).0);
+            let known =
+                self.segments[i].calendar.get(&period).and_then(|t| t.get(&start.0)?.published);
+            let published = self.fire(row, known, due);
+            if let Some(total) =
+                self.segments[i].calendar.get_mut(&period).and_then(|t| t.get_mut(&start.0))
+            {
+                total.published = Some(published);
+                total.mature = age >= HORIZON_DAYS;
+            }
+        }
+        for m in 0..self.moving.len() {
+            let compared = self.compared(m).map(|c| self.segments[i].moving[c].dirty);
+            let total = &mut self.segments[i].moving[m];
+            let dirty = std::mem::take(&mut total.dirty) || compared == Some(true);
+            if !dirty || !self.moving[m].shown {
+                continue;
+            }
+            let known = total.published;
+            let row = self.moving_row(&self.segments[i], m);
+            let published = self.fire(row, known, due);
+            self.segments[i].moving[m].published = Some(published);
+        }
+    }
+
+    /// Decides which firing a row is, and whether it says anything new.
+    fn fire(&mut self, mut row: Row, known: Option<Published>, due: &mut Vec<DueRow>) -> Published {
+        let key = row.key();
+        let known = known.or_else(|| self.restored.remove(&key));
+        let kpis = row.kpis_json();
+        let hash = content_hash(&kpis, row.incomplete);
+        let moving = !matches!(row.kind, WindowKind::Calendar(_));
+        let (pane, revision) = match known {
+            // A moving window never ends: its row always describes the current one.
+            _ if moving => (Pane::Early, 0),
+            // A closed window stays closed, also while a rebuilt frontier is not yet whole.
+            Some(p) if p.pane != Pane::Early && p.hash == hash => (p.pane, p.revision),
+            Some(p) if p.pane != Pane::Early => (Pane::Corrected, p.revision + 1),
+            _ => (row.pane, 0),
+        };
+        let published = Published { hash, pane, revision };
+        if self.repair || known != Some(published) {
+            (row.pane, row.revision) = (pane, revision);
+            let partition = self.partition;
+            due.push(DueRow { json: row.json_with(&kpis), key, partition, pane });
+        }
+        published
+    }
+}
+
+/// What a row says besides where it stands: equal hashes are no news.
+pub(super) fn content_hash(kpis_json: &str, incomplete: bool) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(kpis_json.as_bytes(), u64::from(incomplete))
+}
