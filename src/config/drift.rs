@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::Budget;
 use super::build::small;
 use super::estimate::{members, set_name};
-use super::fault::Origin;
 use super::leaf::{Given, Leaf, Problem, Raw, clip, show_duration, text};
 use super::read::Reader;
 use super::typed::{self, DimensionSet};
@@ -13,6 +12,9 @@ use super::words::one_of;
 use crate::model::alert::{Gates, Phase, Rule, Signal};
 use crate::model::definition::Definition;
 use crate::model::time::Day;
+
+/// What is watched unless told otherwise: few streams, and large ones.
+const WATCHED: [&[&str]; 4] = [&[], &["territory"], &["channel"], &["team"]];
 
 impl Leaf for Signal {
     fn read(raw: Raw<'_>) -> Result<Signal, Problem> {
@@ -98,21 +100,7 @@ pub(super) fn rules(
     if reader.faulty(&["drift", "segments", "directory"]) {
         return Vec::new();
     }
-    let stated = reader.origin("drift.segments") != Origin::Default;
-    let mut sets: Vec<Vec<String>> = Vec::new();
-    for (i, set) in typed.segments.into_iter().enumerate() {
-        let set: Vec<String> = match set {
-            DimensionSet::One(name) => name.0.0.into_iter().collect(),
-            DimensionSet::Several(dimensions) => dimensions.into_iter().map(|d| d.0.0).collect(),
-        };
-        if definition.segments.contains(&set) {
-            sets.push(set);
-        } else if stated {
-            let what = format!("the set {} is not counted", set_name(&set));
-            let mend = "add it to segments.sets, or leave it out here";
-            reader.fault(&format!("drift.segments[{i}]"), what, mend);
-        }
-    }
+    let sets = sets(reader, typed.segments, definition);
     let streams = sets
         .iter()
         .map(|set| set.iter().fold(1u64, |n, d| n.saturating_mul(members(definition, budget, d))))
@@ -140,6 +128,33 @@ pub(super) fn rules(
         gates,
     };
     signals.into_iter().map(rule).collect()
+}
+
+/// The dimension sets that are watched; those of the default only where they are counted.
+fn sets(
+    reader: &mut Reader,
+    typed: Option<Vec<DimensionSet>>,
+    definition: &Definition,
+) -> Vec<Vec<String>> {
+    let is_counted = |set: &Vec<String>| definition.segments.contains(set);
+    let Some(typed) = typed else {
+        let usual = WATCHED.map(|set| set.iter().map(|d| (*d).to_owned()).collect());
+        return usual.into_iter().filter(is_counted).collect();
+    };
+    let mut out = Vec::new();
+    for (i, set) in typed.into_iter().enumerate() {
+        let set: Vec<String> = match set {
+            DimensionSet::One(name) => name.0.0.into_iter().collect(),
+            DimensionSet::Several(dimensions) => dimensions.into_iter().map(|d| d.0.0).collect(),
+        };
+        if !is_counted(&set) {
+            let what = format!("the set {} is not counted", set_name(&set));
+            let mend = "add it to segments.sets, or leave it out here";
+            reader.fault(&format!("drift.segments[{i}]"), what, mend);
+        }
+        out.push(set);
+    }
+    out
 }
 
 /// A baseline must still be kept while it is compared with.

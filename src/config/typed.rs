@@ -112,7 +112,7 @@ table! {
     }
     Drift {
         kpis: Vec<Given<Signal>>,
-        segments: Vec<DimensionSet>,
+        segments: Option<Vec<DimensionSet>>,
         false_alarms: Given<FalseAlarms>,
         baseline: Given<BaselineDays>,
         baseline_from: Option<Given<StatedDay>>,

@@ -290,9 +290,8 @@ impl Merger {
         if read_through(context, &mut *reader, &alerts, None, &mut keep, each)?.is_none() {
             return dropped();
         }
-        let publish = &context.config.publish;
         let timer = (context.timer)();
-        let repair = Every::later(publish.repair_interval, timer);
+        let repair = Every::later(context.config.publish.repair_interval, timer);
         let page = Every::new(PAGE, timer);
         let mut part = Part { rollup, next: Offset(0), repair, page, changed: true };
         let partials = TopicPartition { topic: self.partials.clone(), partition };
