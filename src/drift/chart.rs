@@ -149,7 +149,9 @@ mod tests {
     fn a_cusum_stops_at_twice_its_threshold() {
         let mut chart = Cusum::new(4.0);
         assert!(chart.is_low());
-        (0..100).for_each(|_| drop(chart.add(1.0)));
+        for _ in 0..100 {
+            chart.add(1.0);
+        }
         assert_eq!((chart.sum(), chart.is_over()), (8.0, true));
         assert_eq!(chart.add(-100.0), 0.0);
     }
