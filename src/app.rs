@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::clock::{monotonic, wall_ms};
 use crate::config::Config;
-use crate::http::{self, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo};
+use crate::http::{
+    self, Alerts, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo,
+};
 use crate::log::{Log, LogError};
 use crate::model::calendar::tzdb_version;
 use crate::runtime::{self, Clock, Context, Stop, StopReason};
@@ -77,6 +79,7 @@ pub fn open(
         log,
         health: Arc::new(Health::new(runtime::STAGES.iter().map(|(name, _)| *name))),
         board: Board::new(wall_ms(), BOARD_ROWS),
+        alerts: Alerts::new(),
         pages: MetricsPages::new(telemetry.clone()),
         telemetry,
         clock,
@@ -124,6 +127,7 @@ fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHan
     let info = server_info(&context.config, mode);
     let state = HttpState {
         board: context.board.clone(),
+        alerts: context.alerts.clone(),
         telemetry: context.telemetry.clone(),
         pages: context.pages.clone(),
         health: context.health.clone(),

@@ -1,10 +1,11 @@
 //! Tidemark: streaming sales KPIs, exact and self-correcting.
 //!
 //! The tour, in reading order. [`model`] has the nouns. [`intake`], [`ledger`] and [`rollup`] are
-//! the three folds: pure, without clock, I/O, randomness or threads; [`replay`] runs them over a
-//! file. [`log`] is the port to Kafka and its in-process stand-ins, [`runtime`] drives the folds
-//! over it, [`http`] shows the results and receives webhooks, which [`verify`] believes or not. [`app`] puts it all together, [`cli`] starts it.
-//! [`world`] makes up a company for the demo and the tests.
+//! the three folds: pure, without clock, I/O, randomness or threads; [`drift`] judges, likewise,
+//! whether a segment still sells as it used to; [`replay`] runs the folds over a file. [`log`] is
+//! the port to Kafka and its in-process stand-ins, [`runtime`] drives the folds over it, [`http`]
+//! shows the results and receives webhooks, which [`verify`] believes or not. [`app`] puts it all
+//! together, [`cli`] starts it. [`world`] makes up a company for the demo and the tests.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod drift;
 pub mod export;
 pub mod http;
 pub mod intake;

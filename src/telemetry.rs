@@ -20,6 +20,7 @@ use crate::model::time::Timestamp;
 
 mod credit;
 mod declared;
+mod drift;
 mod hooks;
 mod logging;
 

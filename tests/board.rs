@@ -89,6 +89,24 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+/// One alert that fires, and one that was taken back.
+fn tell_alerts(state: &HttpState) {
+    let alert = |rep: &str, word: &str, withdrawn: bool| {
+        format!(
+            r#"{{"id":"{rep}","rule":"win_rate","kpi":"win_rate","segment":{{"rep":"{rep}"}},
+            "direction":"down","state":"{word}","fired":true,"withdrawn":{withdrawn},
+            "since":"2026-03-09T23:00:00Z","resolved":null,"change_time":"2026-03-01T23:00:00Z",
+            "now":0.25,"n":61,"interval":[0.16,0.37],"baseline":0.5,"baseline_n":840,
+            "baseline_from":"2025-12-07T23:00:00Z","unit":"ratio","effect":-0.5,
+            "expected_false_alarms_per_month":0.3,"as_of":"2026-03-19T23:00:00Z","version":3}}"#
+        )
+    };
+    for (rep, word, withdrawn) in [("r-001", "firing", false), ("withdrawn-rep", "resolved", true)]
+    {
+        state.alerts.apply(rep, Some(alert(rep, word, withdrawn).as_bytes()));
+    }
+}
+
 /// The page's elements as text, after it has asked a few times.
 fn dom(state: HttpState) -> Option<String> {
     let Some(chromium) = chromium() else {
@@ -183,6 +201,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     state.telemetry.events("crm", EntityKind::ALL[0].0, 1_234_567);
     state.telemetry.late(42);
     state.telemetry.dead_letter(Code::BadAmount);
+    tell_alerts(&state);
     let Some(dom) = dom(state) else { return };
 
     for (id, expected) in [
@@ -206,6 +225,14 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     ] {
         assert_eq!(text_of(&dom, id), expected, "{id}");
     }
+    let alert = text_of(&dom, "alert-list");
+    assert!(
+        alert.starts_with("firing Win rate, rep Ana Costa fell from 50.0% to 25.0% (-50%)"),
+        "{alert}"
+    );
+    assert!(alert.contains("Since about Mar 2, 2026, fired on Mar 10, 2026. 61 cases since"));
+    assert!(alert.contains("95% interval 16.0% to 37.0%; baseline of 840"), "{alert}");
+    assert!(dom.contains("1 firing") && !dom.contains("withdrawn-rep"));
     assert!(!dom.contains("tile-spend"), "what was never seen has no tile");
     assert!(text_of(&dom, "window-state").starts_with("running may lack records"));
     assert!(text_of(&dom, "watermark").contains("Mar 20, 2026, 1:00:00"), "in the zone's time");

@@ -369,6 +369,7 @@ family = "closing_points"
                 "eu.late 4 delete Some(2592000s) 1114112",
                 "eu.gaps 1 delete Some(2592000s) 1114112",
                 "eu.g3.kpis 8 compact 600s 1048576",
+                "eu.g3.alerts 8 compact 600s 1048576",
                 "eu.g3.partials 8 compact 600s 1048576",
                 "eu.g3.images 16 compact 600s 1048576",
             ]

@@ -41,6 +41,22 @@ rolling = ["24h"]
 }
 
 #[test]
+fn drift_that_cannot_be_watched() {
+    assert_snapshot!(refusal(
+        r#"
+[drift]
+kpis = ["winrate", "revenue"]
+false_alarms = "1 per week"
+baseline = "2d"
+baseline_from = "5.1.2026"
+min_n = 0
+phases = { win_rate = "month", revenue = "weekday" }
+"#
+    ));
+    assert_snapshot!(refusal("[drift]\nsegments = [\"overall\", \"team\"]\nbaseline = \"500d\"\n"));
+}
+
+#[test]
 fn wrong_types() {
     assert_snapshot!(refusal(
         r#"

@@ -11,14 +11,9 @@ use process::{Process, get, pause};
 use support::await_some;
 use tidemark::config::Config;
 
-#[test]
-fn the_demo_shows_numbers_and_ends_clean() {
-    let dir = tempfile::tempdir().unwrap();
-    // A port that is taken: the demo takes another one.
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
-    let mut demo = Process::start(dir.path(), "demo", &["demo", "--days", "60", "--port", &port]);
-    let address = await_some("the address", Duration::from_secs(60), || {
+/// Waits until the demo says where its page is.
+fn address_of(demo: &Process) -> std::net::SocketAddr {
+    await_some("the address", Duration::from_secs(60), || {
         let said = demo.said();
         let found =
             said.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
@@ -26,7 +21,37 @@ fn the_demo_shows_numbers_and_ends_clean() {
             pause();
         }
         found
+    })
+}
+
+#[test]
+fn the_demo_shows_a_drift() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = Process::start(dir.path(), "demo", &["demo", "--days", "110", "--port", "0"]);
+    let address = address_of(&demo);
+    let alert = await_some("an alert", Duration::from_secs(180), || {
+        let (_, body) = get(address, "/api/v1/alerts")?;
+        let told: serde_json::Value = serde_json::from_str(&body).ok()?;
+        let fires = |alert: &&serde_json::Value| alert["state"] == "firing";
+        let found = told["alerts"].as_array()?.iter().find(fires).cloned();
+        if found.is_none() {
+            pause();
+        }
+        found
     });
+    assert_eq!(alert["id"].as_str().unwrap().split("|20").next(), Some("win_rate|territory=north"));
+    assert_eq!(alert["direction"], "down");
+    assert!(demo.terminate().success(), "{}", demo.said());
+}
+
+#[test]
+fn the_demo_shows_numbers_and_ends_clean() {
+    let dir = tempfile::tempdir().unwrap();
+    // A port that is taken: the demo takes another one.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut demo = Process::start(dir.path(), "demo", &["demo", "--days", "60", "--port", &port]);
+    let address = address_of(&demo);
     await_some("revenue on the page's own query", Duration::from_secs(120), || {
         let (_, body) = get(address, "/api/v1/rows?window=rolling_28d&grain=overall")?;
         let rows: serde_json::Value = serde_json::from_str(&body).ok()?;

@@ -8,11 +8,15 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tidemark::http::metrics::{Caps, KpiPage, KpiSnapshot};
 use tidemark::http::{HttpState, router};
+use tidemark::model::alert::{BaselineShown, Figure, Reading, Signal, State};
 use tidemark::model::deadletter::Code;
 use tidemark::model::event::EntityKind;
 use tidemark::model::row::{Pane, Row};
+use tidemark::model::segment::Segment;
 use tidemark::model::source::Unread;
+use tidemark::model::time::Day;
 use tidemark::model::window::{Period, WindowKind};
 use tidemark::telemetry::Stage;
 use tower::ServiceExt;
@@ -75,6 +79,7 @@ async fn everything_carries_the_security_headers() {
         "/readyz",
         "/none",
         "/api/v1/rows",
+        "/api/v1/alerts",
         "/api/v1/rows?window=x",
         "/api/v1/kpis",
         "/api/v1/members",
@@ -285,6 +290,53 @@ async fn metrics_are_negotiated() {
     assert!(text.ends_with("# EOF\n"));
 }
 
+/// One stream that drifts, one of which nothing is known, and one beyond the cap.
+fn drift_page() -> KpiPage {
+    let figure = |value| Figure { value: Some(value), n: 40, interval: Some((value - 1.0, 12.5)) };
+    let baseline = BaselineShown { from: Day(20_000), to: Day(20_084), figure: figure(7.0) };
+    let firing = Reading {
+        signal: Signal::CycleLength,
+        state: State::Firing,
+        score: 1.25,
+        now: figure(10.0),
+        baseline: Some(baseline),
+    };
+    let nothing = Reading {
+        signal: Signal::WinRate,
+        state: State::NoData,
+        score: 0.0,
+        now: Figure::default(),
+        baseline: None,
+    };
+    let reps = ["O\"Brien", "r-2"].map(|rep| Segment::of([("rep", rep)]));
+    let all = Segment::overall();
+    let mut page = KpiSnapshot::render(&[], Caps { per_family: 1 });
+    let readings = [(&reps[0], &firing), (&reps[1], &firing), (&all, &nothing)];
+    page.add_readings(&readings, Caps { per_family: 1 });
+    assert!(page.dropped().any(|d| d == ("tidemark_rep_drift_score", 1)));
+    page
+}
+
+#[tokio::test]
+async fn alerts_come_as_published_with_those_that_are_open_first() {
+    let state = state(&[]);
+    let none = json(&state, "/api/v1/alerts").await;
+    assert_eq!(none, (StatusCode::OK, serde_json::json!({ "alerts": [] })));
+    let alert = |id: &str, word: &str, day: u32| {
+        format!(
+            "{{\"id\":\"{id}\",\"state\":\"{word}\",\"withdrawn\":false,\
+             \"as_of\":\"2026-03-{day:02}T00:00:00Z\",\"version\":{day}}}"
+        )
+    };
+    for (id, word, day) in [("a", "resolved", 9), ("b", "firing", 3), ("c", "resolved", 12)] {
+        state.alerts.apply(id, Some(alert(id, word, day).as_bytes()));
+    }
+    let (_, body) = json(&state, "/api/v1/alerts").await;
+    let ids: Vec<&str> =
+        body["alerts"].as_array().unwrap().iter().map(|a| a["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["b", "c", "a"]);
+}
+
 #[tokio::test]
 async fn promtool_finds_nothing_to_say() {
     let state = state(&rows());
@@ -312,7 +364,13 @@ async fn promtool_finds_nothing_to_say() {
     t.hook_took(Duration::from_millis(1));
     t.hook_bytes("/hubspot", 1);
     t.hook_waiting(1);
+    t.alert_published("firing");
+    state.pages.put(1, drift_page());
     let (_, _, page) = get(&state, "/metrics").await;
+    assert!(page.contains(
+        "tidemark_rep_drift_value{rep=\"O\\\"Brien\",kpi=\"cycle_length_mean\"} 864000\n"
+    ));
+    assert!(page.contains("tidemark_overall_drift_state{kpi=\"win_rate\"} -1\n"), "{page}");
     for (name, ..) in tidemark::telemetry::table() {
         let linux = cfg!(target_os = "linux") || !name.starts_with("process_");
         assert!(!linux || page.contains(&format!("# HELP {name} ")), "{name} is not on the page");

@@ -22,7 +22,8 @@ const LONG_FILES: &[(&str, &str)] =
     &[("src/model/catalogue.rs", "the catalogue of KPIs is a table")];
 
 /// The folds and what they are made of: a function of their arguments, nothing else.
-const CORE: &[&str] = &["model", "intake", "ledger", "rollup", "replay", "world", "verify"];
+const CORE: &[&str] =
+    &["model", "intake", "ledger", "drift", "rollup", "replay", "world", "verify"];
 
 /// What each module may know of the others. Who is not listed may not exist.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -30,7 +31,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("intake", &["model"]),
     ("ledger", &["model"]),
-    ("rollup", &["model"]),
+    ("drift", &["model"]),
+    ("rollup", &["model", "drift"]),
     ("world", &["model"]),
     ("replay", &["model", "intake", "ledger", "rollup"]),
     ("verify", &["model"]),
@@ -100,8 +102,18 @@ const SEEDED: &str = "src/world/dice.rs";
 
 /// Files of the core with floats, each with its reason. `world` is no state and may have them.
 const FLOATS: &[(&str, &str)] = &[
+    ("src/drift/arl.rs", "statistics, derived from exact counts each time and no state"),
+    ("src/drift/baseline.rs", "as above"),
+    ("src/drift/calibrate.rs", "as above"),
+    ("src/drift/chart.rs", "as above"),
+    ("src/drift/interval.rs", "as above"),
+    ("src/drift/judge.rs", "as above"),
+    ("src/drift/many.rs", "as above"),
+    ("src/drift/mix.rs", "as above"),
+    ("src/drift/shrink.rs", "as above"),
     ("src/intake/avro/read.rs", "a double of Avro becomes its shortest text, and no number here"),
     ("src/model/formula/fraction.rs", "a fraction is rounded once, when a row is due"),
+    ("src/model/alert.rs", "an alert shows what the statistics say"),
     ("src/model/kpi.rs", "quotients are taken from exact sums when a row is due"),
     ("src/model/money.rs", "`Exact::to_f64` is the way out, to quotients and Prometheus"),
     ("src/model/row.rs", "a row shows quotients and the share of its window that is complete"),

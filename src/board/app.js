@@ -1,5 +1,6 @@
 // The live page: asks once a second, one request at a time, and shows what it is told.
 
+import { pollAlerts } from "./alerts.js";
 import { arrange, byId, h, setNumber, setText } from "./dom.js";
 import { Feed, getJson } from "./feed.js";
 import {
@@ -50,6 +51,7 @@ async function ask() {
     showStatus();
     showKinds();
     await askRows();
+    await pollAlerts(state.status.zone, state.members);
     state.failures = 0;
     showConnection();
   } catch (error) {

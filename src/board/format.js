@@ -96,6 +96,11 @@ export function moment(at, now, zone) {
   return day.format(at) === day.format(now) ? time : `${day.format(at)}, ${time}`;
 }
 
+/** The civil day of an instant. */
+export function civilDay(at, zone) {
+  return dates(zone, { dateStyle: "medium" }).format(new Date(at));
+}
+
 const PERIODS = ["day", "week", "month", "quarter", "year"];
 
 /** The civil period that one of another calendar is like: `month` of `fiscal_month`. */

@@ -20,7 +20,12 @@ use crate::http::Mode;
 use crate::log::{Log, Outgoing, Partition};
 use crate::model::time::{Span, Timestamp};
 use crate::runtime::{Clock, Stop};
-use crate::world::{World, WorldSettings, directory};
+use crate::world::{Drift, World, WorldSettings, directory};
+
+/// How many days before the start the win rate of one territory falls.
+const DRIFT_DAYS: i64 = 6;
+/// With less history there is no baseline.
+const HISTORY_DAYS: u32 = 100;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -57,6 +62,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         seed: arguments.seed,
         start: now - Span::days(i64::from(arguments.days)),
         days: None,
+        drift: drift(now, arguments.days),
         ..WorldSettings::default()
     };
     config.definition.directory = directory(&settings);
@@ -83,6 +89,14 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let _ = std::fs::remove_dir_all(&dir);
     }
     done
+}
+
+/// Some days before the start a competitor comes to one territory, so that an alert fires while a
+/// person watches. Without a history there is no baseline to notice it by.
+fn drift(now: Timestamp, days: u32) -> Option<Drift> {
+    let at = now - Span::days(DRIFT_DAYS);
+    let territory = "north".to_owned();
+    (days >= HISTORY_DAYS).then_some(Drift { at, territory, win_factor: 0.45 })
 }
 
 fn directory_of(arguments: &Arguments) -> Result<(PathBuf, bool), Failure> {
@@ -127,6 +141,7 @@ fn greet(running: &Running, arguments: &Arguments) {
         arguments.speed
     );
     println!("  board     http://{address}/");
+    println!("  alerts    http://{address}/api/v1/alerts");
     println!("  metrics   http://{address}/metrics");
     println!("  rows      http://{address}/api/v1/rows?window=month&grain=territory");
     println!("\n  Stop it with Ctrl-C.\n");

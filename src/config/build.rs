@@ -11,7 +11,7 @@ use super::topics::{self, Topics};
 use super::typed::{self, Property, SecretRef, Settings, SourceRow};
 use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
-    TimeRules, define, estimate, hooks, mapping, registry, summary,
+    TimeRules, define, drift, estimate, hooks, mapping, registry, summary,
 };
 use crate::model::channel::ChannelRules;
 use crate::model::event::{Field, FieldName};
@@ -106,6 +106,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     }
     .define(reader, base);
     estimate::check(reader, &definition, &limits);
+    let drift = drift::rules(reader, typed.drift, &definition, &limits.budget);
     let origin = Origins { reader: Reader::default(), settings: Vec::new() };
     Config {
         app,
@@ -113,6 +114,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         kafka,
         sources,
         definition,
+        drift,
         time,
         publish,
         intake,

@@ -53,7 +53,7 @@ pub(super) fn set_name(dimensions: &[String]) -> String {
 }
 
 /// Members of a dimension to reckon with: those known in advance and `unknown`, or else the budget.
-fn members(definition: &Definition, budget: &Budget, dimension: &str) -> u64 {
+pub(super) fn members(definition: &Definition, budget: &Budget, dimension: &str) -> u64 {
     match definition.known(dimension).len() as u64 {
         0 => budget.of(dimension),
         known => known + 1,

@@ -11,6 +11,7 @@ mod build;
 mod calendar;
 mod credit;
 mod define;
+mod drift;
 mod estimate;
 mod fault;
 mod formulas;
@@ -39,6 +40,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::model::alert::Rule;
 use crate::model::definition::Definition;
 use crate::model::source::{Reading, System};
 use crate::model::time::Span;
@@ -72,6 +74,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// What decides the numbers.
     pub definition: Definition,
+    /// What is watched for drift, a rule a KPI.
+    pub drift: Vec<Rule>,
     /// How time advances.
     pub time: TimeRules,
     /// When results and images are written.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use config::{Value, ValueKind};
 
-use super::estimate::thousands;
+use super::estimate::{set_name, thousands};
 use super::fault::Origin;
 use super::leaf::{show_duration, show_size};
 use super::properties::is_public;
@@ -200,6 +200,7 @@ impl Config {
             ("segments", sets.join(", ")),
             ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
             ("kpis", groups.join(", ")),
+            ("drift", self.drift_line()),
             ("money", format!("{}{}, credit {credit}", definition.currency, rates(definition))),
             ("stages", stages(&definition.stages)),
             ("directory", count(definition.directory.reps.len(), "rep")),
@@ -235,6 +236,21 @@ impl Config {
         kpis.dedup();
         let series = thousands(self.estimate().targets);
         format!("{} of {} ({series} series)", count(targets.len(), "row"), kpis.join(", "))
+    }
+
+    fn drift_line(&self) -> String {
+        let Some(first) = self.drift.first() else {
+            return "nothing is watched".to_owned();
+        };
+        let kpis: Vec<_> = self.drift.iter().map(|rule| rule.signal.as_str()).collect();
+        let sets: Vec<_> = first.segments.iter().map(|set| set_name(set)).collect();
+        format!(
+            "{} in {} ({}), {} false alarms a year tolerated of each",
+            kpis.join(", "),
+            sets.join(", "),
+            count(super::build::usize_of(first.streams), "stream"),
+            first.false_alarms_a_year,
+        )
     }
 
     fn time_line(&self) -> String {

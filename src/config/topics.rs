@@ -18,6 +18,8 @@ pub struct Topics {
     pub gaps: String,
     /// Rows.
     pub kpis: String,
+    /// Drift alerts.
+    pub alerts: String,
     /// Partials of this generation.
     pub partials: String,
     /// Images of this generation.
@@ -30,29 +32,31 @@ impl Topics {
             own.as_ref().map_or(usual, |given| given.0.0.clone())
         };
         // Rows of two generations must not mix; the first one has the plain name.
-        let kpis = match generation {
-            0 | 1 => format!("{app}.kpis"),
-            later => format!("{app}.g{later}.kpis"),
-        };
+        let [kpis, alerts] = ["kpis", "alerts"].map(|what| match generation {
+            0 | 1 => format!("{app}.{what}"),
+            later => format!("{app}.g{later}.{what}"),
+        });
         Topics {
             events: name(&typed.events, format!("{app}.events")),
             dlq: name(&typed.dlq, format!("{app}.dlq")),
             late: name(&typed.late, format!("{app}.late")),
             gaps: name(&typed.gaps, format!("{app}.gaps")),
             kpis: name(&typed.kpis, kpis),
+            alerts: name(&typed.alerts, alerts),
             partials: name(&typed.partials, format!("{app}.g{generation}.partials")),
             images: name(&typed.images, format!("{app}.g{generation}.images")),
         }
     }
 
     /// Each with its key in `[topics]`.
-    pub fn named(&self) -> [(&'static str, &str); 7] {
+    pub fn named(&self) -> [(&'static str, &str); 8] {
         [
             ("events", &self.events),
             ("dlq", &self.dlq),
             ("late", &self.late),
             ("gaps", &self.gaps),
             ("kpis", &self.kpis),
+            ("alerts", &self.alerts),
             ("partials", &self.partials),
             ("images", &self.images),
         ]
@@ -147,6 +151,7 @@ pub(super) fn specs(
             incoming,
         ),
         spec(&topics.kpis, partitions, compact, USUAL_RECORD),
+        spec(&topics.alerts, partitions, compact, USUAL_RECORD),
         spec(&topics.partials, partitions, compact, USUAL_RECORD),
         spec(&topics.images, shards, compact, USUAL_RECORD),
     ]

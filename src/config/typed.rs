@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::OnGap;
+use super::drift::{self, BaselineDays, FalseAlarms, StatedDay};
 use super::formulas::{self, KpiName};
 use super::fx::CivilDay;
 use super::hook_words::{HeaderName, HookPath, NotHere, PublicUrl};
@@ -15,6 +16,7 @@ use super::shape::{Key, Shape, Shaped, Table, map, table};
 use super::words::{
     self, Brokers, Dimension, FieldText, Name, Pattern, Rolling, SetName, Site, TopicName, Zone,
 };
+use crate::model::alert::{Phase, Signal};
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
 use crate::model::kpi::{self, Grain, Group};
@@ -43,6 +45,7 @@ table! {
         money: Money,
         fx: Fx,
         kpis: Kpis,
+        drift: Drift,
         attribution: Credit,
         stages: Stages,
         directory: Directory,
@@ -137,6 +140,17 @@ table! {
         doc: Option<Given<String>>,
         min_n: Option<Given<Whole<0, 1_000_000>>>,
         grain: Option<Given<Grain>>,
+    }
+    Drift {
+        kpis: Vec<Given<Signal>>,
+        segments: Option<Vec<DimensionSet>>,
+        false_alarms: Given<FalseAlarms>,
+        baseline: Given<BaselineDays>,
+        baseline_from: Option<Given<StatedDay>>,
+        min_n: Given<Whole<1, 1_000_000>>,
+        min_baseline: Given<Whole<1, 1_000_000>>,
+        min_effect_percent: Given<Whole<0, 1_000>>,
+        phases: Phases,
     }
     Credit {
         credit: Given<Attribution>,
@@ -265,6 +279,7 @@ table! {
         late: Option<Given<TopicName>>,
         gaps: Option<Given<TopicName>>,
         kpis: Option<Given<TopicName>>,
+        alerts: Option<Given<TopicName>>,
         partials: Option<Given<TopicName>>,
         images: Option<Given<TopicName>>,
         events_retention: Given<Keep>,
@@ -293,6 +308,11 @@ map! {
         "default" => Ok(()),
         _ => words::dimension(name),
     }
+}
+
+map! {
+    /// What of a season a day is compared with, by KPI.
+    Phases(Given<Phase>), keys: drift::watched
 }
 
 map! {

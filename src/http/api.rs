@@ -59,6 +59,11 @@ fn json(body: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// `GET /api/v1/alerts`: the drift alerts as published, those that are open first.
+pub(super) async fn alerts(State(app): State<Arc<App>>) -> Response {
+    json(format!("{{\"alerts\":[{}]}}\n", app.state.alerts.all().join(",\n")))
+}
+
 /// A KPI of the catalogue, for lists.
 #[derive(Debug, Serialize)]
 pub struct KpiShown {

@@ -12,6 +12,7 @@ const IMAGE: &str = "image/svg+xml";
 
 /// Name, type and contents of each.
 const ASSETS: &[(&str, &str, &str)] = &[
+    ("alerts.js", SCRIPT, include_str!("../board/alerts.js")),
     ("app.js", SCRIPT, include_str!("../board/app.js")),
     ("feed.js", SCRIPT, include_str!("../board/feed.js")),
     ("format.js", SCRIPT, include_str!("../board/format.js")),

@@ -77,7 +77,7 @@ impl KpiSnapshot {
 }
 
 impl KpiPage {
-    fn add(
+    pub(super) fn add(
         &mut self,
         name: &str,
         help: Help<'_>,
@@ -313,15 +313,15 @@ pub(crate) fn samples(row: &Row, kpis: &Kpis, mut sample: impl FnMut(&str, Help<
             _ => {}
         }
     }
-    goal_samples(row, &mut sample);
+    goal_samples(row, kpis, &mut sample);
     let help = "Share of the window that the watermark has passed";
     sample("window_complete_ratio", Help::Fixed(help), row.complete_ratio);
 }
 
 /// What a row says of targets and benchmarks: families named as that of the KPI, with what it is of.
-fn goal_samples(row: &Row, sample: &mut impl FnMut(&str, Help, f64)) {
+fn goal_samples(row: &Row, kpis: &Kpis, sample: &mut impl FnMut(&str, Help, f64)) {
     for standing in &row.targets {
-        let Some(kpi) = Kpi::named(&standing.kpi) else { continue };
+        let Some(kpi) = kpis.named(&standing.kpi) else { continue };
         let base = match kpi.unit {
             Unit::Days => DAY_SECONDS,
             Unit::Minutes => 60.0,
@@ -352,6 +352,11 @@ fn goal_samples(row: &Row, sample: &mut impl FnMut(&str, Help, f64)) {
 
 /// `{rep="r-001",window="rolling_28d"}`.
 pub(crate) fn labels(segment: &Segment, window: &str) -> String {
+    labels_with(segment, "window", window)
+}
+
+/// The same with another last label.
+pub(super) fn labels_with(segment: &Segment, last: &str, last_value: &str) -> String {
     let mut out = String::from("{");
     let mut names: Vec<String> = Vec::with_capacity(segment.parts.len());
     for (dimension, value) in &segment.parts {
@@ -367,8 +372,8 @@ pub(crate) fn labels(segment: &Segment, window: &str) -> String {
         out.push_str("\",");
         names.push(name);
     }
-    out.push_str("window=\"");
-    escape(&mut out, window);
+    let _ = write!(out, "{last}=\"");
+    escape(&mut out, last_value);
     out.push_str("\"}");
     out
 }
@@ -399,7 +404,7 @@ fn label_of(dimension: &str) -> String {
         "dimension".to_owned()
     } else if bare.starts_with(|c: char| c.is_ascii_digit()) || bare.len() < name.len() {
         format!("_{bare}")
-    } else if matches!(bare, "window" | "le" | "quantile") {
+    } else if matches!(bare, "window" | "kpi" | "le" | "quantile") {
         format!("{bare}_")
     } else {
         name

@@ -18,9 +18,11 @@ use crate::model::kpi::Kpis;
 use crate::model::time::Timestamp;
 use crate::telemetry::Telemetry;
 
+mod alerts;
 mod api;
 mod assets;
 pub mod board;
+mod drift;
 pub mod health;
 pub mod hooks;
 pub mod members;
@@ -29,6 +31,7 @@ pub(crate) mod params;
 mod serve;
 pub(crate) mod wire;
 
+pub use alerts::Alerts;
 pub use api::KpiShown;
 pub use board::{Board, Query};
 pub use health::Health;
@@ -95,6 +98,8 @@ impl ServerInfo {
 pub struct HttpState {
     /// The rows.
     pub board: Arc<Board>,
+    /// The drift alerts.
+    pub alerts: Arc<Alerts>,
     /// The operational metrics.
     pub telemetry: Arc<Telemetry>,
     /// The newest KPI pages of the rollup partitions owned here.
@@ -121,6 +126,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/livez", get(api::livez))
         .route("/readyz", get(api::readyz))
         .route("/api/v1/rows", get(api::rows))
+        .route("/api/v1/alerts", get(api::alerts))
         .route("/api/v1/kpis", get(api::kpis))
         .route("/api/v1/members", get(api::members))
         .route("/api/v1/status", get(api::status))

@@ -1,13 +1,14 @@
 //! The rollup: one fold a partials partition. Partials of all shards are merged by version into
 //! cells; windows are running totals over cells, changed by difference; KPIs are read off windows
-//! when a row is due.
+//! when a row is due. Closed days are judged for drift.
 
 mod cells;
-mod firing;
 mod exchange;
+mod firing;
 mod moving;
 mod rows;
 mod segment;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ use firing::content_hash;
 use moving::Moving;
 use rows::standing_hash;
 use segment::{DayWindows, Published, SegmentState};
+pub use watch::DueAlert;
+use watch::Watch;
 
 type Map<K, V> = HashMap<K, V, FixedState>;
 
@@ -97,6 +100,8 @@ pub struct Rollup {
     started: bool,
     /// The next tick repeats every row.
     repair: bool,
+    /// What is watched for drift.
+    watch: Watch,
 }
 
 impl Rollup {
@@ -133,6 +138,7 @@ impl Rollup {
             closed_before: None,
             started: false,
             repair: false,
+            watch: Watch::default(),
         };
         for segment in out.definition.known_segments() {
             if segment.partition(out.definition.partitions) == partition {
@@ -229,6 +235,7 @@ impl Rollup {
         if all != self.doubts {
             self.doubts = all;
             self.touch();
+            self.watch.look_again();
         }
     }
 
@@ -245,6 +252,7 @@ impl Rollup {
         for state in &mut self.segments {
             state.supersede(shard, first, (&self.moving, &self.periods, &self.reads), today);
         }
+        self.watch.look_again();
     }
 
     fn merge_cell(&mut self, offset: Offset, partial: Partial) -> Merged {
@@ -265,6 +273,7 @@ impl Rollup {
         let state = &mut self.segments[i];
         let windows = (&self.moving[..], &self.windows, &self.reads);
         if state.merge(slice, (shard, version), measures, windows, today) {
+            self.watch.changed(i, slice);
             Merged::New
         } else {
             Merged::Stale
@@ -297,6 +306,7 @@ impl Rollup {
         };
         if let Some(i) = self.by_text.get(segment) {
             self.segments[*i].forget(shard, slice, &self.moving);
+            self.watch.changed(*i, slice);
         }
     }
 
@@ -412,6 +422,7 @@ impl Rollup {
     pub fn re_emit(&mut self) {
         self.repair = true;
         self.touch();
+        self.watch.repeat();
     }
 
     /// The next tick looks at every row.

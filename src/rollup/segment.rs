@@ -438,6 +438,12 @@ impl SegmentState {
         &self.parked
     }
 
+    /// What each day before `end` holds, in order.
+    pub fn days(&self, end: i32) -> impl Iterator<Item = (i32, &Measures)> {
+        let day = |index| Slice { tier: Tier::Day, index };
+        self.cells.range(day(i32::MIN)..day(end)).map(|(slice, cell)| (slice.index, cell.sum()))
+    }
+
     /// Number of cells held.
     pub fn cells(&self) -> usize {
         self.cells.len()

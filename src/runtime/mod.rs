@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::monotonic;
 use crate::config::{Config, Topics};
-use crate::http::{Board, Health, MetricsPages};
+use crate::http::{Alerts, Board, Health, MetricsPages};
 use crate::log::{Log, LogError, Offset, Reader, Record, TopicPartition};
 use crate::model::time::Timestamp;
 use crate::telemetry::Telemetry;
@@ -63,6 +63,8 @@ pub struct Context {
     pub health: Arc<Health>,
     /// Rows, for the API.
     pub board: Arc<Board>,
+    /// Drift alerts, for the API.
+    pub alerts: Arc<Alerts>,
     /// KPI series, for `/metrics`.
     pub pages: Arc<MetricsPages>,
     /// Clock.

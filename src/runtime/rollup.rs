@@ -62,6 +62,7 @@ struct Merger {
     wanted: Vec<u32>,
     partials: Arc<str>,
     kpis: Arc<str>,
+    alerts: Arc<str>,
     batch: Vec<Record>,
     emitting: Pace,
     /// Latest time that windows were moved to.
@@ -86,6 +87,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         wanted: Vec::new(),
         partials: context.topics.partials.as_str().into(),
         kpis: context.topics.kpis.as_str().into(),
+        alerts: context.topics.alerts.as_str().into(),
         batch: Vec::with_capacity(BATCH),
         emitting: Pace::new(config.publish.emit_interval, BEHIND, now),
         latest: (context.clock)(),
@@ -178,6 +180,15 @@ fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Faul
     }
 }
 
+/// An alert as it was published.
+fn told(rollup: &mut Rollup, record: Record) -> Result<(), Fault> {
+    let key = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
+    if let (Some(key), Some(value)) = (key, &record.value) {
+        rollup.seen_alert(key, value);
+    }
+    Ok(())
+}
+
 impl Merger {
     /// Whether every owned partition was read to its end.
     fn caught_up(&self) -> bool {
@@ -252,7 +263,8 @@ impl Merger {
         context.health.set("rollup", Err(format!("restoring partition {partition}")));
         let mut reader = context.log.reader()?;
         let now = (context.clock)();
-        let mut rollup = Rollup::new(self.definition.clone(), partition, now);
+        let mut rollup =
+            Rollup::new(self.definition.clone(), partition, now).watching(&context.config.drift);
         let rows = TopicPartition { topic: self.kpis.clone(), partition };
         let mut keep = || Ok(self.news.keeps(&mut *self.member, partition.0)?);
         let dropped = || {
@@ -273,9 +285,13 @@ impl Merger {
         let Some(seen) = seen else {
             return dropped();
         };
-        let publish = &context.config.publish;
+        let alerts = TopicPartition { topic: self.alerts.clone(), partition };
+        let each = |record| told(&mut rollup, record);
+        if read_through(context, &mut *reader, &alerts, None, &mut keep, each)?.is_none() {
+            return dropped();
+        }
         let timer = (context.timer)();
-        let repair = Every::later(publish.repair_interval, timer);
+        let repair = Every::later(context.config.publish.repair_interval, timer);
         let page = Every::new(PAGE, timer);
         let mut part = Part { rollup, next: Offset(0), repair, page, changed: true };
         let partials = TopicPartition { topic: self.partials.clone(), partition };
@@ -334,14 +350,23 @@ impl Merger {
                     headers: Vec::new(),
                 })?;
             }
+            for alert in part.rollup.decide() {
+                self.context.telemetry.alert_published(alert.state);
+                part.changed = true;
+                self.writer.send(Outgoing {
+                    topic: self.alerts.clone(),
+                    partition: alert.partition,
+                    key: Some(alert.key.into_bytes()),
+                    value: Some(alert.json.into_bytes()),
+                    headers: Vec::new(),
+                })?;
+            }
             if part.changed && part.page.due(timer) {
                 part.changed = false;
                 let rows = part.rollup.current_rows();
-                let page = KpiSnapshot::render(
-                    &rows.iter().collect::<Vec<_>>(),
-                    &self.definition.kpis,
-                    caps,
-                );
+                let rows = rows.iter().collect::<Vec<_>>();
+                let mut page = KpiSnapshot::render(&rows, &self.definition.kpis, caps);
+                page.add_readings(&part.rollup.readings(), caps);
                 self.context.pages.put(*partition, page);
             }
         }

@@ -99,6 +99,8 @@ declare! {
         "Partials that the rollup left out because it had the same or a newer version.";
     rows_published counters "tidemark_rows_published_total" ["status"]
         "Rows written to the results topic.";
+    alerts_published counters "tidemark_alerts_published_total" ["state"]
+        "Drift alerts written to the alerts topic, each time that one said something new.";
     watermark gauges "tidemark_watermark_timestamp_seconds" ["stage" "part"]
         "Event time up to which a part of a stage is complete.";
     lag gauges "tidemark_lag_messages" ["stage" "partition"]

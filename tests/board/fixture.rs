@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidemark::config::Config;
 use tidemark::http::metrics::{Caps, KpiSnapshot};
-use tidemark::http::{Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo};
+use tidemark::http::{Alerts, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo};
 use tidemark::model::calendar::{Calendar, tzdb_version};
 use tidemark::model::kpi::{CATALOGUE, Kpis, View};
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
@@ -166,5 +166,5 @@ pub fn state(rows: &[Row]) -> HttpState {
         ],
         members: members(),
     };
-    HttpState { board, telemetry, pages, health, info: Arc::new(info) }
+    HttpState { board, alerts: Alerts::new(), telemetry, pages, health, info: Arc::new(info) }
 }

@@ -1,0 +1,68 @@
+// The drift alerts: what moved, since when, from what to what, and how far to believe it.
+
+import { arrange, byId, h, setText } from "./dom.js";
+import { getJson } from "./feed.js";
+import { ABSENT, civilDay, count, days, growth, share } from "./format.js";
+
+/** Those that are over stay on the page for so many of the newest. */
+const OVER = 5;
+
+const NAMES = {
+  win_rate: "Win rate",
+  cohort_conversion_90d: "Conversion within 90 days",
+  cycle_length_mean: "Typical cycle length",
+  deals_created: "Deals created a day",
+  leads_created: "Leads created a day",
+};
+
+/** Asks for them and shows them. `labels` has the members' names by dimension. */
+export async function pollAlerts(zone, labels) {
+  const { alerts } = await getJson("api/v1/alerts");
+  // What corrections undid, or never passed its gates, is for the topic; people read what matters.
+  const open = alerts.filter((a) => a.state === "firing" || a.state === "pending");
+  const over = alerts.filter((a) => a.state === "resolved" && a.fired && !a.withdrawn);
+  const shown = [...open, ...over.slice(0, OVER)];
+  byId("alerts").hidden = shown.length === 0;
+  setText(byId("alerts-note"), `${open.filter((a) => a.state === "firing").length} firing`);
+  arrange(byId("alert-list"), shown.map((alert) => item(alert, zone, labels)));
+}
+
+const lines = new Map();
+
+function item(alert, zone, labels) {
+  const told = JSON.stringify([alert, labels]);
+  const known = lines.get(alert.id);
+  if (known?.told === told) return known.element;
+  const element = h("li", { class: "alert", "data-state": alert.state }, ...parts(alert, zone, labels));
+  lines.set(alert.id, { told, element });
+  return element;
+}
+
+function parts(alert, zone, labels) {
+  const on = (at) => civilDay(at, zone);
+  const value = unit(alert.unit);
+  const where = Object.entries(alert.segment)
+    .map(([dimension, member]) => `${dimension.replaceAll("_", " ")} ${labels[dimension]?.[member]?.label ?? member}`)
+    .join(", ") || "overall";
+  const verb = alert.direction === "up" ? "rose" : "fell";
+  const [low, high] = alert.interval ?? [null, null];
+  const tag = { firing: "warm", pending: "cool", resolved: "" }[alert.state];
+  const resolved = alert.resolved ? `, over on ${on(alert.resolved)}` : "";
+  return [
+    h("p", { class: "alert-head" },
+      h("span", { class: `tag ${tag}` }, alert.state), " ",
+      h("b", {}, `${NAMES[alert.kpi] ?? alert.kpi}, `, h("bdi", {}, where)),
+      ` ${verb} from ${value(alert.baseline)} to ${value(alert.now)} (${growth(alert.effect)})`),
+    h("p", { class: "sub" },
+      `Since about ${on(alert.change_time)}, ${alert.state === "pending" ? "noticed" : "fired"} on ${on(alert.since)}${resolved}. `,
+      `${count(alert.n)} cases since, 95% interval ${value(low)} to ${value(high)}; `,
+      `baseline of ${count(alert.baseline_n)} from ${on(alert.baseline_from)}. `,
+      `Such a rule gives ${count(alert.expected_false_alarms_per_month)} false alarms a month`),
+  ];
+}
+
+function unit(name) {
+  if (name === "ratio") return (v) => share(v ?? undefined);
+  if (name === "days") return (v) => (v === null ? ABSENT : days(v));
+  return (v) => count(v ?? undefined);
+}

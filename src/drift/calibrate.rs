@@ -1,0 +1,152 @@
+//! From how many false alarms are tolerated to charts: steps and thresholds.
+
+use super::arl::{Lattice, both_sides, normal_threshold};
+use super::baseline::{Baseline, DayFacts, Usual};
+use super::chart::{FACTOR, ODDS, bernoulli, odds_times, poisson};
+use crate::model::alert::{Direction, Rule};
+
+/// What the mixture looks for: by how much odds move.
+const ODDS_GRID: [f64; 5] = [1.25, 1.5, ODDS, 2.25, 3.0];
+/// By how much durations and counts do.
+const FACTOR_GRID: [f64; 5] = [1.15, 1.3, FACTOR, 2.0, 3.0];
+
+/// Both charts of a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Charts {
+    pub(super) sides: [Side; 2],
+    /// Mean observations between two false alarms of both together.
+    pub(super) arl0: f64,
+    /// False alarms a month over all streams of the rule, were they all like this one.
+    pub(super) false_alarms: f64,
+}
+
+/// A chart that looks one way.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Side {
+    pub(super) direction: Direction,
+    pub(super) threshold: f64,
+    arl: f64,
+    /// Of a proportion: what a hit and what a miss add, by phase.
+    steps: Vec<(f64, f64)>,
+}
+
+impl Charts {
+    /// Those of a baseline. Each side may take half of what is tolerated.
+    pub(super) fn of(rule: &Rule, baseline: &Baseline) -> Charts {
+        let tolerated = f64::from(rule.false_alarms_a_year.max(1)) / 12.0;
+        let streams = rule.streams.max(1) as f64;
+        let target = (streams * baseline.a_month / tolerated).max(1.0);
+        let side = |direction| Side::of(&baseline.usual, direction, 2.0 * target);
+        let sides = [side(Direction::Up), side(Direction::Down)];
+        let arl0 = both_sides(sides[0].arl, sides[1].arl);
+        Charts { sides, arl0, false_alarms: streams * baseline.a_month / arl0 }
+    }
+}
+
+/// The alternative of a factor, or what undoes it.
+fn towards(direction: Direction, factor: f64) -> f64 {
+    if direction == Direction::Up { factor } else { 1.0 / factor }
+}
+
+impl Side {
+    fn of(usual: &Usual, direction: Direction, arl: f64) -> Side {
+        match usual {
+            Usual::Proportion(phases) => proportion(phases, direction, arl),
+            Usual::Duration(_, sigma) => {
+                let threshold = normal_threshold(reference(*sigma), arl);
+                Side { direction, threshold, arl, steps: Vec::new() }
+            }
+            // A CUSUM of log-likelihood ratios is never above its Shiryaev-Roberts sum, which
+            // reaches `arl` after at least as many slices, whatever the means of the days are.
+            Usual::Count(..) => Side { direction, threshold: arl.ln(), arl, steps: Vec::new() },
+        }
+    }
+
+    /// What a day adds.
+    pub(super) fn step(&self, usual: &Usual, phase: usize, facts: &DayFacts) -> f64 {
+        let n = facts.n as f64;
+        match usual {
+            Usual::Proportion(_) => {
+                let (hit, miss) = self.steps[phase];
+                facts.hits as f64 * hit + (n - facts.hits as f64) * miss
+            }
+            Usual::Duration(mean, sigma) => {
+                let sign = if self.direction == Direction::Up { 1.0 } else { -1.0 };
+                sign * (facts.sum - n * mean[phase]) / sigma - n * reference(*sigma)
+            }
+            Usual::Count(mean, spread) => {
+                poisson(n, mean[phase], towards(self.direction, FACTOR)) / spread
+            }
+        }
+    }
+
+    /// The log-likelihood ratio of a day under each alternative of the mixture.
+    pub(super) fn ratios(&self, usual: &Usual, phase: usize, facts: &DayFacts) -> [f64; 5] {
+        let n = facts.n as f64;
+        let grid = if matches!(usual, Usual::Proportion(_)) { ODDS_GRID } else { FACTOR_GRID };
+        grid.map(|factor| {
+            let factor = towards(self.direction, factor);
+            match usual {
+                Usual::Proportion(p) => {
+                    let (hit, miss) = bernoulli(p[phase], odds_times(p[phase], factor));
+                    facts.hits as f64 * hit + (n - facts.hits as f64) * miss
+                }
+                Usual::Duration(mean, sigma) => {
+                    let shift = factor.ln() / sigma;
+                    shift * (facts.sum - n * mean[phase]) / sigma - n * shift * shift / 2.0
+                }
+                Usual::Count(mean, spread) => poisson(n, mean[phase], factor) / spread,
+            }
+        })
+    }
+}
+
+/// Half of the shift that a duration's chart is tuned to, in standard deviations.
+fn reference(sigma: f64) -> f64 {
+    FACTOR.ln() / sigma / 2.0
+}
+
+/// Each phase has steps of its own, in units of log-likelihood; the threshold is that of the phase
+/// that needs the highest.
+fn proportion(phases: &[f64], direction: Direction, arl: f64) -> Side {
+    let mut side = Side { direction, threshold: 0.0, arl: 0.0, steps: Vec::new() };
+    for p in phases {
+        let (hit, miss) = bernoulli(*p, odds_times(*p, towards(direction, ODDS)));
+        // The event is what grows more frequent.
+        let rising = direction == Direction::Up;
+        let (event, up, down) = if rising { (*p, hit, -miss) } else { (1.0 - p, miss, -hit) };
+        let lattice = Lattice::of(up, down);
+        let unit = up / f64::from(lattice.up);
+        let (threshold, run) = lattice.threshold(event, arl);
+        let (up, down) = (up, -unit * f64::from(lattice.down));
+        side.steps.push(if rising { (up, down) } else { (down, up) });
+        if f64::from(threshold) * unit > side.threshold {
+            (side.threshold, side.arl) = (f64::from(threshold) * unit, run);
+        }
+    }
+    side
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chart_of_thirty_per_cent_is_the_published_one() {
+        let side = Side::of(&Usual::Proportion(vec![0.3]), Direction::Down, 1098.0);
+        let (hit, miss) = side.steps[0];
+        assert!((hit / miss + 3.0).abs() < 1e-9, "won −3, lost +1");
+        assert!((side.threshold / miss - 26.0).abs() < 1e-9);
+        assert!((side.arl / 1098.3 - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_run_length_is_never_below_what_was_asked() {
+        for p in [0.02, 0.3, 0.55, 0.97] {
+            for direction in [Direction::Up, Direction::Down] {
+                let side = Side::of(&Usual::Proportion(vec![p]), direction, 5_000.0);
+                assert!(side.arl >= 5_000.0, "{p} {direction:?} {}", side.arl);
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The verdict on one stream: a fold over its closed days behind the baseline.
+
+use super::baseline::{Baseline, DayFacts, Totals, figure};
+use super::calibrate::{Charts, Side};
+use super::chart::{Cusum, Mixture};
+use crate::model::alert::{Alert, Kind, Reading, Rule, State};
+use crate::model::segment::Segment;
+use crate::model::time::Day;
+
+/// A quiet stream shows so many days; without a case in them it has no data.
+const SHOWN: i32 = 28;
+/// Looks in a row with little evidence until an alert is resolved.
+const LOW_LOOKS: u32 = 2;
+
+/// The closed days of a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Days<'a> {
+    /// What each day says, in order; a day without a case need not be there.
+    pub facts: &'a [(i32, DayFacts)],
+    /// The first day that is not closed.
+    pub closed: i32,
+    /// Ranges of days, ends excluded, that may lack records: they are not looked at.
+    pub doubtful: &'a [(i32, i32)],
+}
+
+/// What was calibrated for a stream, kept because it seldom changes.
+#[derive(Clone, Debug, Default)]
+pub struct Stream(Option<(Baseline, Charts)>);
+
+/// What is to be said of a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// What it reads like now.
+    pub reading: Reading,
+    /// Its episodes, each as it stands; first those that rise, in order.
+    pub alerts: Vec<Alert>,
+}
+
+/// Judges a stream. The verdict follows from the rule and the days alone.
+pub fn judge(rule: &Rule, segment: &Segment, days: Days<'_>, memo: &mut Stream) -> Verdict {
+    let end = days.closed.saturating_sub(rule.signal.delay());
+    let is_sure = |day: i32| !days.doubtful.iter().any(|(from, to)| (*from..*to).contains(&day));
+    let facts: Vec<(i32, DayFacts)> =
+        days.facts.iter().filter(|(day, _)| *day < end && is_sure(*day)).copied().collect();
+    let Some(baseline) = Baseline::find(rule, &facts, end) else {
+        return no_baseline(rule, &facts, end);
+    };
+    let (baseline, charts) = match memo.0.take() {
+        Some((known, charts)) if known == baseline => (known, charts),
+        _ => {
+            let charts = Charts::of(rule, &baseline);
+            (baseline, charts)
+        }
+    };
+    let looks = looks(rule, &baseline, &facts, end, is_sure);
+    let recent = recent(rule, &baseline, &looks, end);
+    let walks = charts.sides.each_ref().map(|side| {
+        let mut walk = Walk::new(rule, &baseline, &charts, side);
+        looks.iter().for_each(|(day, facts)| walk.look(*day, facts));
+        walk
+    });
+    let verdict = conclude(rule, segment, &baseline, &recent, walks, end);
+    memo.0 = Some((baseline, charts));
+    verdict
+}
+
+/// The days behind the baseline that say something. To a count, a day without a case says much.
+fn looks(
+    rule: &Rule,
+    baseline: &Baseline,
+    facts: &[(i32, DayFacts)],
+    end: i32,
+    is_sure: impl Fn(i32) -> bool,
+) -> Vec<(i32, DayFacts)> {
+    let behind = facts.iter().filter(|(day, _)| *day >= baseline.to);
+    if rule.signal.kind() != Kind::Count {
+        return behind.filter(|(_, f)| f.n > 0).copied().collect();
+    }
+    let mut known = behind.peekable();
+    (baseline.to..end)
+        .filter_map(|day| {
+            let there = known.next_if(|(d, _)| *d == day).map_or(DayFacts::default(), |(_, f)| *f);
+            is_sure(day).then_some((day, there))
+        })
+        .collect()
+}
+
+fn recent(rule: &Rule, baseline: &Baseline, looks: &[(i32, DayFacts)], end: i32) -> Totals {
+    let mut out = Totals::default();
+    for (day, facts) in looks.iter().filter(|(day, _)| *day >= end - SHOWN) {
+        take(&mut out, facts, baseline.expects(rule.phase.of(Day(*day)), facts));
+    }
+    out
+}
+
+fn take(totals: &mut Totals, facts: &DayFacts, expected: f64) {
+    totals.facts.add(facts);
+    totals.expected += expected;
+    totals.days += 1;
+}
+
+fn no_baseline(rule: &Rule, facts: &[(i32, DayFacts)], end: i32) -> Verdict {
+    let mut totals = Totals::default();
+    for (_, facts) in facts.iter().filter(|(day, _)| *day >= end - SHOWN) {
+        take(&mut totals, facts, 0.0);
+    }
+    totals.days = SHOWN as u32;
+    let now = figure(rule.signal.kind(), &totals);
+    let reading =
+        Reading { signal: rule.signal, state: State::NoData, score: 0.0, now, baseline: None };
+    Verdict { reading, alerts: Vec::new() }
+}
+
+/// What an episode showed when its evidence was last strong.
+#[derive(Clone, Copy)]
+struct Shown {
+    totals: Totals,
+    statistic: f64,
+    e_value: f64,
+    as_of: i32,
+}
+
+struct Episode {
+    since: i32,
+    change: i32,
+    fired: bool,
+    resolved: Option<i32>,
+    low: u32,
+    shown: Shown,
+}
+
+/// One chart on its way through the days.
+struct Walk<'a> {
+    rule: &'a Rule,
+    baseline: &'a Baseline,
+    charts: &'a Charts,
+    side: &'a Side,
+    chart: Cusum,
+    mixture: Mixture,
+    /// The first day since the chart was last at zero, and what there was since.
+    change: i32,
+    since: Totals,
+    episodes: Vec<Episode>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(rule: &'a Rule, baseline: &'a Baseline, charts: &'a Charts, side: &'a Side) -> Walk<'a> {
+        Walk {
+            rule,
+            baseline,
+            charts,
+            side,
+            chart: Cusum::new(side.threshold),
+            mixture: Mixture::new(5),
+            change: baseline.to,
+            since: Totals::default(),
+            episodes: Vec::new(),
+        }
+    }
+
+    fn open(&mut self) -> Option<&mut Episode> {
+        self.episodes.last_mut().filter(|e| e.resolved.is_none())
+    }
+
+    fn look(&mut self, day: i32, facts: &DayFacts) {
+        let phase = self.rule.phase.of(Day(day));
+        let usual = &self.baseline.usual;
+        let sum = self.chart.add(self.side.step(usual, phase, facts));
+        self.mixture.add(self.side.ratios(usual, phase, facts).into_iter());
+        if sum > 0.0 {
+            take(&mut self.since, facts, self.baseline.expects(phase, facts));
+        } else {
+            (self.change, self.since) = (day + 1, Totals::default());
+        }
+        let (over, low) = (self.chart.is_over(), self.chart.is_low());
+        let shown = Shown {
+            totals: self.since,
+            statistic: sum,
+            e_value: self.mixture.value(),
+            as_of: day + 1,
+        };
+        let convincing = over && self.gates_are_open();
+        let change = self.change;
+        if let Some(episode) = self.open() {
+            if !low {
+                (episode.low, episode.shown) = (0, shown);
+            } else {
+                episode.low += 1;
+            }
+            if convincing && !episode.fired {
+                (episode.fired, episode.since) = (true, day);
+            }
+            if episode.low >= LOW_LOOKS {
+                episode.resolved = Some(day);
+            }
+        } else if over {
+            let fired = convincing;
+            self.episodes.push(Episode {
+                since: day,
+                change,
+                fired,
+                resolved: None,
+                low: 0,
+                shown,
+            });
+        }
+    }
+
+    /// Whether enough was seen since the change, and it moved far enough.
+    fn gates_are_open(&self) -> bool {
+        let gates = &self.rule.gates;
+        let seen = match self.rule.signal.kind() {
+            // That nothing comes any more is seen by what was to come.
+            Kind::Count => self.since.expected.max(self.since.facts.n as f64),
+            _ => self.since.facts.n as f64,
+        };
+        let least = f64::from(gates.effect_percent) / 100.0;
+        seen >= gates.min_n as f64 && effect(self.rule.signal.kind(), &self.since).abs() >= least
+    }
+
+    fn alert(&self, number: usize, episode: &Episode, segment: &Segment) -> Alert {
+        let kind = self.rule.signal.kind();
+        let Shown { totals, statistic, e_value, as_of } = episode.shown;
+        Alert {
+            signal: self.rule.signal,
+            segment: segment.clone(),
+            direction: self.side.direction,
+            episode: number as u32 + 1,
+            state: match (episode.resolved, episode.fired) {
+                (Some(_), _) => State::Resolved,
+                (None, true) => State::Firing,
+                (None, false) => State::Pending,
+            },
+            fired: episode.fired,
+            withdrawn: false,
+            since: Day(episode.since),
+            resolved: episode.resolved.map(Day),
+            change: Day(episode.change),
+            now: figure(kind, &totals),
+            baseline: self.baseline.beside(kind, &totals),
+            effect: effect(kind, &totals),
+            statistic,
+            threshold: self.side.threshold,
+            e_value,
+            arl0: self.charts.arl0,
+            false_alarms: self.charts.false_alarms,
+            as_of: Day(as_of.max(episode.resolved.map_or(as_of, |day| day + 1))),
+        }
+    }
+}
+
+/// By how much it moved, relative to what the baseline expected.
+fn effect(kind: Kind, totals: &Totals) -> f64 {
+    let facts = &totals.facts;
+    let ratio = match kind {
+        Kind::Proportion => facts.hits as f64 / totals.expected,
+        Kind::Duration => ((facts.sum - totals.expected) / facts.n as f64).exp(),
+        Kind::Count => facts.n as f64 / totals.expected,
+    };
+    if ratio.is_finite() { ratio - 1.0 } else { 0.0 }
+}
+
+fn conclude(
+    rule: &Rule,
+    segment: &Segment,
+    baseline: &Baseline,
+    recent: &Totals,
+    mut walks: [Walk<'_>; 2],
+    end: i32,
+) -> Verdict {
+    let kind = rule.signal.kind();
+    let open = walks.iter_mut().filter_map(|walk| walk.open().map(|e| (e.fired, e.shown.totals)));
+    let open = open.max_by_key(|(fired, _)| *fired);
+    let score = |w: &Walk<'_>| w.chart.sum() / w.side.threshold;
+    let silent = recent.facts.n == 0 && kind != Kind::Count;
+    let state = match &open {
+        _ if silent || end <= baseline.to => State::NoData,
+        Some((true, _)) => State::Firing,
+        Some((false, _)) => State::Pending,
+        None => State::Inactive,
+    };
+    let shown = open.map_or(*recent, |(_, totals)| totals);
+    let reading = Reading {
+        signal: rule.signal,
+        state,
+        score: score(&walks[0]).max(score(&walks[1])),
+        now: figure(kind, &shown),
+        baseline: Some(baseline.beside(kind, &shown)),
+    };
+    let of = |walk: &Walk<'_>| -> Vec<Alert> {
+        walk.episodes.iter().enumerate().map(|(i, e)| walk.alert(i, e, segment)).collect()
+    };
+    Verdict { reading, alerts: walks.iter().flat_map(of).collect() }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

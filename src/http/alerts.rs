@@ -1,0 +1,88 @@
+//! The drift alerts, tailed from the alerts topic by every instance: of each the newest state.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::model::alert::Seen;
+use crate::model::time::Timestamp;
+
+/// Most alerts held; beyond it, those leave first that ended first.
+const MOST: usize = 10_000;
+
+#[derive(Debug)]
+struct Entry {
+    order: (u64, Option<Timestamp>),
+    /// Open ones stand first, then those that were looked at last.
+    rank: (bool, Option<Timestamp>),
+    json: Arc<str>,
+}
+
+/// The shared view.
+#[derive(Debug, Default)]
+pub struct Alerts {
+    held: RwLock<BTreeMap<Arc<str>, Entry>>,
+}
+
+impl Alerts {
+    /// None yet.
+    pub fn new() -> Arc<Alerts> {
+        Arc::default()
+    }
+
+    /// Takes a record of the alerts topic; without a value it is a tombstone. What is older than
+    /// what is held changes nothing. Returns whether it did.
+    pub fn apply(&self, key: &str, value: Option<&[u8]>) -> bool {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(value) = value else {
+            return held.remove(key).is_some();
+        };
+        let (Some(seen), Ok(json)) = (Seen::parse(value), std::str::from_utf8(value)) else {
+            return false;
+        };
+        let order = seen.order();
+        if held.get(key).is_some_and(|known| known.order > order) {
+            return false;
+        }
+        let rank = (seen.is_open(), order.1);
+        held.insert(key.into(), Entry { order, rank, json: json.into() });
+        if held.len() > MOST {
+            let last = held.iter().min_by_key(|(_, e)| e.rank).map(|(key, _)| Arc::clone(key));
+            last.map(|key| held.remove(&key));
+        }
+        true
+    }
+
+    /// All of them as they were published: those that are open first, then the newest.
+    pub fn all(&self) -> Vec<Arc<str>> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let mut list: Vec<_> = held.iter().collect();
+        list.sort_by(|a, b| b.1.rank.cmp(&a.1.rank).then(a.0.cmp(b.0)));
+        list.into_iter().map(|(_, entry)| Arc::clone(&entry.json)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(state: &str, as_of: &str, version: u64) -> String {
+        format!(
+            "{{\"state\":\"{state}\",\"withdrawn\":false,\"as_of\":\"{as_of}\",\"version\":{version}}}"
+        )
+    }
+
+    #[test]
+    fn the_newest_state_stays_whatever_comes_later() {
+        let alerts = Alerts::new();
+        let newer = json("firing", "2026-03-02T00:00:00Z", 8);
+        assert!(alerts.apply("a", Some(newer.as_bytes())));
+        assert!(!alerts.apply("a", Some(json("pending", "2026-03-03T00:00:00Z", 7).as_bytes())));
+        assert!(!alerts.apply("a", Some(b"no alert")));
+        let over = json("resolved", "2026-03-09T00:00:00Z", 9);
+        assert!(alerts.apply("b", Some(over.as_bytes())));
+        let shown: Vec<String> = alerts.all().iter().map(|j| j.to_string()).collect();
+        assert_eq!(shown, [newer, over]);
+        assert!(alerts.apply("a", None) && !alerts.apply("a", None));
+        assert_eq!(alerts.all().len(), 1);
+    }
+}

@@ -1,0 +1,62 @@
+//! The drift series on `/metrics`: what each watched stream reads like now.
+
+use super::metrics::{Caps, Help, KpiPage, labels_with, name_of};
+use crate::model::alert::{Kind, Reading};
+use crate::model::segment::Segment;
+
+/// Seconds in a civil day: durations are told in seconds there.
+const DAY_SECONDS: f64 = 86_400.0;
+
+impl KpiPage {
+    /// Adds the readings of the partition's streams. `kpi=` names what is watched, and its unit:
+    /// a ratio, seconds, or how many a day.
+    pub fn add_readings(&mut self, readings: &[(&Segment, &Reading)], caps: Caps) {
+        let mut lines: Vec<(String, String, &Reading)> = readings
+            .iter()
+            .map(|(segment, reading)| {
+                let labels = labels_with(segment, "kpi", reading.signal.as_str());
+                (name_of(&segment.grain()), labels, *reading)
+            })
+            .collect();
+        lines.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        for i in 0..lines.len() {
+            let (grain, labels, reading) = &lines[i];
+            // Two that became one by cutting: only the first is shown.
+            let first = i == 0 || lines[i - 1].0 != *grain || lines[i - 1].1 != *labels;
+            samples(reading, |suffix, help, value| {
+                let family = format!("tidemark_{grain}_drift_{suffix}");
+                self.add(&family, Help::Fixed(help), labels, value, first, caps);
+            });
+        }
+    }
+}
+
+fn samples(reading: &Reading, mut sample: impl FnMut(&str, &'static str, f64)) {
+    let unit = if reading.signal.kind() == Kind::Duration { DAY_SECONDS } else { 1.0 };
+    sample(
+        "state",
+        "Drift: -1 no data, 0 inactive, 1 pending, 2 firing",
+        reading.state.number().into(),
+    );
+    sample("score", "Evidence of drift in thresholds: 1 is enough, 2 the most", reading.score);
+    let now = &reading.now;
+    sample("samples", "Cases behind the value that is judged", now.n as f64);
+    if let Some(value) = now.value {
+        sample("value", "Value that is judged: of 28 days, or since the change", value * unit);
+    }
+    if let Some((low, high)) = now.interval {
+        sample("value_lower", "Lower end of its interval of 95 %", low * unit);
+        sample("value_upper", "Upper end of its interval of 95 %", high * unit);
+    }
+    let Some(baseline) = &reading.baseline else { return };
+    sample("baseline_samples", "Cases behind the baseline", baseline.figure.n as f64);
+    if let Some(value) = baseline.figure.value {
+        sample(
+            "baseline",
+            "Value that the same days would have had under the baseline",
+            value * unit,
+        );
+    }
+    let end = f64::from(baseline.to.0) * DAY_SECONDS;
+    sample("baseline_end_timestamp_seconds", "End of the baseline, at midnight in UTC", end);
+}

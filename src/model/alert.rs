@@ -1,0 +1,493 @@
+//! Drift alerts: what is watched, what a stream of days reads like, and the JSON of an alert, which
+//! is the contract of the alerts topic and the API (`docs/drift.md`).
+
+use std::fmt::Write as _;
+
+use super::calendar::Calendar;
+use super::row::{json_float, json_string, segment_json};
+use super::segment::Segment;
+use super::time::{Day, Timestamp};
+use super::window::Period;
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Signal {
+    /// Deals won of those closed on a day (W1).
+    WinRate,
+    /// Deals won within 90 days of those created on a day (W4): cohorts that have come of age, so
+    /// what is still open is not taken for lost.
+    CohortConversion,
+    /// Days from creation to winning, of the deals won on a day.
+    CycleLength,
+    /// Deals created on a day.
+    DealsCreated,
+    /// Leads created on a day.
+    LeadsCreated,
+}
+
+/// Age at which a cohort is looked at, days.
+const COHORT_DAYS: i32 = 90;
+
+/// How a signal is distributed, which decides its chart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// So many of so many.
+    Proportion,
+    /// Lengths of time.
+    Duration,
+    /// How many a day.
+    Count,
+}
+
+impl Signal {
+    /// All signals, by the KPI that shows each.
+    pub const ALL: [(Signal, &'static str); 5] = [
+        (Signal::WinRate, "win_rate"),
+        (Signal::CohortConversion, "cohort_conversion_90d"),
+        (Signal::CycleLength, "cycle_length_mean"),
+        (Signal::DealsCreated, "deals_created"),
+        (Signal::LeadsCreated, "leads_created"),
+    ];
+
+    /// The KPI.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// From the KPI.
+    pub fn parse(text: &str) -> Option<Signal> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(signal, _)| *signal)
+    }
+
+    /// How it is distributed.
+    pub fn kind(self) -> Kind {
+        match self {
+            Signal::WinRate | Signal::CohortConversion => Kind::Proportion,
+            Signal::CycleLength => Kind::Duration,
+            Signal::DealsCreated | Signal::LeadsCreated => Kind::Count,
+        }
+    }
+
+    /// How many days a day must be past before it is looked at.
+    pub fn delay(self) -> i32 {
+        if self == Signal::CohortConversion { COHORT_DAYS } else { 0 }
+    }
+}
+
+/// What of a season a day is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// All days are alike.
+    #[default]
+    None,
+    /// The same day of the week.
+    Weekday,
+    /// The same seven days of the month; what is behind the 28th is the fifth.
+    WeekOfMonth,
+    /// The same month of the quarter.
+    MonthOfQuarter,
+}
+
+impl Phase {
+    /// All with their names.
+    pub const ALL: [(Phase, &'static str); 4] = [
+        (Phase::None, "none"),
+        (Phase::Weekday, "weekday"),
+        (Phase::WeekOfMonth, "week_of_month"),
+        (Phase::MonthOfQuarter, "month_of_quarter"),
+    ];
+
+    /// From its name.
+    pub fn parse(text: &str) -> Option<Phase> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(phase, _)| *phase)
+    }
+
+    /// How many there are.
+    pub fn count(self) -> usize {
+        match self {
+            Phase::None => 1,
+            Phase::Weekday => 7,
+            Phase::WeekOfMonth => 5,
+            Phase::MonthOfQuarter => 3,
+        }
+    }
+
+    /// Which one a day is in, from 0.
+    pub fn of(self, day: Day) -> usize {
+        use chrono::Datelike;
+        match self {
+            Phase::None => 0,
+            Phase::Weekday => (day.0 - Period::Week.start(day).0) as usize,
+            Phase::WeekOfMonth => (day.date().day0() / 7) as usize,
+            Phase::MonthOfQuarter => (day.date().month0() % 3) as usize,
+        }
+    }
+}
+
+/// What must hold before an alert fires, however strong its evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gates {
+    /// Cases since the change.
+    pub min_n: u64,
+    /// Cases of the baseline.
+    pub min_baseline: u64,
+    /// Hundredths by which it must have moved from the baseline.
+    pub effect_percent: u32,
+}
+
+/// A rule: one KPI, watched in the members of some dimension sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What is watched. There is one rule a signal, so its name is the rule's.
+    pub signal: Signal,
+    /// In which dimension sets.
+    pub segments: Vec<Vec<String>>,
+    /// How many members they are reckoned to have together.
+    pub streams: u64,
+    /// False alarms tolerated a year, over all streams.
+    pub false_alarms_a_year: u32,
+    /// What a day is compared with.
+    pub phase: Phase,
+    /// Length of the baseline, days.
+    pub baseline_days: u32,
+    /// First day of the baseline, where it is stated.
+    pub baseline_from: Option<Day>,
+    /// Gates.
+    pub gates: Gates,
+}
+
+impl Rule {
+    /// Whether it watches a segment.
+    pub fn watches(&self, segment: &Segment) -> bool {
+        let is = |set: &Vec<String>| {
+            set.len() == segment.parts.len()
+                && set
+                    .iter()
+                    .zip(&segment.parts)
+                    .all(|(name, (dimension, _))| **name == **dimension)
+        };
+        self.segments.iter().any(is)
+    }
+}
+
+/// Where an alert, or a stream, stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Too little is known to say anything.
+    NoData,
+    /// Nothing to say.
+    Inactive,
+    /// The evidence is there, and a gate is shut.
+    Pending,
+    /// It has drifted.
+    Firing,
+    /// It has come back.
+    Resolved,
+}
+
+impl State {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::NoData => "no_data",
+            State::Inactive => "inactive",
+            State::Pending => "pending",
+            State::Firing => "firing",
+            State::Resolved => "resolved",
+        }
+    }
+
+    /// The number on `/metrics`.
+    pub fn number(self) -> i32 {
+        match self {
+            State::NoData => -1,
+            State::Inactive | State::Resolved => 0,
+            State::Pending => 1,
+            State::Firing => 2,
+        }
+    }
+}
+
+/// A value with how many cases are behind it and the interval of 95 %.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Figure {
+    /// The value; `None` where nothing is behind it.
+    pub value: Option<f64>,
+    /// Cases.
+    pub n: u64,
+    /// Interval; `None` where it has none.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// The frozen past that a stream is compared with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BaselineShown {
+    /// First day.
+    pub from: Day,
+    /// First day after it.
+    pub to: Day,
+    /// Its value.
+    pub figure: Figure,
+}
+
+/// What a stream reads like now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// What is watched.
+    pub signal: Signal,
+    /// Where it stands; never resolved.
+    pub state: State,
+    /// Statistic of the stronger side, in thresholds: 1 is enough.
+    pub score: f64,
+    /// The last 28 closed days; since the change, while an alert is open.
+    pub now: Figure,
+    /// The baseline; `None` while there is none.
+    pub baseline: Option<BaselineShown>,
+}
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// The value rises.
+    Up,
+    /// The value falls.
+    Down,
+}
+
+impl Direction {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        if self == Direction::Up { "up" } else { "down" }
+    }
+}
+
+/// One episode of drift in one segment. Days are told as their first instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// What is watched.
+    pub signal: Signal,
+    /// Where.
+    pub segment: Segment,
+    /// Which way it moved.
+    pub direction: Direction,
+    /// Which episode of this direction since the baseline, from 1.
+    pub episode: u32,
+    /// Where it stands.
+    pub state: State,
+    /// It has fired: not all that is pending does.
+    pub fired: bool,
+    /// Corrections undid it: with what is known now it would never have been.
+    pub withdrawn: bool,
+    /// The day of which the numbers made it so: pending, then firing.
+    pub since: Day,
+    /// The day on which it was over.
+    pub resolved: Option<Day>,
+    /// The first day of the change, as far as can be told.
+    pub change: Day,
+    /// Since the change.
+    pub now: Figure,
+    /// The baseline; its value is what these days would have had under it.
+    pub baseline: BaselineShown,
+    /// By how much it moved, relative to the baseline.
+    pub effect: f64,
+    /// Statistic of the chart.
+    pub statistic: f64,
+    /// Where it alarms.
+    pub threshold: f64,
+    /// Evidence against the baseline, as an e-value of a detector that needs no calibration.
+    pub e_value: f64,
+    /// Mean cases between two false alarms of this stream.
+    pub arl0: f64,
+    /// False alarms expected a month, over all streams of the rule.
+    pub false_alarms: f64,
+    /// The first day that was not looked at.
+    pub as_of: Day,
+}
+
+impl Alert {
+    /// The id, which is the key on the alerts topic: stable over corrections and restarts.
+    pub fn id(&self) -> String {
+        let stem = stem_of_baseline(&stem(self.signal, &self.segment), self.baseline.from);
+        format!("{stem}{}{}", self.direction.as_str(), self.episode)
+    }
+
+    /// As one line of JSON, without the version.
+    pub fn json(&self, calendar: &Calendar) -> String {
+        let at = |day: Day| format!("\"{}\"", calendar.start_of(day));
+        let or_null = |day: Option<Day>| day.map_or("null".to_owned(), at);
+        let number = |value: Option<f64>| value.map_or("null".to_owned(), json_float);
+        let pair = |of: Option<(f64, f64)>| match of {
+            Some((low, high)) => format!("[{},{}]", json_float(low), json_float(high)),
+            None => "null".to_owned(),
+        };
+        let unit = match self.signal.kind() {
+            Kind::Proportion => "ratio",
+            Kind::Duration => "days",
+            Kind::Count => "count_per_day",
+        };
+        let mut out = String::with_capacity(700);
+        let _ = write!(
+            out,
+            "{{\"id\":{},\"rule\":\"{name}\",\"kpi\":\"{name}\",\"segment\":{},\"direction\":\"{}\",\
+             \"state\":\"{}\",\"fired\":{},\"withdrawn\":{},\"since\":{},\"resolved\":{},\"change_time\":{},",
+            json_string(&self.id()),
+            segment_json(&self.segment),
+            self.direction.as_str(),
+            self.state.as_str(),
+            self.fired,
+            self.withdrawn,
+            at(self.since),
+            or_null(self.resolved),
+            at(self.change),
+            name = self.signal.as_str(),
+        );
+        let base = &self.baseline;
+        let _ = write!(
+            out,
+            "\"now\":{},\"n\":{},\"interval\":{},\"baseline\":{},\"baseline_n\":{},\
+             \"baseline_interval\":{},\"baseline_from\":{},\"baseline_to\":{},\"unit\":\"{unit}\",",
+            number(self.now.value),
+            self.now.n,
+            pair(self.now.interval),
+            number(base.figure.value),
+            base.figure.n,
+            pair(base.figure.interval),
+            at(base.from),
+            at(base.to),
+        );
+        let _ = write!(
+            out,
+            "\"effect\":{},\"statistic\":{},\"threshold\":{},\"e_value\":{},\"arl0\":{},\
+             \"expected_false_alarms_per_month\":{},\"as_of\":{}}}",
+            json_float(self.effect),
+            json_float(self.statistic),
+            json_float(self.threshold),
+            json_float(self.e_value),
+            json_float(self.arl0),
+            json_float(self.false_alarms),
+            at(self.as_of),
+        );
+        out
+    }
+}
+
+/// What the ids of all alerts of a stream begin with, and those of no other.
+pub fn stem(signal: Signal, segment: &Segment) -> String {
+    format!("{}|{segment}|", signal.as_str())
+}
+
+/// What those under one baseline begin with.
+pub fn stem_of_baseline(stem: &str, from: Day) -> String {
+    format!("{stem}{from}|")
+}
+
+/// The JSON of an alert that corrections undid. `None` where it is none.
+pub fn taken_back(json: &str) -> Option<String> {
+    let mut value: serde_json::Value = serde_json::from_str(json).ok()?;
+    let map = value.as_object_mut()?;
+    map.insert("state".to_owned(), State::Resolved.as_str().into());
+    map.insert("withdrawn".to_owned(), true.into());
+    serde_json::to_string(&value).ok()
+}
+
+/// The JSON of an alert, as it was before [`with_version`].
+pub fn without_version(json: &str) -> String {
+    let at = json.rfind(",\"version\":");
+    at.map_or_else(|| json.to_owned(), |at| format!("{}}}", &json[..at]))
+}
+
+/// The JSON of an alert, with the version that its readers order by.
+pub fn with_version(json: &str, version: u64) -> String {
+    let body = json.strip_suffix('}').unwrap_or(json);
+    format!("{body},\"version\":{version}}}")
+}
+
+/// What is read back of an alert: enough to order it, and to know whether it was closed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct Seen {
+    /// Where it stood.
+    pub state: String,
+    /// Whether it was taken back.
+    pub withdrawn: bool,
+    /// First instant not looked at.
+    pub as_of: String,
+    /// Version.
+    pub version: u64,
+}
+
+impl Seen {
+    /// From the bytes on the topic.
+    pub fn parse(value: &[u8]) -> Option<Seen> {
+        serde_json::from_slice(value).ok()
+    }
+
+    /// Whether it still stands.
+    pub fn is_open(&self) -> bool {
+        self.state == State::Pending.as_str() || self.state == State::Firing.as_str()
+    }
+
+    /// By which readers order the states of one alert.
+    pub fn order(&self) -> (u64, Option<Timestamp>) {
+        (self.version, Timestamp::parse_rfc3339(&self.as_of))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kpi::Kpi;
+
+    #[test]
+    fn a_signal_is_a_kpi_of_the_catalogue() {
+        for (i, (signal, name)) in Signal::ALL.iter().enumerate() {
+            assert!(Kpi::named(name).is_some(), "{name}");
+            assert_eq!((*signal as usize, Signal::parse(name)), (i, Some(*signal)));
+        }
+    }
+
+    #[test]
+    fn phases_are_numbered_from_their_first_day() {
+        let day = |text| Day::parse(text).unwrap();
+        let monday = day("2026-03-30");
+        assert_eq!(Phase::Weekday.of(monday), 0);
+        assert_eq!(Phase::WeekOfMonth.of(monday), 4);
+        assert_eq!(Phase::MonthOfQuarter.of(monday), 2);
+        for (phase, _) in Phase::ALL {
+            assert!((0..800).all(|d| phase.of(Day(20_000 + d)) < phase.count()), "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn an_alert_is_json() {
+        let figure = |value| Figure { value: Some(value), n: 61, interval: Some((0.1, 0.5)) };
+        let (from, to) = (Day::parse("2026-01-05").unwrap(), Day::parse("2026-03-30").unwrap());
+        let alert = Alert {
+            signal: Signal::WinRate,
+            segment: Segment::of([("territory", "a|\"b\"")]),
+            direction: Direction::Down,
+            episode: 2,
+            state: State::Firing,
+            fired: true,
+            withdrawn: false,
+            since: Day::parse("2026-04-20").unwrap(),
+            resolved: None,
+            change: Day::parse("2026-04-10").unwrap(),
+            now: figure(0.25),
+            baseline: BaselineShown { from, to, figure: figure(0.5) },
+            effect: -0.5,
+            statistic: 4.5,
+            threshold: 4.0,
+            e_value: 1234.5,
+            arl0: 5000.0,
+            false_alarms: 0.3,
+            as_of: Day::parse("2026-04-22").unwrap(),
+        };
+        let text = with_version(&alert.json(&Calendar::of("Europe/Berlin").unwrap()), 17);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["id"], "win_rate|territory=a%7C\"b\"|2026-01-05|down2");
+        assert_eq!((&value["resolved"], &value["n"]), (&serde_json::Value::Null, &61.into()));
+        let seen = Seen::parse(text.as_bytes()).unwrap();
+        assert_eq!(seen.order().0, 17);
+        insta::assert_snapshot!(text);
+    }
+}

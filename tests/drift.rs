@@ -1,0 +1,256 @@
+//! Drift through the rollup: one alert an episode, the same in any order of arrival, taken back
+//! where corrections undo it, and known again after a restart.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use serde_json::Value;
+use tidemark::config::Config;
+use tidemark::model::definition::Definition;
+use tidemark::model::measure::{Measure, MeasureKey, Measures};
+use tidemark::model::partial::{Partial, PartialMessage, ShardBeat};
+use tidemark::model::record::{Offset, Partition};
+use tidemark::model::segment::Segment;
+use tidemark::model::slice::{Slice, Tier};
+use tidemark::model::time::{Day, Span, Timestamp};
+use tidemark::model::watermark::Doubt;
+use tidemark::rollup::{DueAlert, Rollup};
+
+const SHARDS: u32 = 2;
+const FIRST: &str = "2026-01-05";
+/// Days until the win rate falls, and days after.
+const QUIET: i32 = 100;
+const FALLEN: i32 = 30;
+
+fn config(extra: &str) -> Config {
+    let text = format!(
+        "[topology]\nshards = {SHARDS}\npartitions = 1\n[segments]\nsets = [\"overall\", \"rep\"]\n\
+         [drift]\nkpis = [\"win_rate\"]\n{extra}"
+    );
+    Config::from_toml(&text, "test", std::iter::empty()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn first() -> i32 {
+    Day::parse(FIRST).unwrap().0
+}
+
+/// A rollup that is told of cells, and what it published.
+struct Part {
+    rollup: Rollup,
+    definition: Arc<Definition>,
+    offset: u64,
+    topic: BTreeMap<String, String>,
+}
+
+impl Part {
+    fn new(config: &Config, seen: &BTreeMap<String, String>) -> Part {
+        let definition = Arc::new(config.definition.clone());
+        let start = definition.calendar.start_of(Day(first()));
+        let mut rollup = Rollup::new(definition.clone(), Partition(0), start);
+        rollup = rollup.watching(&config.drift);
+        seen.iter().for_each(|(key, json)| rollup.seen_alert(key, json.as_bytes()));
+        Part { rollup, definition, offset: 0, topic: seen.clone() }
+    }
+
+    fn cell(&mut self, shard: u32, version: u64, day: i32, won: i128, lost: i128) {
+        let count = |measure, n| (MeasureKey::plain(measure), n);
+        let measures: Measures =
+            [count(Measure::DealsWon, won), count(Measure::DealsLost, lost)].into_iter().collect();
+        let slice = Slice { tier: Tier::Day, index: first() + day };
+        let partial = Partial { shard, version, segment: Segment::overall(), slice, measures };
+        self.offset += 1;
+        self.rollup.merge(Offset(self.offset), PartialMessage::Cell(partial));
+    }
+
+    /// Every shard is complete up to the start of a day. Returns what is new on the topic.
+    fn close(&mut self, day: i32) -> Vec<DueAlert> {
+        self.close_with(day, Vec::new())
+    }
+
+    fn close_with(&mut self, day: i32, doubts: Vec<Doubt>) -> Vec<DueAlert> {
+        let watermark = self.definition.calendar.start_of(Day(first() + day)) + Span::minutes(1);
+        for shard in 0..SHARDS {
+            self.offset += 1;
+            let beat = ShardBeat {
+                shard,
+                shards: SHARDS,
+                version: self.offset,
+                watermark: Some(watermark),
+                holder: None,
+                doubts: doubts.clone(),
+                fine_floor: i32::MIN,
+                definition: self.definition.hash(),
+            };
+            self.rollup.merge(Offset(self.offset), PartialMessage::Beat(beat));
+        }
+        self.rollup.tick(watermark);
+        self.told()
+    }
+
+    fn told(&mut self) -> Vec<DueAlert> {
+        let due = self.rollup.decide();
+        for alert in &due {
+            assert_eq!(alert.partition, Partition(0));
+            self.topic.insert(alert.key.clone(), alert.json.clone());
+        }
+        due
+    }
+
+    /// What stands on the topic, without versions, but for what was taken back.
+    fn standing(&self) -> Vec<Value> {
+        let read = |json: &String| -> Value { serde_json::from_str(json).unwrap() };
+        let mut out: Vec<Value> = self.topic.values().map(read).collect();
+        out.retain(|alert| alert["withdrawn"] == false);
+        for alert in &mut out {
+            alert.as_object_mut().unwrap().remove("version");
+        }
+        out
+    }
+}
+
+/// Won and lost of each day, by seed: ten deals a day, half of them won, then a fifth.
+fn sales(seed: u64) -> Vec<(i128, i128)> {
+    let mut dice = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    (0..QUIET + FALLEN)
+        .map(|day| {
+            let chance = if day < QUIET { 0.5 } else { 0.2 };
+            let won = (0..10).filter(|_| dice.random_bool(chance)).count() as i128;
+            (won, 10 - won)
+        })
+        .collect()
+}
+
+fn live(part: &mut Part, sales: &[(i128, i128)]) {
+    for (day, (won, lost)) in sales.iter().enumerate() {
+        let day = day as i32;
+        part.cell(day as u32 % SHARDS, 1, day, *won, *lost);
+        part.close(day + 1);
+    }
+}
+
+#[test]
+fn an_episode_is_one_alert_that_says_what_happened() {
+    let mut part = Part::new(&config(""), &BTreeMap::new());
+    let sales = sales(1);
+    for (day, (won, lost)) in sales[..QUIET as usize].iter().enumerate() {
+        part.cell(0, 1, day as i32, *won, *lost);
+        assert_eq!(part.close(day as i32 + 1), []);
+    }
+    live(&mut part, &sales);
+    let standing = part.standing();
+    let [alert] = &standing[..] else { panic!("{standing:#?}") };
+    assert_eq!((&alert["state"], &alert["kpi"]), (&"firing".into(), &"win_rate".into()));
+    assert_eq!(alert["id"], format!("win_rate|overall|{FIRST}|down1"));
+    assert_eq!(alert["baseline_from"], format!("{FIRST}T00:00:00Z"));
+    let number = |name: &str| alert[name].as_f64().unwrap();
+    assert!(number("now") < 0.3 && number("baseline") > 0.45 && number("effect") < -0.3);
+    assert!(number("statistic") >= number("threshold"));
+    assert!(number("expected_false_alarms_per_month") <= 4.0 / 12.0);
+    let change = Timestamp::parse_rfc3339(alert["change_time"].as_str().unwrap()).unwrap();
+    let change = part.definition.calendar.day_of(change).0 - first();
+    assert!((QUIET - 6..=QUIET + 3).contains(&change), "{change}");
+    assert_eq!(part.told(), [], "nothing is said twice");
+    let readings = part.rollup.readings();
+    assert_eq!(readings.len(), 1, "reps are not watched: {readings:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Days come in any order, in two versions, and are judged at any moments: at the end stands
+    /// what stands where they came in order.
+    #[test]
+    fn the_order_of_arrival_decides_nothing(seed in 0u64..1000, shuffle in any::<u64>()) {
+        let sales = sales(seed);
+        let config = config("");
+        let mut ordered = Part::new(&config, &BTreeMap::new());
+        live(&mut ordered, &sales);
+
+        let mut dice = rand_chacha::ChaCha8Rng::seed_from_u64(shuffle);
+        let mut part = Part::new(&config, &BTreeMap::new());
+        let mut arrivals: Vec<(i32, u64)> =
+            (0..sales.len() as i32).flat_map(|day| [(day, 1), (day, 2)]).collect();
+        arrivals.shuffle(&mut dice);
+        let mut closed = 1;
+        for (day, version) in arrivals {
+            // The first version is wrong, and may come behind the second.
+            let (won, lost) = if version == 1 { (0, 9) } else { sales[day as usize] };
+            part.cell(day as u32 % SHARDS, version, day, won, lost);
+            closed = (closed + dice.random_range(0..2)).min(QUIET + FALLEN);
+            part.close(closed);
+        }
+        part.close(QUIET + FALLEN);
+        prop_assert_eq!(part.standing(), ordered.standing());
+    }
+}
+
+#[test]
+fn a_correction_takes_an_alert_back_and_keeps_it_gone() {
+    let config = config("");
+    let mut part = Part::new(&config, &BTreeMap::new());
+    live(&mut part, &sales(1));
+    assert_eq!(part.standing().len(), 1);
+    for day in QUIET - 10..QUIET + FALLEN {
+        part.cell(day as u32 % SHARDS, 2, day, 5, 5);
+    }
+    let due = part.told();
+    let [gone] = &due[..] else { panic!("{due:?}") };
+    let told: Value = serde_json::from_str(&gone.json).unwrap();
+    assert_eq!((&told["state"], &told["withdrawn"]), (&"resolved".into(), &true.into()));
+    assert_eq!(part.standing(), Vec::<Value>::new());
+    assert_eq!(part.told(), []);
+}
+
+#[test]
+fn a_restart_says_it_again_under_the_same_id_and_ends_what_is_no_more() {
+    let config_now = config("");
+    let sales = sales(1);
+    let mut before = Part::new(&config_now, &BTreeMap::new());
+    live(&mut before, &sales);
+    let standing = before.standing();
+    let mut topic = before.topic.clone();
+    let stray = topic.values().next().unwrap().replace("|overall|", "|rep=gone|");
+    topic.insert(format!("win_rate|rep=gone|{FIRST}|down1"), stray);
+
+    let restore = |config: &Config, closed: i32| {
+        let mut after = Part::new(config, &topic);
+        for (day, (won, lost)) in sales.iter().enumerate() {
+            after.cell(day as u32 % SHARDS, 1, day as i32, *won, *lost);
+        }
+        after.rollup.re_emit();
+        assert_eq!(after.told(), [], "nothing is judged before the watermark is known");
+        after.close(closed);
+        after
+    };
+    assert_eq!(restore(&config_now, QUIET + FALLEN).standing(), standing);
+    // One whose watermark is behind knows less, and takes nothing back.
+    let behind = restore(&config_now, 50);
+    assert_eq!(behind.standing(), standing);
+    // Nothing is watched any more: what was open is ended.
+    let mut off = config_now;
+    off.drift.clear();
+    assert_eq!(restore(&off, QUIET + FALLEN).standing(), Vec::<Value>::new());
+}
+
+#[test]
+fn days_that_may_lack_records_start_no_alert() {
+    let mut part = Part::new(&config(""), &BTreeMap::new());
+    let calendar = part.definition.calendar.clone();
+    let day = |day: i32| calendar.start_of(Day(first() + day));
+    let doubt = Doubt { since: Some(day(QUIET)), until: day(QUIET + FALLEN) };
+    for (at, (won, lost)) in sales(1).iter().enumerate() {
+        part.cell(0, 1, at as i32, *won, *lost);
+    }
+    part.close_with(QUIET + FALLEN, vec![doubt]);
+    assert_eq!(part.standing(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_stated_first_day_begins_anew() {
+    let mut part = Part::new(&config("baseline_from = \"2026-04-01\""), &BTreeMap::new());
+    live(&mut part, &sales(1));
+    assert_eq!(part.standing(), Vec::<Value>::new(), "its baseline has not ended");
+}
