@@ -167,7 +167,7 @@ fn numbers_money_and_booleans_are_exact() {
             "1000",
             "USD",
         ),
-        // 1234.50 and -0.01 with two decimals; the same as a number, and with a scale of its own.
+        // 1234.50 and -0.01 with two decimals; the same as a number, and with another scale.
         (r#"{ from = "a", money = "connect", scale = 2 }"#, r#""a":"AeI6""#, "1234.5", "EUR"),
         (r#"{ from = "a", money = "connect", scale = 2 }"#, r#""a":"/w==""#, "-0.01", "EUR"),
         (r#"{ from = "a", money = "connect", scale = 2 }"#, r#""a":1234.50"#, "1234.5", "EUR"),
@@ -177,7 +177,6 @@ fn numbers_money_and_booleans_are_exact() {
             "12345",
             "EUR",
         ),
-        // A scale below zero counts hundreds.
         (r#"{ from = "a", money = "connect", scale = -2 }"#, r#""a":"Ew==""#, "1900", "EUR"),
         (
             r#"{ from = "a", money = "connect", scale = 2 }"#,
