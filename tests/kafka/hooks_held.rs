@@ -68,6 +68,78 @@ fn hold<'s>(
     held
 }
 
+fn id(change: &Value) -> u64 {
+    change["eventId"].as_u64().unwrap()
+}
+
+/// Held, and taken when the broker goes on. Returns what was taken.
+fn held_and_taken(
+    cluster: &Cluster,
+    (instance, address): (&mut Process, SocketAddr),
+    changes: &[Value],
+) -> BTreeSet<u64> {
+    let took: Vec<u16> = std::thread::scope(|scope| {
+        cluster.freeze(1);
+        let held = hold(scope, (instance, address), changes);
+        assert!(held.iter().all(|request| !request.is_finished()), "nothing acknowledged them");
+        cluster.thaw(1);
+        held.into_iter().map(|held| held.join().unwrap().status).collect()
+    });
+    assert!(took.iter().all(|status| [200, 503].contains(status)), "{took:?}");
+    assert!(took.contains(&200), "{took:?}");
+    let taken = changes.iter().zip(took).filter(|(_, status)| *status == 200);
+    taken.map(|(change, _)| id(change)).collect()
+}
+
+/// Held, and never acknowledged: the broker is killed under them.
+fn held_and_killed(
+    cluster: &Cluster,
+    (instance, address): (&mut Process, SocketAddr),
+    changes: &[Value],
+) {
+    std::thread::scope(|scope| {
+        cluster.freeze(1);
+        let held = hold(scope, (instance, address), changes);
+        cluster.kill(1);
+        for held in held {
+            let answer = held.join().unwrap();
+            assert_eq!(answer.status, 503, "no broker can have taken it");
+            assert!(answer.header("retry-after").is_some());
+        }
+    });
+    cluster.restart(1);
+}
+
+/// Killed while some are acknowledged and some are not. Returns what was taken.
+fn killed_under_load(cluster: &Cluster, address: SocketAddr, changes: &[Value]) -> BTreeSet<u64> {
+    let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (next, over) = (&next, &over);
+    let answered: Vec<(u64, u16)> = std::thread::scope(|scope| {
+        let client = move || {
+            let mut answered = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                let Some(change) = changes.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                answered.push((id(change), hubspot(change).send(address).status));
+            }
+            answered
+        };
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(client)).collect();
+        await_some("some are sent", Duration::from_secs(60), || {
+            pause();
+            (next.load(Ordering::Relaxed) > 40).then_some(())
+        });
+        cluster.kill(1);
+        over.store(true, Ordering::Relaxed);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    let of = |wanted: u16| answered.iter().filter(move |(_, status)| *status == wanted);
+    println!("under load: {} taken, {} refused", of(200).count(), of(503).count());
+    assert_eq!(of(200).count() + of(503).count(), answered.len());
+    assert!(of(200).count() > 30, "the broker died in the midst of them");
+    cluster.restart(1);
+    of(200).map(|(id, _)| *id).collect()
+}
+
 /// The broker stands still with requests at the receiver, and goes on, or is killed; then it is
 /// killed under load. Each request is answered with 503, or with 200 once it is in the topic.
 #[test]
@@ -82,87 +154,27 @@ fn what_is_under_way_when_the_broker_dies_is_in_the_log_or_refused() {
     let mut instance = job.start("a");
     let address = receiver(&instance);
     let (changes, sums) = deals(120);
-    let (held, rest) = changes.split_at(12);
-    let (first, killed) = held.split_at(6);
+    let (first, others) = changes.split_at(6);
+    let (killed, rest) = others.split_at(6);
     instance.ready();
     insist(address, || hubspot(&first[0]));
-
-    // Held, and taken when the broker goes on.
-    let took: Vec<u16> = std::thread::scope(|scope| {
-        cluster.freeze(1);
-        let held = hold(scope, (&mut instance, address), first);
-        assert!(held.iter().all(|request| !request.is_finished()), "nothing acknowledged them");
-        cluster.thaw(1);
-        held.into_iter().map(|held| held.join().unwrap().status).collect()
-    });
-    assert!(took.iter().all(|status| [200, 503].contains(status)), "{took:?}");
-    assert!(took.contains(&200), "{took:?}");
-    let mut taken: BTreeSet<u64> = first
-        .iter()
-        .zip(took)
-        .filter(|(_, status)| *status == 200)
-        .map(|(change, _)| change["eventId"].as_u64().unwrap())
-        .collect();
-
-    // Held, and never acknowledged.
-    std::thread::scope(|scope| {
-        cluster.freeze(1);
-        let held = hold(scope, (&mut instance, address), killed);
-        cluster.kill(1);
-        for held in held {
-            let answer = held.join().unwrap();
-            assert_eq!(answer.status, 503, "no broker can have taken it");
-            assert!(answer.header("retry-after").is_some());
-        }
-    });
-    cluster.restart(1);
+    let mut taken = held_and_taken(&cluster, (&mut instance, address), first);
+    held_and_killed(&cluster, (&mut instance, address), killed);
     insist(address, || hubspot(&first[0]));
-
-    // Killed while some are acknowledged and some are not.
-    let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let (next, over) = (&next, &over);
-    let answered: Vec<(u64, u16)> = std::thread::scope(|scope| {
-        let client = move || {
-            let mut answered = Vec::new();
-            while !over.load(Ordering::Relaxed) {
-                let Some(change) = rest.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                let status = hubspot(change).send(address).status;
-                answered.push((change["eventId"].as_u64().unwrap(), status));
-            }
-            answered
-        };
-        let clients: Vec<_> = (0..4).map(|_| scope.spawn(client)).collect();
-        await_some("some are sent", Duration::from_secs(60), || {
-            (next.load(Ordering::Relaxed) > 40).then_some(())
-        });
-        cluster.kill(1);
-        over.store(true, Ordering::Relaxed);
-        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
-    });
-    let of = |wanted: u16| answered.iter().filter(move |(_, status)| *status == wanted);
-    println!("under load: {} taken, {} refused", of(200).count(), of(503).count());
-    assert_eq!(of(200).count() + of(503).count(), answered.len());
-    assert!(of(200).count() > 30 && of(503).count() > 0, "the broker died in the midst of them");
-    taken.extend(of(200).map(|(id, _)| *id));
-    cluster.restart(1);
+    taken.append(&mut killed_under_load(&cluster, address, rest));
 
     // All that was taken is there, before anything is sent again.
     let there: BTreeSet<u64> = ids(&job).into_iter().collect();
     let missing: Vec<_> = taken.difference(&there).collect();
     assert_eq!(missing, [&0; 0], "acknowledged and not in the topic");
     // What was refused is taken when it comes again, and the numbers are right.
-    for change in &changes {
-        let id = change["eventId"].as_u64().unwrap();
-        if !taken.contains(&id) {
-            insist(address, || hubspot(change));
-            taken.insert(id);
-        }
+    for change in changes.iter().filter(|change| !taken.contains(&id(change))) {
+        insist(address, || hubspot(change));
     }
     let all = ids(&job);
     let there: BTreeSet<u64> = all.iter().copied().collect();
     println!("{} requests, {} records in the topic", changes.len(), all.len());
-    assert_eq!(there, taken);
-    assert_eq!(there.len(), changes.len());
+    assert_eq!(there, changes.iter().map(id).collect());
     await_sums(&mut instance, &sums, 0);
 }
 
@@ -198,7 +210,7 @@ fn a_partition_without_a_leader_does_not_close_its_topic() {
         assert!([200, 503].contains(&status), "{status}");
         assert!(monotonic() - began < Duration::from_secs(5), "the sender has given up");
         if status == 200 {
-            taken.insert(change["eventId"].as_u64().unwrap());
+            taken.insert(id(change));
         }
         status == 200
     };
