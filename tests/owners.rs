@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tidemark::http::{Board, Query};
 use tidemark::model::calendar::Calendar;
 use tidemark::model::definition::{Attribution, Definition, Directory, StageTable};
-use tidemark::model::kpi::Groups;
+use tidemark::model::kpi::Kpis;
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::money::{Currency, EXACT_ONE};
 use tidemark::model::partial::{Partial, PartialMessage, ShardBeat};
@@ -101,7 +101,11 @@ fn definition() -> Arc<Definition> {
         settle: Span::minutes(5),
         stages: StageTable::default(),
         directory: Directory::default(),
-        kpis: Groups::ALL,
+        kpis: Kpis::ALL,
+        channels: Default::default(),
+        fx: Default::default(),
+        work: Default::default(),
+        targets: Default::default(),
     })
 }
 

@@ -76,7 +76,7 @@ mod tests {
                 currency: eur,
             })
         };
-        for kpi in Kpis::ALL.iter() {
+        for kpi in Kpis::ALL.kpis() {
             let reads = Reads::of([kpi].into_iter());
             let mut moved = 0;
             for (m, kind, _) in Measure::ALL {

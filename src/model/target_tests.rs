@@ -50,7 +50,7 @@ fn stands(
     let stand =
         Stand { segment: &segment, kind, start: day(dates.0), today: day(dates.1), work: &work };
     let value = KpiValue { value: Some(Number::Exact(Exact::whole(won))), ..KpiValue::default() };
-    targets.stand(&stand, &[("revenue", Unit::Money, value)])
+    targets.stand(&stand, &[("revenue".into(), Unit::Money, value)])
 }
 
 const MONTH: WindowKind = WindowKind::Calendar(Period::Month);
@@ -194,12 +194,12 @@ fn a_benchmark_is_compared_with_and_never_paced() {
         work: &work,
     };
     let value = KpiValue { value: Some(Number::Float(0.75)), ..KpiValue::default() };
-    let found = all.stand(&stand, &[("win_rate", Unit::Ratio, value)]);
+    let found = all.stand(&stand, &[("win_rate".into(), Unit::Ratio, value)]);
     assert_eq!(
         standings_json(&found),
         ",\"benchmarks\":{\"win_rate\":{\"benchmark\":0.25,\"gap\":0.5}}"
     );
-    let absent = all.stand(&stand, &[("win_rate", Unit::Ratio, KpiValue::default())]);
+    let absent = all.stand(&stand, &[("win_rate".into(), Unit::Ratio, KpiValue::default())]);
     assert_eq!(
         standings_json(&absent),
         ",\"benchmarks\":{\"win_rate\":{\"benchmark\":0.25,\"gap\":null}}"
