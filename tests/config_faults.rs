@@ -3,10 +3,10 @@
 
 #[path = "config_faults/connections.rs"]
 mod connections;
-#[path = "config_faults/formulas.rs"]
-mod formulas;
 #[path = "config_faults/credit.rs"]
 mod credit;
+#[path = "config_faults/formulas.rs"]
+mod formulas;
 
 use std::path::Path;
 

@@ -8,7 +8,7 @@ use tidemark::config::Config;
 use tidemark::export::{Layout, Parts, Table, csv, row_of};
 use tidemark::http::{Caps, KpiSnapshot};
 use tidemark::intake::{Decoder, Limits};
-use tidemark::model::kpi::Kpi;
+use tidemark::model::kpi::{Kpi, Kpis};
 use tidemark::model::record::{Offset, Partition, Record};
 use tidemark::model::row::Row;
 use tidemark::model::source::{Reading, System};
@@ -142,7 +142,7 @@ fn rows_carry_targets_and_are_read_back_with_them() {
     assert_eq!(day["targets"]["revenue"]["step_of"], "month");
     assert_eq!(of("month:2026-05-01T00:00:00Z|overall").get("targets"), None);
     for row in rows.values() {
-        assert_eq!(&row_of(&row.to_json()).expect("a row").targets, &row.targets);
+        assert_eq!(&row_of(&row.to_json(), &Kpis::ALL).expect("a row").targets, &row.targets);
     }
 }
 
@@ -150,7 +150,7 @@ fn rows_carry_targets_and_are_read_back_with_them() {
 fn metrics_and_tables_show_them() {
     let (config, rows) = may();
     let month = &rows["month:2026-05-01T00:00:00Z|rep=r-1"];
-    let page = KpiSnapshot::render(&[month], Caps { per_family: 100 }).text();
+    let page = KpiSnapshot::render(&[month], &Kpis::ALL, Caps { per_family: 100 }).text();
     for line in [
         "tidemark_rep_revenue_target{rep=\"r-1\",window=\"month\"} 10500",
         "tidemark_rep_revenue_target_attainment_ratio{rep=\"r-1\",window=\"month\"} 0.4",
@@ -160,11 +160,12 @@ fn metrics_and_tables_show_them() {
     ] {
         assert!(page.lines().any(|l| l == line), "{line}\n{page}");
     }
-    let kpi = |name| Kpi::named(name).expect("it is in the catalogue");
+    let kpi = |name| Kpi::named(name).expect("it is in the catalogue").clone();
     let kpis = [kpi("revenue"), kpi("win_rate")];
-    let goals = [(Aim::Target, kpis[0]), (Aim::Benchmark, kpis[1])];
+    let goals = [(Aim::Target, kpis[0].clone()), (Aim::Benchmark, kpis[1].clone())];
     let dimensions = ["rep".to_owned()];
-    let table = Table::new(&dimensions, &kpis, Layout::Wide, Parts::None).with_goals(&goals);
+    let table =
+        Table::new(&dimensions, kpis.to_vec(), Layout::Wide, Parts::None).with_goals(&goals);
     let names: Vec<&str> = table.columns().iter().map(|c| c.name.as_str()).collect();
     assert_eq!(
         names[names.len() - 7..],
@@ -188,7 +189,7 @@ fn metrics_and_tables_show_them() {
         out
     };
     assert!(cells(&table)[0].contains("Real(0.4), Real(0.8)"), "{:?}", cells(&table));
-    let long = Table::new(&dimensions, &kpis, Layout::Long, Parts::None).with_goals(&goals);
+    let long = Table::new(&dimensions, kpis.to_vec(), Layout::Long, Parts::None).with_goals(&goals);
     assert_eq!(cells(&long).len(), 2);
     assert_eq!(config.definition.targets.len(), 4);
     // The writer takes columns of every kind.

@@ -19,8 +19,8 @@ use super::words::{
 use crate::model::alert::{Phase, Signal};
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
-use crate::model::kpi::{self, Grain, Group};
 use crate::model::fx::Rate;
+use crate::model::kpi::{self, Grain, Group};
 use crate::model::money::Currency;
 use crate::model::source::{System, Wrapping};
 use crate::model::window::Period;

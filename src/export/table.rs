@@ -229,8 +229,7 @@ fn goal_columns(kpi: Option<Kpi>, aim: Aim) -> impl Iterator<Item = Column> {
             GoalPart::Attainment | GoalPart::Pace => Some(Unit::Ratio),
             _ => kpi.as_ref().map(|kpi| kpi.unit),
         };
-        let name =
-            kpi.as_ref().map_or((*name).to_owned(), |kpi| format!("{}_{name}", kpi.name));
+        let name = kpi.as_ref().map_or((*name).to_owned(), |kpi| format!("{}_{name}", kpi.name));
         Column { name, kind, unit, of: Shows::Goal(kpi.clone(), aim, *part) }
     })
 }

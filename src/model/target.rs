@@ -282,11 +282,7 @@ impl Targets {
     }
 
     /// How the KPIs of a row stand.
-    pub fn stand(
-        &self,
-        stand: &Stand<'_>,
-        kpis: &[(Words, Unit, KpiValue)],
-    ) -> Vec<Standing> {
+    pub fn stand(&self, stand: &Stand<'_>, kpis: &[(Words, Unit, KpiValue)]) -> Vec<Standing> {
         let mut out = Vec::new();
         if self.is_empty() {
             return out;

@@ -66,8 +66,12 @@ impl Rollup {
             age_days: self.age_days(last_day + 1),
             currency: self.definition.currency,
         };
-        let kpis: Vec<_> =
-            self.definition.kpis.kpis().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect();
+        let kpis: Vec<_> = self
+            .definition
+            .kpis
+            .kpis()
+            .map(|k| (k.name.clone(), k.unit, k.compute(&view)))
+            .collect();
         let stand = Stand {
             segment: &state.segment,
             kind,
