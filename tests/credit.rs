@@ -149,7 +149,7 @@ fn rows(world: &World, deals: &[Told], seed: u64) -> Vec<Row> {
         }
     }
     flow.settle(time(31 * 24));
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         flow.restart_rollups();
         flow.tick(time(31 * 24));
     }
