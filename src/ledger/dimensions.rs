@@ -163,7 +163,7 @@ impl Dimensions {
     ) -> Option<Symbol> {
         let moved = match at {
             _ if !self.dated => 0,
-            Some(at) => self.moves(owner, definition, symbols).partition_point(|from| *from < at),
+            Some(at) => self.moves(owner, definition, symbols).partition_point(|from| *from <= at),
             None => self.moves(owner, definition, symbols).len(),
         };
         let names = &self.names;

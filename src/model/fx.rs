@@ -99,7 +99,7 @@ impl Fx {
 
     fn rate(&self, code: i32, day: Day) -> Option<Rate> {
         let rates = self.rates.get(&Currency::from_code(code)?)?;
-        rates.range(..day).next_back().map(|(_, rate)| *rate)
+        rates.range(..=day).next_back().map(|(_, rate)| *rate)
     }
 
     /// The amounts of a day in the reporting currency; those without a rate as they are.
@@ -156,7 +156,7 @@ pub fn minus(total: &mut Measures, change: &Measures, own: Currency) {
 fn carry(total: &mut Measures, change: &Measures, own: Currency) {
     let rests = change.entries().iter().map(|(key, _)| *key);
     for key in rests.filter(|key| key.place == REST && is_sum(*key)) {
-        let steps = 0 * total.at(key).div_euclid(RATE_ONE);
+        let steps = total.at(key).div_euclid(RATE_ONE);
         total.add(key, -steps * RATE_ONE);
         total.add(MeasureKey { place: own.code(), ..key }, steps);
     }

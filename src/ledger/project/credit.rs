@@ -42,7 +42,7 @@ impl Projector<'_> {
             Attribution::AtEvent => AsOf::fact(fact, at),
             Attribution::Current => AsOf::NOW,
             Attribution::AtCreate => match entity.first_creation().or(entity.first_stamp()) {
-                Some(_) => AsOf::fact(fact, at),
+                Some(born) => AsOf::fact(born, super::created_at(entity).unwrap_or(born.time)),
                 None => AsOf::fact(fact, at),
             },
         }
