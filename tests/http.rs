@@ -312,6 +312,7 @@ async fn promtool_finds_nothing_to_say() {
     t.hook_took(Duration::from_millis(1));
     t.hook_bytes("/hubspot", 1);
     t.hook_waiting(1);
+    t.targets_stale(1);
     let (_, _, page) = get(&state, "/metrics").await;
     for (name, ..) in tidemark::telemetry::table() {
         let linux = cfg!(target_os = "linux") || !name.starts_with("process_");
