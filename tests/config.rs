@@ -136,6 +136,7 @@ mod taken {
                 || bare.contains("-password")
                 || bare.starts_with("token =")
                 || bare.starts_with("ca =")
+                || bare.starts_with("holidays =")
                 || bare.starts_with("username =");
             // Secrets in files are elsewhere than here.
             let bare =

@@ -152,10 +152,10 @@ fn metrics_and_tables_show_them() {
     let month = &rows["month:2026-05-01T00:00:00Z|rep=r-1"];
     let page = KpiSnapshot::render(&[month], &Kpis::ALL, Caps { per_family: 100 }).text();
     for line in [
-        "tidemark_rep_revenue_target{rep=\"r-1\",window=\"month\"} 10500",
-        "tidemark_rep_revenue_target_attainment_ratio{rep=\"r-1\",window=\"month\"} 0.4",
-        "tidemark_rep_revenue_target_pace_ratio{rep=\"r-1\",window=\"month\"} 0.8",
-        "tidemark_rep_revenue_target_gap{rep=\"r-1\",window=\"month\"} -6300",
+        "tidemark_rep_won_amount_target{rep=\"r-1\",window=\"month\"} 10500",
+        "tidemark_rep_won_amount_target_attainment_ratio{rep=\"r-1\",window=\"month\"} 0.4",
+        "tidemark_rep_won_amount_target_pace_ratio{rep=\"r-1\",window=\"month\"} 0.8",
+        "tidemark_rep_won_amount_target_gap{rep=\"r-1\",window=\"month\"} -6300",
         "tidemark_rep_win_ratio_benchmark_gap{rep=\"r-1\",window=\"month\"} 0.75",
     ] {
         assert!(page.lines().any(|l| l == line), "{line}\n{page}");
