@@ -83,7 +83,7 @@ mod tests {
         let (topic, now) = (Arc::<str>::from("raw"), monotonic());
         let mut lanes = AllLanes::default();
         lanes.know(&topic, 3);
-        let mut turns = |lanes: &mut AllLanes| [0; 4].map(|_| lanes.next(&topic).partition.0);
+        let turns = |lanes: &mut AllLanes| [0; 4].map(|_| lanes.next(&topic).partition.0);
         assert_eq!(turns(&mut lanes), [0, 1, 2, 0]);
         let second = TopicPartition::new(topic.clone(), 1);
         assert!(lanes.fell_sick(&second, now) && !lanes.fell_sick(&second, now));
