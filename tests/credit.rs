@@ -259,7 +259,7 @@ proptest! {
                     let money = ["revenue", "open_pipeline"].contains(&kpi.0.as_str()) && kpi.1.is_empty();
                     let most = if money { 8 } else { 0 };
                     prop_assert!((0..=most).contains(&lacking), "{set:?} {key:?} {kpi:?} {lacking}");
-                    seen.insert(kpi.0);
+                    seen.insert(kpi.0.clone());
                 }
             }
         }

@@ -310,7 +310,8 @@ fn drift_page() -> KpiPage {
     };
     let reps = ["O\"Brien", "r-2"].map(|rep| Segment::of([("rep", rep)]));
     let all = Segment::overall();
-    let mut page = KpiSnapshot::render(&[], Caps { per_family: 1 });
+    let mut page =
+        KpiSnapshot::render(&[], &tidemark::model::kpi::Kpis::ALL, Caps { per_family: 1 });
     let readings = [(&reps[0], &firing), (&reps[1], &firing), (&all, &nothing)];
     page.add_readings(&readings, Caps { per_family: 1 });
     assert!(page.dropped().any(|d| d == ("tidemark_rep_drift_score", 1)));
