@@ -296,11 +296,6 @@ impl Telemetry {
         gauge.with_label_values(&[stage.as_str(), clip(partition)]).set(messages as f64);
     }
 
-    /// How many targets have no value for the current period.
-    pub fn targets_stale(&self, targets: usize) {
-        self.metrics.targets_stale.with_label_values::<&str>(&[]).set(targets as f64);
-    }
-
     /// Drops what was said about a part that this process no longer owns: its last value would
     /// stand for ever, beside that of the new owner.
     pub fn forget(&self, stage: Stage, part: &str) {

@@ -14,7 +14,7 @@ use oracle::{DAY, MONTH, at, currency, definition, deliver};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidemark::model::definition::{Attribution, Definition, DirectoryEntry};
-use tidemark::model::kpi::{Kpi, Number};
+use tidemark::model::kpi::{Kpi, Number, Unit};
 use tidemark::model::row::Row;
 use tidemark::model::time::{Day, Timestamp};
 use tidemark::model::window::WindowKind;
@@ -256,7 +256,8 @@ proptest! {
                 for kpi in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
                     let of = |part: &Part| part.get(kpi).copied().unwrap_or(0);
                     let lacking = of(&b) - of(&a);
-                    let money = ["revenue", "open_pipeline"].contains(&kpi.0.as_str()) && kpi.1.is_empty();
+                    let is_money = Kpi::named(&kpi.0).is_some_and(|k| k.unit == Unit::Money);
+                    let money = is_money && kpi.1.is_empty();
                     let most = if money { 8 } else { 0 };
                     prop_assert!((0..=most).contains(&lacking), "{set:?} {key:?} {kpi:?} {lacking}");
                     seen.insert(kpi.0.clone());

@@ -54,6 +54,17 @@ fn unforeseen(error: config::ConfigError) -> ConfigError {
     ConfigError::Faults(vec![Fault::new(Origin::Default, None, error.to_string(), mend)])
 }
 
+fn intake_limits(typed: &typed::Intake) -> IntakeLimits {
+    IntakeLimits {
+        max_record_bytes: usize_of(typed.max_record_bytes.0.0),
+        max_array: usize_of(typed.max_array.0.0),
+        on_gap: typed.on_gap.0,
+        breaker_in_a_row: small(typed.breaker_in_a_row.0.0),
+        breaker_percent: small(typed.breaker_percent.0.0),
+        breaker_window: small(typed.breaker_window.0.0),
+    }
+}
+
 fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config {
     let topics = Topics::new(&typed.app.name.0.0, typed.app.generation.0.0, &typed.topics);
     topics::check(reader, &topics);
@@ -71,14 +82,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         idle_after: typed.time.idle_after.0.0,
         future_limit: Span::from(typed.time.future_limit.0),
     };
-    let intake = IntakeLimits {
-        max_record_bytes: usize_of(typed.intake.max_record_bytes.0.0),
-        max_array: usize_of(typed.intake.max_array.0.0),
-        on_gap: typed.intake.on_gap.0,
-        breaker_in_a_row: small(typed.intake.breaker_in_a_row.0.0),
-        breaker_percent: small(typed.intake.breaker_percent.0.0),
-        breaker_window: small(typed.intake.breaker_window.0.0),
-    };
+    let intake = intake_limits(&typed.intake);
     let schema_registry = registry::meant(reader, typed.schema_registry, base, env);
     let limits = Limits {
         max_series: usize_of(typed.limits.max_series.0.0),

@@ -7,6 +7,9 @@ use crate::model::definition::Definition;
 use crate::model::event::{Field, FieldName};
 use crate::model::time::Timestamp;
 
+/// Most sets of texts of which the channel is remembered.
+const MOST_TOLD: usize = 1 << 16;
+
 /// The dimensions, in the order of first use.
 #[derive(Debug)]
 pub struct Dimensions {
@@ -94,6 +97,9 @@ impl Dimensions {
         symbols: &mut Symbols,
     ) -> Option<Symbol> {
         let key = texts.map(|text| text.map(|symbol| symbol.0));
+        if self.told.len() >= MOST_TOLD {
+            self.told.clear();
+        }
         *self.told.entry(key).or_insert_with(|| {
             let mut from = Origins::default();
             for (field, text) in Origins::FIELDS.into_iter().zip(texts) {

@@ -14,8 +14,9 @@ use crate::model::event::{EntityKind, Op, Order, Status};
 use crate::model::money::{Amount, Currency, Money};
 use crate::model::time::Timestamp;
 
-/// Most writes kept a field: the newest ones by order. Keeping the greatest `n` of a set is itself
-/// independent of arrival order.
+/// Most writes kept a field: the newest ones by order, and of fields that say whose it is the first
+/// one too, which [`Attribution::AtCreate`](crate::model::definition::Attribution::AtCreate) asks
+/// for. Keeping the least and the greatest `n` of a set is itself independent of arrival order.
 pub const HISTORY_LIMIT: usize = 256;
 
 /// When a write was made: compared by order, then kind of operation, then time.
@@ -67,6 +68,11 @@ impl Slot {
     /// First of the fields that tell a channel, in the order of [`Origins::FIELDS`](crate::model::channel::Origins::FIELDS), behind all
     /// dimensions that there can be.
     pub const ORIGINS: u8 = Slot::DIMENSIONS + MAX_DIMENSIONS as u8;
+
+    /// Whether its first write is kept, however many follow.
+    fn keeps_first(self) -> bool {
+        self >= Slot::OWNER
+    }
 }
 
 /// A value as the ledger keeps it.
@@ -284,14 +290,21 @@ impl Entity {
         if to - from < HISTORY_LIMIT {
             self.writes.insert(place, new);
             true
-        } else if place > from {
+        } else if !slot.keeps_first() {
             // Full: the oldest write makes room.
-            self.writes.remove(from);
-            self.writes.insert(place - 1, new);
+            place > from && self.replace(from, place, new)
+        } else if place == from {
+            self.writes[from] = new;
             true
         } else {
-            false
+            place > from + 1 && self.replace(from + 1, place, new)
         }
+    }
+
+    fn replace(&mut self, old: usize, place: usize, new: Write) -> bool {
+        self.writes.remove(old);
+        self.writes.insert(place - 1, new);
+        true
     }
 
     fn range(&self, slot: Slot) -> (usize, usize) {
@@ -400,6 +413,23 @@ mod tests {
         let forth = fill(&mut (0..n));
         assert_eq!(forth, fill(&mut (0..n).rev()));
         assert_eq!((forth.len(), forth[0]), (HISTORY_LIMIT, 50));
+    }
+
+    #[test]
+    fn of_who_has_it_the_first_is_kept_too() {
+        let symbols = Symbols::default();
+        let n = HISTORY_LIMIT as i64 + 50;
+        let fill = |orders: &mut dyn Iterator<Item = i64>| {
+            let mut e = Entity::new(Kind::Deal);
+            for i in orders {
+                e.join(stamp(i), &[(Slot::OWNER, Held::Time(Timestamp(i)))], &symbols);
+            }
+            e.history(Slot::OWNER).map(|(s, _)| s.order[0]).collect::<Vec<_>>()
+        };
+        let forth = fill(&mut (0..n));
+        assert_eq!(forth, fill(&mut (0..n).rev()));
+        assert_eq!(forth, fill(&mut (0..n).map(|i| i * 211 % n)));
+        assert_eq!((forth.len(), forth[0], forth[1]), (HISTORY_LIMIT, 0, 51));
     }
 
     proptest! {

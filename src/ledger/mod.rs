@@ -306,7 +306,7 @@ impl Ledger {
             let fixed = fixed_slot(kind, name, !self.definition.stages.is_empty());
             let dimension = self.dimensions.slot(kind, name);
             if let Some(slot) = self.dimensions.origin_slot(name) {
-                out.push((slot, self.origin(event, value, buffer)));
+                out.push((slot, self.origin(event, name, value, buffer)));
             }
             if fixed.is_none() && dimension.is_none() {
                 continue;
@@ -336,9 +336,17 @@ impl Ledger {
     }
 
     /// What a field says of where something came from, as rules compare it, and which source said it.
-    fn origin(&mut self, event: &Event<'_>, value: &Value<'_>, buffer: &mut String) -> Held {
-        let Value::Text(text) = value else { return Held::Null };
-        let Some(told) = Origins::told(text) else { return Held::Null };
+    fn origin(
+        &mut self,
+        event: &Event<'_>,
+        name: &FieldName<'_>,
+        value: &Value<'_>,
+        buffer: &mut String,
+    ) -> Held {
+        let (FieldName::Known(field), Value::Text(text)) = (name, value) else {
+            return Held::Null;
+        };
+        let Some(told) = Origins::told(*field, text) else { return Held::Null };
         let origin = self.symbols.origin(&event.system, &event.source, buffer);
         Held::Named(self.symbols.intern(&told), origin)
     }

@@ -68,9 +68,13 @@ impl Origins {
         })
     }
 
-    /// A text as it is compared.
-    pub fn told(text: &str) -> Option<String> {
-        let text = text.trim();
+    /// A text of one of [`Origins::FIELDS`] as it is compared. Of a referrer that is its address
+    /// without the query, which is another one with every click.
+    pub fn told(field: Field, text: &str) -> Option<String> {
+        let text = match field {
+            Field::Referrer => text.split(['?', '#']).next().unwrap_or_default().trim(),
+            _ => text.trim(),
+        };
         let mut end = text.len().min(LONGEST);
         while !text.is_char_boundary(end) {
             end -= 1;

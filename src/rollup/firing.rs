@@ -1,7 +1,7 @@
 //! Firing: which rows are due, as which firing, and whether they have to go out.
 
 use super::rows::standing_hash;
-use super::segment::Published;
+use super::totals::Published;
 use super::{DueRow, HORIZON_DAYS, Rollup};
 use crate::model::row::{Pane, Row};
 use crate::model::time::Day;

@@ -8,6 +8,7 @@ mod firing;
 mod moving;
 mod rows;
 mod segment;
+mod totals;
 mod watch;
 
 use std::collections::{BTreeMap, HashMap};
@@ -30,7 +31,8 @@ use crate::model::window::{Period, SliceRange, WindowKind};
 use firing::content_hash;
 use moving::Moving;
 use rows::standing_hash;
-use segment::{DayWindows, Published, SegmentState};
+use segment::SegmentState;
+use totals::{DayWindows, Published};
 pub use watch::DueAlert;
 use watch::Watch;
 

@@ -1,4 +1,4 @@
-//! What is told of amounts and whom they are credited to.
+//! What is told of amounts, and of what they should be.
 
 use super::{Telemetry, clip};
 
@@ -6,5 +6,10 @@ impl Telemetry {
     /// Amounts of a rollup partition that no rate converts.
     pub fn unconverted(&self, part: &str, n: i128) {
         self.metrics.unconverted.with_label_values(&[clip(part)]).set(n as f64);
+    }
+
+    /// How many targets have no value for the current period.
+    pub fn targets_stale(&self, targets: usize) {
+        self.metrics.targets_stale.with_label_values::<&str>(&[]).set(targets as f64);
     }
 }

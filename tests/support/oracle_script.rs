@@ -304,26 +304,7 @@ fn set(job: &mut Definition, key: &str, value: &str) {
             }
         }
         // `2:4-5-4:nearest:saturday`, or `4:months`: the windows named after it are of this year.
-        "fiscal" => {
-            let parts: Vec<&str> = value.split(':').collect();
-            let mut fiscal = Fiscal {
-                first_month: parts[0].parse().expect("a month"),
-                pattern: Pattern::parse(parts[1]).expect("a pattern"),
-                ..Fiscal::default()
-            };
-            if let [_, _, rule, weekday] = parts[..] {
-                let weekday = Weekday::parse(weekday).expect("a weekday");
-                let last = rule == "last";
-                fiscal.end = if last { YearEnd::Last(weekday) } else { YearEnd::Nearest(weekday) };
-            }
-            for kind in &mut job.windows {
-                *kind = match *kind {
-                    WindowKind::Calendar(period) => WindowKind::Calendar(period.of_fiscal(fiscal)),
-                    WindowKind::ToDate(period) => WindowKind::ToDate(period.of_fiscal(fiscal)),
-                    rolling => rolling,
-                };
-            }
-        }
+        "fiscal" => set_fiscal(job, value),
         "stages" => {
             // `closedwon:won`, or `renewals/closedwon:open` in one pipeline.
             for (stage, status) in list().filter_map(|s| s.split_once(':')) {
@@ -334,6 +315,27 @@ fn set(job: &mut Definition, key: &str, value: &str) {
             }
         }
         _ => panic!("no such key of !job: {key}"),
+    }
+}
+
+fn set_fiscal(job: &mut Definition, value: &str) {
+    let parts: Vec<&str> = value.split(':').collect();
+    let mut fiscal = Fiscal {
+        first_month: parts[0].parse().expect("a month"),
+        pattern: Pattern::parse(parts[1]).expect("a pattern"),
+        ..Fiscal::default()
+    };
+    if let [_, _, rule, weekday] = parts[..] {
+        let weekday = Weekday::parse(weekday).expect("a weekday");
+        let last = rule == "last";
+        fiscal.end = if last { YearEnd::Last(weekday) } else { YearEnd::Nearest(weekday) };
+    }
+    for kind in &mut job.windows {
+        *kind = match *kind {
+            WindowKind::Calendar(period) => WindowKind::Calendar(period.of_fiscal(fiscal)),
+            WindowKind::ToDate(period) => WindowKind::ToDate(period.of_fiscal(fiscal)),
+            rolling => rolling,
+        };
     }
 }
 

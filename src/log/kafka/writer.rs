@@ -147,14 +147,15 @@ impl KafkaWriter {
 
     /// Replaces a producer that broke. What it had not acknowledged is reported by the next flush.
     fn mend(&mut self) -> Result<()> {
-        let (in_flight, failed, why) = {
-            let mut state = self.deliveries().lock();
-            let Some(why) = state.broken.clone() else {
-                return Ok(());
-            };
-            (state.in_flight, state.failed.take(), why)
+        let Some(why) = self.deliveries().lock().broken.clone() else {
+            return Ok(());
         };
+        // Without a new producer the failure stays for the next flush to tell.
         let producer = create(&self.cluster)?;
+        let (in_flight, failed) = {
+            let mut state = self.deliveries().lock();
+            (state.in_flight, state.failed.take())
+        };
         tracing::warn!(in_flight, why, "the Kafka producer broke; a new one takes over");
         let lost = || {
             LogError::Unavailable(format!(
@@ -252,6 +253,10 @@ impl Writer for KafkaWriter {
         match flushed {
             // What was sent to others before may still be under way.
             Err(why) if !partitions.is_empty() => Err(Unacknowledged { partitions, why }),
+            Ok(()) if !partitions.is_empty() => {
+                let why = LogError::Unavailable("records were not acknowledged".to_owned());
+                Err(Unacknowledged { partitions, why })
+            }
             _ => Ok(()),
         }
     }

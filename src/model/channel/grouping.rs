@@ -215,7 +215,7 @@ mod tests {
     fn ask(rules: &ChannelRules, fields: &[(Field, &str)]) -> Option<String> {
         let mut from = Origins::default();
         for (field, text) in fields {
-            *from.slot(*field).unwrap() = Origins::told(text);
+            *from.slot(*field).unwrap() = Origins::told(*field, text);
         }
         rules.channel_of(from).map(str::to_owned)
     }

@@ -1,0 +1,91 @@
+//! What a segment's windows hold, and what was last published of them.
+
+use crate::model::measure::Measures;
+use crate::model::row::Pane;
+use crate::model::time::Day;
+use crate::model::window::Period;
+
+/// What was last published of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Hash of the KPIs' JSON.
+    pub hash: u64,
+    /// Hash of how they stand against targets, which the day and a changed file move: no correction.
+    pub targets: u64,
+    /// Firing.
+    pub pane: Pane,
+    /// Amendments so far.
+    pub revision: u64,
+}
+
+/// The running total of a calendar window.
+#[derive(Debug, Default)]
+pub struct Total {
+    /// Sum over its slices, without stocks.
+    pub flow: Measures,
+    /// What was last published.
+    pub published: Option<Published>,
+    /// Whether its cohort was old enough for the horizon KPIs when last published.
+    pub mature: bool,
+    /// Waits to be published.
+    pub dirty: bool,
+    /// Something that it tells of changed since it was published, though it may tell the same again:
+    /// another owner may have published what it told in between, under a higher version.
+    pub changed: bool,
+}
+
+/// The running total of a moving window.
+#[derive(Debug, Default)]
+pub struct MovingTotal {
+    /// Sum over the slices it holds now, without stocks.
+    pub flow: Measures,
+    /// What was last published.
+    pub published: Option<Published>,
+    /// Waits to be published.
+    pub dirty: bool,
+    /// Something that it tells of changed since it was published, though it may tell the same again:
+    /// another owner may have published what it told in between, under a higher version.
+    pub changed: bool,
+}
+
+impl Total {
+    /// Its slices changed; `told` where a row tells of what did.
+    pub fn change(&mut self, told: bool) {
+        self.dirty = true;
+        self.changed |= told;
+    }
+}
+
+impl MovingTotal {
+    /// Its slices changed; `told` where a row tells of what did.
+    pub fn change(&mut self, told: bool) {
+        self.dirty = true;
+        self.changed |= told;
+    }
+}
+
+/// The calendar windows that hold one day, in the order of the periods: first day, and first day of
+/// the next. Partials come sorted by slice, so it serves many in a row.
+#[derive(Debug, Default)]
+pub struct DayWindows {
+    day: Option<i32>,
+    /// First day, and first day of the next.
+    pub spans: Vec<(Day, Day)>,
+}
+
+impl DayWindows {
+    /// Makes it the windows of a day.
+    pub fn turn_to(&mut self, day: i32, periods: &[Period]) {
+        if self.day.replace(day) == Some(day) {
+            return;
+        }
+        self.spans.clear();
+        let mut sorted = periods.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        self.spans.extend(sorted.into_iter().map(|period| {
+            let start = period.start(Day(day));
+            (start, period.next(start))
+        }));
+    }
+}
