@@ -156,7 +156,7 @@ fn the_shipped_mappings_leave_the_channel_to_the_rules() {
                     let FieldName::Known(field) = name else { continue };
                     assert_ne!(*field, Field::Channel, "{pack}");
                     if let (Some(slot), Value::Text(text)) = (from.slot(*field), value) {
-                        *slot = Origins::told(field, text);
+                        *slot = Origins::told(*field, text);
                     }
                 }
                 told.extend(ChannelRules::default().channel_of(from).map(str::to_owned));

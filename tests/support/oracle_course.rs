@@ -161,6 +161,8 @@ pub fn only_follows(kpis: &str) -> bool {
         "average_open_deal",
         "average_mrr",
         "retention_rate",
+        "sales_velocity",
+        "pipeline_to_revenue",
     ] {
         list.remove(name);
     }

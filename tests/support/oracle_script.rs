@@ -282,11 +282,10 @@ fn set(job: &mut Definition, key: &str, value: &str) {
         }
         // `demos_per_win:demos/deals_won`: a KPI of one's own.
         "own" => {
-            let table =
-                |(name, formula)| format!("[kpis.custom.{name}]\nformula = \"{formula}\"\n");
+            let table = |(name, text)| format!("[kpis.custom.{name}]\nformula = \"{text}\"\n");
             let text: String = list().filter_map(|k| k.split_once(':')).map(table).collect();
-            let config = Config::from_toml(&text, "own.toml", std::iter::empty());
-            let own = config.unwrap_or_else(|e| panic!("{e}")).definition.kpis.own().to_vec();
+            let config = Config::from_toml(&text, "own.toml", std::iter::empty()).expect("KPIs");
+            let own = config.definition.kpis.own().to_vec();
             job.kpis = job.kpis.clone().with_own(own);
         }
         "reps" => {
