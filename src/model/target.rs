@@ -198,7 +198,7 @@ pub struct Standing {
     pub note: Option<String>,
 }
 
-/// A target whose last period has ended.
+/// A target of which a period has ended, with none for the one that is running.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stale {
     /// The segment, or `rep=*`.
