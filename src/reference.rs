@@ -96,10 +96,10 @@ A formula has names of KPIs and [measures](#measures), names of other KPIs of yo
 - **Quotients of sums** carry `num` and `den`. A sum of quotients or a product of them has none, since nothing is to be summed up.
 - **Absent.** A zero denominator is absent, and so is all that is made of something absent. A sum of nothing is 0, also of money: `spend / deals_won` is 0 where no spend was stated, while `cost_per_sale` is absent.
 - **n** of a sum is that of its parts together, of a quotient of sums that of the denominator, otherwise the least of any part.
-- **Names**: lower case; the family on `/metrics` is the name with `_amount`, `_ratio`, `_seconds` or `_points` behind it by the unit, or `family`.
+- **Names**: lower case; the family on `/metrics` is the name with `_amount`, `_ratio`, `_seconds` or `_points` behind it by the unit, or `family`. Names of columns of exports (`status`, `revenue_target`, `win_rate_num`) and families of others (`drift_…`, `won_amount_target_gap`) are refused.
 - Their clock is that of their parts. `leading` (default false), `doc`, `min_n` and `grain` (`any`, `day`, `week`, `month`, `quarter`) say what the catalogue says of its own.
 
-They are in rows, `/metrics`, the API, exports and `tidemark kpis list --config FILE`; `tidemark validate` shows what they cost in series. All measures are counted whatever the formulas are, so a new formula shows its past too, and needs no new generation. Measures of your own are not there yet.
+They are in rows, `/metrics`, the API, exports and `tidemark kpis list --config FILE`; `tidemark validate` shows what they cost in series. All measures are counted whatever the formulas are, so a new formula shows its past too, and needs no new generation. Rows change with it: at the start after a KPI of your own was added, changed or removed, closed windows that are still kept are published again, as `corrected` and with a higher revision. Measures of your own are not there yet.
 "#;
 
 /// What each is made of, and which test recounts it.

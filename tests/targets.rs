@@ -103,6 +103,8 @@ fn may() -> (Config, BTreeMap<String, Row>) {
     let config = format!(
         "{JOB}[targets]\nfiles = [\"targets.csv\"]\n[[targets.target]]\nkind = \"benchmark\"\n\
          kpi = \"win_rate\"\nvalue = \"0.25\"\nsegment = \"rep=*\"\n\
+         [[targets.target]]\nkpi = \"commission\"\nperiod = \"month\"\nvalue = 2100\n\
+         segment = \"rep=r-1\"\n[kpis.custom.commission]\nformula = \"0.1 * revenue\"\n\
          [calendar]\nholidays = \"off.csv\"\n"
     );
     let dir = Dir::new(
@@ -120,7 +122,7 @@ fn may() -> (Config, BTreeMap<String, Row>) {
 
 #[test]
 fn rows_carry_targets_and_are_read_back_with_them() {
-    let (_, rows) = may();
+    let (config, rows) = may();
     let of = |key: &str| -> Value { serde_json::from_str(&rows[key].to_json()).expect("JSON") };
     // May 2026 without Labor Day: 20 working days, 10 of them up to the 15th, 11 with it from there.
     let r1 = of("month:2026-05-01T00:00:00Z|rep=r-1");
@@ -141,8 +143,12 @@ fn rows_carry_targets_and_are_read_back_with_them() {
     assert_eq!(day["targets"]["revenue"]["target"], 1050);
     assert_eq!(day["targets"]["revenue"]["step_of"], "month");
     assert_eq!(of("month:2026-05-01T00:00:00Z|overall").get("targets"), None);
+    // One of one's own that adds up has a pace too.
+    let own = &r1["targets"]["commission"];
+    assert_eq!((&own["attainment"], &own["pace"]), (&json!(0.2), &json!(0.4)));
+    let kpis = &config.definition.kpis;
     for row in rows.values() {
-        assert_eq!(&row_of(&row.to_json(), &Kpis::ALL).expect("a row").targets, &row.targets);
+        assert_eq!(&row_of(&row.to_json(), kpis).expect("a row").targets, &row.targets);
     }
 }
 
@@ -191,7 +197,7 @@ fn metrics_and_tables_show_them() {
     assert!(cells(&table)[0].contains("Real(0.4), Real(0.8)"), "{:?}", cells(&table));
     let long = Table::new(&dimensions, kpis.to_vec(), Layout::Long, Parts::None).with_goals(&goals);
     assert_eq!(cells(&long).len(), 2);
-    assert_eq!(config.definition.targets.len(), 4);
+    assert_eq!(config.definition.targets.len(), 5);
     // The writer takes columns of every kind.
     let mut text = Vec::new();
     csv::write(&long, [month], b',', &mut text).expect("memory takes all");

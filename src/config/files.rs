@@ -12,6 +12,9 @@ use super::near::did_you_mean;
 use super::read::{Layer, Place, Reader};
 use super::shape::{Key, Shape, Shaped, Table};
 
+/// Most rows of one file: a century of days of two dozen currencies.
+const MOST: usize = 1_000_000;
+
 /// Reads a file beside the configuration. `key` names it in the configuration, and stands before the
 /// keys of its rows. `None` where it cannot be read; what is wrong goes to the reader.
 pub(super) fn rows<T: DeserializeOwned + Shaped>(
@@ -34,7 +37,8 @@ pub(super) fn rows<T: DeserializeOwned + Shaped>(
     let Shape::Table(shape) = T::SHAPE else {
         return None;
     };
-    let layer = match path.extension().and_then(|e| e.to_str()) {
+    let ending = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+    let layer = match ending.as_deref() {
         Some("csv") => csv_rows(reader, &name, &text, shape, key)?,
         Some("toml") => reader.text(&name, &text, shape, key)?,
         _ => {
@@ -60,7 +64,14 @@ fn list_of(shape: &'static Table) -> Option<(&'static str, &'static Table)> {
     })
 }
 
-/// A row a line, columns named in the first one. An empty cell states nothing.
+/// What parts the cells: many spreadsheets write semicolons where the comma is that of decimals.
+fn separator(body: &str) -> u8 {
+    let mut lines = body.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    if lines.next().is_some_and(|head| head.contains(';')) { b';' } else { b',' }
+}
+
+/// A row a line, columns named in the first one. An empty cell states nothing; a line that begins
+/// with # is a remark.
 fn csv_rows(
     reader: &mut Reader,
     name: &str,
@@ -76,6 +87,8 @@ fn csv_rows(
         .has_headers(false)
         .trim(::csv::Trim::All)
         .flexible(true)
+        .comment(Some(b'#'))
+        .delimiter(separator(body))
         .from_reader(body.as_bytes());
     let mut head: Option<Vec<String>> = None;
     let mut out = Vec::new();
@@ -90,9 +103,13 @@ fn csv_rows(
                 return None;
             }
         };
+        // Blanks alone are an empty line.
+        if record.len() == 1 && record[0].is_empty() {
+            continue;
+        }
         let place = at(record.position().map_or(0, |p| p.byte() as usize));
         let Some(columns) = &head else {
-            let columns: Vec<String> = record.iter().map(str::to_owned).collect();
+            let columns: Vec<String> = record.iter().map(str::to_ascii_lowercase).collect();
             if !check_head(reader, &columns, row_shape, (&place, key)) {
                 return None;
             }
@@ -100,6 +117,12 @@ fn csv_rows(
             continue;
         };
         let path = format!("{key}.{list}[{}]", out.len());
+        if out.len() == MOST {
+            let problem =
+                Problem::new(format!("there are more than {MOST} rows"), "leave out old ones");
+            reader.push_problem(place, &path, problem);
+            return None;
+        }
         reader.set_place(&path, place.clone());
         out.push(csv_row(reader, &record, columns, row_shape, (&place, &path)));
     }
@@ -199,9 +222,12 @@ fn read_cell(cell: &str, check: fn(Raw<'_>) -> Result<(), Problem>) -> Result<Va
 
 /// The line that the record at a byte begins with.
 fn line_at(source: usize, text: &str, from: usize) -> Place {
-    let from = from.min(text.len());
-    let rest = text.get(from..).unwrap_or_default();
-    let start = from + (rest.len() - rest.trim_start_matches(['\r', '\n']).len());
-    let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+    let mut start = from.min(text.len());
+    let rest = |start: usize| text.get(start..).unwrap_or_default();
+    // The reader passes over empty lines and remarks.
+    while rest(start).starts_with(['\r', '\n', '#']) {
+        start += rest(start).find('\n').map_or(rest(start).len(), |at| at + 1);
+    }
+    let line = rest(start).lines().next().unwrap_or_default();
     Place::Text { source, span: start..start + line.trim_end().len() }
 }

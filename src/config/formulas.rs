@@ -16,6 +16,56 @@ const NAME_CHARS: usize = 60;
 /// Families that stand beside those of KPIs.
 const TAKEN_FAMILIES: [&str; 3] = ["deals_closed", "cycle_samples", "window_complete_ratio"];
 
+/// What families of others begin with.
+const TAKEN_STARTS: [&str; 1] = ["drift_"];
+/// What stands behind a family where there are targets and benchmarks.
+const FAMILY_ENDS: [&str; 7] = [
+    "_target",
+    "_target_gap",
+    "_target_attainment_ratio",
+    "_target_pace_ratio",
+    "_target_required_per_day",
+    "_benchmark",
+    "_benchmark_gap",
+];
+/// The columns of exports that are there whatever the KPIs are.
+const COLUMNS: [&str; 11] = [
+    "window_kind",
+    "window_start",
+    "window_end",
+    "zone",
+    "grain",
+    "status",
+    "revision",
+    "as_of",
+    "complete_ratio",
+    "incomplete",
+    "currency",
+];
+/// What stands behind the name of a KPI in other columns of it.
+const COLUMN_ENDS: [&str; 11] = [
+    "_num",
+    "_den",
+    "_n",
+    "_unconverted",
+    "_target",
+    "_target_gap",
+    "_attainment",
+    "_pace",
+    "_required_per_day",
+    "_benchmark",
+    "_benchmark_gap",
+];
+
+/// The one of `names` that `whole` is with one of `ends` behind it.
+fn begun<'a>(
+    whole: &str,
+    ends: &[&str],
+    mut names: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    names.find(|name| whole.strip_prefix(name).is_some_and(|end| ends.contains(&end)))
+}
+
 /// The name of a KPI, or of its family on `/metrics`.
 #[derive(Clone, Debug)]
 pub(super) struct KpiName(pub(super) String);
@@ -51,6 +101,12 @@ pub(super) fn name_rule(name: &str) -> Result<(), Problem> {
     }
     if formula::measures().any(|(measure, _)| measure == name) {
         return Err(Problem::new(format!("\"{name}\" is a measure"), mend));
+    }
+    if COLUMNS.contains(&name) {
+        return Err(Problem::new(format!("\"{name}\" is a column of every export"), mend));
+    }
+    if let Some(of) = begun(name, &COLUMN_ENDS, CATALOGUE.iter().map(|kpi| &*kpi.name)) {
+        return Err(Problem::new(format!("\"{name}\" is a column of \"{of}\" in exports"), mend));
     }
     Ok(())
 }
@@ -93,28 +149,40 @@ pub(super) fn own(reader: &mut Reader, typed: Option<CustomKpis>) -> Vec<Kpi> {
     let names: Vec<String> = waiting.keys().cloned().collect();
     for (name, read) in &waiting {
         unknown_names(reader, name, read, &names);
+        if let Some(of) = begun(name, &COLUMN_ENDS, names.iter().map(String::as_str)) {
+            let what = format!("\"{name}\" is a column of \"{of}\" in exports");
+            reader.fault(&key_of(name, ""), what, "choose another name for one of the two");
+        }
     }
-    let done = compile_all(reader, waiting);
-    let mut out = Vec::new();
-    let mut families: BTreeMap<String, String> = BTreeMap::new();
-    for (name, (row, text, program)) in done {
-        let Some(kpi) = kpi_of(reader, &name, row, &text, program) else { continue };
-        let shipped = CATALOGUE.iter().any(|k| k.family == kpi.family);
-        let other = families.insert(kpi.family.clone().into_owned(), name.clone());
-        let whose = match other {
-            Some(other) => format!("that of \"{other}\""),
-            None if shipped => "one of the catalogue".to_owned(),
-            None if TAKEN_FAMILIES.contains(&&*kpi.family) => "one of Tidemark's own".to_owned(),
-            None => {
-                out.push(kpi);
-                continue;
-            }
-        };
-        let what = format!("the family \"{}\" of \"{name}\" is {whose} too", kpi.family);
-        let mend = "choose another name, or state a family = \"…\" of its own";
-        reader.fault(&key_of(&name, ""), what, mend);
+    let mut kpis = Vec::new();
+    for (name, (row, text, program)) in compile_all(reader, waiting) {
+        kpis.extend(kpi_of(reader, &name, row, &text, program));
     }
-    out
+    for (i, kpi) in kpis.iter().enumerate() {
+        if let Some(whose) = family_taken(kpi, &kpis[..i], &kpis) {
+            let what = format!("the family \"{}\" of \"{}\" is {whose} too", kpi.family, kpi.name);
+            let mend = "choose another name, or state a family = \"…\" of its own";
+            reader.fault(&key_of(&kpi.name, ""), what, mend);
+        }
+    }
+    kpis
+}
+
+/// Whose family a KPI has: that of one before it, or of anything else on `/metrics`.
+fn family_taken(kpi: &Kpi, before: &[Kpi], own: &[Kpi]) -> Option<String> {
+    let family = &*kpi.family;
+    if let Some(other) = before.iter().find(|other| other.family == kpi.family) {
+        return Some(format!("that of \"{}\"", other.name));
+    }
+    if CATALOGUE.iter().any(|k| k.family == kpi.family) {
+        return Some("one of the catalogue".to_owned());
+    }
+    let starts = TAKEN_STARTS.iter().any(|start| family.starts_with(start));
+    if starts || TAKEN_FAMILIES.contains(&family) {
+        return Some("one of Tidemark's own".to_owned());
+    }
+    let families = CATALOGUE.iter().chain(own).map(|k| &*k.family);
+    begun(family, &FAMILY_ENDS, families).map(|of| format!("for targets or benchmarks of \"{of}\""))
 }
 
 fn key_of(name: &str, key: &str) -> String {

@@ -10,7 +10,7 @@ use super::read::Reader;
 use super::shape::table;
 use crate::model::definition::Definition;
 use crate::model::fiscal::Fiscal;
-use crate::model::kpi::{Clock, Kpi};
+use crate::model::kpi::Kpi;
 use crate::model::money::{Amount, EXACT_ONE, Exact};
 use crate::model::segment::Segment;
 use crate::model::target::{Aim, Goal, Holds, Scope, Targets};
@@ -111,11 +111,6 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-/// Whether a KPI adds up over the days of a window.
-fn accrues(kpi: &Kpi) -> bool {
-    kpi.is_exact() && kpi.clock != Clock::Stock
-}
-
 /// The targets; what is wrong with them goes to the reader.
 pub(super) fn meant(
     reader: &mut Reader,
@@ -204,7 +199,7 @@ impl Check<'_> {
         let goal = Goal {
             aim,
             kpi: kpi.name.to_string(),
-            accrues: accrues(kpi),
+            accrues: kpi.accrues(),
             holds,
             value: row.value.0.0,
             growth,

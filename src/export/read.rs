@@ -74,7 +74,8 @@ pub fn row_of(json: &str, kpis: &Kpis) -> Result<Row, NoRow> {
     let kind = WindowKind::parse(&head.window.kind).ok_or(NoRow::Window(head.window.kind))?;
     let currency = Currency::parse(&rest.currency).ok_or(NoRow::Currency(rest.currency))?;
     let known = kpis.known().filter_map(|kpi| Some((kpi, rest.kpis.get(&*kpi.name)?)));
-    let kpis = known.map(|(kpi, figure)| Ok((kpi.name.clone(), kpi.unit, value_of(kpi, figure)?)));
+    let values =
+        known.map(|(kpi, figure)| Ok((kpi.name.clone(), kpi.unit, value_of(kpi, figure)?)));
     Ok(Row {
         kind,
         start: head.window.start,
@@ -90,9 +91,9 @@ pub fn row_of(json: &str, kpis: &Kpis) -> Result<Row, NoRow> {
             None => f64::NAN,
         },
         incomplete: rest.incomplete,
-        kpis: kpis.collect::<Result<_, NoRow>>()?,
+        kpis: values.collect::<Result<_, NoRow>>()?,
         currency,
-        targets: standing::standings(rest.targets, rest.benchmarks)?,
+        targets: standing::standings(rest.targets, rest.benchmarks, kpis)?,
     })
 }
 

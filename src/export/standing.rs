@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::read::{NoRow, no_number};
-use crate::model::kpi::{Kpi, Number};
+use crate::model::kpi::{Kpi, Kpis, Number};
 use crate::model::money::Exact;
 use crate::model::target::{Aim, Standing, WorkingDays};
 use crate::model::window::Period;
@@ -40,13 +40,22 @@ struct Days {
 /// By the name of the KPI.
 pub(super) type List<'a> = BTreeMap<String, Shown<'a>>;
 
-/// Targets, then benchmarks, of the KPIs that this release knows.
-pub(super) fn standings(targets: List<'_>, benchmarks: List<'_>) -> Result<Vec<Standing>, NoRow> {
-    let both = [(Aim::Target, targets), (Aim::Benchmark, benchmarks)];
-    let each = both.into_iter().flat_map(|(aim, list)| {
-        list.into_iter().filter_map(move |(name, shown)| Some((aim, Kpi::named(&name)?, shown)))
-    });
-    each.map(|(aim, kpi, shown)| shown.standing(aim, kpi)).collect()
+/// Targets, then benchmarks, of the KPIs of this release and of the user's own, in the order of the
+/// KPIs.
+pub(super) fn standings(
+    targets: List<'_>,
+    benchmarks: List<'_>,
+    kpis: &Kpis,
+) -> Result<Vec<Standing>, NoRow> {
+    let mut out = Vec::new();
+    for (aim, mut list) in [(Aim::Target, targets), (Aim::Benchmark, benchmarks)] {
+        for kpi in kpis.known() {
+            if let Some(shown) = list.remove(&*kpi.name) {
+                out.push(shown.standing(aim, kpi)?);
+            }
+        }
+    }
+    Ok(out)
 }
 
 impl Shown<'_> {

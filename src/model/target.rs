@@ -5,16 +5,19 @@
 //! generation. Of several revisions the newest that is valid at the moment decides; the moment is
 //! today, and in a window that ended its last day. Nothing is prorated between revisions.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+#[path = "target_json.rs"]
+mod json;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use json::standings_json;
 
 use super::kpi::{KpiValue, Number, Unit, Words};
 use super::money::{EXACT_ONE, Exact};
-use super::row::{json_float, json_string};
 use super::segment::{Segment, UNKNOWN};
 use super::time::Day;
 use super::window::{Period, WindowKind};
-use super::workdays::WorkCalendar;
+use super::workdays::{WorkCalendar, WorkOf};
 
 /// What a value is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,7 +149,15 @@ pub struct Stand<'a> {
     /// The day that is running.
     pub today: Day,
     /// The working days of the segment.
-    pub work: &'a WorkCalendar,
+    pub work: WorkOf<'a>,
+}
+
+impl<'a> Stand<'a> {
+    /// The working days, by where a rep is today, or was on the last day of a window that ended.
+    fn work(&self) -> &'a WorkCalendar {
+        let last = period_of(self.kind).map_or(self.today, |p| Day(p.next(self.start).0 - 1));
+        self.work.on(self.today.min(last))
+    }
 }
 
 /// The working days of a period.
@@ -187,7 +198,7 @@ pub struct Standing {
     pub note: Option<String>,
 }
 
-/// A target whose last period has ended.
+/// A target of which a period has ended, with none for the one that is running.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stale {
     /// The segment, or `rep=*`.
@@ -298,26 +309,30 @@ impl Targets {
         out
     }
 
-    /// The targets of which the last period has ended, with none for the current one.
+    /// The targets of which a period has ended, with none for the one that is running: neither of
+    /// the segment, nor for each of its kind, nor as a step.
     pub fn stale(&self, today: Day) -> Vec<Stale> {
-        let mut ends: BTreeMap<(String, &str, Period), Option<Day>> = BTreeMap::new();
-        for (scope, goals) in self.scopes() {
-            for goal in goals.iter().filter(|goal| goal.aim == Aim::Target) {
-                let Some(period) = goal.holds.period() else { continue };
-                let end = match goal.holds {
-                    Holds::Once(period, start) => Some(period.next(start)),
+        let own = self.own.keys().map(|segment| (segment.to_string(), self.of(segment)));
+        let each = self.each.iter().map(|(grain, goals)| (format!("{grain}=*"), [&goals[..], &[]]));
+        let mut out = Vec::new();
+        for (scope, lists) in own.chain(each) {
+            let targets = || lists[0].iter().filter(|goal| goal.aim == Aim::Target);
+            let asked: BTreeSet<(&str, Period)> =
+                targets().filter_map(|g| Some((g.kpi.as_str(), g.holds.period()?))).collect();
+            for (kpi, period) in asked {
+                let of_kpi = |goal: &&Goal| goal.aim == Aim::Target && goal.kpi == kpi;
+                let goals: Goals<'_> = lists.map(|list| list.iter().filter(of_kpi).collect());
+                let ends = goals.iter().flatten().filter_map(|goal| match goal.holds {
+                    Holds::Once(own, start) if own == period => Some(period.next(start)),
                     _ => None,
-                };
-                let known = ends.entry((scope.clone(), &goal.kpi, period)).or_insert(end);
-                // `None`, for ever, outlasts every day.
-                *known = known.zip(end).map(|(a, b)| a.max(b));
+                });
+                let ended = ends.filter(|end| *end <= today).max();
+                if let Some(since) = ended.filter(|_| !covered(&goals, period, today, self.steps)) {
+                    out.push(Stale { scope: scope.clone(), kpi: kpi.to_owned(), period, since });
+                }
             }
         }
-        let over = ends.into_iter().filter_map(|((scope, kpi, period), end)| {
-            let since = end.filter(|end| *end <= today)?;
-            Some(Stale { scope, kpi: kpi.to_owned(), period, since })
-        });
-        over.collect()
+        out
     }
 }
 
@@ -365,10 +380,8 @@ fn direct<'a>(
     Some((goal, goal.value_at(start)?))
 }
 
-/// The step that a window is towards the target of a longer period, by working days. Where it
-/// straddles two of them, it has a part of each.
-fn step<'a>(goals: &Goals<'a>, period: Period, stand: &Stand<'_>) -> Option<Found<'a>> {
-    let end = period.next(stand.start);
+/// The longer periods that have targets of which a window of `period` may be a step, shortest first.
+fn longer(goals: &Goals<'_>, period: Period) -> Vec<Period> {
     let mut longer: Vec<Period> = goals
         .iter()
         .flatten()
@@ -378,13 +391,22 @@ fn step<'a>(goals: &Goals<'a>, period: Period, stand: &Stand<'_>) -> Option<Foun
         .collect();
     longer.sort_unstable_by_key(|period| (period.longest_pair(), *period));
     longer.dedup();
-    longer.into_iter().find_map(|whole| {
+    longer
+}
+
+/// The step that a window is towards the target of a longer period, by working days. Where it
+/// straddles two of them, it has a part of each. A revision that comes when the window is over does
+/// not change it, though it changes the whole.
+fn step<'a>(goals: &Goals<'a>, period: Period, stand: &Stand<'_>) -> Option<Found<'a>> {
+    let (end, work) = (period.next(stand.start), stand.work());
+    let moment = stand.today.min(Day(end.0 - 1));
+    longer(goals, period).into_iter().find_map(|whole| {
         let (mut at, mut sum, mut last) = (whole.start(stand.start), 0i128, None);
         while at < end {
             let next = whole.next(at);
-            let (goal, value) = direct(goals, Some(whole), at, stand.today)?;
-            let days = stand.work.count(at.max(stand.start), next.min(end));
-            let all = stand.work.count(at, next);
+            let (goal, value) = direct(goals, Some(whole), at, moment)?;
+            let days = work.count(at.max(stand.start), next.min(end));
+            let all = work.count(at, next);
             if all == 0 {
                 return None;
             }
@@ -394,6 +416,17 @@ fn step<'a>(goals: &Goals<'a>, period: Period, stand: &Stand<'_>) -> Option<Foun
         }
         Some(Found { goal: last?, value: Exact(sum), step_of: Some(whole) })
     })
+}
+
+/// Whether the period that is running has a goal, or is a step towards one.
+fn covered(goals: &Goals<'_>, period: Period, today: Day, steps: bool) -> bool {
+    let (start, end) = (period.start(today), period.next(period.start(today)));
+    let stepped = |whole: &Period| {
+        let parts = std::iter::successors(Some(whole.start(start)), |at| Some(whole.next(*at)));
+        parts.take_while(|at| *at < end).all(|at| direct(goals, Some(*whole), at, today).is_some())
+    };
+    direct(goals, Some(period), start, today).is_some()
+        || steps && longer(goals, period).iter().any(stepped)
 }
 
 impl Found<'_> {
@@ -429,66 +462,12 @@ impl Found<'_> {
 }
 
 fn days(period: Period, stand: &Stand<'_>) -> WorkingDays {
-    let (start, end) = (stand.start, period.next(stand.start));
+    let (start, end, work) = (stand.start, period.next(stand.start), stand.work());
     WorkingDays {
-        total: stand.work.count(start, end),
-        elapsed: stand.work.count(start, Day(stand.today.0 + 1).min(end)),
-        remaining: stand.work.count(stand.today.max(start), end),
+        total: work.count(start, end),
+        elapsed: work.count(start, Day(stand.today.0 + 1).min(end)),
+        remaining: work.count(stand.today.max(start), end),
     }
-}
-
-/// The standings as two members of a JSON object, each with a comma before it: `targets` and
-/// `benchmarks`. What is empty is left out.
-pub fn standings_json(standings: &[Standing]) -> String {
-    let mut out = String::new();
-    for (aim, list, value) in
-        [(Aim::Target, "targets", "target"), (Aim::Benchmark, "benchmarks", "benchmark")]
-    {
-        let mut own = standings.iter().filter(|s| s.aim == aim).peekable();
-        if own.peek().is_none() {
-            continue;
-        }
-        let _ = write!(out, ",\"{list}\":");
-        for (i, standing) in own.enumerate() {
-            out.push(if i == 0 { '{' } else { ',' });
-            write_standing(&mut out, standing, value);
-        }
-        out.push('}');
-    }
-    out
-}
-
-fn write_standing(out: &mut String, s: &Standing, value: &str) {
-    let float = |number: Option<f64>| number.map_or("null".to_owned(), json_float);
-    let gap = match s.gap {
-        Some(Number::Exact(exact)) => exact.to_string(),
-        Some(Number::Float(number)) => json_float(number),
-        None => "null".to_owned(),
-    };
-    let _ = write!(out, "{}:{{\"{value}\":{},\"gap\":{gap}", json_string(&s.kpi), s.value);
-    if s.aim == Aim::Target {
-        let _ = write!(out, ",\"attainment\":{}", float(s.attainment));
-    }
-    if let Some(days) = s.days {
-        let _ = write!(
-            out,
-            ",\"pace\":{},\"required_per_day\":{},\"working_days\":{{\"total\":{},\"elapsed\":{},\"remaining\":{}}}",
-            float(s.pace),
-            float(s.required_per_day),
-            days.total,
-            days.elapsed,
-            days.remaining
-        );
-    }
-    if let Some(whole) = s.step_of {
-        let _ = write!(out, ",\"step_of\":\"{}\"", whole.as_str());
-    }
-    for (name, text) in [("owner", &s.owner), ("note", &s.note)] {
-        if let Some(text) = text {
-            let _ = write!(out, ",\"{name}\":{}", json_string(text));
-        }
-    }
-    out.push('}');
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::definition::{Directory, DirectoryEntry};
 use crate::model::fiscal::{Fiscal, Pattern, Weekday, YearEnd};
+use crate::model::workdays::WorkCalendars;
 
 fn day(text: &str) -> Day {
     Day::parse(text).unwrap()
@@ -45,10 +47,15 @@ fn stands(
     dates: (&str, &str),
     won: i128,
 ) -> Vec<Standing> {
-    let work = WorkCalendar::default();
+    let (work, directory) = (WorkCalendars::default(), Directory::default());
     let segment = rep(rep_of);
-    let stand =
-        Stand { segment: &segment, kind, start: day(dates.0), today: day(dates.1), work: &work };
+    let stand = Stand {
+        segment: &segment,
+        kind,
+        start: day(dates.0),
+        today: day(dates.1),
+        work: work.of(&segment, &directory),
+    };
     let value = KpiValue { value: Some(Number::Exact(Exact::whole(won))), ..KpiValue::default() };
     targets.stand(&stand, &[("revenue".into(), Unit::Money, value)])
 }
@@ -183,7 +190,7 @@ fn a_benchmark_is_compared_with_and_never_paced() {
         ..goal(0, Holds::Anywhere)
     };
     let all = targets(vec![(Scope::Each("rep".to_owned()), benchmark)]);
-    let work = WorkCalendar::default();
+    let (work, directory) = (WorkCalendars::default(), Directory::default());
     let segment = rep("r-1");
     let kind = WindowKind::RollingDays(28);
     let stand = Stand {
@@ -191,7 +198,7 @@ fn a_benchmark_is_compared_with_and_never_paced() {
         kind,
         start: day("2026-05-01"),
         today: day("2026-05-28"),
-        work: &work,
+        work: work.of(&segment, &directory),
     };
     let value = KpiValue { value: Some(Number::Float(0.75)), ..KpiValue::default() };
     let found = all.stand(&stand, &[("win_rate".into(), Unit::Ratio, value)]);
@@ -225,6 +232,70 @@ fn a_target_is_stale_when_its_last_period_ended() {
         since: day("2026-06-01"),
     };
     assert_eq!(stale, [expected]);
+}
+
+#[test]
+fn a_target_is_stale_in_a_gap_and_not_where_another_covers() {
+    let once = |start| goal(1, Holds::Once(Period::Month, day(start)));
+    let since = |all: &Targets, today| {
+        let stale = all.stale(day(today)).into_iter();
+        stale.map(|s| format!("{} {}", s.scope, s.since)).collect::<Vec<_>>()
+    };
+    // June has none, though July has.
+    let gap = vec![(of("r-1"), once("2026-05-01")), (of("r-1"), once("2026-07-01"))];
+    let all = targets(gap.clone());
+    assert!(since(&all, "2026-04-30").is_empty(), "it has not begun");
+    assert_eq!(since(&all, "2026-06-15"), ["rep=r-1 2026-06-01"]);
+    assert!(since(&all, "2026-07-01").is_empty());
+    // One for each rep, or a quarter that June is a step of.
+    for (scope, holds) in [
+        (Scope::Each("rep".to_owned()), Holds::Every(Period::Month)),
+        (of("r-1"), Holds::Every(Period::Quarter)),
+    ] {
+        let with = |goal| targets([gap.clone(), vec![(scope.clone(), goal)]].concat());
+        assert!(since(&with(goal(9, holds)), "2026-06-15").is_empty(), "{holds:?}");
+        let later = Goal { valid_from: Some(day("2026-06-20")), ..goal(9, holds) };
+        assert_eq!(since(&with(later), "2026-06-15"), ["rep=r-1 2026-06-01"]);
+    }
+    let quarter = (of("r-1"), goal(9, Holds::Every(Period::Quarter)));
+    let whole = Targets { steps: false, ..targets([gap, vec![quarter]].concat()) };
+    assert_eq!(since(&whole, "2026-06-15"), ["rep=r-1 2026-06-01"]);
+}
+
+#[test]
+fn a_revision_leaves_the_steps_that_are_over() {
+    let may = Holds::Once(Period::Month, day("2026-05-01"));
+    let revised = Goal { valid_from: Some(day("2026-05-11")), ..goal(4_200, may) };
+    let all = targets(vec![(of("r-1"), goal(2_100, may)), (of("r-1"), revised)]);
+    let step = |start, today| {
+        stands(&all, "r-1", WindowKind::Calendar(Period::Week), (start, today), 1)[0].value
+    };
+    assert_eq!(step("2026-05-04", "2026-05-10"), Exact::whole(500));
+    assert_eq!(step("2026-05-04", "2026-05-15"), Exact::whole(500));
+    assert_eq!(step("2026-05-11", "2026-05-15"), Exact::whole(1_000));
+}
+
+#[test]
+fn a_rep_who_moved_works_by_the_calendar_of_the_moment() {
+    let all = targets(vec![(of("r-1"), goal(2_100, Holds::Every(Period::Month)))]);
+    let mut work = WorkCalendars::default();
+    work.territories.insert("South".to_owned(), WorkCalendar::new(&[Weekday::Monday], []));
+    let territory = [("territory".to_owned(), "South".to_owned())];
+    let moves = [(day("2026-05-10"), territory.into())].into();
+    let mut directory = Directory::default();
+    directory.reps.insert("r-1".to_owned(), DirectoryEntry { moves, ..Default::default() });
+    let segment = rep("r-1");
+    let total = |start, today| {
+        let work = work.of(&segment, &directory);
+        let (start, today) = (day(start), day(today));
+        let stand = Stand { segment: &segment, kind: MONTH, start, today, work };
+        let found = all.stand(&stand, &[("revenue".into(), Unit::Money, KpiValue::default())]);
+        found[0].days.unwrap().total
+    };
+    assert_eq!(total("2026-05-01", "2026-05-09"), 21);
+    assert_eq!(total("2026-05-01", "2026-05-10"), 4);
+    // April ended before the move.
+    assert_eq!(total("2026-04-01", "2026-05-15"), 22);
 }
 
 proptest! {

@@ -40,9 +40,7 @@ impl Kpi {
     /// interval of a share of 30 % is 0.25 at 10, 0.16 at 30.
     pub fn min_n(&self) -> u32 {
         let usual = match &self.formula {
-            _ if self.is_exact() => 0,
-            Formula::Minutes(..) => 0,
-            Formula::Written(program) if program.adds_up() => 0,
+            _ if self.is_sum() => 0,
             Formula::Share(..)
             | Formula::Proportion(..)
             | Formula::Cohort(_)
@@ -59,9 +57,7 @@ impl Kpi {
     /// The shortest windows in which it means something.
     pub fn grain(&self) -> Grain {
         let usual = match &self.formula {
-            _ if self.is_exact() => Grain::Any,
-            Formula::Minutes(..) => Grain::Any,
-            Formula::Written(program) if program.adds_up() => Grain::Any,
+            _ if self.is_sum() => Grain::Any,
             Formula::Cohort(_) | Formula::Churn(..) | Formula::Growth(_) => Grain::Month,
             _ => Grain::Week,
         };
@@ -70,12 +66,10 @@ impl Kpi {
 
     /// Where it is absent, in words; `None` where nothing is 0.
     pub fn absent(&self) -> Option<&'static str> {
-        if self.is_exact() {
+        if self.is_sum() {
             return None;
         }
         Some(match &self.formula {
-            Formula::Minutes(..) => return None,
-            Formula::Written(program) if program.adds_up() => return None,
             Formula::Written(program) if program.parts().is_none() => {
                 "where any part is absent, and where a denominator is 0"
             }
@@ -89,14 +83,29 @@ impl Kpi {
         })
     }
 
+    /// Whether it is a count or a sum, exact or not.
+    fn is_sum(&self) -> bool {
+        match &self.formula {
+            Formula::Minutes(..) => true,
+            Formula::Written(program) => program.adds_up(),
+            _ => self.is_exact(),
+        }
+    }
+
+    /// Whether it adds up over the days of a window: a sum, of which no part stands at its end.
+    pub fn accrues(&self) -> bool {
+        self.is_sum() && !self.measures().iter().any(|measure| measure.is_stock())
+    }
+
     /// What it says in which windows, and how it is carried over to longer ones.
     pub fn windows(&self) -> &'static str {
         match &self.formula {
-            Formula::Stock(_) | Formula::StockMoney(..) => {
+            _ if self.accrues() => "added up over windows that do not overlap",
+            _ if self.is_sum() && self.clock == Clock::Stock => {
                 "what stands at the window's end; it is not added up over windows"
             }
-            _ if self.clock == Clock::Stock && self.is_exact() => {
-                "what stands at the window's end; it is not added up over windows"
+            _ if self.is_sum() => {
+                "not added up over windows: part of it stands at the window's end"
             }
             Formula::Growth(_) => {
                 "compared with the window before, a running one with the same elapsed part of it; a \
@@ -108,15 +117,9 @@ impl Kpi {
             Formula::Cohort(None) => {
                 "deals by the day of their creation; windows go on changing after they are closed"
             }
-            Formula::Minutes(..) => "added up over windows that do not overlap",
-            Formula::Written(program) if program.adds_up() => match self.clock {
-                Clock::EventTime => "added up over windows that do not overlap",
-                _ => "not added up over windows: part of it stands at the window's end",
-            },
             Formula::Written(program) if program.parts().is_none() => {
                 "not averaged over windows or segments: read a longer window"
             }
-            _ if self.is_exact() => "added up over windows that do not overlap",
             _ => "not averaged over windows or segments: sum num and den, or read a longer window",
         }
     }

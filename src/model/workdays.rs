@@ -72,13 +72,29 @@ pub struct WorkCalendars {
 
 impl WorkCalendars {
     /// The working days of a segment: those of its territory, or of its rep's.
-    pub fn of(&self, segment: &Segment, directory: &Directory) -> &WorkCalendar {
+    pub fn of<'a>(&'a self, segment: &'a Segment, directory: &'a Directory) -> WorkOf<'a> {
+        WorkOf { calendars: self, segment, directory }
+    }
+}
+
+/// The working days of a segment. A rep may move to another territory.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkOf<'a> {
+    calendars: &'a WorkCalendars,
+    segment: &'a Segment,
+    directory: &'a Directory,
+}
+
+impl<'a> WorkOf<'a> {
+    /// The calendar by which it works on a day.
+    pub fn on(&self, day: Day) -> &'a WorkCalendar {
         let of_rep = || {
-            let rep = directory.reps.get(segment.value("rep")?)?;
-            rep.values.get("territory").map(String::as_str)
+            let rep = self.directory.reps.get(self.segment.value("rep")?)?;
+            rep.value("territory", rep.moves.range(..=day).count())
         };
-        let territory = segment.value("territory").or_else(of_rep);
-        territory.and_then(|name| self.territories.get(name)).unwrap_or(&self.default)
+        let territory = self.segment.value("territory").or_else(of_rep);
+        let own = territory.and_then(|name| self.calendars.territories.get(name));
+        own.unwrap_or(&self.calendars.default)
     }
 }
 
@@ -135,14 +151,29 @@ mod tests {
         let north = WorkCalendar::new(&[Weekday::Monday], []);
         calendars.territories.insert("North".to_owned(), north.clone());
         let mut directory = Directory::default();
-        let values = [("territory".to_owned(), "North".to_owned())].into();
+        let territory = |name: &str| [("territory".to_owned(), name.to_owned())].into();
+        let values = territory("North");
         directory.reps.insert("r-1".to_owned(), DirectoryEntry { values, ..Default::default() });
-        let of = |parts: &[(&str, &str)]| {
-            calendars.of(&Segment::of(parts.iter().copied()), &directory).clone()
+        let moves = [
+            (day("2026-05-11"), [("team".to_owned(), "core".to_owned())].into()),
+            (day("2026-05-20"), territory("North")),
+        ];
+        let moved = DirectoryEntry {
+            values: territory("South"),
+            moves: moves.into(),
+            ..Default::default()
         };
+        directory.reps.insert("r-3".to_owned(), moved);
+        let on = |parts: &[(&str, &str)], on: &str| {
+            calendars.of(&Segment::of(parts.iter().copied()), &directory).on(day(on)).clone()
+        };
+        let of = |parts: &[(&str, &str)]| on(parts, "2026-05-19");
         assert_eq!(of(&[("rep", "r-1")]), north);
         assert_eq!(of(&[("territory", "North"), ("channel", "web")]), north);
         assert_eq!(of(&[("rep", "r-2")]), WorkCalendar::default());
         assert_eq!(of(&[]), WorkCalendar::default());
+        // From the day of a move on by the new one.
+        assert_eq!(of(&[("rep", "r-3")]), WorkCalendar::default());
+        assert_eq!(on(&[("rep", "r-3")], "2026-05-20"), north);
     }
 }

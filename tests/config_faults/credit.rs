@@ -62,9 +62,17 @@ fn rates_of_a_csv_are_told_by_their_line() {
         2026-01-03,GBP,USD,-1\n2026-01-04,GBP,USD\n";
     assert_snapshot!(told(faults));
     assert_snapshot!(told(
-        "date,from,to,rate\n2026-01-01,GBP,USD,1.25\n\n# again\n2026-01-01,GBP,USD,1.3\n"
+        "date,from,to,rate\n2026-01-01,GBP,USD,1.25\n \n\n# again\n2026-01-01,GBP,USD,1.3\n"
     ));
     assert_snapshot!(told("day,from,to,rate\n"));
+    // A comma of decimals, in quotes and without: never a rate of 1.
+    assert_snapshot!(told(
+        "date,from,to,rate\n2026-01-01,GBP,USD,\"1,25\"\n2026-01-02,GBP,USD,1,25\n"
+    ));
+    let semicolons = told("date;from;to;rate\n2026-01-01;GBP;USD;1,25\n");
+    assert!(semicolons.contains("the rate \"1,25\""), "{semicolons}");
+    let quoted = "\"date\",\"from\",\"to\",\"rate\"\n\"2026-01-01\",\"GBP\",\"USD\",\"1.25\"\n";
+    assert!(told(quoted).contains("Rate(12500000000)"), "{}", told(quoted));
     // In any order, with a byte order mark, quotes and semicolons, as a spreadsheet writes it.
     let spreadsheet =
         "\u{feff}rate;from;to;date\r\n\"1.25\";gbp;USD;2026-01-01\r\n2;GBP;EUR;2026-01-01\r\n";

@@ -2,6 +2,9 @@
 
 use insta::assert_snapshot;
 use tidemark::config::Config;
+use tidemark::export::{Layout, Parts, Table};
+use tidemark::model::kpi::CATALOGUE;
+use tidemark::model::target::Aim;
 
 use super::refusal;
 
@@ -63,6 +66,61 @@ formula = "demos / calls"
 family = "deals_closed"
 "#
     ));
+}
+
+#[test]
+fn names_that_stand_for_something_else() {
+    assert_snapshot!(refusal(
+        r#"
+[kpis.custom.status]
+formula = "deals_won"
+
+[kpis.custom.win_rate_num]
+formula = "deals_won"
+
+[kpis.custom.ours]
+formula = "deals_won / 2"
+
+[kpis.custom.ours_target_gap]
+formula = "deals_won"
+"#
+    ));
+    assert_snapshot!(refusal(
+        r#"
+[kpis.custom.drift_state]
+formula = "deals_won"
+
+[kpis.custom.gap]
+formula = "deals_won"
+family = "won_amount_target_gap"
+
+[kpis.custom.ours]
+formula = "deals_won / 2"
+family = "ours"
+
+[kpis.custom.theirs]
+formula = "deals_won / 3"
+family = "ours_benchmark"
+"#
+    ));
+}
+
+/// Every column that exports have, but for the values themselves, is refused as a name.
+#[test]
+fn no_column_of_an_export_is_a_name() {
+    let goals = [Aim::Target, Aim::Benchmark];
+    let goals = CATALOGUE.iter().flat_map(|kpi| goals.map(|aim| (aim, kpi.clone())));
+    let table = Table::new(&[], CATALOGUE.to_vec(), Layout::Wide, Parts::All)
+        .with_goals(&goals.collect::<Vec<_>>());
+    let formulas = table
+        .columns()
+        .iter()
+        .map(|column| format!("[kpis.custom.{}]\nformula = \"deals_won\"\n", column.name));
+    let told = refusal(&formulas.collect::<String>());
+    for column in table.columns() {
+        let key = format!("key: kpis.custom.{}\n", column.name);
+        assert!(told.contains(&key), "{}", column.name);
+    }
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub const MAX_CHARS: usize = 1_000;
 /// Most measures and KPIs in a formula, once the formulas that it names are written out. It bounds
 /// the work of a window, and the digits of what is in between.
 pub const MAX_OPERANDS: usize = 64;
+/// Most steps of a formula, counted so too: numbers and operators are work and digits as well.
+pub const MAX_STEPS: usize = 512;
 
 /// What is wrong with a formula, where, and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,6 +216,13 @@ impl Program {
                     stack.push(Told::join(*operator, a, b, at)?);
                     steps.push(Step::Join(*operator));
                 }
+            }
+            if steps.len() > MAX_STEPS {
+                let what = format!(
+                    "the formula is of more than {MAX_STEPS} steps, those of the formulas that it \
+                     names counted"
+                );
+                return Err(Fault::new(at.clone(), what, "make it of fewer"));
             }
         }
         let whole = written.iter().map(|w| w.at.start).min().unwrap_or(0)

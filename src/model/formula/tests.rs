@@ -213,6 +213,24 @@ fn the_language_says_what_the_catalogue_says() {
 }
 
 #[test]
+fn a_chain_of_formulas_has_an_end() {
+    let mut last = program("deals_won");
+    let mut links = 0;
+    let fault = loop {
+        let named = |name: &str| (name == "last").then(|| last.clone());
+        match Program::compile(&read("last * 2 - 1").unwrap(), named) {
+            Ok(longer) => last = longer,
+            Err(fault) => break fault,
+        }
+        links += 1;
+        assert!(links < 1_000, "it grows without end");
+    };
+    assert_eq!(links, (MAX_STEPS - 1) / 4);
+    assert!(fault.what.contains("more than 512 steps"), "{}", fault.what);
+    assert!(compute(&last, &month()).value.is_some());
+}
+
+#[test]
 fn every_formula_of_the_catalogue_compiles_to_its_unit_and_clock() {
     let mut written = 0;
     for kpi in CATALOGUE {
