@@ -9,9 +9,10 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use tidemark::config::Config;
+use tidemark::model::alert::State;
 use tidemark::model::definition::Definition;
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
-use tidemark::model::partial::{Partial, PartialMessage, ShardBeat};
+use tidemark::model::partial::{Partial, PartialMessage, ShardBeat, cell_key};
 use tidemark::model::record::{Offset, Partition};
 use tidemark::model::segment::Segment;
 use tidemark::model::slice::{Slice, Tier};
@@ -57,8 +58,22 @@ impl Part {
 
     fn cell(&mut self, shard: u32, version: u64, day: i32, won: i128, lost: i128) {
         let count = |measure, n| (MeasureKey::plain(measure), n);
-        let measures: Measures =
-            [count(Measure::DealsWon, won), count(Measure::DealsLost, lost)].into_iter().collect();
+        self.merge(
+            shard,
+            version,
+            day,
+            [count(Measure::DealsWon, won), count(Measure::DealsLost, lost)],
+        );
+    }
+
+    /// A cohort of ten, of which so many were won within ten days.
+    fn cohort(&mut self, day: i32, won: i128) {
+        let created = (MeasureKey::plain(Measure::DealsCreated), 10);
+        self.merge(0, 1, day, [created, (MeasureKey::days(Measure::CohortWon, 10), won)]);
+    }
+
+    fn merge(&mut self, shard: u32, version: u64, day: i32, cells: [(MeasureKey, i128); 2]) {
+        let measures: Measures = cells.into_iter().collect();
         let slice = Slice { tier: Tier::Day, index: first() + day };
         let partial = Partial { shard, version, segment: Segment::overall(), slice, measures };
         self.offset += 1;
@@ -99,13 +114,15 @@ impl Part {
         due
     }
 
-    /// What stands on the topic, without versions, but for what was taken back.
+    /// What stands on the topic, without what it is ordered by, but for what was taken back.
     fn standing(&self) -> Vec<Value> {
         let read = |json: &String| -> Value { serde_json::from_str(json).unwrap() };
         let mut out: Vec<Value> = self.topic.values().map(read).collect();
         out.retain(|alert| alert["withdrawn"] == false);
         for alert in &mut out {
-            alert.as_object_mut().unwrap().remove("version");
+            let alert = alert.as_object_mut().unwrap();
+            alert.remove("version");
+            alert.remove("judged_to");
         }
         out
     }
@@ -226,9 +243,18 @@ fn a_restart_says_it_again_under_the_same_id_and_ends_what_is_no_more() {
         after
     };
     assert_eq!(restore(&config_now, QUIET + FALLEN).standing(), standing);
-    // One whose watermark is behind knows less, and takes nothing back.
-    let behind = restore(&config_now, 50);
-    assert_eq!(behind.standing(), standing);
+    // One whose watermark is behind knows less, and takes nothing back; it says nothing older
+    // either, be it before the alert fired or between then and now.
+    let told = Part::new(&config_now, &topic).standing();
+    for closed in 50..QUIET + FALLEN {
+        let mut behind = restore(&config_now, closed);
+        assert_eq!(behind.standing(), told, "{closed}");
+        behind.close(QUIET + FALLEN);
+        assert_eq!(behind.standing(), standing, "{closed}");
+    }
+    let mut off = config_now.clone();
+    off.drift.clear();
+    assert_eq!(restore(&off, QUIET + FALLEN - 1).standing(), told);
     // Nothing is watched any more: what was open is ended.
     let mut off = config_now;
     off.drift.clear();
@@ -253,4 +279,87 @@ fn a_stated_first_day_begins_anew() {
     let mut part = Part::new(&config("baseline_from = \"2026-04-01\""), &BTreeMap::new());
     live(&mut part, &sales(1));
     assert_eq!(part.standing(), Vec::<Value>::new(), "its baseline has not ended");
+}
+
+#[test]
+fn an_owner_that_is_behind_takes_no_cohorts_back() {
+    let config = Config::from_toml(
+        &format!(
+            "[topology]\nshards = {SHARDS}\npartitions = 1\n[segments]\nsets = [\"overall\"]\n\
+             [drift]\nkpis = [\"cohort_conversion_90d\"]\n"
+        ),
+        "test",
+        std::iter::empty(),
+    )
+    .unwrap_or_else(|e| panic!("{e}"));
+    let sales = sales(1);
+    let whole = |seen: &BTreeMap<String, String>| {
+        let mut part = Part::new(&config, seen);
+        sales.iter().enumerate().for_each(|(day, (won, _))| part.cohort(day as i32, *won));
+        part
+    };
+    let of_age = QUIET + FALLEN + 90;
+    let mut before = whole(&BTreeMap::new());
+    before.close(of_age);
+    let standing = before.standing();
+    assert_eq!(standing.len(), 1, "{standing:#?}");
+    // Its last look is 90 days before the days that it was judged with.
+    for closed in [of_age - 1, of_age - 20, of_age - 45, of_age - 85] {
+        let mut behind = whole(&before.topic);
+        behind.close(closed);
+        assert_eq!(behind.standing(), standing, "{closed}");
+    }
+}
+
+#[test]
+fn a_repair_says_again_what_was_taken_back() {
+    let config = config("");
+    let mut part = Part::new(&config, &BTreeMap::new());
+    live(&mut part, &sales(1));
+    let firing = part.topic.clone();
+    for day in QUIET - 10..QUIET + FALLEN {
+        part.cell(day as u32 % SHARDS, 2, day, 5, 5);
+    }
+    part.told();
+    let withdrawn = part.topic.clone();
+    assert_ne!(withdrawn, firing);
+    // A late word of the owner before wins the compaction.
+    part.topic = firing;
+    part.rollup.re_emit();
+    let due = part.told();
+    assert_eq!(due.iter().map(|alert| alert.state).collect::<Vec<_>>(), ["resolved"]);
+    assert_eq!(part.standing(), Vec::<Value>::new());
+    assert_eq!(part.told(), [], "once");
+}
+
+#[test]
+fn behind_the_retention_of_its_baseline_nothing_is_said() {
+    let mut config = config("");
+    config.definition.retention.days = Some(260);
+    let mut part = Part::new(&config, &BTreeMap::new());
+    live(&mut part, &sales(1));
+    let standing = part.standing();
+    assert_eq!(standing.len(), 1);
+    for day in QUIET + FALLEN..300 {
+        part.cell(0, 1, day, 2, 8);
+        part.close(day + 1);
+        if day == 170 {
+            assert_eq!(part.rollup.readings()[0].1.state, State::Firing);
+        }
+        let slice = Slice { tier: Tier::Day, index: first() + day - 260 };
+        for shard in 0..SHARDS {
+            part.rollup.forget(&cell_key(shard, &Segment::overall(), slice));
+        }
+    }
+    assert_eq!(part.rollup.readings()[0].1.state, State::Lost);
+    let [alert] = &part.standing()[..] else { panic!("{:#?}", part.standing()) };
+    assert_eq!((&alert["id"], &alert["state"]), (&standing[0]["id"], &"firing".into()));
+    // A newer one begins anew, and ends what stood.
+    let mut anew = config;
+    anew.drift[0].baseline_from = Some(Day(first() + 200));
+    let mut after = Part::new(&anew, &part.topic);
+    (130..300).for_each(|day| after.cell(0, 1, day, 2, 8));
+    after.close(300);
+    assert_eq!(after.standing(), Vec::<Value>::new());
+    assert_eq!(after.rollup.readings()[0].1.state, State::Inactive);
 }

@@ -47,7 +47,8 @@ function parts(alert, zone, labels) {
   const verb = alert.direction === "up" ? "rose" : "fell";
   const [low, high] = alert.interval ?? [null, null];
   const tag = { firing: "warm", pending: "cool", resolved: "" }[alert.state];
-  const resolved = alert.resolved ? `, over on ${on(alert.resolved)}` : "";
+  const ended = alert.end === "no_data" ? "over for want of data" : "over";
+  const resolved = alert.resolved ? `, ${ended} on ${on(alert.resolved)}` : "";
   return [
     h("p", { class: "alert-head" },
       h("span", { class: `tag ${tag}` }, alert.state), " ",

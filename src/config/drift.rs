@@ -157,7 +157,9 @@ fn sets(
     out
 }
 
-/// A baseline must still be kept while it is compared with.
+/// A baseline must still be kept while it is compared with. How long one that is not stated can be is
+/// bounded here; that a stated first day falls out of retention is for the clock, so `/metrics` says
+/// it (`docs/drift.md`, limits).
 fn too_long(reader: &mut Reader, days: u32, definition: &Definition) {
     let Some(kept) = definition.retention.days.filter(|kept| days.saturating_mul(2) > *kept) else {
         return;

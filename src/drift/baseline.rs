@@ -101,13 +101,36 @@ pub(super) struct Baseline {
     pub(super) usual: Usual,
     /// Observations a month: cases, or days of a count.
     pub(super) a_month: f64,
+    /// Whether it has anything to say of a phase.
+    seen: Vec<bool>,
+}
+
+/// Whether records of a day may be lacking.
+pub(super) type IsSure<'a> = &'a dyn Fn(i32) -> bool;
+
+/// Whether days of the baseline may be let go of already, so that what is left of it, or the next
+/// days in line, must not pass for it. Of a stated one that is known. Otherwise cases as near to the
+/// floor as a baseline is long tell of a stream that may be older than what is kept.
+pub(super) fn is_lost(rule: &Rule, days: &[(i32, DayFacts)], floor: i32) -> bool {
+    match rule.baseline_from {
+        Some(from) => from.0 < floor,
+        None => {
+            let near = floor.saturating_add(rule.baseline_days as i32);
+            days.iter().any(|(day, facts)| *day < near && facts.n > 0)
+        }
+    }
 }
 
 impl Baseline {
     /// The earliest run of days, as long as the rule says, that holds as many cases as the rule
     /// asks; where there is none, one of twice or four times the length. Once its last day has
     /// closed it stays, but for corrections of its own days. A stray deal of years ago begins none.
-    pub(super) fn find(rule: &Rule, days: &[(i32, DayFacts)], end: i32) -> Option<Baseline> {
+    pub(super) fn find(
+        rule: &Rule,
+        days: &[(i32, DayFacts)],
+        end: i32,
+        is_sure: IsSure<'_>,
+    ) -> Option<Baseline> {
         let need = rule.gates.min_baseline.max(1);
         let starts = days.iter().enumerate().filter(|(_, (day, f))| match rule.baseline_from {
             Some(from) => *day >= from.0,
@@ -141,29 +164,45 @@ impl Baseline {
         let (from, to) = best?;
         let inside =
             days.partition_point(|(d, _)| *d < from)..days.partition_point(|(d, _)| *d < to);
-        Some(Baseline::over(rule, &days[inside], from, to))
+        Some(Baseline::over(rule, &days[inside], from..to, is_sure))
     }
 
-    fn over(rule: &Rule, days: &[(i32, DayFacts)], from: i32, to: i32) -> Baseline {
+    fn over(
+        rule: &Rule,
+        days: &[(i32, DayFacts)],
+        span: std::ops::Range<i32>,
+        is_sure: IsSure<'_>,
+    ) -> Baseline {
         let mut phases = vec![DayFacts::default(); rule.phase.count()];
         let mut all = DayFacts::default();
         for (day, facts) in days {
             phases[rule.phase.of(Day(*day))].add(facts);
             all.add(facts);
         }
-        let length = f64::from(to - from);
+        let (from, to) = (span.start, span.end);
+        let sure: Vec<i32> = span.filter(|day| is_sure(*day)).collect();
+        let length = sure.len().max(1) as f64;
+        let mut seen: Vec<bool> = phases.iter().map(|facts| facts.n > 0).collect();
+        if rule.signal.kind() == Kind::Count {
+            sure.iter().for_each(|day| seen[rule.phase.of(Day(*day))] = true);
+        }
         let (usual, a_month) = match rule.signal.kind() {
             Kind::Proportion => (proportion(&phases), all.n as f64 / length * MONTH),
             Kind::Duration => (duration(&phases, &all), all.n as f64 / length * MONTH),
-            Kind::Count => (count(rule.phase, days, &phases, from..to), MONTH),
+            Kind::Count => (count(rule.phase, days, &phases, &sure), MONTH),
         };
         let expected = match rule.signal.kind() {
             Kind::Proportion => all.hits as f64,
             Kind::Duration => all.sum,
             Kind::Count => all.n as f64,
         };
-        let all = Totals { facts: all, expected, days: (to - from) as u32 };
-        Baseline { from, to, all, usual, a_month }
+        let all = Totals { facts: all, expected, days: sure.len() as u32 };
+        Baseline { from, to, all, usual, a_month, seen }
+    }
+
+    /// Whether it can be compared with: a phase that it has not seen proves nothing.
+    pub(super) fn knows(&self, phase: usize) -> bool {
+        self.seen[phase]
     }
 
     /// What a day was expected to have: hits, sum of logarithms, or count.
@@ -200,30 +239,29 @@ fn duration(phases: &[DayFacts], all: &DayFacts) -> Usual {
     Usual::Duration(shrink::means(&each, variance), variance.sqrt().max(LEAST_SIGMA))
 }
 
-fn count(
-    phase: Phase,
-    days: &[(i32, DayFacts)],
-    phases: &[DayFacts],
-    span: std::ops::Range<i32>,
-) -> Usual {
-    let mut lengths = vec![0u32; phases.len()];
-    span.clone().for_each(|day| lengths[phase.of(Day(day))] += 1);
-    // Half a case more, so that what never happened is not impossible.
-    let mean: Vec<f64> = phases
-        .iter()
-        .zip(&lengths)
-        .map(|(f, length)| (f.n as f64 + 0.5) / f64::from((*length).max(1)))
-        .collect();
+/// Of the days that are sure: a day that may lack records is no day without a case.
+fn count(phase: Phase, days: &[(i32, DayFacts)], phases: &[DayFacts], sure: &[i32]) -> Usual {
+    let mut lengths = vec![0u64; phases.len()];
+    sure.iter().for_each(|day| lengths[phase.of(Day(*day))] += 1);
+    let length = sure.len().max(1) as f64;
+    let all = phases.iter().map(|f| f.n as f64).sum::<f64>() / length;
+    // The mean of a gamma posterior, were the days Poisson. Half a case at least, so that what
+    // never happened is not impossible.
+    let rate = |(f, length): (&DayFacts, &u64)| (*length, f.n as f64 / (*length).max(1) as f64);
+    let each: Vec<_> = phases.iter().zip(&lengths).map(rate).collect();
+    let mean = shrink::means(&each, all);
+    let mean: Vec<f64> = mean.into_iter().map(|mean| mean.max(0.5 / length)).collect();
     let mut known = days.iter().peekable();
-    let pearson: f64 = span
-        .clone()
+    let pearson: f64 = sure
+        .iter()
         .map(|day| {
-            let n = known.next_if(|(d, _)| *d == day).map_or(0, |(_, f)| f.n) as f64;
-            let expected = mean[phase.of(Day(day))];
+            while known.next_if(|(d, _)| d < day).is_some() {}
+            let n = known.next_if(|(d, _)| d == day).map_or(0, |(_, f)| f.n) as f64;
+            let expected = mean[phase.of(Day(*day))];
             (n - expected).powi(2) / expected
         })
         .sum();
-    let free = (span.len() as f64 - mean.len() as f64).max(1.0);
+    let free = (sure.len() as f64 - mean.len() as f64).max(1.0);
     Usual::Count(mean, (pearson / free).max(1.0))
 }
 
@@ -277,6 +315,10 @@ mod tests {
         }
     }
 
+    fn find(rule: &Rule, days: &[(i32, DayFacts)], end: i32) -> Option<Baseline> {
+        Baseline::find(rule, days, end, &|_| true)
+    }
+
     fn day(n: u64) -> DayFacts {
         DayFacts { n, hits: n / 2, ..DayFacts::default() }
     }
@@ -285,31 +327,31 @@ mod tests {
     fn a_stray_deal_begins_no_baseline_and_a_later_day_moves_none() {
         let mut days = vec![(-500, day(1))];
         days.extend((0..84).map(|d| (d, day(2))));
-        assert_eq!(Baseline::find(&rule(), &days, 83), None, "its last day has not closed");
-        let found = Baseline::find(&rule(), &days, 84).unwrap();
+        assert_eq!(find(&rule(), &days, 83), None, "its last day has not closed");
+        let found = find(&rule(), &days, 84).unwrap();
         assert_eq!((found.from, found.to, found.all.facts.n), (0, 84, 168));
         assert!((found.a_month - 2.0 * MONTH).abs() < 1e-9);
         days.extend((84..400).map(|d| (d, day(9))));
-        assert_eq!(Baseline::find(&rule(), &days, 400), Some(found));
+        assert_eq!(find(&rule(), &days, 400), Some(found));
     }
 
     #[test]
     fn few_cases_need_longer_and_too_few_are_none() {
         let days: Vec<_> = (0..700).step_by(2).map(|d| (d, day(1))).collect();
-        let found = Baseline::find(&rule(), &days, 700).unwrap();
+        let found = find(&rule(), &days, 700).unwrap();
         assert_eq!((found.from, found.to), (0, 336));
         let rare: Vec<_> = (0..700).step_by(9).map(|d| (d, day(1))).collect();
-        assert_eq!(Baseline::find(&rule(), &rare, 700), None);
+        assert_eq!(find(&rule(), &rare, 700), None);
     }
 
     #[test]
     fn a_stated_first_day_holds() {
         let days: Vec<_> = (0..300).map(|d| (d, day(4))).collect();
         let from = Rule { baseline_from: Some(Day(100)), ..rule() };
-        let found = Baseline::find(&from, &days, 300).unwrap();
+        let found = find(&from, &days, 300).unwrap();
         assert_eq!((found.from, found.to), (100, 184));
         let gone = Rule { baseline_from: Some(Day(290)), ..rule() };
-        assert_eq!(Baseline::find(&gone, &days, 300), None);
+        assert_eq!(find(&gone, &days, 300), None);
     }
 
     #[test]
@@ -320,10 +362,10 @@ mod tests {
             DayFacts { n: 20, hits, ..DayFacts::default() }
         };
         let days: Vec<_> = (20_000..20_400).map(|d| (d, facts(d))).collect();
-        let found = Baseline::find(&months, &days, 20_400).unwrap();
+        let found = find(&months, &days, 20_400).unwrap();
         let Usual::Proportion(p) = &found.usual else { panic!("{found:?}") };
         assert!((p[0] - 0.8).abs() < 0.01 && (p[1] - 0.5).abs() < 0.01, "{p:?}");
-        let Usual::Proportion(one) = &Baseline::find(&rule(), &days, 20_400).unwrap().usual else {
+        let Usual::Proportion(one) = &find(&rule(), &days, 20_400).unwrap().usual else {
             panic!("a proportion")
         };
         assert_eq!(one.len(), 1);
@@ -348,5 +390,57 @@ mod tests {
         let cycle = of(Signal::CycleLength);
         assert_eq!((cycle.n, cycle.sum), (3, 2.0 * 10f64.ln()));
         assert_eq!((of(Signal::DealsCreated).n, of(Signal::LeadsCreated).n), (7, 0));
+    }
+
+    #[test]
+    fn days_that_may_lack_records_are_no_days_without_cases() {
+        let deals = Rule { baseline_from: Some(Day(0)), ..rule() };
+        let counts = Rule { signal: Signal::LeadsCreated, phase: Phase::Weekday, ..deals.clone() };
+        let days: Vec<_> = (0..84).map(|d| (d, DayFacts { n: 4, ..DayFacts::default() })).collect();
+        let sure: Vec<_> = days.iter().filter(|(d, _)| *d >= 42).copied().collect();
+        let whole = find(&counts, &days, 84).unwrap();
+        let half = Baseline::find(&counts, &sure, 84, &|d| d >= 42).unwrap();
+        assert_eq!((half.all.days, whole.all.days), (42, 84));
+        assert_eq!(figure(Kind::Count, &half.all).value, Some(4.0));
+        assert_eq!(half.usual, whole.usual);
+        let closed: Vec<_> = (42..84).map(|d| (d, day(4))).collect();
+        let half = Baseline::find(&deals, &closed, 84, &|d| d >= 42).unwrap();
+        assert!((half.a_month - 4.0 * MONTH).abs() < 1e-9, "{}", half.a_month);
+    }
+
+    #[test]
+    fn phases_of_counts_that_agree_become_one_and_one_unseen_says_nothing() {
+        let counts = Rule {
+            signal: Signal::LeadsCreated,
+            phase: Phase::Weekday,
+            baseline_days: 28,
+            ..rule()
+        };
+        // By chance the days of the week differ a little.
+        let facts =
+            |d: i32| DayFacts { n: [4, 5, 6, 4, 5, 4, 5][d as usize % 7], ..DayFacts::default() };
+        let days: Vec<_> = (0..28).map(|d| (d, facts(d))).collect();
+        let found = find(&counts, &days, 28).unwrap();
+        let Usual::Count(mean, _) = &found.usual else { panic!("{found:?}") };
+        assert!(mean.iter().all(|m| (m - 33.0 / 7.0).abs() < 1e-9), "{mean:?}");
+        assert!((0..7).all(|phase| found.knows(phase)));
+        let sundays = |d: i32| Phase::Weekday.of(Day(d)) == 6;
+        let days: Vec<_> = days.into_iter().filter(|(d, _)| !sundays(*d)).collect();
+        let found = Baseline::find(&counts, &days, 28, &|d| !sundays(d)).unwrap();
+        assert!(found.knows(0) && !found.knows(6));
+    }
+
+    #[test]
+    fn a_baseline_is_lost_before_the_next_days_in_line_could_pass_for_it() {
+        let days: Vec<_> = (0..400).map(|d| (d, day(4))).collect();
+        let kept = |rule: &Rule, floor: i32| {
+            let at = days.partition_point(|(d, _)| *d < floor);
+            !is_lost(rule, &days[at..], floor)
+        };
+        assert!(kept(&rule(), i32::MIN) && kept(&rule(), -84));
+        assert!((-83..400).all(|floor| !kept(&rule(), floor)));
+        let stated = Rule { baseline_from: Some(Day(100)), ..rule() };
+        assert!((-200..=100).all(|floor| kept(&stated, floor)));
+        assert!((101..400).all(|floor| !kept(&stated, floor)));
     }
 }

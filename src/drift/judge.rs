@@ -1,13 +1,13 @@
 //! The verdict on one stream: a fold over its closed days behind the baseline.
 
-use super::baseline::{Baseline, DayFacts, Totals, figure};
+use super::baseline::{Baseline, DayFacts, IsSure, Totals, figure, is_lost};
 use super::calibrate::{Charts, Side};
 use super::chart::{Cusum, Mixture};
-use crate::model::alert::{Alert, Kind, Reading, Rule, State};
+use crate::model::alert::{Alert, End, Kind, Reading, Rule, State};
 use crate::model::segment::Segment;
 use crate::model::time::Day;
 
-/// A quiet stream shows so many days; without a case in them it has no data.
+/// A quiet stream shows so many days; without a look in them it has no data.
 const SHOWN: i32 = 28;
 /// Looks in a row with little evidence until an alert is resolved.
 const LOW_LOOKS: u32 = 2;
@@ -19,6 +19,8 @@ pub struct Days<'a> {
     pub facts: &'a [(i32, DayFacts)],
     /// The first day that is not closed.
     pub closed: i32,
+    /// The first day that is kept; `i32::MIN` where all are.
+    pub floor: i32,
     /// Ranges of days, ends excluded, that may lack records: they are not looked at.
     pub doubtful: &'a [(i32, i32)],
 }
@@ -42,8 +44,11 @@ pub fn judge(rule: &Rule, segment: &Segment, days: Days<'_>, memo: &mut Stream) 
     let is_sure = |day: i32| !days.doubtful.iter().any(|(from, to)| (*from..*to).contains(&day));
     let facts: Vec<(i32, DayFacts)> =
         days.facts.iter().filter(|(day, _)| *day < end && is_sure(*day)).copied().collect();
-    let Some(baseline) = Baseline::find(rule, &facts, end) else {
-        return no_baseline(rule, &facts, end);
+    if is_lost(rule, days.facts, days.floor) {
+        return no_baseline(rule, &facts, end, &is_sure, State::Lost);
+    }
+    let Some(baseline) = Baseline::find(rule, &facts, end, &is_sure) else {
+        return no_baseline(rule, &facts, end, &is_sure, State::NoData);
     };
     let (baseline, charts) = match memo.0.take() {
         Some((known, charts)) if known == baseline => (known, charts),
@@ -52,14 +57,18 @@ pub fn judge(rule: &Rule, segment: &Segment, days: Days<'_>, memo: &mut Stream) 
             (baseline, charts)
         }
     };
-    let looks = looks(rule, &baseline, &facts, end, is_sure);
+    let looks = looks(rule, &baseline, &facts, end, &is_sure);
     let recent = recent(rule, &baseline, &looks, end);
     let walks = charts.sides.each_ref().map(|side| {
         let mut walk = Walk::new(rule, &baseline, &charts, side);
-        looks.iter().for_each(|(day, facts)| walk.look(*day, facts));
+        for (day, facts) in &looks {
+            walk.wait(*day);
+            walk.look(*day, facts);
+        }
+        walk.wait(end);
         walk
     });
-    let verdict = conclude(rule, segment, &baseline, &recent, walks, end);
+    let verdict = conclude(rule, segment, &baseline, &recent, walks, days.closed);
     memo.0 = Some((baseline, charts));
     verdict
 }
@@ -70,9 +79,10 @@ fn looks(
     baseline: &Baseline,
     facts: &[(i32, DayFacts)],
     end: i32,
-    is_sure: impl Fn(i32) -> bool,
+    is_sure: IsSure<'_>,
 ) -> Vec<(i32, DayFacts)> {
-    let behind = facts.iter().filter(|(day, _)| *day >= baseline.to);
+    let knows = |day: i32| baseline.knows(rule.phase.of(Day(day)));
+    let behind = facts.iter().filter(|(day, _)| *day >= baseline.to && knows(*day));
     if rule.signal.kind() != Kind::Count {
         return behind.filter(|(_, f)| f.n > 0).copied().collect();
     }
@@ -80,7 +90,7 @@ fn looks(
     (baseline.to..end)
         .filter_map(|day| {
             let there = known.next_if(|(d, _)| *d == day).map_or(DayFacts::default(), |(_, f)| *f);
-            is_sure(day).then_some((day, there))
+            (is_sure(day) && knows(day)).then_some((day, there))
         })
         .collect()
 }
@@ -99,15 +109,20 @@ fn take(totals: &mut Totals, facts: &DayFacts, expected: f64) {
     totals.days += 1;
 }
 
-fn no_baseline(rule: &Rule, facts: &[(i32, DayFacts)], end: i32) -> Verdict {
+fn no_baseline(
+    rule: &Rule,
+    facts: &[(i32, DayFacts)],
+    end: i32,
+    is_sure: IsSure<'_>,
+    state: State,
+) -> Verdict {
     let mut totals = Totals::default();
     for (_, facts) in facts.iter().filter(|(day, _)| *day >= end - SHOWN) {
         take(&mut totals, facts, 0.0);
     }
-    totals.days = SHOWN as u32;
+    totals.days = (end.saturating_sub(SHOWN)..end).filter(|day| is_sure(*day)).count() as u32;
     let now = figure(rule.signal.kind(), &totals);
-    let reading =
-        Reading { signal: rule.signal, state: State::NoData, score: 0.0, now, baseline: None };
+    let reading = Reading { signal: rule.signal, state, score: 0.0, now, baseline: None };
     Verdict { reading, alerts: Vec::new() }
 }
 
@@ -124,7 +139,7 @@ struct Episode {
     since: i32,
     change: i32,
     fired: bool,
-    resolved: Option<i32>,
+    resolved: Option<(i32, End)>,
     low: u32,
     shown: Shown,
 }
@@ -140,6 +155,8 @@ struct Walk<'a> {
     /// The first day since the chart was last at zero, and what there was since.
     change: i32,
     since: Totals,
+    /// The day of the last look.
+    looked: Option<i32>,
     episodes: Vec<Episode>,
 }
 
@@ -154,8 +171,27 @@ impl<'a> Walk<'a> {
             mixture: Mixture::new(5),
             change: baseline.to,
             since: Totals::default(),
+            looked: None,
             episodes: Vec::new(),
         }
+    }
+
+    /// It comes to the next look, or to the end. An episode of a stream that fell silent is over.
+    fn wait(&mut self, until: i32) {
+        let silent = self.looked.map(|day| day.saturating_add(SHOWN)).filter(|day| *day < until);
+        if let Some(day) = silent.filter(|_| self.open().is_some()) {
+            self.resolve(day, End::NoData);
+        }
+    }
+
+    /// Ends the open episode. The next one is one of its own.
+    fn resolve(&mut self, day: i32, end: End) {
+        if let Some(episode) = self.open() {
+            episode.resolved = Some((day, end));
+        }
+        self.chart = Cusum::new(self.side.threshold);
+        self.mixture = Mixture::new(5);
+        (self.change, self.since) = (day + 1, Totals::default());
     }
 
     fn open(&mut self) -> Option<&mut Episode> {
@@ -163,6 +199,7 @@ impl<'a> Walk<'a> {
     }
 
     fn look(&mut self, day: i32, facts: &DayFacts) {
+        self.looked = Some(day);
         let phase = self.rule.phase.of(Day(day));
         let usual = &self.baseline.usual;
         let sum = self.chart.add(self.side.step(usual, phase, facts));
@@ -191,7 +228,7 @@ impl<'a> Walk<'a> {
                 (episode.fired, episode.since) = (true, day);
             }
             if episode.low >= LOW_LOOKS {
-                episode.resolved = Some(day);
+                self.resolve(day, End::Recovered);
             }
         } else if over {
             let fired = convincing;
@@ -218,7 +255,7 @@ impl<'a> Walk<'a> {
         seen >= gates.min_n as f64 && effect(self.rule.signal.kind(), &self.since).abs() >= least
     }
 
-    fn alert(&self, number: usize, episode: &Episode, segment: &Segment) -> Alert {
+    fn alert(&self, number: usize, episode: &Episode, segment: &Segment, closed: i32) -> Alert {
         let kind = self.rule.signal.kind();
         let Shown { totals, statistic, e_value, as_of } = episode.shown;
         Alert {
@@ -234,7 +271,8 @@ impl<'a> Walk<'a> {
             fired: episode.fired,
             withdrawn: false,
             since: Day(episode.since),
-            resolved: episode.resolved.map(Day),
+            resolved: episode.resolved.map(|(day, _)| Day(day)),
+            end: episode.resolved.map(|(_, end)| end),
             change: Day(episode.change),
             now: figure(kind, &totals),
             baseline: self.baseline.beside(kind, &totals),
@@ -244,7 +282,8 @@ impl<'a> Walk<'a> {
             e_value,
             arl0: self.charts.arl0,
             false_alarms: self.charts.false_alarms,
-            as_of: Day(as_of.max(episode.resolved.map_or(as_of, |day| day + 1))),
+            as_of: Day(as_of.max(episode.resolved.map_or(as_of, |(day, _)| day + 1))),
+            judged_to: Day(closed),
         }
     }
 }
@@ -266,13 +305,14 @@ fn conclude(
     baseline: &Baseline,
     recent: &Totals,
     mut walks: [Walk<'_>; 2],
-    end: i32,
+    closed: i32,
 ) -> Verdict {
     let kind = rule.signal.kind();
+    let end = closed.saturating_sub(rule.signal.delay());
     let open = walks.iter_mut().filter_map(|walk| walk.open().map(|e| (e.fired, e.shown.totals)));
     let open = open.max_by_key(|(fired, _)| *fired);
     let score = |w: &Walk<'_>| w.chart.sum() / w.side.threshold;
-    let silent = recent.facts.n == 0 && kind != Kind::Count;
+    let silent = recent.days == 0;
     let state = match &open {
         _ if silent || end <= baseline.to => State::NoData,
         Some((true, _)) => State::Firing,
@@ -288,7 +328,7 @@ fn conclude(
         baseline: Some(baseline.beside(kind, &shown)),
     };
     let of = |walk: &Walk<'_>| -> Vec<Alert> {
-        walk.episodes.iter().enumerate().map(|(i, e)| walk.alert(i, e, segment)).collect()
+        walk.episodes.iter().enumerate().map(|(i, e)| walk.alert(i, e, segment, closed)).collect()
     };
     Verdict { reading, alerts: walks.iter().flat_map(of).collect() }
 }

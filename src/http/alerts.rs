@@ -43,7 +43,7 @@ impl Alerts {
         if held.get(key).is_some_and(|known| known.order > order) {
             return false;
         }
-        let rank = (seen.is_open(), order.1);
+        let rank = (seen.is_open(), Timestamp::parse_rfc3339(&seen.as_of));
         held.insert(key.into(), Entry { order, rank, json: json.into() });
         if held.len() > MOST {
             let last = held.iter().min_by_key(|(_, e)| e.rank).map(|(key, _)| Arc::clone(key));

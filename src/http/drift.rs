@@ -1,7 +1,7 @@
 //! The drift series on `/metrics`: what each watched stream reads like now.
 
 use super::metrics::{Caps, Help, KpiPage, labels_with, name_of};
-use crate::model::alert::{Kind, Reading};
+use crate::model::alert::{Kind, Reading, State};
 use crate::model::segment::Segment;
 
 /// Seconds in a civil day: durations are told in seconds there.
@@ -47,6 +47,13 @@ fn samples(reading: &Reading, mut sample: impl FnMut(&str, &'static str, f64)) {
     if let Some((low, high)) = now.interval {
         sample("value_lower", "Lower end of its interval of 95 %", low * unit);
         sample("value_upper", "Upper end of its interval of 95 %", high * unit);
+    }
+    if reading.state == State::Lost {
+        sample(
+            "baseline_lost",
+            "Days of the baseline are kept no longer: state baseline_from",
+            1.0,
+        );
     }
     let Some(baseline) = &reading.baseline else { return };
     sample("baseline_samples", "Cases behind the baseline", baseline.figure.n as f64);

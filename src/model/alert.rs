@@ -175,6 +175,8 @@ impl Rule {
 pub enum State {
     /// Too little is known to say anything.
     NoData,
+    /// No data: days of the baseline are kept no longer.
+    Lost,
     /// Nothing to say.
     Inactive,
     /// The evidence is there, and a gate is shut.
@@ -189,7 +191,7 @@ impl State {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
-            State::NoData => "no_data",
+            State::NoData | State::Lost => "no_data",
             State::Inactive => "inactive",
             State::Pending => "pending",
             State::Firing => "firing",
@@ -200,7 +202,7 @@ impl State {
     /// The number on `/metrics`.
     pub fn number(self) -> i32 {
         match self {
-            State::NoData => -1,
+            State::NoData | State::Lost => -1,
             State::Inactive | State::Resolved => 0,
             State::Pending => 1,
             State::Firing => 2,
@@ -261,6 +263,22 @@ impl Direction {
     }
 }
 
+/// How an episode ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The evidence is gone.
+    Recovered,
+    /// The stream fell silent.
+    NoData,
+}
+
+impl End {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        if self == End::NoData { "no_data" } else { "recovered" }
+    }
+}
+
 /// One episode of drift in one segment. Days are told as their first instant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert {
@@ -282,6 +300,8 @@ pub struct Alert {
     pub since: Day,
     /// The day on which it was over.
     pub resolved: Option<Day>,
+    /// How it was over.
+    pub end: Option<End>,
     /// The first day of the change, as far as can be told.
     pub change: Day,
     /// Since the change.
@@ -302,6 +322,9 @@ pub struct Alert {
     pub false_alarms: f64,
     /// The first day that was not looked at.
     pub as_of: Day,
+    /// The first day that was not closed when it was judged: of two judgments of one alert the one
+    /// with more closed days holds. Not news by itself, so it is no part of [`Alert::json`].
+    pub judged_to: Day,
 }
 
 impl Alert {
@@ -329,7 +352,7 @@ impl Alert {
         let _ = write!(
             out,
             "{{\"id\":{},\"rule\":\"{name}\",\"kpi\":\"{name}\",\"segment\":{},\"direction\":\"{}\",\
-             \"state\":\"{}\",\"fired\":{},\"withdrawn\":{},\"since\":{},\"resolved\":{},\"change_time\":{},",
+             \"state\":\"{}\",\"fired\":{},\"withdrawn\":{},\"since\":{},\"resolved\":{},\"end\":{},\"change_time\":{},",
             json_string(&self.id()),
             segment_json(&self.segment),
             self.direction.as_str(),
@@ -338,6 +361,7 @@ impl Alert {
             self.withdrawn,
             at(self.since),
             or_null(self.resolved),
+            self.end.map_or("null".to_owned(), |end| json_string(end.as_str())),
             at(self.change),
             name = self.signal.as_str(),
         );
@@ -392,14 +416,15 @@ pub fn taken_back(json: &str) -> Option<String> {
 
 /// The JSON of an alert, as it was before [`with_version`].
 pub fn without_version(json: &str) -> String {
-    let at = json.rfind(",\"version\":");
+    let at = json.rfind(",\"judged_to\":").or_else(|| json.rfind(",\"version\":"));
     at.map_or_else(|| json.to_owned(), |at| format!("{}}}", &json[..at]))
 }
 
-/// The JSON of an alert, with the version that its readers order by.
-pub fn with_version(json: &str, version: u64) -> String {
+/// The JSON of an alert, with what its readers order by.
+pub fn with_version(json: &str, judged_to: Option<Timestamp>, version: u64) -> String {
     let body = json.strip_suffix('}').unwrap_or(json);
-    format!("{body},\"version\":{version}}}")
+    let judged_to = judged_to.map_or("null".to_owned(), |at| format!("\"{at}\""));
+    format!("{body},\"judged_to\":{judged_to},\"version\":{version}}}")
 }
 
 /// What is read back of an alert: enough to order it, and to know whether it was closed.
@@ -411,6 +436,9 @@ pub struct Seen {
     pub withdrawn: bool,
     /// First instant not looked at.
     pub as_of: String,
+    /// First instant that was not closed when it was judged.
+    #[serde(default)]
+    pub judged_to: Option<String>,
     /// Version.
     pub version: u64,
 }
@@ -423,71 +451,27 @@ impl Seen {
 
     /// Whether it still stands.
     pub fn is_open(&self) -> bool {
-        self.state == State::Pending.as_str() || self.state == State::Firing.as_str()
+        self.state() != State::Resolved
     }
 
     /// By which readers order the states of one alert.
     pub fn order(&self) -> (u64, Option<Timestamp>) {
-        (self.version, Timestamp::parse_rfc3339(&self.as_of))
+        (self.version, self.judged_to())
+    }
+
+    /// How far days were closed when it was judged; an alert that does not say, up to where it
+    /// looked.
+    pub fn judged_to(&self) -> Option<Timestamp> {
+        Timestamp::parse_rfc3339(self.judged_to.as_deref().unwrap_or(&self.as_of))
+    }
+
+    /// Where it stood; what is not known is over.
+    pub fn state(&self) -> State {
+        let known = [State::Pending, State::Firing].into_iter().find(|s| s.as_str() == self.state);
+        known.unwrap_or(State::Resolved)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::kpi::Kpi;
-
-    #[test]
-    fn a_signal_is_a_kpi_of_the_catalogue() {
-        for (i, (signal, name)) in Signal::ALL.iter().enumerate() {
-            assert!(Kpi::named(name).is_some(), "{name}");
-            assert_eq!((*signal as usize, Signal::parse(name)), (i, Some(*signal)));
-        }
-    }
-
-    #[test]
-    fn phases_are_numbered_from_their_first_day() {
-        let day = |text| Day::parse(text).unwrap();
-        let monday = day("2026-03-30");
-        assert_eq!(Phase::Weekday.of(monday), 0);
-        assert_eq!(Phase::WeekOfMonth.of(monday), 4);
-        assert_eq!(Phase::MonthOfQuarter.of(monday), 2);
-        for (phase, _) in Phase::ALL {
-            assert!((0..800).all(|d| phase.of(Day(20_000 + d)) < phase.count()), "{phase:?}");
-        }
-    }
-
-    #[test]
-    fn an_alert_is_json() {
-        let figure = |value| Figure { value: Some(value), n: 61, interval: Some((0.1, 0.5)) };
-        let (from, to) = (Day::parse("2026-01-05").unwrap(), Day::parse("2026-03-30").unwrap());
-        let alert = Alert {
-            signal: Signal::WinRate,
-            segment: Segment::of([("territory", "a|\"b\"")]),
-            direction: Direction::Down,
-            episode: 2,
-            state: State::Firing,
-            fired: true,
-            withdrawn: false,
-            since: Day::parse("2026-04-20").unwrap(),
-            resolved: None,
-            change: Day::parse("2026-04-10").unwrap(),
-            now: figure(0.25),
-            baseline: BaselineShown { from, to, figure: figure(0.5) },
-            effect: -0.5,
-            statistic: 4.5,
-            threshold: 4.0,
-            e_value: 1234.5,
-            arl0: 5000.0,
-            false_alarms: 0.3,
-            as_of: Day::parse("2026-04-22").unwrap(),
-        };
-        let text = with_version(&alert.json(&Calendar::of("Europe/Berlin").unwrap()), 17);
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["id"], "win_rate|territory=a%7C\"b\"|2026-01-05|down2");
-        assert_eq!((&value["resolved"], &value["n"]), (&serde_json::Value::Null, &61.into()));
-        let seen = Seen::parse(text.as_bytes()).unwrap();
-        assert_eq!(seen.order().0, 17);
-        insta::assert_snapshot!(text);
-    }
-}
+#[path = "alert_tests.rs"]
+mod tests;

@@ -30,10 +30,34 @@ pub struct DueAlert {
 struct Told {
     /// JSON without the version.
     json: String,
-    is_open: bool,
+    state: State,
     withdrawn: bool,
-    /// Start of the first day not looked at.
-    as_of: Option<Timestamp>,
+    /// Start of the first day that was not closed when it was judged.
+    judged_to: Option<Timestamp>,
+}
+
+impl Told {
+    fn is_open(&self) -> bool {
+        self.state != State::Resolved
+    }
+
+    fn due(&self, id: &str, round: Round) -> DueAlert {
+        DueAlert {
+            key: id.to_owned(),
+            partition: round.partition,
+            json: alert::with_version(&self.json, self.judged_to, round.version),
+            state: self.state.as_str(),
+        }
+    }
+}
+
+/// What a round of judgments is made with.
+#[derive(Clone, Copy)]
+struct Round {
+    version: u64,
+    partition: Partition,
+    /// Start of the first day that is not closed.
+    judged_to: Option<Timestamp>,
 }
 
 /// What is watched, and what was said of it.
@@ -86,9 +110,9 @@ impl Rollup {
         };
         let told = Told {
             json: alert::without_version(text),
-            is_open: seen.is_open(),
+            state: seen.state(),
             withdrawn: seen.withdrawn,
-            as_of: seen.order().1,
+            judged_to: seen.judged_to(),
         };
         self.watch.told.insert(key.to_owned(), told);
     }
@@ -111,10 +135,13 @@ impl Rollup {
             look = (0..self.segments.len()).collect();
         }
         let doubtful = self.doubtful_days();
+        let floor = self.floor_of_days();
         for i in look {
             for r in 0..self.watch.rules.len() {
                 if self.watch.rules[r].watches(&self.segments[i].segment) {
-                    let verdict = self.judge_stream(i, r, closed, &doubtful);
+                    let facts = self.facts(i, r, closed);
+                    let days = Days { facts: &facts, closed, floor, doubtful: &doubtful };
+                    let verdict = self.judge_stream(i, r, days);
                     self.tell(i, r, verdict, &mut due);
                 }
             }
@@ -122,19 +149,35 @@ impl Rollup {
         if everything {
             self.take_back_unwatched(&mut due);
         }
-        self.watch.repeat = false;
+        if std::mem::take(&mut self.watch.repeat) {
+            self.watch.say_the_rest(self.round(), &mut due);
+        }
         due.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         due
     }
 
-    fn judge_stream(&mut self, i: usize, r: usize, closed: i32, doubts: &[(i32, i32)]) -> Verdict {
-        let (state, rule) = (&self.segments[i], &self.watch.rules[r]);
-        let facts: Vec<(i32, DayFacts)> = state
-            .days(closed)
-            .map(|(day, measures)| (day, DayFacts::of(rule.signal, measures)))
-            .collect();
+    fn facts(&self, i: usize, r: usize, closed: i32) -> Vec<(i32, DayFacts)> {
+        let signal = self.watch.rules[r].signal;
+        let days = self.segments[i].days(closed);
+        days.map(|(day, measures)| (day, DayFacts::of(signal, measures))).collect()
+    }
+
+    fn judge_stream(&mut self, i: usize, r: usize, days: Days<'_>) -> Verdict {
         let (memo, _) = self.watch.streams.entry((i, r)).or_default();
-        judge(rule, &state.segment, Days { facts: &facts, closed, doubtful: doubts }, memo)
+        judge(&self.watch.rules[r], &self.segments[i].segment, days, memo)
+    }
+
+    fn round(&self) -> Round {
+        let closed = self.watch.closed.map(|day| self.definition.calendar.start_of(Day(day)));
+        Round { version: self.newest.0, partition: self.partition, judged_to: closed }
+    }
+
+    /// The first day that every shard still keeps: each lets go of days by its own watermark, which
+    /// may be ahead of that of all.
+    fn floor_of_days(&self) -> i32 {
+        let ahead = self.beats.values().filter_map(|beat| beat.watermark).max();
+        let ahead = ahead.map_or(self.now, |watermark| watermark.min(self.now));
+        self.definition.retention.floors(&self.definition.calendar, ahead).1
     }
 
     /// Days that may lack records.
@@ -148,6 +191,7 @@ impl Rollup {
 
     /// Says what is new of a stream, and takes back what is no more.
     fn tell(&mut self, i: usize, r: usize, verdict: Verdict, due: &mut Vec<DueAlert>) {
+        let round = self.round();
         let calendar = &self.definition.calendar;
         let Verdict { reading, alerts } = verdict;
         let stem = alert::stem(reading.signal, &self.segments[i].segment);
@@ -158,26 +202,20 @@ impl Rollup {
             gone.remove(&id);
             let told = Told {
                 json: alert.json(calendar),
-                is_open: alert.state != State::Resolved,
+                state: alert.state,
                 withdrawn: false,
-                as_of: Some(calendar.start_of(alert.as_of)),
+                judged_to: Some(calendar.start_of(alert.judged_to)),
             };
-            self.watch.publish(
-                id,
-                told,
-                alert.state.as_str(),
-                (self.newest.0, self.partition),
-                due,
-            );
+            self.watch.publish(id, told, round, due);
         }
-        let closed = self.watch.closed.map(|day| calendar.start_of(Day(day)));
+        // Without its baseline nothing can be said of what was said.
+        gone.retain(|_| reading.state != State::Lost);
         for id in gone {
             let Some(told) = self.watch.told.get(&id) else { continue };
-            // What the days of another baseline led to stays history. What was said with more days
-            // than are closed here is not ours to judge.
+            // What the days of another baseline led to stays history.
             let same = base.as_ref().is_some_and(|base| id.starts_with(base));
-            if (told.is_open || same) && !told.withdrawn && told.as_of <= closed {
-                self.watch.take_back(&id, (self.newest.0, self.partition), due);
+            if (told.is_open() || same) && !told.withdrawn {
+                self.watch.take_back(&id, round, due);
             }
         }
         if let Some((_, shown)) = self.watch.streams.get_mut(&(i, r)) {
@@ -194,11 +232,11 @@ impl Rollup {
             .map(|(i, r)| alert::stem(self.watch.rules[*r].signal, &self.segments[*i].segment))
             .collect();
         let is_watched = |id: &str| watched.iter().any(|stem| id.starts_with(stem.as_str()));
-        let open = self.watch.told.iter().filter(|(_, told)| told.is_open);
+        let open = self.watch.told.iter().filter(|(_, told)| told.is_open());
         let gone: Vec<String> =
             open.map(|(id, _)| id.clone()).filter(|id| !is_watched(id)).collect();
         for id in gone {
-            self.watch.take_back(&id, (self.newest.0, self.partition), due);
+            self.watch.take_back(&id, self.round(), due);
         }
     }
 
@@ -222,27 +260,36 @@ impl Watch {
         from.map(|(id, _)| id).take_while(|id| id.starts_with(stem)).cloned().collect()
     }
 
-    fn publish(
-        &mut self,
-        id: String,
-        told: Told,
-        state: &'static str,
-        (version, partition): (u64, Partition),
-        due: &mut Vec<DueAlert>,
-    ) {
-        let known = self.told.get(&id);
-        if self.repeat || known.is_none_or(|known| known.json != told.json) {
-            let json = alert::with_version(&told.json, version);
-            due.push(DueAlert { key: id.clone(), partition, json, state });
+    /// What was said with more days than are closed here is not ours to judge.
+    fn is_ahead(&self, id: &str, round: Round) -> bool {
+        self.told.get(id).is_some_and(|known| known.judged_to > round.judged_to)
+    }
+
+    fn publish(&mut self, id: String, told: Told, round: Round, due: &mut Vec<DueAlert>) {
+        if self.is_ahead(&id, round) {
+            return;
+        }
+        if self.repeat || self.told.get(&id).is_none_or(|known| known.json != told.json) {
+            due.push(told.due(&id, round));
         }
         self.told.insert(id, told);
     }
 
-    fn take_back(&mut self, id: &str, at: (u64, Partition), due: &mut Vec<DueAlert>) {
-        let Some(told) = self.told.remove(id) else { return };
-        let json = alert::taken_back(&told.json).unwrap_or_else(|| told.json.clone());
-        let resolved = Told { json, is_open: false, withdrawn: true, ..told };
-        // Compared with what it was: it is news.
-        self.publish(id.to_owned(), resolved, State::Resolved.as_str(), at, due);
+    fn take_back(&mut self, id: &str, round: Round, due: &mut Vec<DueAlert>) {
+        if self.is_ahead(id, round) {
+            return;
+        }
+        let Some(told) = self.told.get_mut(id) else { return };
+        told.json = alert::taken_back(&told.json).unwrap_or_else(|| told.json.clone());
+        (told.state, told.withdrawn, told.judged_to) = (State::Resolved, true, round.judged_to);
+        due.push(told.due(id, round));
+    }
+
+    /// A repair repeats also what no judgment yields any more: a late word of the owner before may
+    /// stand over it.
+    fn say_the_rest(&self, round: Round, due: &mut Vec<DueAlert>) {
+        let said: BTreeSet<String> = due.iter().map(|alert| alert.key.clone()).collect();
+        let rest = self.told.iter().filter(|(id, _)| !said.contains(*id));
+        due.extend(rest.map(|(id, told)| told.due(id, round)));
     }
 }
