@@ -212,9 +212,10 @@ impl Rollup {
         gone.retain(|_| reading.state != State::Lost);
         for id in gone {
             let Some(told) = self.watch.told.get(&id) else { continue };
-            // What the days of another baseline led to stays history.
-            let same = base.as_ref().is_some_and(|base| id.starts_with(base));
-            if (told.is_open() || same) && !told.withdrawn {
+            // What an earlier baseline led to stays history. A later one was begun while earlier days
+            // had not arrived yet.
+            let undone = base.as_ref().is_some_and(|base| id.as_str() >= base.as_str());
+            if (told.is_open() || undone) && !told.withdrawn {
                 self.watch.take_back(&id, round, due);
             }
         }
