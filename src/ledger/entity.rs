@@ -351,6 +351,11 @@ impl Entity {
         out.dedup();
     }
 
+    /// Whether anything was ever written to such slots.
+    pub fn holds(&self, slots: impl Fn(Slot) -> bool) -> bool {
+        self.writes.iter().any(|w| slots(Slot(w.slot)))
+    }
+
     /// Memory beside the struct itself, bytes.
     pub fn heap_bytes(&self) -> usize {
         self.stamps.capacity() * size_of::<Stamp>() + self.writes.capacity() * size_of::<Write>()

@@ -163,7 +163,7 @@ impl Projector<'_> {
     ) {
         let mut points = std::mem::take(&mut self.buffers.points);
         points.clear();
-        entity.points(|s| s.0 >= Slot::OWNER.0 || s == Slot::AMOUNT, &mut points);
+        self.moves(entity, &mut points);
         points.extend(changes.iter().map(|(s, _)| *s));
         points.extend(entity.first_stamp());
         points.sort_unstable();

@@ -63,10 +63,8 @@ impl Projector<'_> {
             *value = if self.dimensions.rep() == Some(i) {
                 owner
             } else {
-                let stated = self.value(entity, i, as_of);
-                let is_told = stated.is_none() && self.dimensions.channel() == Some(i);
-                let told = if is_told { self.channel(entity, as_of) } else { stated };
-                told.or_else(|| self.directory_value(owner, i, as_of))
+                let own = self.own(entity, i, as_of);
+                own.or_else(|| self.directory_value(owner, i, as_of))
             };
         }
         self.intern(&values[..n])
@@ -94,7 +92,38 @@ impl Projector<'_> {
         })
     }
 
-    /// What the entity itself says of a dimension.
+    /// The events that may move what stands open: those that write its owner, a dimension or its
+    /// amount, and those behind whose link the channel is another. What else a link says is of no
+    /// weight here, so it dates nothing.
+    pub(super) fn moves(&mut self, entity: &Entity, out: &mut Vec<Stamp>) {
+        entity.points(|s| (Slot::OWNER.0..Slot::ORIGINS).contains(&s.0), out);
+        entity.points(|s| s == Slot::AMOUNT, out);
+        let Some(channel) = self.dimensions.channel() else { return };
+        if !entity.holds(|s| s.0 >= Slot::ORIGINS) {
+            return;
+        }
+        let mut told = Vec::new();
+        entity.points(|s| s.0 >= Slot::ORIGINS, &mut told);
+        for stamp in told {
+            let [place, tie] = stamp.order;
+            let [before, behind] = [[place, tie.saturating_sub(1)], stamp.order]
+                .map(|order| self.own(entity, channel, AsOf::stock(order, stamp.time)));
+            if before != behind {
+                out.push(stamp);
+            }
+        }
+        out.sort_unstable();
+        out.dedup();
+    }
+
+    /// What the entity itself says of a dimension: outright, or by its link where it is the channel.
+    fn own(&mut self, entity: &Entity, i: usize, as_of: AsOf) -> Option<Symbol> {
+        let is_channel = self.dimensions.channel() == Some(i);
+        let stated = self.value(entity, i, as_of);
+        if stated.is_none() && is_channel { self.channel(entity, as_of) } else { stated }
+    }
+
+    /// What the entity itself says of a dimension outright.
     fn value(&self, entity: &Entity, i: usize, as_of: AsOf) -> Option<Symbol> {
         match self.held(entity, Slot(Slot::DIMENSIONS + i as u8), as_of) {
             Some(Held::Text(symbol)) => Some(symbol),

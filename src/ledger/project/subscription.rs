@@ -48,7 +48,7 @@ impl Projector<'_> {
     ) {
         let mut points = std::mem::take(&mut self.buffers.points);
         points.clear();
-        entity.points(|s| s.0 >= Slot::OWNER.0 || s == Slot::AMOUNT, &mut points);
+        self.moves(entity, &mut points);
         points.retain(|stamp| *stamp > started);
         points.insert(0, started);
         let mut now = start;
