@@ -6,7 +6,7 @@ BROKERS ?= 1
 SEED ?= 1
 MINUTES ?= 5
 
-.PHONY: help demo test chaos lint bench fuzz kafka docs check-deploy clean
+.PHONY: help demo test chaos lint bench bench-drift fuzz kafka docs check-deploy clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ bench: ## Benchmarks of the folds, and end to end on a real Kafka
 	scripts/kafka run -- $(CARGO) run --release --locked --example bench_kafka
 	scripts/kafka run -- $(CARGO) run --release --locked --example bench_restore
 	scripts/kafka run -- $(CARGO) run --release --locked --example bench_hooks
+
+bench-drift: ## Drift detectors beside the published figures and those of river; needs Python
+	scripts/bench-drift
 
 fuzz: ## Fuzz the parsers of outside bytes for SECONDS_EACH (default 60); needs cargo-fuzz
 	scripts/fuzz
