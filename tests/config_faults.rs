@@ -133,7 +133,8 @@ fn a_cardinality_over_the_budget() {
     let text = "[segments]\nsets = [\"overall\", \"rep\", [\"rep\", \"territory\"]]\nbudget = { rep = 500 }\n";
     let per_window = 1 + 500 + 500 * 25;
     let (kpis, windows) = (Config::defaults().estimate().kpis as usize, 8);
-    let all = (per_window * windows * kpis).to_string();
+    // Two KPIs of the whole are watched for drift.
+    let all = (per_window * windows * kpis + 18).to_string();
     let worst = (500 * 25 * windows * kpis).to_string();
     let commas = |n: &str| {
         format!("{},{},{}", &n[..n.len() - 6], &n[n.len() - 6..n.len() - 3], &n[n.len() - 3..])
@@ -150,6 +151,31 @@ fn a_cardinality_over_the_budget() {
 fn a_family_over_its_limit() {
     let family = "[segments]\nsets = [\"account\"]\nbudget = { account = 2000 }\n[limits]\nmax_series = 10000000\n";
     assert_snapshot!(refusal(family));
+}
+
+#[test]
+fn a_watch_for_drift_over_the_limit() {
+    let text = r#"
+[segments]
+sets = ["overall", "rep"]
+budget = { rep = 2000 }
+
+[windows]
+rolling = ["24h"]
+calendar = []
+to_date = []
+
+[kpis]
+groups = ["spend"]
+
+[drift]
+segments = ["rep"]
+kpis = ["win_rate", "cycle_length_mean", "deals_created"]
+"#;
+    let shown = refusal(text);
+    // The number of all grows with the catalogue.
+    let all = shown.split(' ').find(|word| word.contains(',')).unwrap();
+    assert_snapshot!(shown.replace(all, "ALL"));
 }
 
 #[test]

@@ -109,8 +109,8 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         targets: typed.targets,
     }
     .define(reader, base);
-    estimate::check(reader, &definition, &limits);
     let drift = drift::rules(reader, typed.drift, &definition, &limits.budget);
+    estimate::check(reader, &definition, &limits, &drift);
     let origin = Origins { reader: Reader::default(), settings: Vec::new() };
     Config {
         app,

@@ -2,6 +2,7 @@
 
 use super::read::Reader;
 use super::{Budget, Config, Limits};
+use crate::model::alert::Rule;
 use crate::model::definition::Definition;
 use crate::model::kpi::Group;
 
@@ -22,6 +23,8 @@ pub struct Estimate {
     pub series: u64,
     /// Of these, how many targets and benchmarks lead to.
     pub targets: u64,
+    /// Of these, how many the watch for drift leads to.
+    pub drift: u64,
     /// The part of each chosen group of KPIs, one's own last.
     pub groups: Vec<(Group, u64)>,
     /// Series of each of one's own KPIs, by the name of its family.
@@ -60,7 +63,10 @@ pub(super) fn members(definition: &Definition, budget: &Budget, dimension: &str)
     }
 }
 
-fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
+/// Families of what is watched for drift: each stream has a series in each.
+const DRIFT_FAMILIES: u64 = 9;
+
+fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimate {
     let windows = definition.windows.len() as u64;
     let kpis = definition.kpis.kpis().count() as u64;
     let sets: Vec<SetEstimate> = definition
@@ -89,24 +95,26 @@ fn estimate(definition: &Definition, budget: &Budget) -> Estimate {
         set.map_or(1, |set| set.members)
     };
     let targets = definition.targets.series(&definition.windows, of_set);
-    let series = rows.saturating_mul(kpis).saturating_add(targets);
+    let streams = drift.iter().fold(0u64, |n, rule| n.saturating_add(rule.streams));
+    let drift = streams.saturating_mul(DRIFT_FAMILIES);
+    let series = rows.saturating_mul(kpis).saturating_add(targets).saturating_add(drift);
     let own = definition.kpis.own().iter().map(|kpi| (kpi.family.to_string(), rows)).collect();
-    Estimate { kpis, windows, rows_per_window, rows, series, targets, groups, own, sets }
+    Estimate { kpis, windows, rows_per_window, rows, series, targets, drift, groups, own, sets }
 }
 
 impl Config {
     /// How many rows and series there can be.
     pub fn estimate(&self) -> Estimate {
-        estimate(&self.definition, &self.limits.budget)
+        estimate(&self.definition, &self.limits.budget, &self.drift)
     }
 }
 
 /// Refuses what would exceed the limits, naming the set that costs most.
-pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limits) {
+pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limits, drift: &[Rule]) {
     if reader.faulty(&["windows", "segments", "directory", "limits"]) {
         return;
     }
-    let all = estimate(definition, &limits.budget);
+    let all = estimate(definition, &limits.budget, drift);
     let Some((i, worst)) = all.sets.iter().enumerate().max_by_key(|(_, s)| s.series) else {
         return;
     };
@@ -140,6 +148,17 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
             format!("{what}; your own KPIs cost {}: {}", thousands(own), families.join(", "));
         let mend = "leave some of them out, state real numbers in [segments.budget], or raise limits.max_series";
         reader.fault("kpis.custom", what, mend);
+        return;
+    }
+    if whole && all.drift > worst.series {
+        let what = format!(
+            "up to {} Prometheus series, more than limits.max_series = {}; the watch for drift costs most: {}",
+            thousands(count),
+            thousands(limit as u64),
+            thousands(all.drift),
+        );
+        let mend = "watch fewer and larger segments, or raise limits.max_series";
+        reader.fault("drift.segments", what, mend);
         return;
     }
     let parts = worst.dimensions.iter().map(|d| {

@@ -245,10 +245,11 @@ impl Config {
         let kpis: Vec<_> = self.drift.iter().map(|rule| rule.signal.as_str()).collect();
         let sets: Vec<_> = first.segments.iter().map(|set| set_name(set)).collect();
         format!(
-            "{} in {} ({}), {} false alarms a year tolerated of each",
+            "{} in {} ({}, {} series), {} false alarms a year tolerated of each",
             kpis.join(", "),
             sets.join(", "),
             count(super::build::usize_of(first.streams), "stream"),
+            thousands(self.estimate().drift),
             first.false_alarms_a_year,
         )
     }
