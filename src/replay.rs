@@ -185,7 +185,7 @@ fn merge_all(ledger: &Ledger, out: Publication, rollups: &mut [Rollup], offset: 
     for (segment, slice) in out.expired {
         let partition = segment.partition(rollups.len() as u32).0 as usize;
         let shard = ledger.progress().shard;
-        rollups[partition].forget(&cell_key(shard, &segment, slice));
+        rollups[partition].forget(*offset, &cell_key(shard, &segment, slice));
     }
     for rollup in rollups {
         rollup.merge(*offset, PartialMessage::Beat(ledger.progress()));

@@ -348,7 +348,7 @@ fn behind_the_retention_of_its_baseline_nothing_is_said() {
         }
         let slice = Slice { tier: Tier::Day, index: first() + day - 260 };
         for shard in 0..SHARDS {
-            part.rollup.forget(&cell_key(shard, &Segment::overall(), slice));
+            part.rollup.forget(Offset(part.offset), &cell_key(shard, &Segment::overall(), slice));
         }
     }
     assert_eq!(part.rollup.readings()[0].1.state, State::Lost);

@@ -301,8 +301,10 @@ impl Rollup {
         slice.tier == Tier::Fine && slice.index < keep.floors(calendar, self.now).0
     }
 
-    /// Takes a deletion: the slice of that key is out of retention.
-    pub fn forget(&mut self, key: &str) {
+    /// Takes a deletion: the slice of that key is out of retention. Windows that held it say
+    /// something else from here on, so the versions of their rows count it.
+    pub fn forget(&mut self, offset: Offset, key: &str) {
+        self.newest = self.newest.max(offset);
         let Some((shard, slice, segment)) = parse_cell_key(key) else {
             return;
         };

@@ -377,10 +377,11 @@ fn a_cell_out_of_retention_leaves_moving_windows_whole() {
     part.state(slice, 1, won(1, 10));
     part.tick(at("3-2", 10));
     assert_eq!(part.kpi("rolling_1h|overall", "deals_won")["value"], 1);
-    part.rollup.forget(&cell_key(0, &Segment::overall(), slice));
-    part.rollup.forget("no key of ours");
+    part.rollup.forget(Offset(900), "no key of ours");
+    part.rollup.forget(Offset(1000), &cell_key(0, &Segment::overall(), slice));
     part.tick(at("3-2", 10));
     assert_eq!(part.kpi("rolling_1h|overall", "deals_won")["value"], 0);
+    assert!(part.rollup.pane_rows(false).iter().all(|row| row.version == 1000));
     part.tick(at("3-2", 12));
     assert_eq!(part.kpi("rolling_1h|overall", "deals_won")["value"], 0, "not below zero");
 }

@@ -138,7 +138,8 @@ impl Worker for Merger {
 fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Fault> {
     part.next = record.offset.next();
     let Some(value) = record.value.as_deref() else {
-        part.rollup.forget(&String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()));
+        let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default());
+        part.rollup.forget(record.offset, &key);
         return Ok(());
     };
     let refused = |why: String| Err(Fault::Refused(why));

@@ -221,7 +221,7 @@ impl Flow {
 /// Merges one record of the partials topic.
 pub fn merge(rollup: &mut Rollup, offset: usize, (key, value): &Compacted) {
     match value {
-        None => rollup.forget(key),
+        None => rollup.forget(Offset(offset as u64), key),
         Some(bytes) => {
             let message = PartialMessage::decode(bytes).expect("written by a ledger");
             let merged = rollup.merge(Offset(offset as u64), message);
