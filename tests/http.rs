@@ -80,6 +80,7 @@ async fn everything_carries_the_security_headers() {
         "/none",
         "/api/v1/rows",
         "/api/v1/alerts",
+        "/api/v1/leaderboard",
         "/api/v1/rows?window=x",
         "/api/v1/kpis",
         "/api/v1/members",
@@ -336,6 +337,52 @@ async fn alerts_come_as_published_with_those_that_are_open_first() {
     let ids: Vec<&str> =
         body["alerts"].as_array().unwrap().iter().map(|a| a["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["b", "c", "a"]);
+}
+
+#[tokio::test]
+async fn a_leaderboard_has_ties_and_intervals_and_says_who_is_not_in_it() {
+    let march = at("2026-03-20T12:00:00Z");
+    let rep = |name: &str, won, lost| row(MONTH, march, &[("rep", name)], sales(won, lost));
+    let state = state(&[
+        rep("r-2", 30, 30),
+        rep("r-1", 40, 20),
+        rep("r-3", 30, 30),
+        rep("r-4", 1, 1),
+        rep("r-5", 0, 0),
+        rep("r-6", 5, 45),
+        rep("unknown", 9, 1),
+        row(MONTH, march, &[], sales(500, 500)),
+        row(MONTH, at("2026-02-10T12:00:00Z"), &[("rep", "r-9")], sales(90, 1)),
+    ]);
+    let (status, body) =
+        json(&state, "/api/v1/leaderboard?window=month&grain=rep&kpi=win_rate").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&body).unwrap());
+    let path = "/api/v1/leaderboard?window=month&grain=rep&kpi=revenue&first=lowest";
+    let (_, body) = json(&state, path).await;
+    let ranks: Vec<(&str, u64)> = body["ranked"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["segment"]["rep"].as_str().unwrap(), r["rank"].as_u64().unwrap()))
+        .collect();
+    let want = [("r-5", 1), ("r-4", 2), ("r-6", 3), ("r-2", 4), ("r-3", 4), ("r-1", 6)];
+    assert_eq!(ranks, want);
+    for (query, parameter) in [
+        ("window=month&grain=rep", "kpi"),
+        ("window=month&kpi=revenue", "grain"),
+        ("grain=rep&kpi=revenue", "window"),
+        ("window=month&grain=overall&kpi=revenue", "grain"),
+        ("window=month&grain=rep&kpi=revenu", "kpi"),
+        ("window=month&grain=rep&kpi=revenue&rep=r-1", "rep"),
+    ] {
+        let (status, body) = json(&state, &format!("/api/v1/leaderboard?{query}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(body["error"]["parameter"], parameter, "{query}");
+    }
+    let (status, _) =
+        json(&fixture::state(&[]), "/api/v1/leaderboard?window=month&grain=rep&kpi=revenue").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

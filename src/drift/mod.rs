@@ -8,11 +8,11 @@ pub mod arl;
 mod baseline;
 mod calibrate;
 pub mod chart;
-pub mod interval;
 mod judge;
 pub mod many;
 pub mod mix;
 pub mod shrink;
 
+pub use crate::model::interval;
 pub use baseline::DayFacts;
 pub use judge::{Days, Stream, Verdict, judge};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::definition::Definition;
+use crate::model::segment::Segment;
 
 /// One member, as it is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -42,5 +43,17 @@ impl Members {
             out.0.insert("stage", stages.collect());
         }
         out
+    }
+
+    /// How a segment is shown, where a name or label of any of its values is known.
+    pub fn label(&self, segment: &Segment) -> Option<String> {
+        let known = |(dimension, value): &(Box<str>, Box<str>)| -> Option<&str> {
+            self.0.get(&**dimension)?.get(&**value)?.label.as_deref()
+        };
+        segment.parts.iter().any(|part| known(part).is_some()).then(|| {
+            let shown: Vec<&str> =
+                segment.parts.iter().map(|part| known(part).unwrap_or(&part.1)).collect();
+            shown.join(", ")
+        })
     }
 }

@@ -25,9 +25,11 @@ pub mod board;
 mod drift;
 pub mod health;
 pub mod hooks;
+mod leaderboard;
 pub mod members;
 pub mod metrics;
 pub(crate) mod params;
+mod rank;
 mod serve;
 pub(crate) mod wire;
 
@@ -127,6 +129,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/readyz", get(api::readyz))
         .route("/api/v1/rows", get(api::rows))
         .route("/api/v1/alerts", get(api::alerts))
+        .route("/api/v1/leaderboard", get(leaderboard::leaderboard))
         .route("/api/v1/kpis", get(api::kpis))
         .route("/api/v1/members", get(api::members))
         .route("/api/v1/status", get(api::status))

@@ -29,7 +29,12 @@ pub struct BadParameter {
 }
 
 impl BadParameter {
-    fn new(parameter: &str, value: &str, message: &str, allowed: Vec<String>) -> BadParameter {
+    pub(super) fn new(
+        parameter: &str,
+        value: &str,
+        message: &str,
+        allowed: Vec<String>,
+    ) -> BadParameter {
         let cut = |text: &str| text.chars().take(SHOWN).collect();
         BadParameter {
             parameter: cut(parameter),
@@ -113,7 +118,11 @@ fn segments(
     Ok(Segments::Grain(grain, dims))
 }
 
-fn one_of<S: AsRef<str>>(name: &str, value: &str, allowed: &[S]) -> Result<String, BadParameter> {
+pub(super) fn one_of<S: AsRef<str>>(
+    name: &str,
+    value: &str,
+    allowed: &[S],
+) -> Result<String, BadParameter> {
     if allowed.iter().any(|a| a.as_ref() == value) {
         return Ok(value.to_owned());
     }
@@ -129,7 +138,11 @@ fn whole(name: &str, value: &str, min: usize, max: usize) -> Result<usize, BadPa
 }
 
 /// RFC 3339, or a date: the first instant of that day in the reporting zone.
-fn instant(name: &str, value: &str, info: &ServerInfo) -> Result<Timestamp, BadParameter> {
+pub(super) fn instant(
+    name: &str,
+    value: &str,
+    info: &ServerInfo,
+) -> Result<Timestamp, BadParameter> {
     // The `+` of an offset arrives as a space unless the client escaped it.
     let text = value.replace(' ', "+");
     let day = || Day::parse(&text).map(|day| info.calendar.start_of(day));

@@ -262,6 +262,15 @@ impl Kpi {
         )
     }
 
+    /// Whether it is so many of so many, each of which is a hit or is not.
+    pub fn is_proportion(&self) -> bool {
+        match &self.formula {
+            Formula::Share(hits, all) => all.contains(hits),
+            Formula::Cohort(_) => true,
+            _ => false,
+        }
+    }
+
     /// What the numerator and the denominator are counted in; `None` where it has none.
     pub fn parts(&self) -> Option<(Unit, Unit)> {
         self.formula.parts()

@@ -11,6 +11,7 @@ pub mod event;
 pub mod fiscal;
 pub mod formula;
 pub mod fx;
+pub mod interval;
 pub mod kpi;
 pub mod mapping;
 pub mod measure;

@@ -1,0 +1,273 @@
+//! `GET /api/v1/leaderboard`: the members of a grain by one KPI, in one window.
+//!
+//! Who has too few cases for the value to mean much is listed apart and has no rank, and so are
+//! those without a value and `unknown`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query as Pairs, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::board::{Query, Segments};
+use super::params::{BadParameter, instant, one_of};
+use super::rank::{Entrant, First, order, rank};
+use super::{App, ServerInfo, failure};
+use crate::model::interval::wilson;
+use crate::model::kpi::Kpi;
+use crate::model::segment::{Segment, UNKNOWN};
+use crate::model::time::Timestamp;
+
+/// The values of a segment by dimension. A value may hold escapes, so it may not be borrowed.
+type Parts<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
+
+/// What is asked for.
+#[derive(Debug)]
+struct Asked<'a> {
+    window: String,
+    start: Option<Timestamp>,
+    grain: String,
+    kpi: &'a Kpi,
+    first: First,
+}
+
+/// A row, as far as it is looked at.
+#[derive(Deserialize)]
+struct WireRow<'a> {
+    #[serde(borrow)]
+    window: &'a RawValue,
+    #[serde(borrow)]
+    as_of: &'a RawValue,
+    #[serde(borrow)]
+    segment: Parts<'a>,
+    #[serde(borrow)]
+    kpis: BTreeMap<&'a str, &'a RawValue>,
+}
+
+/// A KPI in it.
+#[derive(Deserialize)]
+struct WireKpi<'a> {
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+    num: Option<f64>,
+    den: Option<f64>,
+    n: i64,
+    #[serde(default)]
+    low_n: bool,
+    unit: &'a str,
+}
+
+/// A member, ranked or not.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    place: Option<PlaceShown>,
+    segment: &'a Parts<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    value: Option<&'a RawValue>,
+    n: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<[f64; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PlaceShown {
+    rank: usize,
+    tied: bool,
+    rank_between: [usize; 2],
+}
+
+/// The answer.
+#[derive(Serialize)]
+struct Board<'a> {
+    window: Option<&'a RawValue>,
+    as_of: Option<&'a RawValue>,
+    grain: &'a str,
+    kpi: &'a str,
+    unit: Option<&'a str>,
+    first: &'static str,
+    min_n: u32,
+    ranked: Vec<Shown<'a>>,
+    unranked: Vec<Shown<'a>>,
+}
+
+/// The handler.
+pub(super) async fn leaderboard(
+    State(app): State<Arc<App>>,
+    pairs: Result<Pairs<Vec<(String, String)>>, QueryRejection>,
+) -> Response {
+    let pairs = match pairs {
+        Ok(Pairs(pairs)) => pairs,
+        Err(rejection) => return failure(StatusCode::BAD_REQUEST, &rejection.body_text()),
+    };
+    let info = &app.state.info;
+    let asked = match parse(&pairs, info) {
+        Ok(asked) => asked,
+        Err(bad) => return bad.into_response(),
+    };
+    let current = || {
+        let windows = app.state.board.current_windows();
+        windows.into_iter().find(|w| *w.kind == *asked.window).map(|w| w.start)
+    };
+    let Some(start) = asked.start.or_else(current) else {
+        return failure(StatusCode::NOT_FOUND, "there are no rows of this window yet");
+    };
+    let answer = app.state.board.query(&Query {
+        window: Some(asked.window.clone()),
+        segments: Segments::Grain(asked.grain.clone(), Vec::new()),
+        from: Some(start),
+        to: Some(Timestamp(start.0 + 1)),
+        ..Query::default()
+    });
+    let rows = answer.rows.iter().filter_map(|(_, row)| serde_json::from_str(row).ok());
+    render(&asked, &rows.collect::<Vec<WireRow<'_>>>(), info)
+}
+
+fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'a>, BadParameter> {
+    let kpis: Vec<&str> = info.kpis.kpis().map(|kpi| &*kpi.name).collect();
+    let grains: Vec<String> = info.grain_names().into_iter().filter(|g| g != "overall").collect();
+    let missing =
+        |name: &str, allowed: Vec<String>| BadParameter::new(name, "", "missing", allowed);
+    let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    let (mut window, mut start, mut grain, mut name, mut first) =
+        (None, None, None, None, First::Highest);
+    for (i, (key, value)) in pairs.iter().enumerate() {
+        if pairs[..i].iter().any(|(earlier, _)| earlier == key) {
+            return Err(BadParameter::new(key, value, "given more than once", Vec::new()));
+        }
+        match key.as_str() {
+            "window" => window = Some(one_of(key, value, &info.windows)?),
+            "start" => start = Some(instant(key, value, info)?),
+            "grain" => grain = Some(one_of(key, value, &grains)?),
+            "kpi" => name = Some(one_of(key, value, &kpis)?),
+            "first" => {
+                let which = one_of(key, value, &["highest", "lowest"])?;
+                first = if which == "lowest" { First::Lowest } else { First::Highest };
+            }
+            _ => {
+                let allowed = owned(&["window", "start", "grain", "kpi", "first"]);
+                return Err(BadParameter::new(key, value, "there is no such parameter", allowed));
+            }
+        }
+    }
+    let name = name.ok_or_else(|| missing("kpi", owned(&kpis)))?;
+    let kpi = info.kpis.kpis().find(|kpi| kpi.name == name);
+    Ok(Asked {
+        window: window.ok_or_else(|| missing("window", info.windows.clone()))?,
+        start,
+        grain: grain.ok_or_else(|| missing("grain", grains))?,
+        kpi: kpi.ok_or_else(|| missing("kpi", owned(&kpis)))?,
+        first,
+    })
+}
+
+/// A value that is told in more digits than a decimal holds is as large as can be.
+fn decimal(text: &str) -> Decimal {
+    let read = text.parse().ok().or_else(|| Decimal::from_scientific(text).ok());
+    read.unwrap_or(if text.starts_with('-') { Decimal::MIN } else { Decimal::MAX })
+}
+
+fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Response {
+    let found: Vec<(&WireRow<'_>, WireKpi<'_>)> = rows
+        .iter()
+        .filter_map(|row| {
+            let kpi = row.kpis.get(&*asked.kpi.name)?;
+            Some((row, serde_json::from_str(kpi.get()).ok()?))
+        })
+        .collect();
+    let interval = |kpi: &WireKpi<'_>| match (kpi.num, kpi.den) {
+        // Counts of a proportion; both are whole and small.
+        (Some(num), Some(den)) if asked.kpi.is_proportion() && num >= 0.0 && num <= den => {
+            Some(wilson(num as u64, den as u64))
+        }
+        _ => None,
+    };
+    let (mut ranked, mut rest) = (Vec::new(), Vec::new());
+    for (row, kpi) in &found {
+        match why_not(row, kpi, asked.kpi) {
+            Some(why) => rest.push((row, kpi, why)),
+            None => ranked.push((row, kpi, decimal(kpi.value.map_or("", RawValue::get)))),
+        }
+    }
+    // The segment parts what is equal.
+    ranked.sort_by(|a, b| order(a.2, b.2, asked.first).then_with(|| a.0.segment.cmp(&b.0.segment)));
+    let entrants: Vec<Entrant> = ranked
+        .iter()
+        .map(|(_, kpi, value)| Entrant { value: *value, interval: interval(kpi) })
+        .collect();
+    let places = rank(&entrants, asked.first);
+    let shown = |row: &'_ WireRow<'_>, kpi: &'_ WireKpi<'_>| (label(row, info), interval(kpi));
+    let ranked: Vec<Shown<'_>> = ranked
+        .iter()
+        .zip(places)
+        .map(|((row, kpi, _), place)| {
+            let (label, interval) = shown(row, kpi);
+            let (best, worst) = place.between;
+            let place =
+                PlaceShown { rank: place.rank, tied: place.tied, rank_between: [best, worst] };
+            Shown {
+                place: Some(place),
+                segment: &row.segment,
+                label,
+                value: kpi.value,
+                n: kpi.n,
+                interval: interval.map(|(low, high)| [low, high]),
+                why: None,
+            }
+        })
+        .collect();
+    let unranked: Vec<Shown<'_>> = rest
+        .iter()
+        .map(|(row, kpi, why)| {
+            let (label, interval) = shown(row, kpi);
+            Shown {
+                place: None,
+                segment: &row.segment,
+                label,
+                value: kpi.value,
+                n: kpi.n,
+                interval: interval.filter(|_| kpi.n > 0).map(|(low, high)| [low, high]),
+                why: Some(why.clone()),
+            }
+        })
+        .collect();
+    let body = Board {
+        window: rows.first().map(|row| row.window),
+        as_of: rows.first().map(|row| row.as_of),
+        grain: &asked.grain,
+        kpi: &asked.kpi.name,
+        unit: found.first().map(|(_, kpi)| kpi.unit),
+        first: if asked.first == First::Lowest { "lowest" } else { "highest" },
+        min_n: asked.kpi.min_n(),
+        ranked,
+        unranked,
+    };
+    Json(body).into_response()
+}
+
+/// Why a member has no rank; `None` where it has one.
+fn why_not(row: &WireRow<'_>, kpi: &WireKpi<'_>, of: &Kpi) -> Option<String> {
+    if row.segment.values().any(|value| value == UNKNOWN) {
+        return Some("it is nobody's".to_owned());
+    }
+    if kpi.value.is_none() {
+        return Some("there is no value".to_owned());
+    }
+    kpi.low_n.then(|| format!("{} of the {} cases that it takes", kpi.n, of.min_n()))
+}
+
+/// The names of its values, where some are known.
+fn label(row: &WireRow<'_>, info: &ServerInfo) -> Option<String> {
+    let segment = Segment::of(row.segment.iter().map(|(name, value)| (&**name, &**value)));
+    info.members.label(&segment)
+}
