@@ -12,6 +12,7 @@ use crate::http::{
 };
 use crate::log::{Log, LogError};
 use crate::model::calendar::tzdb_version;
+use crate::model::window::{Period, WindowKind};
 use crate::runtime::{self, Clock, Context, Stop, StopReason};
 use crate::telemetry::Telemetry;
 
@@ -120,7 +121,18 @@ pub fn server_info(config: &Config, mode: Mode) -> ServerInfo {
         grains: config.definition.segments.clone(),
         kpis: config.definition.kpis.clone(),
         members: Members::of(&config.definition),
+        periods: periods(&config.definition.windows),
+        work: config.definition.work.clone(),
+        directory: config.definition.directory.clone(),
     }
+}
+
+fn periods(windows: &[WindowKind]) -> Vec<Period> {
+    let period = |kind: &WindowKind| match kind {
+        WindowKind::Calendar(period) => Some(*period),
+        _ => None,
+    };
+    windows.iter().filter_map(period).collect()
 }
 
 fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHandle<()>, AppError> {

@@ -81,6 +81,7 @@ async fn everything_carries_the_security_headers() {
         "/api/v1/rows",
         "/api/v1/alerts",
         "/api/v1/leaderboard",
+        "/api/v1/forecast",
         "/api/v1/rows?window=x",
         "/api/v1/kpis",
         "/api/v1/members",
@@ -383,6 +384,41 @@ async fn a_leaderboard_has_ties_and_intervals_and_says_who_is_not_in_it() {
     let (status, _) =
         json(&fixture::state(&[]), "/api/v1/leaderboard?window=month&grain=rep&kpi=revenue").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_forecast_tells_how_wrong_it_was_before() {
+    use tidemark::model::time::Timestamp;
+    let west = [("territory", "West")];
+    let (first, last) = (at("2025-06-01T10:00:00Z"), at("2026-03-20T10:00:00Z"));
+    let days = (last.0 - first.0) / 86_400_000_000;
+    let rows: Vec<Row> = (0..=days)
+        .filter(|day| (day + 6) % 7 < 5)
+        .map(|day| {
+            let won = 2 + i128::from(day % 3);
+            let day = Timestamp(first.0 + day * 86_400_000_000);
+            row(WindowKind::Calendar(Period::Day), day, &west, sales(won, 1))
+        })
+        .collect();
+    let state = state(&rows);
+    let (status, body) =
+        json(&state, "/api/v1/forecast?window=month&kpi=revenue&territory=West").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&body).unwrap());
+    for (query, parameter) in [
+        ("kpi=revenue", "window"),
+        ("window=month", "kpi"),
+        ("window=day&kpi=revenue", "window"),
+        ("window=month&kpi=win_rate", "kpi"),
+        ("window=month&kpi=open_deals", "kpi"),
+        ("window=month&kpi=revenue&team=x", "team"),
+    ] {
+        let (status, body) = json(&state, &format!("/api/v1/forecast?{query}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(body["error"]["parameter"], parameter, "{query}");
+    }
+    let (status, _) = json(&state, "/api/v1/forecast?window=month&kpi=revenue").await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "there are no rows of the whole");
 }
 
 #[tokio::test]

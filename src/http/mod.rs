@@ -14,8 +14,11 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::model::calendar::Calendar;
+use crate::model::definition::Directory;
 use crate::model::kpi::Kpis;
 use crate::model::time::Timestamp;
+use crate::model::window::Period;
+use crate::model::workdays::WorkCalendars;
 use crate::telemetry::Telemetry;
 
 mod alerts;
@@ -23,6 +26,7 @@ mod api;
 mod assets;
 pub mod board;
 mod drift;
+mod forecast;
 pub mod health;
 pub mod hooks;
 mod leaderboard;
@@ -74,6 +78,12 @@ pub struct ServerInfo {
     pub kpis: Kpis,
     /// How members are shown.
     pub members: Members,
+    /// The periods of its calendar windows.
+    pub periods: Vec<Period>,
+    /// Working days.
+    pub work: WorkCalendars,
+    /// Who is known in advance: a rep works as the territory does.
+    pub directory: Directory,
 }
 
 impl ServerInfo {
@@ -129,6 +139,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/readyz", get(api::readyz))
         .route("/api/v1/rows", get(api::rows))
         .route("/api/v1/alerts", get(api::alerts))
+        .route("/api/v1/forecast", get(forecast::forecast))
         .route("/api/v1/leaderboard", get(leaderboard::leaderboard))
         .route("/api/v1/kpis", get(api::kpis))
         .route("/api/v1/members", get(api::members))

@@ -180,6 +180,9 @@ mod tests {
             grains: vec![grain(&[]), grain(&["rep"]), grain(&["territory", "channel"])],
             kpis: crate::model::kpi::Kpis::ALL,
             members: crate::http::Members::default(),
+            periods: Vec::new(),
+            work: crate::model::workdays::WorkCalendars::default(),
+            directory: crate::model::definition::Directory::default(),
         }
     }
 

@@ -45,6 +45,11 @@ pub fn mean(n: u64, sum: f64, squares: f64) -> Option<(f64, f64)> {
     Some((mean - half, mean + half))
 }
 
+/// The quantile of Student's distribution with so many degrees of freedom; `None` without any.
+pub fn student(freedom: f64, p: f64) -> Option<f64> {
+    Some(StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(p))
+}
+
 /// Interval of a Poisson mean a unit of exposure, by the square root: `n` counted over `exposure`.
 pub fn rate(n: u64, exposure: f64) -> (f64, f64) {
     if exposure <= 0.0 {

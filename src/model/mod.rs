@@ -9,6 +9,7 @@ pub mod deadletter;
 pub mod definition;
 pub mod event;
 pub mod fiscal;
+pub mod forecast;
 pub mod formula;
 pub mod fx;
 pub mod interval;

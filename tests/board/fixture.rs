@@ -7,13 +7,15 @@ use tidemark::config::Config;
 use tidemark::http::metrics::{Caps, KpiSnapshot};
 use tidemark::http::{Alerts, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo};
 use tidemark::model::calendar::{Calendar, tzdb_version};
+use tidemark::model::definition::Directory;
 use tidemark::model::kpi::{CATALOGUE, Kpis, View};
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::money::{Currency, Exact};
 use tidemark::model::row::{Pane, Row};
 use tidemark::model::segment::Segment;
 use tidemark::model::time::{Day, Timestamp};
-use tidemark::model::window::WindowKind;
+use tidemark::model::window::{Period, WindowKind};
+use tidemark::model::workdays::WorkCalendars;
 use tidemark::telemetry::Telemetry;
 
 /// What a segment sold in a window.
@@ -165,6 +167,9 @@ pub fn state(rows: &[Row]) -> HttpState {
             names(&["territory", "channel"]),
         ],
         members: members(),
+        periods: vec![Period::Day, Period::Week, Period::Month, Period::Quarter, Period::Year],
+        work: WorkCalendars::default(),
+        directory: Directory::default(),
     };
     HttpState { board, alerts: Alerts::new(), telemetry, pages, health, info: Arc::new(info) }
 }

@@ -19,8 +19,10 @@ use crate::http::wire::WireRow;
 use crate::http::{Members, Mode, ServerInfo};
 use crate::log::{Log, TopicPartition};
 use crate::model::calendar::Calendar;
+use crate::model::definition::Directory;
 use crate::model::kpi::Kpis;
 use crate::model::segment::Segment;
+use crate::model::workdays::WorkCalendars;
 
 /// Longest line of a file: far beyond any row.
 const MAX_LINE: usize = 16 << 20;
@@ -155,6 +157,9 @@ pub fn info_of(board: &Board) -> Result<ServerInfo, Failure> {
         grains: Vec::new(),
         members: Members::default(),
         kpis: Kpis::ALL,
+        periods: Vec::new(),
+        work: WorkCalendars::default(),
+        directory: Directory::default(),
     };
     let (mut windows, mut grains) = (BTreeSet::new(), BTreeSet::new());
     for (i, (_, json)) in all.rows.iter().enumerate() {
