@@ -48,7 +48,7 @@ kafka: ## Start a real broker in the foreground (BROKERS=1 or 3); Ctrl-C stops i
 	@scripts/setup kafka
 	scripts/kafka run --brokers $(BROKERS) -- bash -c 'echo "KAFKA_BOOTSTRAP=$$KAFKA_BOOTSTRAP"; exec sleep infinity'
 
-docs: ## Write the generated reference pages
+docs: ## Write what is generated: reference pages, rules, boards
 	scripts/docs
 
 check-deploy: ## Validate compose, Dockerfile and the rest without an engine

@@ -14,7 +14,7 @@ use crate::log::{Log, LogError};
 use crate::model::calendar::tzdb_version;
 use crate::model::window::{Period, WindowKind};
 use crate::runtime::{self, Clock, Context, Stop, StopReason};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Stage, Telemetry};
 
 mod hooks;
 mod topics;
@@ -75,6 +75,8 @@ pub fn open(
     let topics = Arc::new(config.topics());
     let currency = config.definition.currency.to_string();
     let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), tzdb_version(), &currency);
+    telemetry.parts(Stage::Ledger, config.definition.shards);
+    telemetry.parts(Stage::Rollup, config.definition.partitions);
     let context = Context {
         topics,
         log,

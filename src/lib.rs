@@ -20,6 +20,7 @@ pub mod intake;
 pub mod ledger;
 pub mod log;
 pub mod model;
+pub mod observe;
 pub mod reference;
 pub mod replay;
 pub mod rollup;

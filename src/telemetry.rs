@@ -21,6 +21,7 @@ use crate::model::time::Timestamp;
 mod credit;
 mod declared;
 mod drift;
+mod health;
 mod hooks;
 mod logging;
 

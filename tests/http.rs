@@ -453,6 +453,7 @@ async fn promtool_finds_nothing_to_say() {
     t.hook_topic("crm.raw", true, 1);
     t.targets_stale(1);
     t.unconverted("0", 1);
+    t.parts(Stage::Ledger, 1);
     let (_, _, page) = get(&state, "/metrics").await;
     assert!(page.contains(
         "tidemark_rep_drift_value{rep=\"O\\\"Brien\",kpi=\"cycle_length_mean\"} 864000\n"

@@ -23,7 +23,7 @@ const LONG_FILES: &[(&str, &str)] =
 
 /// The folds and what they are made of: a function of their arguments, nothing else.
 const CORE: &[&str] =
-    &["model", "intake", "ledger", "drift", "rollup", "replay", "world", "verify"];
+    &["model", "intake", "ledger", "drift", "rollup", "replay", "world", "verify", "observe"];
 
 /// What each module may know of the others. Who is not listed may not exist.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -41,6 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("log", &["model", "clock"]),
     ("http", &["model", "verify", "telemetry", "clock"]),
     ("export", &["model", "http"]),
+    ("observe", &["model"]),
     ("reference", &["model", "intake", "telemetry"]),
     (
         "runtime",
@@ -56,6 +57,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "rollup",
             "replay",
             "reference",
+            "observe",
             "log",
             "runtime",
             "http",

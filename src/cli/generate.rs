@@ -1,4 +1,7 @@
-//! `tidemark generate`: events of a made-up company, schemas and reference pages.
+//! `tidemark generate`: events of a made-up company, schemas, reference pages, and what Prometheus
+//! and Grafana load.
+
+mod observed;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -13,7 +16,9 @@ use super::{Failure, kafka, load};
 use crate::clock::{monotonic, since, wall_ms};
 use crate::log::{Log, Outgoing, Writer};
 use crate::model::event::shard_of;
+use crate::model::kpi::Kpis;
 use crate::model::time::{Span, Timestamp};
+use crate::observe;
 use crate::reference;
 use crate::world::{World, WorldSettings, directory};
 
@@ -22,13 +27,19 @@ pub struct Arguments {
     /// What to make.
     #[arg(value_enum, default_value_t = Kind::Events)]
     kind: Kind,
-    /// To this file (events: one a line); `-` is standard output.
+    /// To this file (events: one a line); `-` is standard output. Dashboards: to this directory.
     #[arg(long, conflicts_with = "topic", default_value = "-")]
     output: PathBuf,
+    /// Alerts and dashboards: write nothing, and fail where this file or directory is stale.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["output", "topic"])]
+    check: Option<PathBuf>,
+    /// Alerts and dashboards: where the runbooks are read.
+    #[arg(long, value_name = "URL", default_value = observe::RUNBOOKS)]
+    runbooks: String,
     /// Events to this Kafka topic; needs --config.
     #[arg(long, requires = "config")]
     topic: Option<String>,
-    /// Configuration (TOML), for the brokers.
+    /// Configuration (TOML), for the brokers, and for the KPIs of dashboards.
     #[arg(long)]
     config: Option<PathBuf>,
     /// Seed: equal seeds and settings make equal bytes.
@@ -72,9 +83,17 @@ enum Kind {
     Metrics,
     /// Reference page of the fields and dead-letter codes (docs/events-reference.md).
     EventsPage,
+    /// Recording and alerting rules for Prometheus (deploy/prometheus/rules/tidemark.yml).
+    Alerts,
+    /// Dashboards for Grafana (deploy/grafana/dashboards/); with --config those of its KPIs, its own
+    /// among them.
+    Dashboards,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    if arguments.check.is_some() && !matches!(arguments.kind, Kind::Alerts | Kind::Dashboards) {
+        return Err(Failure::Config(anyhow!("--check is for alerts and dashboards")));
+    }
     let settings = settings(&arguments)?;
     match arguments.kind {
         Kind::Events => events(&arguments, settings),
@@ -83,7 +102,38 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Kind::Kpis => print(&arguments, &reference::kpis()),
         Kind::Metrics => print(&arguments, &reference::metrics()),
         Kind::EventsPage => print(&arguments, &reference::events()),
+        Kind::Alerts => alerts(&arguments),
+        Kind::Dashboards => dashboards(&arguments),
     }
+}
+
+fn alerts(arguments: &Arguments) -> Result<(), Failure> {
+    let text = observe::rules::yaml(&arguments.runbooks);
+    match &arguments.check {
+        Some(path) => {
+            let mend = format!("tidemark generate alerts --output {}", path.display());
+            observed::check_file(path, &text, &mend)
+        }
+        None => print(arguments, &text),
+    }
+}
+
+fn dashboards(arguments: &Arguments) -> Result<(), Failure> {
+    let kpis = match &arguments.config {
+        Some(path) => load(path)?.definition.kpis,
+        None => Kpis::ALL,
+    };
+    let files = observe::boards::files(&kpis, &arguments.runbooks);
+    let owned = observe::boards::owned;
+    if let Some(directory) = &arguments.check {
+        let mend = format!("tidemark generate dashboards --output {}", directory.display());
+        return observed::check_files(directory, &files, owned, &mend);
+    }
+    if arguments.output.as_os_str() == "-" {
+        let what = "dashboards are several files: say where with --output DIRECTORY";
+        return Err(Failure::Config(anyhow!(what)));
+    }
+    observed::write_files(&arguments.output, &files, owned)
 }
 
 fn print(arguments: &Arguments, text: &str) -> Result<(), Failure> {

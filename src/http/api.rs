@@ -199,6 +199,9 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
 pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
     let format = exposition::negotiate(accept);
+    for (check, state) in app.state.health.checks() {
+        app.state.telemetry.ready(&check, state.is_ok());
+    }
     match exposition::expose(&app.state.telemetry, &app.state.pages, format) {
         Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
         Err(e) => {

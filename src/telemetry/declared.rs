@@ -77,6 +77,10 @@ declare! {
         "Records of a source topic that were gone before they were read, and that intake.on_gap says to skip.";
     stopped gauges "tidemark_stopped" ["stage" "part"]
         "1 while a part of a stage stands still because going on would lose records or show wrong numbers; the log and /readyz say why.";
+    ready gauges "tidemark_ready" ["check"]
+        "1 while a check of /readyz holds, 0 while it fails; the process is ready when all hold.";
+    parts gauges "tidemark_parts" ["stage"]
+        "Parts that a stage has over all processes: shards of the ledger, partitions of the rollup.";
     schema_fetches counters "tidemark_schema_fetches_total" ["result"]
         "Questions to the schema registry: found, refused (it has no such schema, or one that cannot be used), away.";
     panics counters "tidemark_panics_total" ["stage"]

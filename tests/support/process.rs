@@ -22,6 +22,17 @@ impl Process {
         Process::spawn(dir, name, Command::new(env!("CARGO_BIN_EXE_tidemark")).args(arguments))
     }
 
+    /// Starts the binary with these variables in its environment.
+    pub fn start_with(
+        dir: &Path,
+        name: &str,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+        Process::spawn(dir, name, command.args(arguments).envs(variables.iter().copied()))
+    }
+
     /// Starts the binary under limits, as options of the shell's `ulimit`.
     pub fn start_limited(dir: &Path, name: &str, limits: &[&str], arguments: &[&str]) -> Process {
         let limits: String = limits.iter().map(|limit| format!("ulimit {limit} && ")).collect();

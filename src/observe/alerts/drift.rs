@@ -1,0 +1,78 @@
+//! KPIs that no longer are what they were. The statistics are made by Tidemark (`docs/drift.md`),
+//! so a rule is a plain comparison. It picks families by a pattern: each grain that is watched has
+//! one, and which are watched is for the configuration to say.
+
+use super::{Alert, Area, Severity};
+use crate::model::alert::Signal;
+
+/// The segment of a series, from its labels.
+const SEGMENT: &str = "{{ range $name, $value := $labels }}{{ if not (eq $name \"job\" \"kpi\") }}\
+     {{ $name }} {{ $value }}: {{ end }}{{ end }}";
+
+pub(super) fn alerts() -> Vec<Alert> {
+    let mut all: Vec<Alert> =
+        Signal::ALL.iter().map(|(signal, kpi)| drifts(*signal, kpi)).collect();
+    all.push(Alert {
+        name: "TidemarkDriftBaselineLost".to_owned(),
+        area: Area::Drift,
+        severity: Severity::Warning,
+        expr: "max without (instance) (\n  max_over_time({__name__=~\"tidemark_.+_drift_baseline_lost\"}[5m])\n) == 1"
+            .to_owned(),
+        hold: "1h",
+        keep: "15m",
+        summary: format!("{SEGMENT}{{{{ $labels.kpi }}}} has lost its baseline"),
+        description: "Days of the frozen past are kept no longer, so this segment is not watched any \
+                      more and none of its alerts can change. State `drift.baseline_from` within what \
+                      `slices.day_retention` keeps, and restart."
+            .to_owned(),
+    });
+    all
+}
+
+fn drifts(signal: Signal, kpi: &str) -> Alert {
+    let (name, what, look) = match signal {
+        Signal::WinRate => (
+            "WinRate",
+            "The win rate",
+            "Look at the lost deals since the change: their reasons, products and competitors, and \
+             whether a bulk closing of old deals is behind it.",
+        ),
+        Signal::CohortConversion => (
+            "CohortConversion",
+            "Conversion within 90 days",
+            "These deals were created three months ago: look at what was let into the pipeline then, \
+             and by which channel.",
+        ),
+        Signal::CycleLength => (
+            "CycleLength",
+            "The time from creation to winning",
+            "Look at the stages where deals wait, and at the mix of large and small ones.",
+        ),
+        Signal::DealsCreated => (
+            "DealsCreated",
+            "The number of deals created",
+            "Look at the sources first: a connector that stopped, or that sends twice, looks the same.",
+        ),
+        Signal::LeadsCreated => (
+            "LeadsCreated",
+            "The number of leads created",
+            "Look at the sources first: a form or a connector that stopped, or a campaign that began.",
+        ),
+    };
+    Alert {
+        name: format!("Tidemark{name}Drift"),
+        area: Area::Drift,
+        severity: Severity::Warning,
+        expr: format!(
+            "max without (instance) (\n  max_over_time({{__name__=~\"tidemark_.+_drift_state\", kpi=\"{kpi}\"}}[3m])\n) == 2"
+        ),
+        hold: "5m",
+        keep: "15m",
+        summary: format!("{SEGMENT}{what} has moved for good"),
+        description: format!(
+            "The evidence is beyond what `drift.false_alarms` tolerates, on enough cases, and by \
+             enough. Since when, from what to what and on how many cases is in `/api/v1/alerts` and \
+             on the drift board. {look} It ends by itself when the statistic falls back."
+        ),
+    }
+}

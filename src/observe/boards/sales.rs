@@ -1,0 +1,271 @@
+//! The boards of the sales numbers: all, territories, reps, channels.
+
+use serde_json::Value;
+
+use super::frame::{Board, members, window};
+use super::panel::{
+    Row, about, bar, bars, drill, folded, lines, number, query, row, table, title_of, unit_of,
+};
+use crate::model::kpi::{Group, Kpi, Kpis};
+
+/// What the headline tiles show, as far as the job has it, at most [`TILES`] of them.
+const HEADLINES: [&str; 8] = [
+    "revenue",
+    "win_rate",
+    "cycle_length_p50",
+    "open_pipeline",
+    "deals_created",
+    "leads_created",
+    "sales_velocity",
+    "activities_done",
+];
+const TILES: usize = 6;
+
+/// A KPI of a grain, for the chosen members.
+fn of(grain: &str, family: &str) -> String {
+    format!(
+        "max by ({grain}) (tidemark_{grain}_{family}{{job=\"$job\", window=\"$window\", {grain}=~\"${grain}\"}})"
+    )
+}
+
+/// A KPI over all segments.
+fn overall(family: &str) -> String {
+    format!("max(tidemark_overall_{family}{{job=\"$job\", window=\"$window\"}})")
+}
+
+/// Those of these names that the job has.
+fn known<'k>(kpis: &'k Kpis, names: &[&str]) -> Vec<&'k Kpi> {
+    names.iter().filter_map(|name| kpis.kpis().find(|kpi| kpi.name == *name)).collect()
+}
+
+pub(super) fn executive(kpis: &Kpis) -> Board {
+    let tiles = known(kpis, &HEADLINES).into_iter().take(TILES).map(|kpi| {
+        let told = (&*title_of(kpi), &*about(kpi));
+        let tile = number(told, unit_of(kpi), (3, 5), vec![query(&overall(&kpi.family), "")]);
+        drill(tile, "By territory", "tidemark-territory", "")
+    });
+    let mut tiles: Vec<Value> = tiles.collect();
+    let aim = |suffix: &str| {
+        format!("max by (window) (tidemark_overall_won_amount_target_{suffix}{{job=\"$job\"}})")
+    };
+    let told = (
+        "Revenue of target",
+        "Revenue divided by its target, for each window that has one. Empty without `[targets]`.",
+    );
+    tiles.push(number(
+        told,
+        "percentunit",
+        (3, 5),
+        vec![query(&aim("attainment_ratio"), "{{window}}")],
+    ));
+    let told = (
+        "Pace",
+        "Attainment divided by the elapsed share of the working days: 1 lands on target. Empty \
+         without `[targets]`.",
+    );
+    tiles.push(number(told, "percentunit", (3, 5), vec![query(&aim("pace_ratio"), "{{window}}")]));
+    let trends = known(kpis, &HEADLINES).into_iter().take(4).map(|kpi| {
+        let told = (&*title_of(kpi), &*about(kpi));
+        let asked = vec![query(&of("territory", &kpi.family), "{{territory}}")];
+        let by = lines(told, unit_of(kpi), (12, 8), asked);
+        drill(by, "Territory", "tidemark-territory", "&var-territory=${__field.labels.territory}")
+    });
+    Board {
+        uid: "tidemark-executive",
+        title: "Tidemark 1: Executive",
+        about: "The sales numbers at a glance, and what has drifted.",
+        variables: vec![window(), members("territory", "Territory")],
+        rows: vec![
+            row("", tiles),
+            row("By territory", trends.collect()),
+            row("What to look at", vec![drifting(), complete()]),
+        ],
+    }
+}
+
+fn drifting() -> Value {
+    let expr = "max without (instance) ({__name__=~\"tidemark_.+_drift_score\", job=\"$job\"}) \
+                and max without (instance) ({__name__=~\"tidemark_.+_drift_state\", job=\"$job\"}) >= 0";
+    let told = (
+        "Evidence of drift",
+        "In thresholds: at 1 an alert is pending or fires, 2 is the most. Empty without `[drift]`.",
+    );
+    table(told, (16, 9), &[("Evidence", "none", expr)])
+}
+
+fn complete() -> Value {
+    let told = (
+        "How complete the window is",
+        "Share of the window that the watermark has passed. Below 1 the numbers still grow.",
+    );
+    number(told, "percentunit", (8, 9), vec![query(&overall("window_complete_ratio"), "")])
+}
+
+/// One folded row a group of the catalogue, one panel a KPI, one line a member.
+fn catalogue(kpis: &Kpis, grain: &str) -> Vec<Row> {
+    let groups: Vec<Group> =
+        Group::ALL.iter().map(|(group, _)| *group).chain([Group::Custom]).collect();
+    let mut rows = Vec::new();
+    for group in groups {
+        let panels: Vec<Value> = kpis
+            .kpis()
+            .filter(|kpi| kpi.group == group)
+            .map(|kpi| {
+                let told = (&*title_of(kpi), &*about(kpi));
+                let asked = vec![query(&of(grain, &kpi.family), &format!("{{{{{grain}}}}}"))];
+                lines(told, unit_of(kpi), (8, 7), asked)
+            })
+            .collect();
+        if !panels.is_empty() {
+            rows.push(folded(&format!("All of: {}", group.as_str()), panels));
+        }
+    }
+    rows
+}
+
+/// Columns of a table of members: the KPIs of these names, and how many deals are behind the rate.
+fn ranking(kpis: &Kpis, grain: &str, names: &[&str]) -> Vec<(String, &'static str, String)> {
+    let mut columns: Vec<(String, &'static str, String)> = Vec::new();
+    for kpi in known(kpis, names) {
+        columns.push((title_of(kpi), unit_of(kpi), of(grain, &kpi.family)));
+        if kpi.name == "win_rate" {
+            columns.push(("Deals closed (n)".to_owned(), "short", of(grain, "deals_closed")));
+        }
+    }
+    columns
+}
+
+fn ranked(kpis: &Kpis, grain: &str, title: &str, names: &[&str], size: (u64, u64)) -> Value {
+    let columns = ranking(kpis, grain, names);
+    let columns: Vec<(&str, &str, &str)> =
+        columns.iter().map(|(name, unit, expr)| (name.as_str(), *unit, expr.as_str())).collect();
+    let told = (
+        title,
+        "A rate means little on few deals: read it with n. What is undefined is empty, never 0.",
+    );
+    table(told, size, &columns)
+}
+
+const RANKED: [&str; 7] = [
+    "revenue",
+    "deals_won",
+    "win_rate",
+    "cycle_length_p50",
+    "open_deals",
+    "open_pipeline",
+    "activities_done",
+];
+
+/// Lines of the KPIs of these names, one a member.
+fn courses(kpis: &Kpis, grain: &str, names: &[&str]) -> Vec<Value> {
+    let one = |kpi: &Kpi| {
+        let told = (&*title_of(kpi), &*about(kpi));
+        let asked = vec![query(&of(grain, &kpi.family), &format!("{{{{{grain}}}}}"))];
+        lines(told, unit_of(kpi), (8, 8), asked)
+    };
+    known(kpis, names).into_iter().map(one).collect()
+}
+
+pub(super) fn territory(kpis: &Kpis) -> Board {
+    let chosen = "&var-territory=${__data.fields.territory}";
+    let list = ranked(kpis, "territory", "Territories", &RANKED, (24, 9));
+    let mut rows = vec![
+        row("", vec![drill(list, "Drift of this territory", "tidemark-drift", chosen)]),
+        row("Courses", courses(kpis, "territory", &["revenue", "win_rate", "cycle_length_p50"])),
+    ];
+    rows.extend(catalogue(kpis, "territory"));
+    Board {
+        uid: "tidemark-territory",
+        title: "Tidemark 2: Territories",
+        about: "Each territory beside the others, and every KPI of the catalogue.",
+        variables: vec![window(), members("territory", "Territory")],
+        rows,
+    }
+}
+
+pub(super) fn rep(kpis: &Kpis) -> Board {
+    let aim = |suffix: &str| {
+        format!(
+            "max by (rep, window) (tidemark_rep_won_amount_target_{suffix}{{job=\"$job\", rep=~\"$rep\"}})"
+        )
+    };
+    let (attainment, pace, needed) =
+        (aim("attainment_ratio"), aim("pace_ratio"), aim("required_per_day"));
+    let told = (
+        "Targets",
+        "Of revenue, for each window that has one: share reached, pace against elapsed working \
+         days, and what each remaining working day needs. Empty without `[targets]`.",
+    );
+    let targets = table(
+        told,
+        (12, 11),
+        &[
+            ("Of target", "percentunit", &attainment),
+            ("Pace", "percentunit", &pace),
+            ("Needed a day", "short", &needed),
+        ],
+    );
+    let board = ranked(kpis, "rep", "Leaderboard", &RANKED, (24, 12));
+    let revenue = format!("topk(15, {})", of("rep", "won_amount"));
+    let told =
+        ("Revenue, the first 15", "Bookings in the chosen window, in the reporting currency.");
+    let first = bars(told, "short", (12, 11), vec![bar(&revenue, "{{rep}}")]);
+    let mut rows = vec![
+        row("", vec![board]),
+        row("Revenue and targets", vec![first, targets]),
+        row(
+            "How long deals take",
+            courses(kpis, "rep", &["cycle_length_mean", "cycle_length_p50", "cycle_length_p90"]),
+        ),
+        row(
+            "What is open",
+            courses(kpis, "rep", &["open_deals", "open_pipeline", "average_open_deal"]),
+        ),
+    ];
+    rows.extend(catalogue(kpis, "rep"));
+    Board {
+        uid: "tidemark-rep",
+        title: "Tidemark 3: Reps",
+        about: "Reps beside each other, by the ids that the CRM has, and every KPI of the catalogue. \
+                A rep closes few deals: look here when the territory has moved.",
+        variables: vec![window(), members("rep", "Rep")],
+        rows,
+    }
+}
+
+pub(super) fn channel(kpis: &Kpis) -> Board {
+    let step = |family: &str, name: &str| {
+        // Counts of one window add up over channels: each deal has one.
+        bar(&format!("sum({})", of("channel", family)), name)
+    };
+    let steps: Vec<Value> = known(kpis, &["leads_created", "deals_created", "deals_won"])
+        .into_iter()
+        .map(|kpi| step(&kpi.family, &title_of(kpi)))
+        .collect();
+    let told = (
+        "From lead to won",
+        "Counts of the chosen window and channels. They are of different people: a deal that is won \
+         now was created before. `cohort_conversion` follows the same deals.",
+    );
+    let mut rows = vec![
+        row(
+            "",
+            vec![
+                bars(told, "short", (8, 10), steps),
+                ranked(kpis, "channel", "Channels", &RANKED, (16, 10)),
+            ],
+        ),
+        row(
+            "Courses",
+            courses(kpis, "channel", &["leads_created", "win_rate", "cohort_conversion"]),
+        ),
+    ];
+    rows.extend(catalogue(kpis, "channel"));
+    Board {
+        uid: "tidemark-channel",
+        title: "Tidemark 4: Channels and funnel",
+        about: "What each channel brings, from lead to won, and every KPI of the catalogue.",
+        variables: vec![window(), members("channel", "Channel")],
+        rows,
+    }
+}
