@@ -185,63 +185,30 @@ fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Respons
             Some((row, serde_json::from_str(kpi.get()).ok()?))
         })
         .collect();
-    let interval = |kpi: &WireKpi<'_>| match (kpi.num, kpi.den) {
-        // Counts of a proportion; both are whole and small.
-        (Some(num), Some(den)) if asked.kpi.is_proportion() && num >= 0.0 && num <= den => {
-            Some(wilson(num as u64, den as u64))
-        }
-        _ => None,
-    };
-    let (mut ranked, mut rest) = (Vec::new(), Vec::new());
+    let (mut ranked, mut unranked) = (Vec::new(), Vec::new());
     for (row, kpi) in &found {
+        let shown = asked.shown(row, kpi, info);
         match why_not(row, kpi, asked.kpi) {
-            Some(why) => rest.push((row, kpi, why)),
-            None => ranked.push((row, kpi, decimal(kpi.value.map_or("", RawValue::get)))),
+            Some(why) => unranked.push(Shown { why: Some(why), ..shown }),
+            None => ranked.push((decimal(kpi.value.map_or("", RawValue::get)), shown)),
         }
     }
     // The segment parts what is equal.
-    ranked.sort_by(|a, b| order(a.2, b.2, asked.first).then_with(|| a.0.segment.cmp(&b.0.segment)));
-    let entrants: Vec<Entrant> = ranked
-        .iter()
-        .map(|(_, kpi, value)| Entrant { value: *value, interval: interval(kpi) })
-        .collect();
-    let places = rank(&entrants, asked.first);
-    let shown = |row: &'_ WireRow<'_>, kpi: &'_ WireKpi<'_>| (label(row, info), interval(kpi));
-    let ranked: Vec<Shown<'_>> = ranked
-        .iter()
-        .zip(places)
-        .map(|((row, kpi, _), place)| {
-            let (label, interval) = shown(row, kpi);
-            let (best, worst) = place.between;
-            let place =
-                PlaceShown { rank: place.rank, tied: place.tied, rank_between: [best, worst] };
-            Shown {
-                place: Some(place),
-                segment: &row.segment,
-                label,
-                value: kpi.value,
-                n: kpi.n,
-                interval: interval.map(|(low, high)| [low, high]),
-                why: None,
-            }
-        })
-        .collect();
-    let unranked: Vec<Shown<'_>> = rest
-        .iter()
-        .map(|(row, kpi, why)| {
-            let (label, interval) = shown(row, kpi);
-            Shown {
-                place: None,
-                segment: &row.segment,
-                label,
-                value: kpi.value,
-                n: kpi.n,
-                interval: interval.filter(|_| kpi.n > 0).map(|(low, high)| [low, high]),
-                why: Some(why.clone()),
-            }
-        })
-        .collect();
-    let body = Board {
+    ranked.sort_by(|(a, left), (b, right)| {
+        order(*a, *b, asked.first).then_with(|| left.segment.cmp(right.segment))
+    });
+    let entrant = |(value, shown): &(Decimal, Shown<'_>)| Entrant {
+        value: *value,
+        interval: shown.interval.map(|[low, high]| (low, high)),
+    };
+    let entrants: Vec<Entrant> = ranked.iter().map(entrant).collect();
+    let places = rank(&entrants, asked.first).into_iter();
+    let ranked = ranked.into_iter().zip(places).map(|((_, shown), place)| {
+        let (best, worst) = place.between;
+        let place = PlaceShown { rank: place.rank, tied: place.tied, rank_between: [best, worst] };
+        Shown { place: Some(place), ..shown }
+    });
+    Json(Board {
         window: rows.first().map(|row| row.window),
         as_of: rows.first().map(|row| row.as_of),
         grain: &asked.grain,
@@ -249,10 +216,30 @@ fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Respons
         unit: found.first().map(|(_, kpi)| kpi.unit),
         first: if asked.first == First::Lowest { "lowest" } else { "highest" },
         min_n: asked.kpi.min_n(),
-        ranked,
+        ranked: ranked.collect(),
         unranked,
-    };
-    Json(body).into_response()
+    })
+    .into_response()
+}
+
+impl Asked<'_> {
+    fn shown<'a>(
+        &self,
+        row: &'a WireRow<'a>,
+        kpi: &'a WireKpi<'a>,
+        info: &ServerInfo,
+    ) -> Shown<'a> {
+        // Counts of a proportion are whole, and small enough for a float.
+        let counts =
+            kpi.num.zip(kpi.den).filter(|(num, den)| *num >= 0.0 && *den > 0.0 && num <= den);
+        let interval = counts.filter(|_| self.kpi.is_proportion()).map(|(num, den)| {
+            let (low, high) = wilson(num as u64, den as u64);
+            [low, high]
+        });
+        let label = label(row, info);
+        let (segment, value) = (&row.segment, kpi.value);
+        Shown { place: None, segment, label, value, n: kpi.n, interval, why: None }
+    }
 }
 
 /// Why a member has no rank; `None` where it has one.
