@@ -24,7 +24,13 @@ pub fn kpis() -> String {
          A zero denominator is absent (`null` in rows, no sample on `/metrics`), never 0. Numerator, \
          denominator and sample size travel with each ratio: roll up by summing both, never by \
          averaging ratios. There is no bare \"conversion rate\": `win_rate` is W1, \
-         `cohort_conversion` is W2, `cohort_conversion_90d` is W4.\n\n\
+         `cohort_conversion` is W2, `cohort_conversion_90d` is W4, `win_incidence_90d` is W5.\n\n\
+         W5 and `time_to_close_p50` follow a cohort's open deals to the watermark's day, `as_of` in \
+         rows, which counts as a whole day: up to that age they were not closed, and of what comes \
+         later they tell nothing. So their values move with the watermark, once a day at most, also \
+         in windows that are closed, until the cohort's open deals are older than any horizon and \
+         than any deal of it was when it was closed. Windows on the fine tier have them too, though \
+         a cohort of a few days tells nothing of 30: there they are absent.\n\n\
          Revenue growth of a rolling window needs the window before it to be kept: on the fine tier \
          (windows up to 7 days) that is `slices.fine_retention` above twice the window, otherwise it \
          is absent.\n\n\

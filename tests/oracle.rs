@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use oracle::{DAY, MONTH, RowName, Rows, at, csv, definition, deliver, replay, shared};
 use serde_json::{Value, json};
 use tidemark::model::definition::Definition;
+use tidemark::model::kpi::{Formula, Group, Kpi, Kpis, Unit};
+use tidemark::model::measure::Measure;
 use tidemark::model::segment::Segment;
 use tidemark::model::time::Span;
 use tidemark::model::window::WindowKind;
@@ -215,6 +217,126 @@ fn the_published_truth_is_reproduced_from_any_delivery() {
         let first = first.get_or_insert_with(|| rows.clone());
         assert_eq!(first.differences(&rows), Vec::<String>::new());
     }
+}
+
+/// What a column of a truth says of a cohort, by a KPI that is not in the catalogue.
+fn own(name: &'static str, unit: Unit, formula: Formula) -> Kpi {
+    let kpi = Kpi::named("deals_created").expect("a KPI of the catalogue");
+    Kpi { group: Group::Custom, name: name.into(), unit, formula, ..kpi.clone() }
+}
+
+const COHORT_EXACT: Columns =
+    &[("n", "deals_created"), ("won", "won"), ("lost", "lost"), ("open", "open")];
+
+const COHORT_QUOTIENTS: Columns = &[
+    ("naive_won_mean", "naive_won_mean"),
+    ("naive_won_median", "naive_won_median"),
+    ("km_median_time_to_any_close", "time_to_close_p50"),
+];
+
+/// Censored estimates of the truth, which goes on with the last one where nobody was followed for so
+/// long: the KPI is absent there.
+const CENSORED: [(&str, &str, i64); 4] = [
+    ("cif_won_30d", "win_incidence_30d", 30),
+    ("cif_won_60d", "win_incidence_60d", 60),
+    ("cif_won_90d", "win_incidence_90d", 90),
+    ("cif_won_180d", "win_incidence_180d", 180),
+];
+
+/// By group of the truth, the most days that a deal was at risk on: until it was closed, or until the
+/// last day; and whether one is still open.
+fn longest(events: &[Value], last_day: i64) -> BTreeMap<String, (i64, bool)> {
+    let mut deals: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for event in events {
+        deals.entry(event["entity"]["id"].as_str().expect("a text")).or_default().push(event);
+    }
+    let mut out: BTreeMap<String, (i64, bool)> = BTreeMap::new();
+    for deal in deals.values() {
+        let day = |event: &Value| event["order"][0].as_i64().expect("a number");
+        let days = deal.get(1).map_or(last_day, |closed| day(closed)) - day(deal[0]);
+        let month = &deal[0]["time"].as_str().expect("a day")[..7];
+        let territory = deal[0]["set"]["territory"].as_str().expect("a text");
+        for group in ["all".to_owned(), format!("territory={territory}"), format!("cohort={month}")]
+        {
+            let (longest, open) = out.entry(group).or_default();
+            (*longest, *open) = (days.max(*longest), *open || deal.len() == 1);
+        }
+    }
+    out
+}
+
+/// Six digits are given.
+fn to_six(text: &str, got: &Value) -> Option<bool> {
+    let (want, got): (f64, f64) = (text.parse().ok()?, got.as_f64()?);
+    Some((want - got).abs() <= 5.1e-7)
+}
+
+#[test]
+fn the_published_survival_is_reproduced() {
+    let (Some(stream), Some(truth)) = (shared("events.csv"), shared("truth_survival.csv")) else {
+        println!("skipped: the reference data is not here; the laws run on generated data");
+        return;
+    };
+    let events = events(&stream);
+    let whole = WindowKind::RollingDays(500);
+    let mut definition = definition("UTC", "USD", &[&[], &["territory"]], &[MONTH, whole]);
+    definition.kpis = Kpis::ALL.with_own(vec![
+        own("won", Unit::Count, Formula::Count(Measure::CohortWon)),
+        own("lost", Unit::Count, Formula::Count(Measure::CohortLost)),
+        own("open", Unit::Count, Formula::Count(Measure::CohortOpen)),
+        own("naive_won_mean", Unit::Days, Formula::MeanDays(Measure::CohortWon)),
+        own("naive_won_median", Unit::Days, Formula::QuantileDays(Measure::CohortWon, 1, 2)),
+    ]);
+    let as_of = at("2018-01-01T00:00:00Z");
+    let (rows, _) = replay(&definition, &deliver(&events, 5, 5), Some(as_of));
+    let longest = longest(&events, as_of.0 / 86_400_000_000 - 1);
+    let (mut all, mut estimates, mut beyond) = (Comparison::default(), 0, 0);
+    for truth in csv(&truth) {
+        assert_eq!(truth["dataset"], "maven_crm");
+        let group = truth["group"];
+        let name = match group.split_once('=') {
+            Some(("cohort", month)) => {
+                let start: chrono::NaiveDate = format!("{month}-01").parse().expect("a date");
+                let next = start.checked_add_months(chrono::Months::new(1)).expect("in range");
+                ("month".to_owned(), day_after(start, 0), day_after(next, 0), "{}".to_owned())
+            }
+            territory => {
+                let end = chrono::NaiveDate::from_ymd_opt(2018, 1, 1).expect("a date");
+                let parts = territory.map_or(json!({}), |(dimension, key)| json!({dimension: key}));
+                (whole.name(), day_after(end, -500), day_after(end, 0), parts.to_string())
+            }
+        };
+        let kpis = rows.kpis(&name);
+        for (column, kpi) in COHORT_EXACT {
+            all.exact += 1;
+            if kpis[*kpi]["value"].to_string() != truth[column] {
+                all.faults.push(format!("{group} {kpi}: {}, {}", truth[column], kpis[*kpi]));
+            }
+        }
+        for (column, kpi) in COHORT_QUOTIENTS {
+            all.quotients += 1;
+            if to_six(truth[column], &kpis[*kpi]["value"]) != Some(true) {
+                all.faults.push(format!("{group} {kpi}: {}, {}", truth[column], kpis[*kpi]));
+            }
+        }
+        for (column, kpi, horizon) in CENSORED {
+            let (days, open) = longest[group];
+            let same = if days < horizon && open {
+                beyond += 1;
+                kpis[kpi]["value"].is_null()
+            } else {
+                estimates += 1;
+                to_six(truth[column], &kpis[kpi]["value"]) == Some(true)
+            };
+            if !same {
+                all.faults.push(format!("{group} {kpi}: {}, {}", truth[column], kpis[kpi]));
+            }
+        }
+    }
+    all.check("survival");
+    assert_eq!((all.exact, all.quotients, estimates + beyond), (19 * 4, 19 * 3, 19 * 4));
+    println!("{estimates} estimates, {beyond} beyond what was followed");
+    assert_eq!(beyond, 9);
 }
 
 /// One cell of a recounted month: the KPI's name, its value, what stands in the row.

@@ -49,6 +49,7 @@ fn the_recount_is_consistent_with_itself() {
                 for (from, to) in [
                     (&tally.cycle_won, &mut sum.cycle_won),
                     (&tally.cohort_won, &mut sum.cohort_won),
+                    (&tally.cohort_lost, &mut sum.cohort_lost),
                 ] {
                     from.iter().for_each(|(days, n)| *to.entry(*days).or_default() += n);
                 }
@@ -134,6 +135,7 @@ fn the_recount_counts_what_its_header_says() {
     assert_eq!(counts, (1, 1, 1));
     assert_eq!(february.revenue.to_string(), "90.05");
     assert_eq!(february.cycle_won, [(23, 1)].into());
+    assert_eq!(february.cohort_lost, [(2, 1)].into());
     assert_eq!(of("2025-02", "territory=moon").deals_lost, 1);
     assert_eq!(of("2025-02", "rep=unknown").deals_lost, 1);
     assert_eq!(of("2025-02", "rep=r-001").deals_won, 1);

@@ -120,6 +120,7 @@ const FLOATS: &[(&str, &str)] = &[
     ("src/model/kpi.rs", "quotients are taken from exact sums when a row is due"),
     ("src/model/money.rs", "`Exact::to_f64` is the way out, to quotients and Prometheus"),
     ("src/model/row.rs", "a row shows quotients and the share of its window that is complete"),
+    ("src/model/survival.rs", "shares of a cohort, from exact counts by age when a row is due"),
     ("src/model/target.rs", "attainment and pace are quotients, taken when a row is due"),
     ("src/model/target_json.rs", "the JSON of these"),
     ("src/model/time.rs", "`Timestamp::seconds_f64` is the way out, to Prometheus"),

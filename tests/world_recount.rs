@@ -102,13 +102,13 @@ fn fold(
     out
 }
 
-/// The nine numbers of one day and segment, as text: from the folds, and recounted.
+/// The numbers of one day and segment, as text: from the folds, and recounted.
 fn both(
     day: &Measures,
     stock: &Measures,
     want: &recount::Tally,
     own: Currency,
-) -> [[String; 2]; 9] {
+) -> [[String; 2]; 11] {
     let histogram = |m| {
         format!(
             "{:?}",
@@ -117,6 +117,7 @@ fn both(
     };
     let amount = |of: &Measures, m| Exact(of.at(MeasureKey::currency(m, own))).to_string();
     let count = |of: &Measures, m| of.total(m).to_string();
+    let closed: i64 = want.cohort_won.values().chain(want.cohort_lost.values()).sum();
     [
         [count(day, Measure::LeadsCreated), want.leads_created.to_string()],
         [count(day, Measure::DealsCreated), want.deals_created.to_string()],
@@ -125,6 +126,8 @@ fn both(
         [amount(day, Measure::WonAmount), want.revenue.to_string()],
         [histogram(Measure::CycleWon), format!("{:?}", want.cycle_won)],
         [histogram(Measure::CohortWon), format!("{:?}", want.cohort_won)],
+        [histogram(Measure::CohortLost), format!("{:?}", want.cohort_lost)],
+        [count(day, Measure::CohortOpen), (want.deals_created - closed).to_string()],
         [count(stock, Measure::OpenDeals), want.open_deals.to_string()],
         [amount(stock, Measure::OpenAmount), want.open_amount.to_string()],
     ]

@@ -38,6 +38,7 @@ fuzz_target!(|text: &str| {
         first_day: Day(0),
         before: Some(&flow),
         age_days: 100,
+        followed: Some(Day(100)),
         currency: Currency::parse("EUR").expect("three letters"),
     };
     let value = program.compute(&view);

@@ -207,6 +207,7 @@ mod tests {
             first_day: crate::model::time::Day(0),
             before: None,
             age_days: 100,
+            followed: Some(crate::model::time::Day(100)),
             currency: eur,
         };
         for kpi in crate::model::kpi::CATALOGUE {

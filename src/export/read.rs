@@ -60,6 +60,7 @@ struct Figure<'a> {
     den: Option<&'a RawValue>,
     #[serde(borrow)]
     n: &'a RawValue,
+    interval: Option<[f64; 2]>,
     #[serde(default)]
     low_n: bool,
     #[serde(borrow, default)]
@@ -120,6 +121,7 @@ fn value_of(kpi: &Kpi, figure: &Figure<'_>) -> Result<KpiValue, NoRow> {
         den: figure.den.map(exact).transpose()?,
         n: figure.n.get().parse().map_err(|_| wrong(figure.n))?,
         unconverted,
+        interval: figure.interval,
         low_n: figure.low_n,
     })
 }

@@ -32,6 +32,7 @@ pub(crate) fn row() -> Row {
         first_day: crate::model::time::Day(0),
         before: None,
         age_days: 0,
+        followed: None,
         currency: eur,
     };
     Row {

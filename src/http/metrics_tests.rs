@@ -27,6 +27,7 @@ fn row(segment: Segment, won: i128, lost: i128) -> Row {
         first_day: Day(0),
         before: None,
         age_days: 0,
+        followed: None,
         currency: eur,
     };
     Row {

@@ -110,10 +110,7 @@ impl Projector<'_> {
         if let Some(at) = created {
             let credit = self.credit(entity, born, at);
             add(at, credit, MeasureKey::plain(Measure::DealsCreated), 1);
-            if let Some((Standing { status: Status::Won, .. }, won_at)) = closed {
-                let age = self.definition.calendar.days_between(at, won_at);
-                add(at, credit, MeasureKey::days(Measure::CohortWon, age), 1);
-            }
+            add(at, credit, self.outcome(at, closed), 1);
         }
         if let Some((standing, at)) = closed {
             let credit = self.credit(entity, standing.since, at);
@@ -121,6 +118,17 @@ impl Projector<'_> {
         }
         self.stock(entity, created.unwrap_or(first.time), &changes, closed, out);
         self.buffers.changes = changes;
+    }
+
+    /// What has become of a deal that was created then.
+    fn outcome(&self, created: Timestamp, closed: Option<(Standing, Timestamp)>) -> MeasureKey {
+        let calendar = &self.definition.calendar;
+        let Some((Standing { status, .. }, at)) = closed else {
+            return MeasureKey::day(Measure::CohortOpen, calendar.day_of(created));
+        };
+        let won = status == Status::Won;
+        let measure = if won { Measure::CohortWon } else { Measure::CohortLost };
+        MeasureKey::days(measure, calendar.days_between(created, at))
     }
 
     fn closing(

@@ -25,7 +25,7 @@ pub enum Group {
     Touches = 5,
     /// Subscriptions and what they bring a month.
     Subscriptions = 6,
-    /// What deals and work yield: velocity, averages, activities a win.
+    /// What deals and work yield: velocity, averages, activities a win, and what open cohorts will.
     Yields = 7,
     /// The user's own, of `kpis.custom`. Whoever has some wants them: no choice.
     Custom = 255,
@@ -1033,5 +1033,60 @@ pub static CATALOGUE: &[Kpi] = &[
         written!("revenue / activities_done"),
         "revenue of the window / activities done in the window",
         "By rep it is what their work yields. A correlation, no cause."
+    ),
+    kpi!(
+        Yields,
+        "win_incidence_30d",
+        "win_incidence_30d_ratio",
+        Ratio,
+        CohortCensored,
+        false,
+        Formula::Incidence(30),
+        "of the deals created in the window, the share won within 30 days (Aalen-Johansen; open deals censored at the watermark's day, lost ones compete)",
+        "W5. Young cohorts do not look bad, unlike in W2, and it need not wait for the last deal, unlike W4: a deal counts for as long as it was followed. n is the deals closed within 30 days or followed for so long; without any other it is W4."
+    ),
+    kpi!(
+        Yields,
+        "win_incidence_60d",
+        "win_incidence_60d_ratio",
+        Ratio,
+        CohortCensored,
+        false,
+        Formula::Incidence(60),
+        "of the deals created in the window, the share won within 60 days (Aalen-Johansen; open deals censored at the watermark's day, lost ones compete)",
+        "W5. See win_incidence_30d."
+    ),
+    kpi!(
+        Yields,
+        "win_incidence_90d",
+        "win_incidence_90d_ratio",
+        Ratio,
+        CohortCensored,
+        false,
+        Formula::Incidence(90),
+        "of the deals created in the window, the share won within 90 days (Aalen-Johansen; open deals censored at the watermark's day, lost ones compete)",
+        "W5. See win_incidence_30d. Once the whole cohort is 90 days old it is cohort_conversion_90d."
+    ),
+    kpi!(
+        Yields,
+        "win_incidence_180d",
+        "win_incidence_180d_ratio",
+        Ratio,
+        CohortCensored,
+        false,
+        Formula::Incidence(180),
+        "of the deals created in the window, the share won within 180 days (Aalen-Johansen; open deals censored at the watermark's day, lost ones compete)",
+        "W5. See win_incidence_30d."
+    ),
+    kpi!(
+        Yields,
+        "time_to_close_p50",
+        "time_to_close_p50_seconds",
+        Days,
+        CohortCensored,
+        false,
+        Formula::ClosingAge,
+        "of the deals created in the window, the age in civil days at which more than half are closed, won or lost (Kaplan-Meier; open deals censored at the watermark's day)",
+        "The median that cycle_length_p50 under-states, as that knows won deals only. n is the deals created."
     ),
 ];

@@ -13,6 +13,7 @@ pub use super::catalogue::{CATALOGUE, Group, Kpis};
 use super::formula::Program;
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
+use super::survival::Followed;
 use super::time::Day;
 pub use super::usage::Grain;
 
@@ -58,6 +59,8 @@ pub enum Clock {
     CohortSoFar,
     /// W4: created in the window, won within a horizon; only once the whole cohort is that old.
     CohortHorizon,
+    /// W5: created in the window; what is open was followed until now, and no further.
+    CohortCensored,
     /// What stands at the end of the window.
     Stock,
     /// Those of the parts, which differ.
@@ -72,6 +75,7 @@ impl Clock {
             Clock::ClosedBasis => "W1, closed basis",
             Clock::CohortSoFar => "W2, created cohort so far",
             Clock::CohortHorizon => "W4, created cohort with horizon",
+            Clock::CohortCensored => "W5, created cohort, open deals censored",
             Clock::Stock => "at the window's end",
             Clock::OfParts => "those of its parts",
         }
@@ -122,6 +126,10 @@ pub enum Formula {
     MoneyShare(Measure, &'static [Measure], &'static [Measure]),
     /// Won of a cohort, within so many days where given, divided by the cohort's size.
     Cohort(Option<i32>),
+    /// Of a cohort, the share won within so many days, as far as its open deals were followed.
+    Incidence(i32),
+    /// The age at which more than half of a cohort is closed, likewise.
+    ClosingAge,
     /// Mean of a day histogram.
     MeanDays(Measure),
     /// Quantile `num/den` of a day histogram, interpolated like SQL's `percentile_cont`.
@@ -200,6 +208,8 @@ pub struct View<'a> {
     pub before: Option<&'a Measures>,
     /// Whole days by which the watermark is behind the window's end; negative before it.
     pub age_days: i32,
+    /// The day of the watermark, up to which open deals were followed; `None` while it is unknown.
+    pub followed: Option<Day>,
     /// Reporting currency.
     pub currency: Currency,
 }
@@ -236,6 +246,8 @@ pub struct KpiValue {
     pub n: i128,
     /// Amounts in other currencies, which the value does not hold.
     pub unconverted: Vec<(Currency, Exact)>,
+    /// Of an estimate, the interval of 95 % that holds it.
+    pub interval: Option<[f64; 2]>,
     /// Fewer things are behind the value than it takes to mean much.
     pub low_n: bool,
 }
@@ -313,6 +325,8 @@ impl Formula {
                 quotient(sum_of(view.flow, num), den, n)
             }
             Formula::Cohort(horizon) => cohort(view, horizon),
+            Formula::Incidence(horizon) => Followed::of(view).incidence(horizon),
+            Formula::ClosingAge => Followed::of(view).closing_age(),
             Formula::MeanDays(m) => {
                 let days = view.flow.of(m).map(|(d, n)| i128::from(d) * n).sum();
                 let n = view.flow.total(m);

@@ -13,6 +13,7 @@ fn compute(name: &str, flow: &Measures, age_days: i32) -> KpiValue {
         first_day: Day(0),
         before: None,
         age_days,
+        followed: None,
         currency: eur(),
     };
     Kpi::named(name).unwrap().compute(&view)

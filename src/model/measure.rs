@@ -105,6 +105,8 @@ measures! {
     NewMrrPriced CountByCurrency "Subscriptions started in the slice with a known monthly revenue.",
     ChurnedMrr Sum "Monthly revenue of the subscriptions ended in the slice, as it was before.",
     ChurnedMrrPriced CountByCurrency "Subscriptions ended in the slice with a known monthly revenue.",
+    CohortLost Histogram "Age at losing in days, of the deals created in the slice and lost since.",
+    CohortOpen CountByDay "Deals created in the slice and still open, by the day of their creation.",
 }
 
 impl Measure {
@@ -292,12 +294,13 @@ impl Measures {
     }
 
     /// The entries of one measure, by place.
-    pub fn of(&self, measure: Measure) -> impl Iterator<Item = (i32, i128)> + Clone + '_ {
-        let start = self.0.partition_point(|(k, _)| k.measure < measure);
-        self.0[start..]
-            .iter()
-            .take_while(move |(k, _)| k.measure == measure)
-            .map(|(k, n)| (k.place, *n))
+    pub fn of(
+        &self,
+        measure: Measure,
+    ) -> impl DoubleEndedIterator<Item = (i32, i128)> + Clone + '_ {
+        let from = &self.0[self.0.partition_point(|(k, _)| k.measure < measure)..];
+        let end = from.partition_point(|(k, _)| k.measure == measure);
+        from[..end].iter().map(|(k, n)| (k.place, *n))
     }
 
     /// The value at one key, 0 where absent.

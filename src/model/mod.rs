@@ -25,6 +25,7 @@ pub mod segment;
 pub mod slice;
 pub mod source;
 pub mod stage;
+pub mod survival;
 pub mod target;
 pub mod time;
 pub mod usage;

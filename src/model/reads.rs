@@ -22,6 +22,11 @@ impl Reads {
         out
     }
 
+    /// Whether rows read the measure.
+    pub fn measure(&self, measure: Measure) -> bool {
+        self.own[measure as usize]
+    }
+
     /// Whether a change of these changes the row of a window that holds them.
     pub fn any(&self, of: &Measures) -> bool {
         of.entries().iter().any(|(key, _)| self.own[key.measure as usize])
@@ -73,6 +78,7 @@ mod tests {
                 first_day: Day(0),
                 before: Some(before),
                 age_days: 200,
+                followed: Some(Day(200)),
                 currency: eur,
             })
         };

@@ -163,6 +163,9 @@ fn write_kpi(out: &mut String, name: &str, unit: &str, kpi: &KpiValue) {
         }
     }
     let _ = write!(out, ",\"n\":{},\"unit\":\"{unit}\"", kpi.n);
+    if let Some([low, high]) = kpi.interval {
+        let _ = write!(out, ",\"interval\":[{},{}]", json_float(low), json_float(high));
+    }
     if kpi.low_n {
         out.push_str(",\"low_n\":true");
     }
@@ -219,6 +222,7 @@ mod tests {
             first_day: Day(0),
             before: None,
             age_days: 0,
+            followed: None,
             currency: eur,
         };
         Row {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use crate::model::definition::Definition;
+use crate::model::measure::Measure;
 use crate::model::partial::{
     Partial, PartialMessage, ShardBeat, epoch_of, first_of, offset_of, parse_cell_key,
 };
@@ -99,6 +100,8 @@ pub struct Rollup {
     now: Timestamp,
     /// The day up to which windows were closed.
     closed_before: Option<Day>,
+    /// The day up to which open deals were followed.
+    followed: Option<Day>,
     started: bool,
     /// The next tick repeats every row.
     repair: bool,
@@ -138,6 +141,7 @@ impl Rollup {
             newest: Offset(0),
             now,
             closed_before: None,
+            followed: None,
             started: false,
             repair: false,
             watch: Watch::default(),
@@ -412,6 +416,7 @@ impl Rollup {
         let Some(watermark) = self.watermark() else {
             return;
         };
+        self.follow(self.definition.calendar.day_of(Timestamp(watermark.0 - 1)));
         let day = self.definition.calendar.day_of(watermark);
         if self.closed_before.is_some_and(|d| d >= day) {
             return;
@@ -419,6 +424,15 @@ impl Rollup {
         self.closed_before = Some(day);
         for state in &mut self.segments {
             state.mark_due(day, HORIZON_DAYS);
+        }
+    }
+
+    /// Open deals were followed up to another day.
+    fn follow(&mut self, day: Day) {
+        let told = self.reads.measure(Measure::CohortOpen);
+        if told && self.followed.is_none_or(|known| known < day) {
+            let before = self.followed.replace(day);
+            self.segments.iter_mut().for_each(|state| state.mark_followed(before, day));
         }
     }
 

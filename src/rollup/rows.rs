@@ -64,6 +64,7 @@ impl Rollup {
             first_day,
             before,
             age_days: self.age_days(last_day + 1),
+            followed: as_of.map(|at| calendar.day_of(Timestamp(at.0 - 1))),
             currency: self.definition.currency,
         };
         let kpis: Vec<_> = self

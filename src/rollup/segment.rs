@@ -16,6 +16,7 @@ use crate::model::reads::Reads;
 use crate::model::row::Pane;
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
+use crate::model::survival;
 use crate::model::time::Day;
 use crate::model::window::{Period, SliceRange};
 
@@ -333,6 +334,18 @@ impl SegmentState {
                     self.dirty = true;
                 }
             }
+        }
+    }
+
+    /// Marks what changes where open deals were followed up to another day.
+    pub fn mark_followed(&mut self, before: Option<Day>, day: Day) {
+        let calendar = self.calendar.values_mut().flat_map(|totals| totals.values_mut());
+        let calendar = calendar.map(|total| (&total.flow, &mut total.dirty));
+        let moving = self.moving.iter_mut().map(|total| (&total.flow, &mut total.dirty));
+        for (_, dirty) in
+            calendar.chain(moving).filter(|(flow, _)| survival::moves(flow, before, day))
+        {
+            (*dirty, self.dirty) = (true, true);
         }
     }
 

@@ -59,6 +59,8 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
         (money(Measure::WonAmount), Exact::whole(sales.revenue).0),
         (money(Measure::WonPriced), sales.won),
         (MeasureKey::days(Measure::CycleWon, sales.cycle), sales.won),
+        (MeasureKey::days(Measure::CohortWon, sales.cycle), sales.won),
+        (MeasureKey::days(Measure::CohortLost, sales.cycle), sales.lost),
         // A call for each open deal.
         (MeasureKey::word(Measure::ActivitiesDone, 1), sales.open),
     ]
@@ -80,6 +82,7 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
         first_day: Day(0),
         before: Some(&before),
         age_days: 0,
+        followed: Some(Day(0)),
         currency: eur,
     };
     let calendar = calendar();

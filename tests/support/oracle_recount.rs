@@ -30,6 +30,9 @@ pub type Credit = BTreeMap<&'static str, String>;
 /// Minor units of a hundredth, and currency.
 pub type Money = (i128, String);
 
+/// At which age in days a deal was closed, won or not; none while it is open.
+pub type Outcome = Option<(i64, bool)>;
+
 /// Whom an open deal belongs to, and how much it is.
 pub type Holding = (Credit, Option<Money>);
 
@@ -37,8 +40,8 @@ pub type Holding = (Credit, Option<Money>);
 #[derive(Default)]
 pub struct Facts {
     pub leads: Vec<(i64, Credit)>,
-    /// When, for whom, and the age in days at which it was won, if it was.
-    pub created: Vec<(i64, Credit, Option<i64>)>,
+    /// When, for whom, and what has become of it.
+    pub created: Vec<(i64, Credit, Outcome)>,
     pub closed: Vec<Closing>,
     /// By day: what holds from then on. Empty where it is not open.
     pub open: Vec<(Date, Option<Holding>)>,
@@ -237,7 +240,8 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
     });
     let age = closing.and_then(|(_, at)| Some(clock.days(created?, at)));
     let won_age = age.filter(|_| status == "won");
-    out.created.extend(created.map(|at| (at, born, won_age)));
+    let outcome = age.map(|age| (age, status == "won"));
+    out.created.extend(created.map(|at| (at, born, outcome)));
     out.closed.extend(closing.map(|(place, at)| Closing {
         at,
         credit: credit_at(place),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::more::Marks;
 use crate::oracle::{RowName, Rows, is_blank};
-use crate::recount::{Clock, Closing, Credit, Facts, Money, Question, recount};
+use crate::recount::{Clock, Closing, Credit, Facts, Money, Outcome, Question, recount};
 
 const FINE: i64 = 300_000_000;
 
@@ -131,6 +131,7 @@ struct Count<'a> {
     segment: &'a [(&'static str, String)],
     currency: &'a str,
     clock: &'a Clock,
+    as_of: i64,
 }
 
 impl<'a> Count<'a> {
@@ -208,13 +209,30 @@ impl<'a> Count<'a> {
         let created: Vec<_> =
             created.filter(|c| self.mine(&c.1) && own.holds(c.0, self.clock)).collect();
         let n = created.len() as i128;
-        let won = |limit: i64| created.iter().filter(|c| c.2.is_some_and(|a| a <= limit)).count();
+        let won_by = |limit: i64, c: &Outcome| matches!(c, Some((age, true)) if *age <= limit);
+        let won = |limit: i64| created.iter().filter(|c| won_by(limit, &c.2)).count();
         let share = |won: usize| (n > 0).then(|| won as f64 / n as f64);
         out.insert("leads_created", (Some(leads as f64), leads as i128));
         out.insert("deals_created", (Some(n as f64), n));
         out.insert("cohort_conversion", (share(won(i64::MAX)), n));
         let ripe = share(won(90)).filter(|_| age >= 90);
         out.insert("cohort_conversion_90d", (ripe, n));
+        let until = self.clock.day(self.as_of - 1);
+        let fates = created.iter().map(|c| match c.2 {
+            Some((age, won)) => (age, Some(won)),
+            None => (days_between(self.clock.day(c.0), until), None),
+        });
+        let fates: Vec<_> = fates.collect();
+        for (kpi, horizon) in [
+            ("win_incidence_30d", 30),
+            ("win_incidence_60d", 60),
+            ("win_incidence_90d", 90),
+            ("win_incidence_180d", 180),
+        ] {
+            let (value, known, _) = followed(&fates, horizon);
+            out.insert(kpi, (value, known));
+        }
+        out.insert("time_to_close_p50", (followed(&fates, i64::MAX).2, n));
     }
 
     fn marks(
@@ -257,6 +275,29 @@ impl<'a> Count<'a> {
         out.insert("open_deals", (Some(n as f64), n));
         out.insert("open_pipeline", (Some(pipeline), priced));
     }
+}
+
+/// Of deals at an age won, lost or still open: the share won within a time, how many of them it is
+/// known of, and the age at which more than half are closed. Multiplied out age by age.
+fn followed(fates: &[(i64, Option<bool>)], horizon: i64) -> (Option<f64>, i128, Option<f64>) {
+    let known = fates.iter().filter(|f| f.1.is_some() || f.0 >= horizon).count() as i128;
+    let mut ages: Vec<i64> = fates.iter().filter(|f| f.1.is_some()).map(|f| f.0).collect();
+    ages.sort_unstable();
+    ages.dedup();
+    let (mut open, mut won, mut half) = (1.0, 0.0, None);
+    for age in ages.into_iter().filter(|age| *age <= horizon) {
+        let at_risk = fates.iter().filter(|f| f.0 >= age).count() as f64;
+        let here = |such: &dyn Fn(bool) -> bool| {
+            fates.iter().filter(|f| f.0 == age && f.1.is_some_and(such)).count() as f64
+        };
+        won += open * here(&|won| won) / at_risk;
+        open *= 1.0 - here(&|_| true) / at_risk;
+        if half.is_none() && open < 0.5 - 1e-9 {
+            half = Some(age as f64);
+        }
+    }
+    let reached = fates.iter().any(|f| f.0 >= horizon) || (!fates.is_empty() && open < 1e-9);
+    (reached.then_some(won), known, half)
 }
 
 /// SQL's `percentile_cont`.
@@ -314,7 +355,8 @@ pub fn check(rows: &Rows, events: &[Value], question: &Question<'_>) -> Result<u
     let windows = windows(question, first);
     let mut expected: BTreeMap<RowName, BTreeMap<&str, Counted>> = BTreeMap::new();
     for segment in &segments(&facts, question.sets) {
-        let count = Count { facts: &facts, segment, currency: question.currency, clock: &clock };
+        let Question { currency, as_of, .. } = *question;
+        let count = Count { facts: &facts, segment, currency, clock: &clock, as_of };
         let parts: Map<String, Value> =
             segment.iter().map(|(d, v)| ((*d).to_owned(), json!(v))).collect();
         for window in &windows {

@@ -22,7 +22,8 @@
 //!   it is `unknown`. The dimension `rep` is the field `owner`.
 //! * **Revenue.** The present amount of each deal won, in the window of its closing.
 //! * **Cycle.** Difference of civil days in UTC between created and closed, of deals won.
-//! * **Cohort.** Deals won now, in the window of their creation, with the credit of their creation.
+//! * **Cohort.** Deals won now, in the window of their creation, with the credit of their creation;
+//!   lost ones likewise.
 //! * **Open.** A deal enters the stock at its created moment (else with its first event), leaves it
 //!   when it closes, and moves with each change of owner, dimension or amount, by the values of
 //!   that moment. A closing counts where **Status** puts it if it still holds, else at the time of
@@ -80,6 +81,8 @@ pub struct Tally {
     pub cycle_won: BTreeMap<i64, i64>,
     /// Deals created in the window that are won now, by days from creation to closing.
     pub cohort_won: BTreeMap<i64, i64>,
+    /// The same of those that are lost now.
+    pub cohort_lost: BTreeMap<i64, i64>,
     /// At the end of the window.
     pub open_deals: i64,
     /// Without trailing zeros.
@@ -327,9 +330,11 @@ impl Answer<'_> {
             |closing: &Closing| created.map(|c| closing.at.div_euclid(DAY) - c.div_euclid(DAY));
         if let Some(created) = created {
             self.add(created, &at_birth, &|tally| tally.deals_created += 1);
-            if let Some(days) = closing.as_ref().filter(|c| c.won).and_then(cycle) {
+            if let Some((closing, days)) = closing.as_ref().and_then(|c| Some((c, cycle(c)?))) {
                 self.add(created, &at_birth, &|tally| {
-                    *tally.cohort_won.entry(days).or_default() += 1
+                    let ages =
+                        if closing.won { &mut tally.cohort_won } else { &mut tally.cohort_lost };
+                    *ages.entry(days).or_default() += 1;
                 });
             }
         }

@@ -25,6 +25,7 @@ fn compute(program: &Program, measures: &Measures) -> KpiValue {
         first_day: Day(0),
         before: None,
         age_days: 1000,
+        followed: None,
         currency: eur(),
     })
 }
