@@ -191,6 +191,7 @@ table! {
         source: Option<Given<Pattern>>,
         referrer: Option<Given<Pattern>>,
         campaign: Option<Given<Pattern>>,
+        stated: Option<Given<Pattern>>,
         channel: Given<String>,
     }
     Publish {
