@@ -32,7 +32,7 @@ pub struct Dimensions {
     channel: Option<usize>,
     /// The channel that texts of [`Origins::FIELDS`], and the channel that is stated, tell together:
     /// asked for with every credit.
-    told: Map<([Option<u32>; Origins::FIELDS.len()], Option<u32>), Option<Symbol>>,
+    told: Map<[Option<u32>; Origins::FIELDS.len() + 1], Option<Symbol>>,
     /// Whether rules rename channels that are stated.
     renamed: bool,
 }
@@ -107,7 +107,10 @@ impl Dimensions {
         definition: &Definition,
         symbols: &mut Symbols,
     ) -> Option<Symbol> {
-        let key = (texts.map(|text| text.map(|symbol| symbol.0)), stated.map(|symbol| symbol.0));
+        let mut key = [None; Origins::FIELDS.len() + 1];
+        for (place, text) in key.iter_mut().zip(texts.into_iter().chain([stated])) {
+            *place = text.map(|symbol| symbol.0);
+        }
         if self.told.len() >= MOST_TOLD {
             self.told.clear();
         }
