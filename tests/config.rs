@@ -157,7 +157,10 @@ mod taken {
         assert_eq!(config.topics(), Config::defaults().topics());
         let channels = &config.sources[0].reading.channels;
         let named: Vec<&str> = channels.rules.iter().map(|r| r.channel.as_str()).collect();
-        assert_eq!((named, channels.default_grouping), (vec!["Brand search", "Events"], true));
+        assert_eq!(
+            (named, channels.default_grouping),
+            (vec!["Brand search", "Events", "Events"], true)
+        );
         assert_eq!(config.definition.kpis.own()[0].family, "demos_per_win_ratio");
     }
 

@@ -35,7 +35,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tidemark::intake::{Decoder, Intake, Limits, encode_event};
 use tidemark::model::calendar::Calendar;
-use tidemark::model::event::FieldName;
+use tidemark::model::event::{EntityKind, FieldName};
 use tidemark::model::money::Currency;
 use tidemark::model::record::{Header, Offset, Partition, Record};
 use tidemark::model::source::{Reading, System};
@@ -199,6 +199,40 @@ fn a_bad_element_gives_no_event_at_all() {
     let [dead] = &taken.dead_letters[..] else { panic!("{:?}", taken.dead_letters) };
     assert_eq!((dead.reason.code.as_str(), dead.index), ("BAD_AMOUNT", None));
     assert_eq!(dead.value, record.value);
+}
+
+/// `fields` can take something from what any system sends.
+#[test]
+fn every_system_has_fields_that_a_source_can_map() {
+    for (system, native, kind) in [
+        (System::HubSpot, "dealname", EntityKind::Deal),
+        (System::Salesforce, "Name", EntityKind::Deal),
+        (System::Pipedrive, "title", EntityKind::Deal),
+        (System::Close, "lead_id", EntityKind::Deal),
+        (System::Stripe, "object", EntityKind::Lead),
+        (System::Segment, "lead_source", EntityKind::Lead),
+        (System::RudderStack, "currency", EntityKind::Order),
+        (System::Shopify, "currency_code", EntityKind::Lead),
+        (System::Shopify, "currency_code", EntityKind::Subscription),
+        (System::SendGrid, "email", EntityKind::Touch),
+        (System::CustomerIo, "delivery_id", EntityKind::Touch),
+        (System::Calendly, "status", EntityKind::Activity),
+        (System::Typeform, "plan", EntityKind::Touch),
+        (System::Survey, "plan", EntityKind::SurveyResponse),
+        (System::Twilio, "To", EntityKind::Activity),
+        (System::Aircall, "raw_digits", EntityKind::Activity),
+    ] {
+        let own = FieldName::Custom("own".into());
+        let mut decoder = decoder(system);
+        decoder.reading.fields = BTreeMap::from([(native.to_owned(), own.clone())]);
+        let states = fixtures(system).iter().any(|file| {
+            let record = record(&std::fs::read_to_string(file).unwrap());
+            let taken = decoder.take(&record, now());
+            let of_kind = taken.events.iter().filter(|event| event.entity.kind == kind);
+            of_kind.flat_map(|event| &event.set).any(|(name, _)| *name == own)
+        });
+        assert!(states, "{} {native}", system.as_str());
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Any bytes on the events topic, event or progress, are folded or refused, never a panic.
+//! Any bytes on the events topic, event, progress or loss, are folded or refused, never a panic.
 #![no_main]
 
 use std::sync::Arc;
@@ -13,19 +13,25 @@ fuzz_target!(|data: &[u8]| {
     let definition = Arc::new(Config::defaults().definition);
     let mut ledger = Ledger::new(definition.clone(), Partition(0));
     for (i, line) in data.split(|b| *b == b'\n').enumerate() {
-        let beat = line.first() == Some(&b'!');
+        // Progress, losses, or events.
+        let (key, at) = match line.first() {
+            Some(b'!') => ("beat|t|0", 1),
+            Some(b'?') => ("lost|t|0", 1),
+            _ => ("k", 0),
+        };
         let record = Record {
             topic: "t".into(),
             partition: Partition(0),
             offset: Offset(i as u64),
             timestamp_ms: None,
-            key: Some(if beat { b"beat|t|0".to_vec() } else { b"k".to_vec() }),
-            value: Some(line[usize::from(beat)..].to_vec()),
+            key: Some(key.into()),
+            value: Some(line[at..].to_vec()),
             headers: Vec::new(),
         };
         match read_stored(&record, &definition.calendar) {
             Ok(Stored::Event(event)) => drop(ledger.apply(record.offset, &event)),
             Ok(Stored::Beat(beat)) => ledger.beat(record.offset, &beat),
+            Ok(Stored::Lost(lost)) => ledger.lose(record.offset, &lost),
             Err(_) => ledger.skip(record.offset),
         }
     }

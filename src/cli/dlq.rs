@@ -195,6 +195,7 @@ fn brief(letter: &Letter) -> Value {
         "timestamp": letter.timestamp_ms.map(|_| instant(letter.timestamp_ms)),
         "cut": letter.is_cut, "copies": letter.copies, "redriven": letter.redriven,
         "attempt": letter.attempt,
+        "first_seen": letter.first_ms.map(|_| instant(letter.first_ms)),
     })
 }
 

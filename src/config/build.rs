@@ -62,6 +62,7 @@ fn intake_limits(typed: &typed::Intake) -> IntakeLimits {
         breaker_in_a_row: small(typed.breaker_in_a_row.0.0),
         breaker_percent: small(typed.breaker_percent.0.0),
         breaker_window: small(typed.breaker_window.0.0),
+        connect_headers: typed.connect_headers.0,
     }
 }
 

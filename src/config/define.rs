@@ -308,13 +308,16 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
 pub(super) fn channels(reader: &mut Reader, typed: typed::Channels) -> ChannelRules {
     let mut rules = Vec::new();
     for (i, row) in typed.rule.into_iter().flatten().enumerate() {
-        let [medium, source, referrer, campaign] =
-            [row.medium, row.source, row.referrer, row.campaign].map(|p| p.map(|p| p.0.0));
-        let rule = ChannelRule { medium, source, referrer, campaign, channel: row.channel.0 };
+        let [medium, source, referrer, campaign, stated] =
+            [row.medium, row.source, row.referrer, row.campaign, row.stated]
+                .map(|p| p.map(|p| p.0.0));
+        let channel = row.channel.0;
+        let rule = ChannelRule { medium, source, referrer, campaign, stated, channel };
         let key = format!("channels.rule[{i}]");
         if rule.matches(&Origins::default()) && !reader.faulty(&["channels"]) {
             let what = format!("the rule for \"{}\" names nothing that must match", rule.channel);
-            let mend = "name medium, source, referrer or campaign; * stands for any characters";
+            let mend =
+                "name medium, source, referrer, campaign or stated; * stands for any characters";
             reader.fault(&key, what, mend);
         }
         rules.push(rule);

@@ -192,6 +192,8 @@ pub struct IntakeLimits {
     pub breaker_percent: u32,
     /// How many records the share is of.
     pub breaker_window: u32,
+    /// Whether dead letters carry the header names of Kafka Connect too.
+    pub connect_headers: bool,
 }
 
 /// What to do where a source topic no longer holds what was to be read next.

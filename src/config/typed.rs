@@ -191,6 +191,7 @@ table! {
         source: Option<Given<Pattern>>,
         referrer: Option<Given<Pattern>>,
         campaign: Option<Given<Pattern>>,
+        stated: Option<Given<Pattern>>,
         channel: Given<String>,
     }
     Publish {
@@ -208,6 +209,7 @@ table! {
         breaker_in_a_row: Given<Whole<0, 1_000_000>>,
         breaker_percent: Given<Whole<1, 100>>,
         breaker_window: Given<Whole<1, 1_000_000>>,
+        connect_headers: Given<bool>,
     }
     SchemaRegistry {
         url: Option<Given<Urls>>,

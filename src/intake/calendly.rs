@@ -47,6 +47,7 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
             outline.text(Field::Owner, tail(&host));
         }
     }
+    context.own(&payload, &how, &mut outline)?;
     out.event(context, outline, &format!("{kind}:{uri}:{}", moment.at.0))
 }
 

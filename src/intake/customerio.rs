@@ -3,7 +3,7 @@
 //! clicks are touches. `human_…` and `machine_…` repeat them by who did it, and are not read.
 
 use super::json::Object;
-use super::make::{Outline, Unit, missing, required};
+use super::make::{How, Outline, Unit, missing, required};
 use super::native::{Context, Out, unknown_shape};
 use crate::model::deadletter::Reason;
 use crate::model::event::{EntityKind, Field, Op};
@@ -37,5 +37,6 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
     if let Some(campaign) = campaigns.iter().find_map(|name| data.text(name)) {
         outline.text(Field::Campaign, campaign);
     }
+    context.own(&data, &How::plain(Unit::Seconds), &mut outline)?;
     out.event(context, outline, &id)
 }

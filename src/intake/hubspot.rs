@@ -79,7 +79,31 @@ const ACTIVITY: &[(&str, Field)] = &[
     ("hs_task_completion_date", Field::DoneAt),
 ];
 
-const KINDS: [Kind; 7] = [
+/// HubSpot's own words for the channel, in those of the usual grouping
+/// (<https://knowledge.hubspot.com/properties/understand-source-properties>). The last two have none
+/// there.
+const SOURCES: [(&str, &str); 10] = [
+    ("ORGANIC_SEARCH", "Organic Search"),
+    ("PAID_SEARCH", "Paid Search"),
+    ("EMAIL_MARKETING", "Email"),
+    ("SOCIAL_MEDIA", "Organic Social"),
+    ("PAID_SOCIAL", "Paid Social"),
+    ("REFERRALS", "Referral"),
+    ("DIRECT_TRAFFIC", "Direct"),
+    ("AI_REFERRALS", "AI Assistant"),
+    ("OTHER_CAMPAIGNS", "Other Campaigns"),
+    ("OFFLINE", "Offline"),
+];
+
+const FEEDBACK: &[(&str, Field)] = &[
+    ("hs_survey_type", Field::Metric),
+    ("hs_value", Field::Score),
+    ("hs_contact_id", Field::Contact),
+    ("hubspot_owner_id", Field::Owner),
+    ("hs_submission_timestamp", Field::CreatedAt),
+];
+
+const KINDS: [Kind; 8] = [
     kind("deal", "0-3", EntityKind::Deal, None, DEAL),
     kind("contact", "0-1", EntityKind::Lead, None, CONTACT),
     kind("call", "0-48", EntityKind::Activity, Some("call"), ACTIVITY),
@@ -87,6 +111,7 @@ const KINDS: [Kind; 7] = [
     kind("meeting", "0-47", EntityKind::Activity, Some("meeting"), ACTIVITY),
     kind("note", "0-46", EntityKind::Activity, Some("note"), ACTIVITY),
     kind("task", "0-27", EntityKind::Activity, Some("task"), ACTIVITY),
+    kind("feedback_submission", "0-19", EntityKind::SurveyResponse, None, FEEDBACK),
 ];
 
 const fn kind(
@@ -396,7 +421,13 @@ fn states(
         // What HubSpot converted for the portal is not in the currency of the deal.
         let currency = plain.currency.filter(|_| !name.ends_with("_in_home_currency"));
         outline.state(context, &field, *value, &How { shift, currency, ..plain })?;
-        if name == "hs_task_status" {
+        if name == "hs_analytics_source" && context.decoder.reading.channels.default_grouping {
+            outline.reword(Field::Channel, &SOURCES);
+        }
+        if name == "hs_survey_type" {
+            outline.reword(Field::Metric, &[("NPS", "nps"), ("CSAT", "csat"), ("CES", "ces")]);
+        }
+        if matches!(name.as_str(), "hs_task_status" | "hs_meeting_outcome") {
             let done = value.text().as_deref() == Some("COMPLETED");
             outline.put(FieldName::Known(Field::Done), Value::Bool(done));
         }

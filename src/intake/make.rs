@@ -167,6 +167,15 @@ impl Outline {
         self.put(FieldName::Known(field), Value::Text(Cow::Owned(text.into())));
     }
 
+    /// Says a stated text in other words, where there are any for it.
+    pub fn reword(&mut self, field: Field, words: &[(&str, &'static str)]) {
+        let held = self.set.iter_mut().find(|(name, _)| *name == FieldName::Known(field));
+        let Some((_, Value::Text(text))) = held else { return };
+        if let Some((_, word)) = words.iter().find(|(word, _)| word == text) {
+            *text = Cow::Borrowed(word);
+        }
+    }
+
     /// States a whole number.
     pub fn whole(&mut self, field: Field, n: i64) {
         self.put(FieldName::Known(field), Value::Number(Amount::from_parts(n, 0)));

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::envelope::{self, Found, Reads, Row};
 use super::json::{Json, Object};
-use super::make::{Moment, Outline};
+use super::make::{How, Moment, Outline};
 use super::tape::Tape;
 use super::{Decoder, Intake, canonical, json_reason};
 use crate::model::deadletter::{Code, DeadLetter, Reason};
@@ -101,6 +101,25 @@ impl Context<'_> {
         let (_, field) = table.iter().find(|(name, _)| *name == native)?;
         let name = FieldName::Known(*field);
         (!self.configured(&name)).then_some(name)
+    }
+
+    /// States the source's own fields of an object of which nothing else is read by its name.
+    pub fn own(
+        &self,
+        object: &Object<'_>,
+        how: &How<'_>,
+        outline: &mut Outline,
+    ) -> Result<(), Reason> {
+        let fields = &self.decoder.reading.fields;
+        if fields.is_empty() {
+            return Ok(());
+        }
+        for (name, json) in object.iter() {
+            if let Some(field) = fields.get(name) {
+                outline.state(self, field, json, how)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the configuration gave the field to one of the source's own.

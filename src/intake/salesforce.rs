@@ -77,12 +77,28 @@ const MEETING: &[(&str, Field)] = &[
 const USER: &[(&str, Field)] =
     &[("Name", Field::Name), ("Email", Field::Email), ("IsActive", Field::Active)];
 
+/// Salesforce knows of no payment: an order counts when it is activated.
+const ORDER: &[(&str, Field)] = &[
+    ("Status", Field::Status),
+    ("TotalAmount", Field::Amount),
+    ("ActivatedDate", Field::PaidAt),
+    ("AccountId", Field::Customer),
+    ("OpportunityId", Field::Deal),
+    ("OwnerId", Field::Owner),
+    ("CreatedDate", Field::CreatedAt),
+];
+
+const MEMBER: &[(&str, Field)] =
+    &[("CampaignId", Field::Campaign), ("LeadId", Field::Contact), ("ContactId", Field::Contact)];
+
 fn kind_of(object: &str) -> Option<(EntityKind, &'static [(&'static str, Field)])> {
     Some(match object {
         "Opportunity" => (EntityKind::Deal, DEAL),
         "Lead" => (EntityKind::Lead, LEAD),
         "Task" => (EntityKind::Activity, TASK),
         "Event" => (EntityKind::Activity, MEETING),
+        "Order" => (EntityKind::Order, ORDER),
+        "CampaignMember" => (EntityKind::Touch, MEMBER),
         "User" => (EntityKind::Rep, USER),
         _ => return None,
     })
@@ -277,6 +293,16 @@ fn tell(context: &Context<'_>, change: &Change<'_>, out: &mut Out) -> Result<(),
     if change.ids.is_empty() {
         return Err(Reason::new(Code::MissingEntity, "recordIds is absent or empty"));
     }
+    let op = match entity {
+        EntityKind::Touch if !gap => match answered(change, op) {
+            Some(op) => op,
+            None => {
+                out.ignore(Unread::SaysNothingAlone, "a campaign member without a response");
+                return Ok(());
+            }
+        },
+        _ => op,
+    };
     let mut outline = Outline::new(entity, "", op, change.moment);
     outline.order = change.order;
     if !gap {
@@ -320,6 +346,19 @@ fn tell(context: &Context<'_>, change: &Change<'_>, out: &mut Out) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Whoever is a member of a campaign was only written to: the response is the touch. What becomes of
+/// it; none where there was none.
+fn answered(change: &Change<'_>, op: Op) -> Option<Op> {
+    let stated = change.fields.get("HasResponded").boolean();
+    let dated = !change.fields.get("FirstRespondedDate").is_empty();
+    match (op, stated.or(dated.then_some(true))) {
+        (Op::Delete, _) | (Op::Update, Some(false)) => Some(Op::Delete),
+        (Op::Update, Some(true)) => Some(Op::Snapshot),
+        (_, Some(true)) => Some(op),
+        _ => None,
+    }
 }
 
 fn op_of(kind: &str) -> Option<Op> {
@@ -384,6 +423,7 @@ fn state(
             outline.text(Field::Stage, "converted");
         }
         "Task" => task(change, op, outline),
+        "CampaignMember" => outline.text(Field::ActivityKind, "reply"),
         "Event" if !outline.is_empty() || op != Op::Update => {
             outline.text(Field::ActivityKind, "meeting");
         }

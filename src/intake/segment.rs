@@ -33,8 +33,6 @@ const DEAL: &[(&str, Field)] = &[
     ("channel", Field::Channel),
 ];
 
-const ORDER: &[(&str, Field)] = &[("affiliation", Field::Channel)];
-
 const SUBSCRIPTION: &[(&str, Field)] = &[
     ("plan", Field::Plan),
     ("plan_name", Field::Plan),
@@ -258,7 +256,7 @@ fn order(
     if let Some(user) = &call.user {
         outline.text(Field::Customer, &**user);
     }
-    call.tell(context, ORDER, outline, out)
+    call.tell(context, &[], outline, out)
 }
 
 /// The specification gives a refund the order's whole total; without it the amount is not known.

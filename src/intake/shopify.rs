@@ -24,6 +24,11 @@ const ORDER: &[(&str, Field)] = &[
     ("created_at", Field::CreatedAt),
 ];
 
+/// Where an order was taken, as a channel: in the web shop, when nothing else is known of how
+/// somebody came there, at a till, by staff. Others are numbers of apps, and words of their own.
+const TAKEN: [(&str, &str); 3] =
+    [("web", "Direct"), ("pos", "Point of Sale"), ("shopify_draft_order", "Draft Orders")];
+
 /// What an order's `financial_status` is once it is paid.
 const PAID: [&str; 3] = ["paid", "partially_refunded", "refunded"];
 /// Most that the header may put a change behind another one of the same second, microseconds.
@@ -76,7 +81,10 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
         _ if op == Op::Delete => {}
         EntityKind::Order => order(context, object, &topic, &mut outline)?,
         EntityKind::Subscription => contract(context, object, &mut outline)?,
-        _ => outline.field(context, Field::CreatedAt, object.get("created_at"), &plain())?,
+        _ => {
+            outline.field(context, Field::CreatedAt, object.get("created_at"), &plain())?;
+            context.own(object, &plain(), &mut outline)?;
+        }
     }
     let name = header("event-id").or_else(|| header("webhook-id")).unwrap_or_else(|| {
         let state: Vec<_> = object.iter().map(|(n, json)| format!("{n}={}", json.raw())).collect();
@@ -164,6 +172,9 @@ fn order(
         if let Some(field) = field.filter(|_| !(is_shop && brought)) {
             outline.state(context, &field, json, &how)?;
         }
+        if is_shop && context.decoder.reading.channels.default_grouping {
+            outline.reword(Field::Channel, &TAKEN);
+        }
     }
     if !object.get("cancelled_at").is_empty() {
         outline.text(Field::Status, "cancelled");
@@ -238,5 +249,6 @@ fn contract(
     outline: &mut Outline,
 ) -> Result<(), Reason> {
     outline.field(context, Field::Status, object.get("status"), &plain())?;
-    outline.field(context, Field::Customer, object.get("customer_id"), &plain())
+    outline.field(context, Field::Customer, object.get("customer_id"), &plain())?;
+    context.own(object, &plain(), outline)
 }

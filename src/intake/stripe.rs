@@ -176,7 +176,10 @@ fn in_minor(currency: Option<&str>) -> How<'_> {
 
 fn customer(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<(), Reason> {
     let op = if told.kind == "customer.deleted" { Op::Delete } else { Op::Create };
-    let outline = told.outline(EntityKind::Lead, &id_of(told.object, "id")?, op);
+    let mut outline = told.outline(EntityKind::Lead, &id_of(told.object, "id")?, op);
+    if op == Op::Create {
+        context.own(told.object, &How::plain(Unit::Seconds), &mut outline)?;
+    }
     told.emit(context, outline, out)
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::deadletter::Burial;
 use crate::model::event::{Field, FieldName, Op, Status, Value};
 use crate::model::record::{Header, Offset, Partition};
 use proptest::prelude::*;
@@ -137,7 +138,8 @@ fn no_value_and_no_utf8_are_dead_letters() {
 fn dead_letters_carry_origin_and_original_headers() {
     let record = record("nonsense");
     let dead = decoder().take(&record, None).dead_letters.remove(0);
-    let headers = dead.headers("intake");
+    let now = Timestamp::from_millis(0);
+    let headers = dead.headers(&Burial { stage: "intake", app: "a", now, connect: false });
     let get = |n: &str| {
         headers.iter().find(|h| h.name == n).map(|h| String::from_utf8_lossy(&h.value).into_owned())
     };

@@ -49,5 +49,6 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
             outline.field(context, Field::Duration, object.get("CallDuration"), &how)?;
         }
     }
+    context.own(object, &how, &mut outline)?;
     out.event(context, outline, &format!("{id}:{status}"))
 }

@@ -30,8 +30,11 @@ pub struct Dimensions {
     reps: Map<(Symbol, Symbol), Symbol>,
     /// Which one is the channel, if any.
     channel: Option<usize>,
-    /// The channel that texts of [`Origins::FIELDS`] tell together: asked for with every credit.
-    told: Map<[Option<u32>; Origins::FIELDS.len()], Option<Symbol>>,
+    /// The channel that texts of [`Origins::FIELDS`], and the channel that is stated, tell together:
+    /// asked for with every credit.
+    told: Map<[Option<u32>; Origins::FIELDS.len() + 1], Option<Symbol>>,
+    /// Whether rules rename channels that are stated.
+    renamed: bool,
 }
 
 impl Dimensions {
@@ -63,6 +66,7 @@ impl Dimensions {
             reps: Map::default(),
             channel,
             told: Map::default(),
+            renamed: definition.channels.rename(),
         }
     }
 
@@ -81,6 +85,11 @@ impl Dimensions {
         self.channel
     }
 
+    /// Whether rules rename channels that are stated.
+    pub fn are_renamed(&self) -> bool {
+        self.renamed
+    }
+
     /// The slot that keeps a field of which the channel is told, where the channel is a dimension.
     pub fn origin_slot(&self, name: &FieldName<'_>) -> Option<Slot> {
         let FieldName::Known(field) = name else { return None };
@@ -89,19 +98,25 @@ impl Dimensions {
         Some(Slot(Slot::ORIGINS + at as u8))
     }
 
-    /// The channel that texts of [`Origins::FIELDS`] tell by the definition's rules.
+    /// The channel that texts of [`Origins::FIELDS`] tell by the definition's rules, or what they
+    /// make of a stated one.
     pub fn channel_of(
         &mut self,
         texts: [Option<Symbol>; Origins::FIELDS.len()],
+        stated: Option<Symbol>,
         definition: &Definition,
         symbols: &mut Symbols,
     ) -> Option<Symbol> {
-        let key = texts.map(|text| text.map(|symbol| symbol.0));
+        let mut key = [None; Origins::FIELDS.len() + 1];
+        for (place, text) in key.iter_mut().zip(texts.into_iter().chain([stated])) {
+            *place = text.map(|symbol| symbol.0);
+        }
         if self.told.len() >= MOST_TOLD {
             self.told.clear();
         }
         *self.told.entry(key).or_insert_with(|| {
-            let mut from = Origins::default();
+            let stated = stated.map(|text| symbols.text(text).to_lowercase());
+            let mut from = Origins { stated, ..Origins::default() };
             for (field, text) in Origins::FIELDS.into_iter().zip(texts) {
                 if let Some(slot) = from.slot(field) {
                     *slot = text.map(|text| symbols.text(text).to_owned());

@@ -51,6 +51,8 @@ pub struct Origins {
     pub referrer: Option<String>,
     /// Its host, unless that is a site of the company itself.
     pub site: Option<String>,
+    /// The channel that a source states.
+    pub stated: Option<String>,
 }
 
 impl Origins {
@@ -106,6 +108,9 @@ pub struct ChannelRule {
     pub referrer: Option<Glob>,
     /// Pattern of the campaign.
     pub campaign: Option<Glob>,
+    /// Pattern of the channel that a source states: such a rule renames it. One without is for what
+    /// states none.
+    pub stated: Option<Glob>,
     /// The channel that it gives.
     pub channel: String,
 }
@@ -117,7 +122,9 @@ impl ChannelRule {
             let Some(glob) = glob else { return true };
             texts.iter().filter_map(|text| text.as_deref()).any(|text| glob.matches(text))
         };
-        holds(&self.medium, &[&from.medium])
+        self.stated.is_some() == from.stated.is_some()
+            && holds(&self.stated, &[&from.stated])
+            && holds(&self.medium, &[&from.medium])
             && holds(&self.source, &[&from.source])
             && holds(&self.campaign, &[&from.campaign])
             && holds(&self.referrer, &[&from.referrer, &from.site])
@@ -149,6 +156,11 @@ impl Default for ChannelRules {
 }
 
 impl ChannelRules {
+    /// Whether any rule is about channels that sources state.
+    pub fn rename(&self) -> bool {
+        self.rules.iter().any(|rule| rule.stated.is_some())
+    }
+
     /// Whether a host is one of the company's own sites, or below one.
     pub fn is_own(&self, host: &str) -> bool {
         self.own_sites.iter().any(|site| {

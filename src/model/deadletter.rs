@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::record::{Header, Record};
+use super::time::Timestamp;
 
 macro_rules! codes {
     ($($variant:ident $name:literal $doc:literal),* $(,)?) => {
@@ -101,6 +102,26 @@ pub struct DeadLetter {
     pub cut: Option<(usize, u64)>,
 }
 
+/// Who gives a record up, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Burial<'a> {
+    /// Stage that could not go on with it.
+    pub stage: &'a str,
+    /// Name of the application.
+    pub app: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// Whether the header names of Kafka Connect are written too.
+    pub connect: bool,
+}
+
+/// On a record that was put back: the how manieth time it is.
+pub const REDRIVE_ATTEMPT: &str = "tidemark.redrive.attempt";
+/// On a record that was put back: when it became a dead letter first, milliseconds since 1970.
+pub const REDRIVE_FIRST: &str = "tidemark.redrive.first_seen";
+/// Headers of Kafka Connect on what it could not process start so.
+pub const CONNECT: &str = "__connect.errors.";
+
 fn size_of_headers(headers: &[Header]) -> usize {
     headers.iter().map(|h| h.name.len() + h.value.len() + 16).sum()
 }
@@ -157,17 +178,24 @@ impl DeadLetter {
     /// Most bytes of original headers that are kept.
     pub const HEADER_LIMIT: usize = 32 * 1024;
 
-    /// The original headers, then ours: `tidemark.error.*`.
-    pub fn headers(&self, stage: &str) -> Vec<Header> {
+    /// The original headers, then ours: `tidemark.error.*`, and those that consoles know of Kafka
+    /// Connect where they are asked for.
+    pub fn headers(&self, by: &Burial<'_>) -> Vec<Header> {
         let (topic, partition, offset) = &self.origin;
         let mut out = self.headers.clone();
+        let known = |name: &str| {
+            let header = self.headers.iter().rev().find(|h| h.name == name);
+            header.map(|h| String::from_utf8_lossy(&h.value).into_owned())
+        };
+        let attempt = known(REDRIVE_ATTEMPT).unwrap_or_else(|| "0".to_owned());
+        let first = known(REDRIVE_FIRST).unwrap_or_else(|| by.now.millis().to_string());
         let mut put = |name: &str, value: String| {
             out.push(Header::new(format!("tidemark.error.{name}"), value.into_bytes()));
         };
         put("id", self.id());
         put("code", self.reason.code.as_str().to_owned());
         put("message", self.reason.message.clone());
-        put("stage", stage.to_owned());
+        put("stage", by.stage.to_owned());
         put("topic", topic.clone());
         put("partition", partition.to_string());
         put("offset", offset.to_string());
@@ -181,8 +209,35 @@ impl DeadLetter {
         if let Some(ms) = self.timestamp_ms {
             put("timestamp", ms.to_string());
         }
+        put("app", by.app.to_owned());
         put("version", env!("CARGO_PKG_VERSION").to_owned());
+        put("attempt", attempt);
+        put("first_seen", first);
+        if by.connect {
+            self.like_connect(by, &mut out);
+        }
         out
+    }
+}
+
+impl DeadLetter {
+    /// The same in the names of Kafka Connect. What an earlier failure wrote there gives way.
+    fn like_connect(&self, by: &Burial<'_>, out: &mut Vec<Header>) {
+        out.retain(|header| !header.name.starts_with(CONNECT));
+        let (topic, partition, offset) = &self.origin;
+        for (name, value) in [
+            ("topic", topic.as_str()),
+            ("partition", &partition.to_string()),
+            ("offset", &offset.to_string()),
+            ("connector.name", by.app),
+            ("task.id", "0"),
+            ("stage", by.stage),
+            ("class.name", "tidemark"),
+            ("exception.class.name", self.reason.code.as_str()),
+            ("exception.message", &self.reason.message),
+        ] {
+            out.push(Header::new(format!("{CONNECT}{name}"), value.as_bytes()));
+        }
     }
 }
 
@@ -207,7 +262,9 @@ mod tests {
         dead.cut(1000);
         let size = dead.key.as_ref().map_or(0, Vec::len) + dead.value.as_ref().map_or(0, Vec::len);
         assert!(size <= 1000 && dead.value.as_ref().is_some_and(|v| v.len() == 500));
-        let headers = dead.headers("intake");
+        let burial =
+            Burial { stage: "intake", app: "a", now: Timestamp::from_millis(9), connect: false };
+        let headers = dead.headers(&burial);
         let get = |n: &str| headers.iter().find(|h| h.name == n).map(|h| h.value.clone());
         assert_eq!(get("big"), None);
         assert_eq!(get("tidemark.error.size"), Some(b"5000".to_vec()));
@@ -232,6 +289,46 @@ mod tests {
         let dead = DeadLetter::new(&record, reason, Some((1, b"2")));
         assert_eq!((&dead.key, dead.headers.len(), dead.cut), (&None, 0, Some((1, 0))));
         assert_eq!(dead.value, Some(b"2".to_vec()));
+    }
+
+    #[test]
+    fn consoles_that_know_kafka_connect_are_told_too() {
+        let record = Record {
+            topic: "t".into(),
+            partition: Partition(2),
+            offset: Offset(7),
+            timestamp_ms: None,
+            key: None,
+            value: Some(b"{".to_vec()),
+            headers: vec![
+                Header::new("__connect.errors.topic", "elsewhere"),
+                Header::new(REDRIVE_ATTEMPT, "3"),
+                Header::new(REDRIVE_FIRST, "5"),
+            ],
+        };
+        let dead = DeadLetter::new(&record, Reason::new(Code::DecodeJson, "no JSON"), None);
+        let burial =
+            Burial { stage: "intake", app: "a", now: Timestamp::from_millis(9), connect: false };
+        let values = |burial: &Burial<'_>, name: &str| -> Vec<String> {
+            let all = dead.headers(burial).into_iter().filter(|h| h.name == name);
+            all.map(|h| String::from_utf8(h.value).unwrap()).collect()
+        };
+        assert_eq!(values(&burial, "__connect.errors.topic"), ["elsewhere"]);
+        assert_eq!(values(&burial, "__connect.errors.exception.class.name").len(), 0);
+        assert_eq!(values(&burial, "tidemark.error.app"), ["a"]);
+        assert_eq!(values(&burial, "tidemark.error.attempt"), ["3"]);
+        assert_eq!(values(&burial, "tidemark.error.first_seen"), ["5"]);
+        let told = Burial { connect: true, ..burial };
+        for (name, value) in [
+            ("topic", "t"),
+            ("partition", "2"),
+            ("offset", "7"),
+            ("connector.name", "a"),
+            ("exception.class.name", "DECODE_JSON"),
+            ("exception.message", "no JSON"),
+        ] {
+            assert_eq!(values(&told, &format!("{CONNECT}{name}")), [value], "{name}");
+        }
     }
 
     #[test]

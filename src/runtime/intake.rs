@@ -323,7 +323,7 @@ impl Intaker {
             partition: Partition(dead.origin.1 % self.dlq_partitions.max(1)),
             key: dead.key.clone(),
             value: dead.value.clone(),
-            headers: dead.headers("intake"),
+            headers: dead.headers(&self.context.burial("intake")),
         };
         Ok(self.writer.send(out)?)
     }

@@ -320,7 +320,7 @@ impl Bookkeeper {
             partition: Partition(record.partition.0 % self.aside.1),
             key: dead.key.clone(),
             value: dead.value.clone(),
-            headers: dead.headers("ledger"),
+            headers: dead.headers(&self.context.burial("ledger")),
         })?)
     }
 

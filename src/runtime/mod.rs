@@ -27,6 +27,7 @@ use crate::clock::monotonic;
 use crate::config::{Config, Topics};
 use crate::http::{Alerts, Board, Health, MetricsPages};
 use crate::log::{Log, LogError, Offset, Reader, Record, TopicPartition};
+use crate::model::deadletter::Burial;
 use crate::model::time::Timestamp;
 use crate::telemetry::Telemetry;
 
@@ -79,6 +80,14 @@ pub struct Context {
     pub poison: Arc<Poison>,
     /// Ends everything.
     pub stop: Stop,
+}
+
+impl Context {
+    /// What a stage says on the records that it gives up.
+    pub fn burial<'a>(&'a self, stage: &'a str) -> Burial<'a> {
+        let (app, now) = (self.config.app.as_str(), (self.clock)());
+        Burial { stage, app, now, connect: self.config.intake.connect_headers }
+    }
 }
 
 /// Why everything ends.

@@ -85,10 +85,62 @@ fn properties_of_hubspot_that_come_apart_tell_one_channel() {
         assert_eq!(told(&order), ["Paid Social"]);
         let [a, b, c] = order;
         for order in [[&stated, a, b, c], [a, &stated, b, c], [a, b, c, &stated]] {
-            assert_eq!(told(&order), ["OFFLINE"]);
+            assert_eq!(told(&order), ["Offline"]);
         }
     }
     assert_eq!(told(&[source, campaign]), ["unknown"]);
+}
+
+/// Systems have words of their own for channels: they come to the names of the usual grouping, so
+/// that what two systems tell of one channel is one number. A rule renames them, and without the
+/// grouping they stay as they are.
+#[test]
+fn the_words_of_systems_come_to_the_usual_channels() {
+    let hubspot = |word: &str| {
+        record(&format!(
+            r#"[{{"subscriptionType":"deal.creation","objectId":1,"portalId":1,"occurredAt":1772442000000}},
+            {{"subscriptionType":"deal.propertyChange","objectId":1,"portalId":1,
+            "propertyName":"hs_analytics_source","propertyValue":"{word}","occurredAt":1772442000010}}]"#
+        ))
+    };
+    let shopify = |word: &str| {
+        record(&format!(
+            r#"{{"headers":{{"X-Shopify-Topic":"orders/paid","X-Shopify-Event-Id":"e"}},
+            "body":{{"id":1,"financial_status":"paid","total_price":"12.00","currency":"USD",
+            "updated_at":"2026-03-02T10:00:01Z","created_at":"2026-03-02T10:00:00Z",
+            "source_name":"{word}","landing_site":"/","referring_site":""}}}}"#
+        ))
+    };
+    let plain = config("");
+    let bare = config("[channels]\ndefault_grouping = false\n");
+    let named = config(
+        "[[channels.rule]]\nstated = \"offline\"\nchannel = \"Fairs\"\n\
+         [[channels.rule]]\nstated = \"point of *\"\nchannel = \"Stores\"\n",
+    );
+    for (system, word, expected, renamed) in [
+        (System::HubSpot, "ORGANIC_SEARCH", "Organic Search", "Organic Search"),
+        (System::HubSpot, "PAID_SEARCH", "Paid Search", "Paid Search"),
+        (System::HubSpot, "EMAIL_MARKETING", "Email", "Email"),
+        (System::HubSpot, "SOCIAL_MEDIA", "Organic Social", "Organic Social"),
+        (System::HubSpot, "PAID_SOCIAL", "Paid Social", "Paid Social"),
+        (System::HubSpot, "REFERRALS", "Referral", "Referral"),
+        (System::HubSpot, "DIRECT_TRAFFIC", "Direct", "Direct"),
+        (System::HubSpot, "AI_REFERRALS", "AI Assistant", "AI Assistant"),
+        (System::HubSpot, "OTHER_CAMPAIGNS", "Other Campaigns", "Other Campaigns"),
+        (System::HubSpot, "OFFLINE", "Offline", "Fairs"),
+        (System::HubSpot, "NEW_WORD", "NEW_WORD", "NEW_WORD"),
+        (System::Shopify, "web", "Direct", "Direct"),
+        (System::Shopify, "pos", "Point of Sale", "Stores"),
+        (System::Shopify, "shopify_draft_order", "Draft Orders", "Draft Orders"),
+        (System::Shopify, "580111", "580111", "580111"),
+    ] {
+        let body = if system == System::HubSpot { hubspot(word) } else { shopify(word) };
+        let bodies = [body];
+        let decoder = decoder(system);
+        assert_eq!(counted(&plain, &decoder, &bodies), [expected], "{word}");
+        assert_eq!(counted(&named, &decoder, &bodies), [renamed], "{word}");
+        assert_eq!(counted(&bare, &decoder, &bodies), [word], "{word}");
+    }
 }
 
 #[test]
@@ -106,7 +158,7 @@ fn own_rules_and_own_sites_hold_for_all_systems() {
     );
     let orders = [order];
     let shopify = decoder(System::Shopify);
-    assert_eq!(counted(&own, &shopify, &orders), ["web"]);
+    assert_eq!(counted(&own, &shopify, &orders), ["Direct"]);
     assert_eq!(counted(&plain, &shopify, &orders), ["Referral"]);
     let show = record(
         r#"{"id":"1","entity":{"type":"lead","id":"L"},"op":"create",

@@ -46,6 +46,25 @@ fn change(ids: &str, changed: &str, name: &str) -> String {
     )
 }
 
+/// HubSpot tells that a meeting took place, or a task was done, by a word alone.
+#[test]
+fn a_meeting_of_hubspot_is_done_by_its_outcome() {
+    let hubspot = decoder(System::HubSpot);
+    for (kind, name, word, expected) in [
+        ("0-47", "hs_meeting_outcome", "COMPLETED", "Bool(true)"),
+        ("0-47", "hs_meeting_outcome", "NO_SHOW", "Bool(false)"),
+        ("0-27", "hs_task_status", "COMPLETED", "Bool(true)"),
+        ("0-48", "hs_call_disposition", "COMPLETED", ""),
+    ] {
+        let body = format!(
+            r#"{{"subscriptionType":"object.propertyChange","objectTypeId":"{kind}","portalId":1,
+                "objectId":2,"occurredAt":1772442000000,"propertyName":"{name}","propertyValue":"{word}"}}"#
+        );
+        let all = events(&hubspot, &body);
+        assert_eq!((&*get(&all[0], Field::Done), &*get(&all[0], Field::Outcome)), (expected, word));
+    }
+}
+
 #[test]
 fn arrays_inside_an_element_have_the_limit_of_a_record() {
     let many = |text: &str| vec![text; 1001].join(",");

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use tidemark::intake::encode_event;
+use tidemark::intake::{Ignored, Intake, encode_event};
+use tidemark::model::event::{EntityRef, Event, FieldName};
 use tidemark::model::source::{System, Wrapping};
 
 use crate::{decoder, files, mappings, natives, now, record};
@@ -111,6 +112,75 @@ fn what_lies_there_of_a_shipped_mapping_is_read_whole() {
     }
 }
 
+/// What of each payload of a native system: entity, operation and the fields that are stated, sorted.
+#[rustfmt::skip]
+const NATIVE: &[(&str, &[&str])] = &[
+    ("CONSTRUCTED_journal_file.json", &["deal 7036839888 update: stage"]),
+    ("CONSTRUCTED_v3_batch_deal_lifecycle.json", &["deal 7036839888 update: owner", "deal 7036839888 create:", "deal 7036839888 update: amount", "deal 7036839888 update: stage", "deal 7036839888 update: stage"]),
+    ("CONSTRUCTED_v3_batch_generic_object.json", &["deal 7036839888 update: stage"]),
+    ("signature_v1_vector_body.json", &["lead 123 create:"]),
+    ("workflow_webhook_deal_full_object.json", &["deal 7036839888 snapshot: amount amount_home created_at expected_close name owner pipeline stage status", "deal 7036839888 snapshot: probability"]),
+    ("CONSTRUCTED_opportunity_create_cometd.json", &["deal 0065g00000XyZ12AAF create: account amount created_at expected_close name owner probability source stage"]),
+    ("CONSTRUCTED_opportunity_gap_update.json", &["deal 0065g00000XyZ12AAF update:"]),
+    ("CONSTRUCTED_opportunity_update_confluent_flat.json", &["deal 0065g00000XyZ12AAF update: stage"]),
+    ("CONSTRUCTED_opportunity_update_merged_two_records.json", &["deal 0065g00000XyZ12AAF update: owner", "deal 0065g00000XyZ13AAF update: owner"]),
+    ("CONSTRUCTED_opportunity_update_won_enriched.json", &["deal 0065g00000XyZ12AAF update: owner probability stage"]),
+    ("pushtopic_lead_connect_json_schema_payload.json", &["lead 00Q7R00001lsWLiUAM create: account contact converted_deal created_at owner source status"]),
+    ("v1_added.activity.json", &["activity 2 create: created_at deal done done_at kind lead owner planned_at"]),
+    ("v1_added.deal.json", &["deal 1 create: account amount contact created_at expected_close lost_reason name owner pipeline probability stage status"]),
+    ("v1_added.person.json", &["ignored entity_not_read: person"]),
+    ("v1_updated.activity.json", &["activity 1 update: created_at deal done done_at kind lead owner planned_at"]),
+    ("tdev_call_activity_created.json", &["activity acti_c1SHn4Wq7VtRj2AmY8bKzX create: created_at direction done duration_s kind lead owner"]),
+    ("tdev_lead_created.json", &["lead lead_9k2R7wYtVbXmS3Ac6Fq1Zp create: created_at status"]),
+    ("tdev_note_activity_created.json", &["activity acti_Wq7VtRj2AmY8bKzXc1SHn4 create: created_at done kind lead owner"]),
+    ("tdev_opportunity_updated_won.json", &["deal oppo_7H4sjNso7FyBFaeR3RXi5PMJbilfo0c6UPCxsJtEhCO update: account amount contact created_at owner probability stage status type"]),
+    ("event_checkout.session.completed.json", &["ignored type_not_read: checkout.session.completed"]),
+    ("event_customer.created.json", &["lead cus_NSPHp4fOlXGw8P create:"]),
+    ("event_customer.subscription.created.json", &["subscription sub_1MhUZrE0b6fckueSZfQ2Ytz6 create: created_at customer ended_at mrr plan reason started_at status"]),
+    ("event_invoice.created.json", &["invoice in_1MhUT5E0b6fckueSfPlY05Fw create: amount created_at customer paid_at status"]),
+    ("event_invoice.paid.json", &["invoice in_1MhUT5E0b6fckueSfPlY05Fw update: amount created_at customer paid_at status"]),
+    ("resource_event.json", &["ignored type_not_read: plan.created"]),
+    ("identify.json", &["ignored field_not_read: no trait of it is read"]),
+    ("track.json", &["ignored type_not_read: Course Clicked"]),
+    ("common_fields.json", &["ignored type_not_read: Report Submitted"]),
+    ("customers.create.json", &["lead 706405506930370084 create: created_at"]),
+    ("draft_orders.create.json", &["ignored type_not_read: draft_orders/create"]),
+    ("orders.cancelled.json", &["order 820982911946154508 update: amount channel created_at customer owner refunded status"]),
+    ("orders.create.json", &["order 820982911946154508 create: amount channel created_at customer owner refunded status"]),
+    ("orders.paid.json", &["order 820982911946154508 update: amount channel created_at customer owner refunded status"]),
+    ("orders.updated.json", &["order 820982911946154508 update: amount channel created_at customer owner refunded status"]),
+    ("subscription_billing_attempts.success.json", &["ignored type_not_read: subscription_billing_attempts/success"]),
+    ("subscription_contracts.create.json", &["subscription 2130602109 create: customer status"]),
+    ("tdev_invitee_canceled_host_rescheduled_the_meeting.json", &["activity 3c6f9a2d-5e8b-4a1c-9d3f-6a9c2e5b8d1f update: done kind outcome"]),
+    ("tdev_invitee_canceled_self_canceled_with_reason.json", &["activity 1a4d7e2b-5c8f-4a1d-9b3e-6f0c8d2a5b7e update: done kind outcome"]),
+    ("tdev_invitee_created_group_event_via_campaign_link.json", &["activity 6d9c2a5e-7f1b-4a3d-9e6c-2b5f8a1d4c7e create: campaign kind medium source"]),
+    ("tdev_invitee_created_one_on_one.json", &["activity 1a4d7e2b-5c8f-4a1d-9b3e-6f0c8d2a5b7e create: kind"]),
+    ("tdev_contact_form_submission.json", &["touch 6f3e8a1c9d2b47a0b6e5f1a2c3d4e5f6 create: kind source"]),
+    ("tdev_customer_satisfaction_survey.json", &["touch 9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c4d create: contact kind", "survey_response 9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c4d/Q7M2XAwY04d1 create: contact metric scale_max score"]),
+    ("tdev_event_registration.json", &["touch 5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b create: kind"]),
+    ("tdev_job_application.json", &["touch 1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d create: kind"]),
+    ("tdev_product_waitlist_signup.json", &["touch 3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f create: campaign kind source"]),
+    ("tdev_call_status_callback_completed.json", &["activity CA3f9e8d7c6b5a4938271605f4e3d2c1b0a update: direction done duration_s kind outcome"]),
+    ("tdev_call_status_callback_no_answer.json", &["activity CA7c6b5a4938271605f4e3d2c1b0a9f8e7d update: direction done kind outcome"]),
+    ("tdev_incoming_call.json", &["ignored says_nothing_alone: ringing, without a time"]),
+];
+
+fn told(taken: &Intake<'_>) -> Vec<String> {
+    let event = |event: &Event<'_>| {
+        let named = |name: &FieldName<'_>| match name {
+            FieldName::Known(field) => field.as_str().to_owned(),
+            FieldName::Custom(own) => format!("x.{own}"),
+        };
+        let mut fields: Vec<_> = event.set.iter().map(|(name, _)| named(name)).collect();
+        fields.sort();
+        let EntityRef { kind, id } = &event.entity;
+        let (kind, op) = (kind.as_str(), event.op.as_str());
+        format!("{kind} {id} {op}: {}", fields.join(" ")).trim_end().to_owned()
+    };
+    let ignored = |it: &Ignored| format!("ignored {}: {}", it.reason.as_str(), it.what);
+    taken.events.iter().map(event).chain(taken.ignored.iter().map(ignored)).collect()
+}
+
 #[test]
 fn what_real_systems_sent_is_read_whole() {
     let Some(payloads) = payloads() else { return };
@@ -131,8 +201,11 @@ fn what_real_systems_sent_is_read_whole() {
                 let record = record(&text);
                 let taken = decoder(system).take(&record, now());
                 assert_eq!(taken.dead_letters, [], "{name}");
-                let told = taken.events.len() + taken.ignored.len();
-                assert!(told > 0 && taken.test == 0, "{name}");
+                let any = taken.events.len() + taken.ignored.len();
+                assert!(any > 0 && taken.test == 0, "{name}");
+                let expected = NATIVE.iter().find(|(file, _)| *file == name);
+                let (_, expected) = expected.unwrap_or_else(|| panic!("nothing is said of {name}"));
+                assert_eq!(told(&taken), *expected, "{name}");
                 for event in &taken.events {
                     assert_eq!(event.system, system.as_str(), "{name}");
                     assert!(event.order[0] >= 1_000_000_000_000, "{name}: {:?}", event.order);
@@ -142,6 +215,21 @@ fn what_real_systems_sent_is_read_whole() {
         }
         assert!(read > 0 || directories(system).is_empty(), "no payload of {}", system.as_str());
     }
+}
+
+/// Of Aircall a third party kept what stands in `data`, with times as text.
+#[test]
+fn what_was_kept_of_a_call_of_aircall_is_read() {
+    let Some(payloads) = payloads() else { return };
+    let file = payloads.join("aircall/call_ended_data_activepieces.json");
+    let data = std::fs::read_to_string(file).unwrap();
+    let body = format!(
+        r#"{{"resource":"call","event":"call.ended","timestamp":1690799700,"token":"t","data":{data}}}"#
+    );
+    let record = record(&body);
+    let taken = decoder(System::Aircall).take(&record, now());
+    let fields = "contact created_at direction done done_at duration_s kind outcome owner";
+    assert_eq!(told(&taken), [format!("activity 12345 create: {fields}")]);
 }
 
 /// What lies there of envelopes, each with what becomes of it: none of them holds what is read here,

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::cli::whole::read_whole;
 use crate::log::{Header, Log, LogError, Outgoing, Partition, Record, TopicPartition};
+use crate::model::deadletter::{CONNECT, REDRIVE_ATTEMPT, REDRIVE_FIRST};
 
 /// Headers of ours on a dead letter start so.
 const OURS: &str = "tidemark.error.";
 /// On a record that was put back: the id of its dead letter, so that a second failure is known.
 pub const REDRIVE_ID: &str = "tidemark.redrive.id";
-/// On a record that was put back: the how manieth time it is.
-pub const REDRIVE_ATTEMPT: &str = "tidemark.redrive.attempt";
 /// On a note in the dead-letter topic: the id of the dead letter that was put back.
 const REDRIVEN: &str = "tidemark.redrive.of";
 
@@ -45,6 +44,8 @@ pub struct Letter {
     pub redriven: u32,
     /// How often it had been put back when it failed.
     pub attempt: u32,
+    /// When it failed first, before it was put back, milliseconds since 1970.
+    pub first_ms: Option<i64>,
 }
 
 fn text(record: &Record, name: &str) -> Option<String> {
@@ -53,6 +54,16 @@ fn text(record: &Record, name: &str) -> Option<String> {
 
 fn number<T: std::str::FromStr>(record: &Record, name: &str) -> Option<T> {
     text(record, name)?.parse().ok()
+}
+
+/// The headers that the record had: without ours, also those that we wrote in the names of Kafka
+/// Connect.
+fn original(headers: Vec<Header>) -> Vec<Header> {
+    let value = |name: &str| headers.iter().find(|h| h.name == name).map(|h| h.value.clone());
+    let class = value(&format!("{CONNECT}class.name"));
+    let connect = class.is_some_and(|class| class == b"tidemark");
+    let ours = |h: &Header| h.name.starts_with(OURS) || (connect && h.name.starts_with(CONNECT));
+    headers.iter().filter(|h| !ours(h)).cloned().collect()
 }
 
 impl Letter {
@@ -73,7 +84,8 @@ impl Letter {
             copies: 1,
             redriven: 0,
             attempt: number(&record, REDRIVE_ATTEMPT).unwrap_or(0),
-            headers: record.headers.into_iter().filter(|h| !h.name.starts_with(OURS)).collect(),
+            first_ms: number(&record, &format!("{OURS}first_seen")).or(record.timestamp_ms),
+            headers: original(record.headers),
             key: record.key,
             value: record.value,
         })
@@ -83,10 +95,14 @@ impl Letter {
     /// headers, which stay; headers of ours say that it comes again.
     pub fn again(&self) -> Outgoing {
         let mut headers = self.headers.clone();
-        headers.retain(|h| h.name != REDRIVE_ID && h.name != REDRIVE_ATTEMPT);
+        let ours = [REDRIVE_ID, REDRIVE_ATTEMPT, REDRIVE_FIRST];
+        headers.retain(|h| !ours.contains(&h.name.as_str()));
         headers.push(Header::new(REDRIVE_ID, self.id.clone().into_bytes()));
         let attempt = (self.attempt + 1).to_string();
         headers.push(Header::new(REDRIVE_ATTEMPT, attempt.into_bytes()));
+        if let Some(first) = self.first_ms {
+            headers.push(Header::new(REDRIVE_FIRST, first.to_string().into_bytes()));
+        }
         Outgoing {
             topic: self.origin.0.as_str().into(),
             partition: Partition(self.origin.1),
@@ -174,7 +190,8 @@ impl Wanted {
 mod tests {
     use super::*;
     use crate::log::{Cleanup, Offset, TopicSpec, memory::MemoryLog};
-    use crate::model::deadletter::{Code, DeadLetter, Reason};
+    use crate::model::deadletter::{Burial, Code, DeadLetter, Reason};
+    use crate::model::time::Timestamp;
 
     fn record(offset: u64, value: &str) -> Record {
         Record {
@@ -195,7 +212,12 @@ mod tests {
             partition: Partition(0),
             key: dead.key.clone(),
             value: dead.value.clone(),
-            headers: dead.headers("intake"),
+            headers: dead.headers(&Burial {
+                stage: "intake",
+                app: "a",
+                now: Timestamp::from_millis(written),
+                connect: true,
+            }),
         };
         log.append(out, Some(written)).unwrap();
     }
@@ -226,7 +248,7 @@ mod tests {
             (Some(&b"k"[..]), Some(&b"{"[..]))
         );
         let names: Vec<&str> = again.headers.iter().map(|h| h.name.as_str()).collect();
-        assert_eq!(names, ["ce_id", REDRIVE_ID, REDRIVE_ATTEMPT]);
+        assert_eq!(names, ["ce_id", REDRIVE_ID, REDRIVE_ATTEMPT, REDRIVE_FIRST]);
         log.append(found[1].note("t.dlq", 2), Some(30)).unwrap();
         // It fails again, at its new place.
         let failed = Record { headers: again.headers, ..record(9, "{") };
@@ -234,6 +256,8 @@ mod tests {
         let found = read(&log, "t.dlq").unwrap();
         let state: Vec<_> = found.iter().map(|l| (&*l.id, l.redriven, l.attempt)).collect();
         assert_eq!(state, [("source/1/3", 0, 0), ("source/1/5", 1, 0), ("source/1/9", 0, 1)]);
+        let first: Vec<_> = found.iter().map(|l| l.first_ms).collect();
+        assert_eq!(first, [Some(10), Some(20), Some(20)], "it is known how long it has failed");
         let wanted = Wanted {
             code: Some("DECODE_JSON".to_owned()),
             since_ms: Some(35),

@@ -118,9 +118,12 @@ impl Projector<'_> {
 
     /// What the entity itself says of a dimension: outright, or by its link where it is the channel.
     fn own(&mut self, entity: &Entity, i: usize, as_of: AsOf) -> Option<Symbol> {
-        let is_channel = self.dimensions.channel() == Some(i);
         let stated = self.value(entity, i, as_of);
-        if stated.is_none() && is_channel { self.channel(entity, as_of) } else { stated }
+        let is_told = stated.is_none() || self.dimensions.are_renamed();
+        if self.dimensions.channel() != Some(i) || !is_told {
+            return stated;
+        }
+        self.channel(entity, as_of, stated).or(stated)
     }
 
     /// What the entity itself says of a dimension outright.
@@ -132,8 +135,9 @@ impl Projector<'_> {
     }
 
     /// The channel that the fields of its link and its browser tell together, where the source states
-    /// none: of what each of them holds, whichever events said so.
-    fn channel(&mut self, entity: &Entity, as_of: AsOf) -> Option<Symbol> {
+    /// none: of what each of them holds, whichever events said so. Else the new name of the one that
+    /// is stated.
+    fn channel(&mut self, entity: &Entity, as_of: AsOf, is: Option<Symbol>) -> Option<Symbol> {
         let stated_by = &self.definition.channels.stated_by;
         let mut texts = [None; Origins::FIELDS.len()];
         for (i, text) in texts.iter_mut().enumerate() {
@@ -146,10 +150,10 @@ impl Projector<'_> {
                 _ => None,
             };
         }
-        if texts == [None; Origins::FIELDS.len()] {
+        if is.is_none() && texts == [None; Origins::FIELDS.len()] {
             return None;
         }
-        self.dimensions.channel_of(texts, self.definition, self.symbols)
+        self.dimensions.channel_of(texts, is, self.definition, self.symbols)
     }
 
     fn directory_value(&mut self, owner: Option<Symbol>, i: usize, as_of: AsOf) -> Option<Symbol> {

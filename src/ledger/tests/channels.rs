@@ -14,9 +14,20 @@ fn job(channels: ChannelRules) -> Definition {
 
 fn rule(source: &str, channel: &str) -> ChannelRules {
     let source = Some(Glob::new(source));
-    let (medium, referrer, campaign) = (None, None, None);
-    let rule = ChannelRule { medium, source, referrer, campaign, channel: channel.to_owned() };
+    let channel = channel.to_owned();
+    let rule = ChannelRule { source, channel, ..nothing() };
     ChannelRules { rules: vec![rule], ..ChannelRules::default() }
+}
+
+fn nothing() -> ChannelRule {
+    ChannelRule {
+        medium: None,
+        source: None,
+        referrer: None,
+        campaign: None,
+        stated: None,
+        channel: String::new(),
+    }
 }
 
 const CPC: (Field, &str) = (Field::Medium, "cpc");
@@ -56,6 +67,33 @@ fn what_the_source_states_is_never_overwritten_by_what_is_told() {
     let open = |channel: &str| shard.days(&format!("channel={channel}"), Measure::OpenDeals);
     assert_eq!(open("Partner"), [(1, 1), (2, -1)]);
     assert_eq!(open("Paid Search"), [(2, 1)]);
+}
+
+/// What a source calls it may be called otherwise, for the past too; what it does not state is none
+/// of such a rule's business.
+#[test]
+fn a_rule_renames_a_channel_that_is_stated() {
+    let mut plain = Shard::new(job(ChannelRules::default()));
+    told(&mut plain, &[(Field::Channel, "Offline"), (Field::Campaign, "EU Webinar")]);
+    assert_eq!(created(&plain, "Offline"), 1);
+    let named = |channel: &str, campaign: Option<&str>| ChannelRule {
+        stated: Some(Glob::new("offline")),
+        campaign: campaign.map(Glob::new),
+        channel: channel.to_owned(),
+        ..nothing()
+    };
+    let rules = vec![named("Webinars", Some("*webinar*")), named("Events", None)];
+    let ruled = Arc::new(job(ChannelRules { rules, ..ChannelRules::default() }));
+    let image = plain.0.image();
+    let ledger = Ledger::restore(ruled.clone(), Partition(0), &image).expect("it is its own image");
+    let restored = Shard(ledger);
+    assert_eq!((created(&restored, "Webinars"), created(&restored, "Offline")), (1, 0));
+    let mut shard = Shard::new((*ruled).clone());
+    told(&mut shard, &[(Field::Channel, "Offline"), GOOGLE, CPC]);
+    assert_eq!(created(&shard, "Events"), 1, "it is stated, so no link is asked");
+    let mut shard = Shard::new((*ruled).clone());
+    told(&mut shard, &[(Field::Channel, "Partner"), (Field::Campaign, "EU Webinar")]);
+    assert_eq!(created(&shard, "Partner"), 1);
 }
 
 #[test]
@@ -124,7 +162,10 @@ proptest! {
     ) {
         let attribution = if current { Attribution::Current } else { Attribution::AtEvent };
         let fresh = || {
-            Shard::new(Definition { attribution, ..job(rule("trade show*", "Events")) })
+            let mut rules = rule("trade show*", "Events");
+            let (stated, campaign) = (Some(Glob::new("web")), Some(Glob::new("*brand*")));
+            rules.rules.push(ChannelRule { stated, campaign, channel: "Shop".into(), ..nothing() });
+            Shard::new(Definition { attribution, ..job(rules) })
         };
         let stated: Vec<_> = FIELDS
             .iter()

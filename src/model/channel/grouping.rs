@@ -3,14 +3,16 @@
 //! It is the published default channel group of Google Analytics 4
 //! (<https://support.google.com/analytics/answer/9756891>, the table for manual tagging), with its
 //! names and in its order. Its list of some eight hundred source sites is kept here as the brands
-//! and sites that bring the most visitors; for any other write a rule. Where no medium is stated,
+//! and sites that bring the most visitors; that of AI assistants is not published, and is the well
+//! known ones. For any other write a rule. Where no medium is stated,
 //! the page before stands for it, as it does there: a search engine is a search, a site of a social
 //! network social, any other a referral.
 
 use super::{ChannelRules, Origins, host};
 
 impl ChannelRules {
-    /// The channel of something that came from there; none where nothing tells it.
+    /// The channel of something that came from there; none where nothing tells it. Where a channel
+    /// is stated, its new name, if a rule gives it one.
     pub fn channel_of(&self, mut from: Origins) -> Option<&str> {
         from.site = from.referrer.as_deref().and_then(host).map(str::to_owned);
         if from.site.as_deref().is_some_and(|site| self.is_own(site)) {
@@ -18,7 +20,8 @@ impl ChannelRules {
         }
         let own = self.rules.iter().find(|rule| rule.matches(&from));
         let own = own.map(|rule| rule.channel.as_str());
-        own.or_else(|| self.default_grouping.then(|| grouped(&from)).flatten())
+        let usual = self.default_grouping && from.stated.is_none();
+        own.or_else(|| usual.then(|| grouped(&from)).flatten())
     }
 }
 
@@ -29,6 +32,7 @@ enum Kind {
     Social,
     Shopping,
     Video,
+    Assistant,
 }
 
 /// Brands, by the name that their hosts have before the country (`google.co.uk`), which is also
@@ -122,6 +126,15 @@ const SITES: &[(&str, Kind)] = &[
     ("shopping.google.com", Kind::Shopping),
     ("shop.app", Kind::Shopping),
     ("youtu.be", Kind::Video),
+    ("chatgpt.com", Kind::Assistant),
+    ("chat.openai.com", Kind::Assistant),
+    ("claude.ai", Kind::Assistant),
+    ("gemini.google.com", Kind::Assistant),
+    ("copilot.microsoft.com", Kind::Assistant),
+    ("chat.deepseek.com", Kind::Assistant),
+    ("grok.com", Kind::Assistant),
+    ("perplexity.ai", Kind::Assistant),
+    ("www.perplexity.ai", Kind::Assistant),
 ];
 
 /// Below a search engine or a shop most hosts are something else: mail, documents, a cloud.
@@ -190,6 +203,7 @@ fn grouped(from: &Origins) -> Option<&'static str> {
         (Some(Kind::Video), _) => "Organic Video",
         _ if medium.contains("video") => "Organic Video",
         (Some(Kind::Search), _) | (_, "organic") => "Organic Search",
+        (Some(Kind::Assistant), "referral") | (_, "ai-assistant") => "AI Assistant",
         (_, "referral" | "app" | "link") => "Referral",
         _ if email(medium) || email(source) => "Email",
         (_, "affiliate") => "Affiliates",
@@ -246,6 +260,8 @@ mod tests {
             ("promo-video", "acme", "", Some("Organic Video")),
             ("organic", "acme", "", Some("Organic Search")),
             ("link", "acme", "", Some("Referral")),
+            ("ai-assistant", "acme", "", Some("AI Assistant")),
+            ("email", "chatgpt.com", "", Some("Email")),
             ("E-Mail", "customer.io", "", Some("Email")),
             ("newsletter", "email", "", Some("Email")),
             ("affiliate", "acme", "", Some("Affiliates")),
@@ -274,6 +290,10 @@ mod tests {
             ("https://www.amazon.de/dp/1", Some("Organic Shopping")),
             ("https://aws.amazon.com/marketplace", Some("Referral")),
             ("https://youtu.be/x", Some("Organic Video")),
+            ("https://chatgpt.com/", Some("AI Assistant")),
+            ("https://gemini.google.com/app", Some("AI Assistant")),
+            ("https://www.perplexity.ai/search", Some("AI Assistant")),
+            ("https://openai.com/blog", Some("Referral")),
             ("https://blog.partner.example/post", Some("Referral")),
             ("/pricing", None),
             ("", None),
@@ -311,6 +331,7 @@ mod tests {
             source: None,
             referrer: None,
             campaign: None,
+            stated: None,
             channel: channel.to_owned(),
         };
         let mut rules = ChannelRules {
@@ -345,5 +366,39 @@ mod tests {
         );
         rules.default_grouping = false;
         assert_eq!(ask(&rules, &page("https://blog.example/x")), None);
+    }
+
+    #[test]
+    fn a_stated_channel_is_renamed_by_rules_about_it_alone() {
+        let glob = |text: &str| Some(Glob::new(text));
+        let rule = |stated: &str, campaign: Option<&str>, channel: &str| ChannelRule {
+            medium: None,
+            source: None,
+            referrer: None,
+            campaign: campaign.and_then(glob),
+            stated: glob(stated),
+            channel: channel.to_owned(),
+        };
+        let general = ChannelRule { stated: None, ..rule("", Some("*webinar*"), "never") };
+        let rules = ChannelRules {
+            rules: vec![
+                general,
+                rule("Offline", Some("*webinar*"), "Webinars"),
+                rule("offline", None, "Events"),
+                rule("5801*", None, "Marketplace"),
+            ],
+            ..ChannelRules::default()
+        };
+        let of = |stated: &str, campaign: Option<&str>| {
+            let stated = Some(stated.to_lowercase());
+            let campaign = campaign.map(str::to_owned);
+            let medium = Some("cpc".to_owned());
+            rules.channel_of(Origins { stated, campaign, medium, ..Origins::default() })
+        };
+        assert_eq!(of("OFFLINE", Some("eu webinar")), Some("Webinars"));
+        assert_eq!(of("OFFLINE", None), Some("Events"));
+        assert_eq!(of("580111", None), Some("Marketplace"));
+        assert_eq!(of("Partner", Some("eu webinar")), None, "it stays as it is stated");
+        assert_eq!(ask(&rules, &[(Field::Source, "offline")]), None, "nothing is stated");
     }
 }

@@ -338,7 +338,7 @@ impl<'c> Scribe<'c> {
             topic: self.dlq.clone(),
             key: dead.key.clone(),
             value: dead.value.clone(),
-            headers: dead.headers(CHECK),
+            headers: dead.headers(&self.context.burial(CHECK)),
         }
     }
 }
