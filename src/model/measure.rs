@@ -105,6 +105,12 @@ measures! {
     NewMrrPriced CountByCurrency "Subscriptions started in the slice with a known monthly revenue.",
     ChurnedMrr Sum "Monthly revenue of the subscriptions ended in the slice, as it was before.",
     ChurnedMrrPriced CountByCurrency "Subscriptions ended in the slice with a known monthly revenue.",
+    SplitAmount Sum "What splits move of the amounts won in the slice: from the owner to those who share.",
+    SplitPriced CountByCurrency "Those credited with amounts won in the slice: each who shares, less the owner.",
+    SplitDeals Quantity "What splits move of the deals won in the slice, as parts of one.",
+    SplitCredits Count "Those credited with deals won in the slice: each who shares, less the owner.",
+    OverlayAmount Sum "Overlay shares of the amounts won in the slice.",
+    OverlayPriced CountByCurrency "Overlay shares of deals won in the slice with a known amount.",
 }
 
 impl Measure {
@@ -148,6 +154,9 @@ impl Measure {
             Measure::Mrr => Measure::MrrPriced,
             Measure::NewMrr => Measure::NewMrrPriced,
             Measure::ChurnedMrr => Measure::ChurnedMrrPriced,
+            Measure::SplitAmount => Measure::SplitPriced,
+            Measure::SplitDeals => Measure::SplitCredits,
+            Measure::OverlayAmount => Measure::OverlayPriced,
             count => count,
         }
     }

@@ -22,6 +22,7 @@ pub mod row;
 pub mod segment;
 pub mod slice;
 pub mod source;
+pub mod split;
 pub mod stage;
 pub mod target;
 pub mod time;
