@@ -64,7 +64,7 @@ fn arrivals_never_run_backwards_nor_come_before_they_happen() {
 fn every_event_keeps_the_contract() {
     let mut seen_ops = BTreeSet::new();
     let mut seen_precisions = BTreeSet::new();
-    for arrival in played(|s| s.days = Some(60)) {
+    for arrival in played(|s| (s.days, s.split) = (Some(60), 0.2)) {
         let event: Value = serde_json::from_str(&arrival.json).expect("valid JSON");
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         assert_eq!((&event["v"], text(&event["kind"]).as_str()), (&Value::from(1), "patch"));
@@ -110,6 +110,9 @@ fn check_field(name: &str, value: &Value) {
             assert_eq!(money["currency"], "EUR");
             let cents = money["value"].as_str().expect("a text").split_once('.').expect("cents").1;
             assert_eq!(cents.len(), 2);
+        }
+        (FieldType::Splits, Value::Array(list)) => {
+            assert!(list.len() > 1 && list.iter().all(|split| split["owner"].is_string()));
         }
         _ => panic!("\"{name}\" cannot be {value}"),
     }

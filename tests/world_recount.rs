@@ -33,6 +33,7 @@ fn settings(seed: u64) -> WorldSettings {
         reown: 0.2,
         delete: 0.02,
         merge: 0.02,
+        split: 0.2,
         deals_per_day: 10.0,
         ..WorldSettings::default()
     }
@@ -179,4 +180,31 @@ fn every_day_and_segment_equals_the_recount() {
     }
     println!("{compared} numbers compared");
     assert!(compared > 100_000, "only {compared} numbers were compared");
+}
+
+/// Splits move what was won between reps, teams and territories, and nothing of what all who share in
+/// a deal have in common.
+#[test]
+fn splits_move_between_members_and_leave_every_total_alone() {
+    let settings = settings(4);
+    let arrivals: Vec<Arrival> = World::new(settings.clone()).collect();
+    let cells = fold(&arrivals, &definition(&settings));
+    let shifts = [Measure::SplitAmount, Measure::SplitDeals];
+    let mut moved: BTreeMap<String, usize> = BTreeMap::new();
+    let mut left: BTreeMap<(String, i32), Measures> = BTreeMap::new();
+    for (segment, days) in &cells {
+        let set = segment.split('=').next().unwrap_or_default().to_owned();
+        for (day, measures) in days {
+            let any = shifts.iter().any(|m| measures.of(*m).next().is_some());
+            *moved.entry(set.clone()).or_default() += usize::from(any);
+            left.entry((set.clone(), *day)).or_default().plus(measures);
+        }
+    }
+    assert!(moved["rep"] > 100 && moved["territory"] > 0, "{moved:?}");
+    assert_eq!((moved["overall"], moved["channel"]), (0, 0));
+    for (place, measures) in &left {
+        assert!(shifts.iter().all(|m| measures.total(*m) == 0), "{place:?}");
+    }
+    let overlays = cells["overall"].values().map(|m| m.total(Measure::OverlayPriced)).sum::<i128>();
+    assert!(overlays > 10, "{overlays}");
 }

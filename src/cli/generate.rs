@@ -67,6 +67,9 @@ pub struct Arguments {
     /// Deals created a day, on average.
     #[arg(long, default_value_t = 40.0)]
     deals_per_day: f64,
+    /// Share of won deals that several reps share, 0 to 1.
+    #[arg(long, default_value_t = 0.0)]
+    splits: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -167,6 +170,7 @@ fn settings(arguments: &Arguments) -> Result<WorldSettings, Failure> {
         reps: arguments.reps,
         territories: arguments.territories,
         deals_per_day: arguments.deals_per_day,
+        split: arguments.splits,
         ..base
     })
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::draft::{Draft, MoneyDraft, SetDraft, Text, kind_of, text_of};
+use super::splits::splits;
 use crate::model::calendar::Calendar;
 use crate::model::deadletter::{Code, Reason};
 use crate::model::event::{
@@ -221,6 +222,7 @@ fn value<'a>(field: Field, raw: &'a str, defaults: &Defaults<'_>) -> Result<Valu
             _ => return Err(wrong(name, "true or false", raw)),
         },
         FieldType::Money => money(name, raw)?,
+        FieldType::Splits => splits(&format!("set.{name}"), raw)?,
     })
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::model::event::{EntityRef, Event, FieldName, Flags, Origin, Value};
 use crate::model::money::Money;
+use crate::model::split::Splits;
 use crate::model::time::Timestamp;
 use crate::model::watermark::{Heartbeat, Lost};
 
@@ -81,6 +82,20 @@ impl Writer {
         self.raw("\"}");
     }
 
+    fn splits(&mut self, splits: &Splits) {
+        for (i, split) in splits.entries().iter().enumerate() {
+            self.raw(if i == 0 { "[" } else { "," });
+            self.raw("{\"owner\":");
+            self.text(&split.owner);
+            self.raw(&format!(
+                ",\"share\":\"{}\",\"type\":\"{}\"}}",
+                split.share,
+                split.kind.as_str()
+            ));
+        }
+        self.raw("]");
+    }
+
     fn field(&mut self, name: &FieldName<'_>, value: &Value<'_>) {
         match name {
             FieldName::Known(field) => {
@@ -105,6 +120,7 @@ impl Writer {
                 self.raw("\"");
             }
             Value::Bool(b) => self.raw(if *b { "true" } else { "false" }),
+            Value::Splits(splits) => self.splits(splits),
         }
     }
 
@@ -178,6 +194,7 @@ pub fn into_owned(event: Event<'_>) -> Event<'static> {
         Value::Number(n) => Value::Number(n),
         Value::Time(t) => Value::Time(t),
         Value::Bool(b) => Value::Bool(b),
+        Value::Splits(splits) => Value::Splits(splits),
     };
     let name = |n: FieldName<'_>| match n {
         FieldName::Known(f) => FieldName::Known(f),

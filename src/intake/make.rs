@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use super::canonical::MAX_ID;
 use super::json::Json;
 use super::native::Context;
+use super::splits;
 use crate::model::deadletter::{Code, Reason};
 use crate::model::event::{
     EntityKind, EntityRef, Event, EventKind, Field, FieldName, FieldType, Flags, Op, Order, Origin,
@@ -347,6 +348,7 @@ fn read(
             Value::Money(money(context, what, &digits()?, &How { currency: None, ..*how })?)
         }
         FieldType::Money => Value::Money(money(context, what, &digits()?, how)?),
+        FieldType::Splits => splits::written(what, json.raw())?,
     })
 }
 

@@ -29,6 +29,7 @@ mod schema;
 mod segment;
 mod sendgrid;
 mod shopify;
+mod splits;
 mod stripe;
 mod survey;
 mod tape;

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::model::event::{EntityKind, EventKind, Field, FieldType, Flags, Op, Status};
+use crate::model::split::{MAX_SPLITS, SplitKind};
 
 /// The schema, draft 2020-12.
 pub fn event_schema() -> Value {
@@ -68,6 +69,20 @@ fn field_schema(kind: FieldType, doc: &str) -> Value {
             "properties": {
                 "value": {"type": ["string", "number", "null"], "description": "Decimal in major units; kept exactly, up to 18 significant digits and 12 decimals."},
                 "currency": {"type": "string", "pattern": "^[A-Za-z]{3}$", "description": "ISO 4217."}
+            },
+            "description": doc
+        }),
+        FieldType::Splits => json!({
+            "type": ["array", "null"],
+            "maxItems": MAX_SPLITS,
+            "items": {
+                "type": "object",
+                "required": ["owner", "share"],
+                "properties": {
+                    "owner": {"type": ["string", "number"], "maxLength": 512, "description": "Id of the rep."},
+                    "share": {"type": ["string", "number"], "description": "Decimal from 0 to 1, at most 8 decimals, kept exactly."},
+                    "type": {"enum": SplitKind::ALL.map(|(_, n)| n), "default": "revenue"}
+                }
             },
             "description": doc
         }),

@@ -30,7 +30,8 @@ const GOOD: &str = r#"{"v":1,"id":"e1","system":"hubspot","kind":"patch",
   "entity":{"type":"deal","id":"7036839888"},"op":"update","time":"2025-11-25T16:00:00.123Z",
   "order":[1764086400123,0],"prev":{"stage":"x"},"colour":"red",
   "set":{"stage":"closedwon","amount":{"value":"50000.10","currency":"EUR"},"status":"won",
-         "owner":null,"x.industry":"retail","probability":0.35,"closed_at":"2025-11-25"}}"#;
+         "owner":null,"x.industry":"retail","probability":0.35,
+         "splits":[{"owner":"r-2","share":0.40},{"share":"0.6","owner":"r-1","type":"revenue"}],"closed_at":"2025-11-25"}}"#;
 
 fn now() -> Option<Timestamp> {
     Timestamp::parse_rfc3339("2026-01-01T00:00:00Z")
@@ -58,6 +59,8 @@ fn a_canonical_event_is_read_whole() {
     assert_eq!(get(Field::Status), Some(&Value::Status(Status::Won)));
     let Some(Value::Money(money)) = get(Field::Amount) else { panic!("no amount") };
     assert_eq!(money.amount.exact().to_string(), "50000.1");
+    let Some(Value::Splits(splits)) = get(Field::Splits) else { panic!("no splits") };
+    assert_eq!(splits.packed(), "0;60000000;3;r-10;40000000;3;r-2");
     // A date is the start of that day in the configured zone.
     let start = Timestamp::parse_rfc3339("2025-11-24T23:00:00Z").unwrap();
     assert_eq!(get(Field::ClosedAt), Some(&Value::Time(start)));

@@ -61,6 +61,8 @@ impl Slot {
     pub const CREATED_AT: Slot = Slot(5);
     /// When it was closed.
     pub const CLOSED_AT: Slot = Slot(6);
+    /// Who shares in a deal.
+    pub const SPLITS: Slot = Slot(7);
     /// Owner, whether or not it is a dimension: the directory is asked by it.
     pub const OWNER: Slot = Slot(8);
     /// First dimension.
@@ -71,7 +73,7 @@ impl Slot {
 
     /// Whether its first write is kept, however many follow.
     fn keeps_first(self) -> bool {
-        self >= Slot::OWNER
+        self >= Slot::SPLITS
     }
 }
 

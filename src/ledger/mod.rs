@@ -96,6 +96,7 @@ fn fixed_slot(kind: Kind, name: &FieldName<'_>, stages: bool) -> Option<Slot> {
         (Field::Status, Kind::Deal) => Some(Slot::STATUS),
         (Field::Amount, Kind::Deal) => Some(Slot::AMOUNT),
         (Field::ClosedAt, Kind::Deal) => Some(Slot::CLOSED_AT),
+        (Field::Splits, Kind::Deal) => Some(Slot::SPLITS),
         (Field::Stage, Kind::Deal) if stages => Some(Slot::STAGE),
         (Field::Pipeline, Kind::Deal) if stages => Some(Slot::PIPELINE),
         (_, Kind::Lead | Kind::Deal) => None,
@@ -319,10 +320,11 @@ impl Ledger {
                 Value::Time(at) => Held::Time(*at),
                 Value::Number(n) => Held::Number(*n),
                 Value::Bool(b) => Held::Bool(*b),
+                Value::Splits(splits) => Held::Text(self.symbols.intern(&splits.packed())),
             };
-            // Other kinds keep something else where a deal keeps its stage.
-            let is_named =
-                fixed == Some(Slot::OWNER) || (kind == Kind::Deal && fixed == Some(Slot::STAGE));
+            // Other kinds keep something else where a deal keeps its stage and its splits.
+            let is_named = fixed == Some(Slot::OWNER)
+                || (kind == Kind::Deal && matches!(fixed, Some(Slot::STAGE | Slot::SPLITS)));
             let named = match held {
                 Held::Text(text) if is_named => {
                     let origin = self.symbols.origin(&event.system, &event.source, buffer);

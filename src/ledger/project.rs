@@ -10,6 +10,7 @@ mod order;
 mod response;
 mod slots;
 mod spend;
+mod split;
 mod subscription;
 
 use credit::AsOf;
@@ -115,6 +116,9 @@ impl Projector<'_> {
         if let Some((standing, at)) = closed {
             let credit = self.credit(entity, standing.since, at);
             self.closing(entity, standing.status, at, created, credit, out);
+            if standing.status == Status::Won {
+                self.shared(entity, (standing.since, at), credit, out);
+            }
         }
         self.stock(entity, created.unwrap_or(first.time), &changes, closed, out);
         self.buffers.changes = changes;

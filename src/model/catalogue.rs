@@ -27,6 +27,8 @@ pub enum Group {
     Subscriptions = 6,
     /// What deals and work yield: velocity, averages, activities a win, and what open cohorts will.
     Yields = 7,
+    /// Who is credited with what was won, where deals are shared.
+    Splits = 8,
     /// The user's own, of `kpis.custom`. Whoever has some wants them: no choice.
     Custom = 255,
 }
@@ -34,7 +36,7 @@ pub enum Group {
 impl Group {
     /// All groups that can be chosen, by their names in the config, in the order in which rows list
     /// them.
-    pub const ALL: [(Group, &'static str); 8] = [
+    pub const ALL: [(Group, &'static str); 9] = [
         (Group::Deals, "deals"),
         (Group::Activities, "activities"),
         (Group::Orders, "orders"),
@@ -43,6 +45,7 @@ impl Group {
         (Group::Touches, "touches"),
         (Group::Subscriptions, "subscriptions"),
         (Group::Yields, "yields"),
+        (Group::Splits, "splits"),
     ];
 
     /// The name in the config.
@@ -1088,5 +1091,38 @@ pub static CATALOGUE: &[Kpi] = &[
         Formula::ClosingAge,
         "of the deals created in the window, the age in civil days at which more than half are closed, won or lost (Kaplan-Meier; open deals censored at the watermark's day)",
         "The median that cycle_length_p50 under-states, as that knows won deals only. n is the deals created."
+    ),
+    kpi!(
+        Splits,
+        "credited_revenue",
+        "credited_amount",
+        Money,
+        EventTime,
+        false,
+        written!("won_amount + split_amount"),
+        "amounts of the deals won in the window × revenue share",
+        "Without splits all of a deal is its owner's. Rows of reps sum to revenue. n counts credits: a deal that three share is three."
+    ),
+    kpi!(
+        Splits,
+        "credited_deals_won",
+        "credited_deals_won",
+        Count,
+        EventTime,
+        false,
+        written!("deals_won + split_deals"),
+        "revenue shares of the deals won in the window",
+        "A deal is 1 in all, and its share in the row of each who shares in it. n counts credits."
+    ),
+    kpi!(
+        Splits,
+        "overlay_revenue",
+        "overlay_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::Money(Measure::OverlayAmount, Measure::OverlayPriced),
+        "amounts of the deals won in the window × overlay share",
+        "Credit beside that of revenue, in none of its totals; of one deal it may be more than its amount."
     ),
 ];

@@ -37,6 +37,7 @@ codes! {
     BadAmount "BAD_AMOUNT" "An amount is not a decimal, or has more digits than can be kept exactly.",
     BadCurrency "BAD_CURRENCY" "A currency is not an ISO 4217 code of three letters.",
     BadId "BAD_ID" "An id is empty or longer than 512 bytes.",
+    BadSplits "BAD_SPLITS" "`splits` lacks an owner or a share, a share is not a decimal of at most 8 decimals between 0 and 1, there are more than 16 entries, or the revenue shares do not sum to 1.",
     BadCloudEvent "BAD_CLOUDEVENT" "The CloudEvents envelope lacks an attribute or its data cannot be read.",
     BadEnvelope "BAD_ENVELOPE" "The envelope (Debezium, Kafka Connect, Standard Webhooks, Confluent's framing) is broken, or is not the one that the source is pinned to.",
     UnknownSchema "UNKNOWN_SCHEMA" "The schema registry has no schema of the record's id, or one that cannot be used.",

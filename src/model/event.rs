@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::money::{Amount, Money};
 use super::record::{Offset, Partition};
+use super::split::Splits;
 use super::time::{Precision, Timestamp};
 
 /// What an event is about.
@@ -162,6 +163,8 @@ pub enum FieldType {
     Time,
     /// `true` or `false`.
     Bool,
+    /// A list of `{ "owner": "r-1", "share": "0.6", "type": "revenue" }`.
+    Splits,
 }
 
 macro_rules! fields {
@@ -188,6 +191,7 @@ fields! {
     Amount "amount" Money "Amount of the deal or order.",
     AmountHome "amount_home" Money "Amount in the company's own currency, when the source gives it.",
     Owner "owner" Text "Id of the rep who owns the entity.",
+    Splits "splits" Splits "Who shares in the deal, all of them: revenue shares sum to 1, overlay shares are beside them. An empty list is as null.",
     Team "team" Text "Team of the owner.",
     Territory "territory" Text "Territory.",
     Channel "channel" Text "Channel that brought it.",
@@ -276,6 +280,8 @@ pub enum Value<'a> {
     Time(Timestamp),
     /// Yes or no.
     Bool(bool),
+    /// Who shares in a deal.
+    Splits(Splits),
 }
 
 /// Which entity: unique within the tenant and the type.

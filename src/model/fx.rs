@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::measure::{MeasureKey, MeasureKind, Measures};
+use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Amount, Currency, EXACT_ONE};
 use super::time::Day;
 
@@ -131,10 +131,13 @@ impl Fx {
         Cow::Owned(out)
     }
 
-    /// How many amounts are parked for want of a rate, by currency.
+    /// How many amounts are parked for want of a rate, by currency. Those of shared deals are there
+    /// already, as what was won.
     pub fn parked(measures: &Measures, own: Currency) -> impl Iterator<Item = (Currency, i128)> {
         let counts = measures.entries().iter().filter(move |(key, _)| {
-            key.measure.kind() == MeasureKind::CountByCurrency && key.place != own.code()
+            let again = matches!(key.measure, Measure::SplitPriced | Measure::OverlayPriced);
+            let counts = key.measure.kind() == MeasureKind::CountByCurrency;
+            counts && !again && key.place != own.code()
         });
         counts.filter_map(|(key, n)| Some((Currency::from_code(key.place)?, *n)))
     }
@@ -184,7 +187,7 @@ fn times(n: i128, Rate(rate): Rate) -> (i128, i128) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::measure::Measure;
+
     use proptest::prelude::*;
 
     fn code(text: &str) -> Currency {

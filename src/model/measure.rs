@@ -107,6 +107,12 @@ measures! {
     ChurnedMrrPriced CountByCurrency "Subscriptions ended in the slice with a known monthly revenue.",
     CohortLost Histogram "Age at losing in days, of the deals created in the slice and lost since.",
     CohortOpen CountByDay "Deals created in the slice and still open, by the day of their creation.",
+    SplitAmount Sum "What splits move of the amounts won in the slice: from the owner to those who share.",
+    SplitPriced CountByCurrency "Those credited with amounts won in the slice: each who shares, less the owner.",
+    SplitDeals Quantity "What splits move of the deals won in the slice, as parts of one.",
+    SplitCredits Count "Those credited with deals won in the slice: each who shares, less the owner.",
+    OverlayAmount Sum "Overlay shares of the amounts won in the slice.",
+    OverlayPriced CountByCurrency "Overlay shares of deals won in the slice with a known amount.",
 }
 
 impl Measure {
@@ -150,6 +156,9 @@ impl Measure {
             Measure::Mrr => Measure::MrrPriced,
             Measure::NewMrr => Measure::NewMrrPriced,
             Measure::ChurnedMrr => Measure::ChurnedMrrPriced,
+            Measure::SplitAmount => Measure::SplitPriced,
+            Measure::SplitDeals => Measure::SplitCredits,
+            Measure::OverlayAmount => Measure::OverlayPriced,
             count => count,
         }
     }

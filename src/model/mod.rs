@@ -24,6 +24,7 @@ pub mod row;
 pub mod segment;
 pub mod slice;
 pub mod source;
+pub mod split;
 pub mod stage;
 pub mod survival;
 pub mod target;

@@ -342,6 +342,10 @@ impl Deal {
             self.cents = (self.cents as f64 * scene.dice.between(0.88, 1.04)) as i64 + 1;
             self.priced = true;
         }
+        let share = scene.settings.split;
+        if won && share > 0.0 && scene.dice.chance(share) {
+            self.tell_splits(at, scene);
+        }
         self.tell_close(price, at, scene);
         if scene.dice.chance(scene.settings.amend) {
             let pause = 2 * HOUR + scene.dice.exponential(8.0 * DAY as f64) as i64;

@@ -163,6 +163,20 @@ impl Draft {
         self
     }
 
+    /// A list of owner, share and type.
+    pub(super) fn splits(&mut self, field: Field, list: &[(&str, &str, &str)]) -> &mut Draft {
+        self.name(field);
+        for (i, (owner, share, kind)) in list.iter().enumerate() {
+            self.json.push_str(if i == 0 { "[{\"owner\":\"" } else { ",{\"owner\":\"" });
+            escaped(&mut self.json, owner);
+            for part in ["\",\"share\":\"", share, "\",\"type\":\"", kind, "\"}"] {
+                self.json.push_str(part);
+            }
+        }
+        self.json.push(']');
+        self
+    }
+
     /// Names the entity that this one was merged into.
     pub(super) fn merged_into(&mut self, id: String) {
         self.merged_into = Some(id);

@@ -42,6 +42,9 @@ pub struct WorldSettings {
     pub restore: f64,
     /// Share of deals that are merged into another one.
     pub merge: f64,
+    /// Share of won deals that two reps share, some of them with an overlay for a third. 0 leaves every
+    /// world as it was without.
+    pub split: f64,
     /// A change for the worse (or better) in one territory.
     pub drift: Option<Drift>,
 }
@@ -78,6 +81,7 @@ impl Default for WorldSettings {
             delete: 0.005,
             restore: 0.4,
             merge: 0.004,
+            split: 0.0,
             drift: None,
         }
     }
@@ -95,6 +99,7 @@ impl WorldSettings {
             &mut self.delete,
             &mut self.restore,
             &mut self.merge,
+            &mut self.split,
         ] {
             *share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
         }

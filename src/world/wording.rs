@@ -233,6 +233,25 @@ impl Deal {
         self.subject.post(draft, at, "", scene.out);
     }
 
+    /// The owner and a colleague share the deal; of some, somebody else has credit beside them.
+    pub(super) fn tell_splits(&mut self, at: i64, scene: &mut Scene<'_>) {
+        let Some(owner) = self.owner else { return };
+        let cast = scene.cast;
+        let [second, third] = [0, 1].map(|_| cast.draw_successor(owner, scene.dice));
+        let beside = third != second && scene.dice.chance(0.3);
+        let shares = [("0.6", "0.4"), ("0.5", "0.5"), ("0.66666667", "0.33333333")];
+        let (most, least) = shares[scene.dice.below(shares.len())];
+        self.update(at, scene, |_, draft| {
+            let id = |rep: usize| cast.reps[rep].id.as_str();
+            let list = [
+                (id(owner), most, "revenue"),
+                (id(second), least, "revenue"),
+                (id(third), "0.25", "overlay"),
+            ];
+            draft.splits(Field::Splits, if beside { &list } else { &list[..2] });
+        });
+    }
+
     pub(super) fn tell_closed_at(&mut self, at: i64, scene: &mut Scene<'_>) {
         let precision = self.subject.system.precision;
         self.update(at, scene, |deal, draft| {

@@ -325,3 +325,38 @@ fn hubspot_associations_and_conversations_are_ignored_with_a_reason() {
         assert_eq!((reasons, taken.dead_letters.len()), (vec![reason], 0), "{body}");
     }
 }
+
+#[test]
+fn splits_come_as_a_list_or_as_a_text_that_holds_one() {
+    let packed = |decoder: &Decoder, body: &str| {
+        let found = events(decoder, body).remove(0).set.into_iter();
+        let found = found.filter(|(name, _)| *name == FieldName::Known(Field::Splits));
+        found.map(|(_, value)| value).collect::<Vec<_>>()
+    };
+    let text = r#"[{\"owner\":\"005A\",\"share\":0.7},{\"owner\":\"005B\",\"share\":\"0.30\"}]"#;
+    let list = text.replace('\\', "");
+    let rule = "[[map]]\nentity = { type = \"deal\", id = \"id\" }\n\
+        time = { from = \"t\", time = \"ms\" }\n\
+        [map.set]\nsplits = \"s\"\n";
+    let mapping = tidemark::config::mapping_from_toml(rule, "own.toml").unwrap();
+    let mut mapping_decoder = decoder(System::Canonical);
+    mapping_decoder.reading.mapping = Some(std::sync::Arc::new(mapping));
+    let field = change("\"a\"", "\"Splits__c\"", &format!("N\",\"Splits__c\":\"{text}"));
+    let salesforce = mapped(System::Salesforce, &[("Splits__c", Field::Splits)]);
+    let all = [
+        packed(&salesforce, &field),
+        packed(&mapping_decoder, &format!(r#"{{"id":1,"t":1772438400000,"s":{list}}}"#)),
+        packed(&mapping_decoder, &format!(r#"{{"id":1,"t":1772438400000,"s":"{text}"}}"#)),
+    ];
+    for found in all {
+        let [Value::Splits(splits)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(splits.packed(), "0;70000000;4;005A0;30000000;4;005B");
+    }
+    assert_eq!(packed(&mapping_decoder, r#"{"id":1,"t":1772438400000,"s":null}"#), [Value::Null]);
+    assert_eq!(packed(&mapping_decoder, r#"{"id":1,"t":1772438400000,"s":[]}"#), [Value::Null]);
+    let half = format!(r#"{{"id":1,"t":1772438400000,"s":{}}}"#, list.replace("0.7", "0.5"));
+    assert_eq!(codes(&mapping_decoder, &half), ["BAD_SPLITS"]);
+    let refused = rule.replace("\"s\"", "{ from = \"s\", number = true }");
+    let told = tidemark::config::mapping_from_toml(&refused, "own.toml").unwrap_err().to_string();
+    assert!(told.contains("a list of owners and shares"), "{told}");
+}

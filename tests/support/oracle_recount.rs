@@ -54,6 +54,10 @@ pub struct Facts {
 pub struct Closing {
     pub at: i64,
     pub credit: Credit,
+    /// Who shares in what was won, and how much of 1 each has; the owner alone where nobody does.
+    pub sharers: Vec<(Credit, f64)>,
+    /// Who has credit beside it.
+    pub overlays: Vec<(Credit, f64)>,
     pub won: bool,
     pub amount: Option<Money>,
     pub age: Option<i64>,
@@ -114,6 +118,7 @@ fn greater(a: &Value, b: &Value) -> bool {
         (Value::Number(a), Value::Number(b)) => a.as_f64() > b.as_f64(),
         (Value::Bool(a), Value::Bool(b)) => a > b,
         (Value::Object(_), Value::Object(_)) => money(a) > money(b),
+        (Value::Array(_), Value::Array(_)) => packed(a) > packed(b),
         _ if status(a).is_some() && status(b).is_some() => status(a) > status(b),
         _ => a.as_str() > b.as_str(),
     }
@@ -133,6 +138,24 @@ pub fn money(value: &Value) -> Option<Money> {
     let cents: i128 = format!("{whole}{part:0<2}").parse().expect("at most two decimals");
     let currency = value["currency"].as_str().expect("money has a currency");
     Some((sign * cents, currency.to_owned()))
+}
+
+/// Kind, owner and 10^-8 of each who shares. Lists of the laws are in order.
+fn shares(value: &Value) -> Vec<(bool, &str, u32)> {
+    let mut out = Vec::new();
+    for split in value.as_array().map_or(&[][..], Vec::as_slice) {
+        let share = split["share"].as_str().expect("a text");
+        let (whole, part) = share.split_once('.').unwrap_or((share, ""));
+        let share = format!("{whole}{part:0<8}").parse().expect("at most eight decimals");
+        let owner = split["owner"].as_str().expect("an id");
+        out.push((split["type"] == "overlay", owner, share));
+    }
+    out
+}
+
+fn packed(value: &Value) -> String {
+    let all = shares(value).into_iter();
+    all.map(|(over, owner, n)| format!("{};{n};{};{owner}", u8::from(over), owner.len())).collect()
 }
 
 impl History {
@@ -244,12 +267,43 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
     out.created.extend(created.map(|at| (at, born, outcome)));
     out.closed.extend(closing.map(|(place, at)| Closing {
         at,
+        sharers: sharing(&history, place, &credit_at(place), question, false),
+        overlays: sharing(&history, place, &credit_at(place), question, true),
         credit: credit_at(place),
         won: status == "won",
         amount: history.last("amount").and_then(|(_, v)| money(v)),
         age: won_age,
     }));
     open_days(&history, &statuses, closing, created.unwrap_or(first.2), clock, &mut out);
+    out
+}
+
+/// Who shares in a deal that was closed there, with how much of 1 each.
+fn sharing(
+    history: &History,
+    place: Place,
+    owner: &Credit,
+    question: &Question<'_>,
+    overlay: bool,
+) -> Vec<(Credit, f64)> {
+    let stated = match question.current {
+        true => history.as_of("splits", [i64::MAX; 2]),
+        false => history.as_of("splits", place.0).or_else(|| {
+            let (first, value) = history.fields.get("splits")?.first_key_value()?;
+            (first.2 <= place.2 + question.settle).then_some(value)
+        }),
+    };
+    let list: Vec<_> = stated.map_or(Vec::new(), shares);
+    let list: Vec<_> = list.into_iter().filter(|share| share.0 == overlay).collect();
+    let whole = if overlay { 1e8 } else { list.iter().map(|share| f64::from(share.2)).sum() };
+    let mut out: Vec<(Credit, f64)> = Vec::new();
+    for (_, rep, share) in &list {
+        let credit = owner.clone().into_iter().chain([("rep", (*rep).to_owned())]).collect();
+        out.push((credit, f64::from(*share) / whole));
+    }
+    if out.is_empty() && !overlay {
+        out.push((owner.clone(), 1.0));
+    }
     out
 }
 

@@ -411,7 +411,15 @@ fn typed<'a>(field: &str, text: &str, words: &mut impl Iterator<Item = &'a str>)
         Some(FieldType::Money) => {
             json!({"value": text, "currency": words.next().expect("a currency")})
         }
+        // `splits r1=0.6+r2=0.4+overlay:r3=0.25`
+        Some(FieldType::Splits) => text.split('+').map(split).collect(),
         Some(FieldType::Number) => json!(text.parse::<f64>().expect("a number")),
         _ => json!(text),
     }
+}
+
+fn split(text: &str) -> Value {
+    let (kind, text) = text.split_once(':').unwrap_or(("revenue", text));
+    let (owner, share) = text.split_once('=').expect("an owner and a share");
+    json!({"owner": owner, "share": share, "type": kind})
 }

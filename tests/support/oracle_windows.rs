@@ -156,6 +156,32 @@ impl<'a> Count<'a> {
         self.own(&won.filter_map(|c| c.amount.as_ref()).collect::<Vec<_>>())
     }
 
+    /// Shares of deals that were won within the stretch, whoever owns them.
+    fn credited(&self, own: Stretch, out: &mut BTreeMap<&'static str, Counted>) {
+        let all = self.facts.iter().flat_map(|f| &f.closed);
+        let won = all.filter(|c| c.won && own.holds(c.at, self.clock));
+        let (mut deals, mut credits) = (0.0, 0);
+        let mut money = [(0.0, 0), (0.0, 0)];
+        for closing in won {
+            let mine = |list: &[(Credit, f64)]| {
+                let shares: Vec<f64> =
+                    list.iter().filter(|s| self.mine(&s.0)).map(|s| s.1).collect();
+                (shares.iter().sum::<f64>(), shares.len() as i128)
+            };
+            let (share, n) = mine(&closing.sharers);
+            (deals, credits) = (deals + share, credits + n);
+            let amount = closing.amount.as_ref().filter(|m| m.1 == self.currency);
+            let Some((cents, _)) = amount else { continue };
+            for (sum, part) in money.iter_mut().zip([(share, n), mine(&closing.overlays)]) {
+                *sum = (sum.0 + part.0 * *cents as f64 / 100.0, sum.1 + part.1);
+            }
+        }
+        let [(revenue, n), (overlay, others)] = money;
+        out.insert("credited_revenue", (Some(revenue), n));
+        out.insert("credited_deals_won", (Some(deals), credits));
+        out.insert("overlay_revenue", (Some(overlay), others));
+    }
+
     fn kpis(&self, window: &Window, age: i64) -> BTreeMap<&'static str, Counted> {
         let own = window.own;
         let closed = self.closed(own);
@@ -198,6 +224,7 @@ impl<'a> Count<'a> {
         let velocity = factors.and_then(|((chance, size), days)| ratio(open * chance * size, days));
         let fewest = [open as i128, wins + losses, priced, cycles].into_iter().min();
         out.insert("sales_velocity", (velocity, fewest.unwrap_or(0)));
+        self.credited(own, &mut out);
         self.marks(own, (wins, (revenue, priced)), &mut out);
         out
     }
@@ -313,6 +340,8 @@ fn segments(facts: &[Facts], sets: &[&[&str]]) -> BTreeSet<Vec<(&'static str, St
         credits.extend(f.leads.iter().map(|l| &l.1));
         credits.extend(f.created.iter().map(|c| &c.1));
         credits.extend(f.closed.iter().map(|c| &c.credit));
+        let shared = f.closed.iter().filter(|c| c.won);
+        credits.extend(shared.flat_map(|c| c.sharers.iter().chain(&c.overlays)).map(|s| &s.0));
         credits.extend(f.open.iter().filter_map(|o| o.1.as_ref()).map(|o| &o.0));
         credits.extend(f.running.iter().filter_map(|o| o.1.as_ref()).map(|o| &o.0));
         credits.extend(f.marks.iter().map(|m| &m.credit));

@@ -21,7 +21,7 @@ pub struct Story {
 
 /// A world of 1 to `most` entities whose events lie in `minutes` from the start.
 pub fn stories(most: usize, minutes: u32) -> impl Strategy<Value = Vec<Story>> {
-    let steps = proptest::collection::vec((0u8..18, 0..minutes, any::<u16>()), 1..9);
+    let steps = proptest::collection::vec((0u8..20, 0..minutes, any::<u16>()), 1..9);
     let story = (0u8..14, any::<bool>(), steps).prop_map(|(kind, ordered, mut steps)| {
         // Most entities are created; some are only ever seen in mid-life.
         if !matches!(kind, 1 | 7) {
@@ -111,14 +111,41 @@ fn said(what: u8, pick: u16, near: &str) -> (&'static str, Value) {
         16 => ("update", json!({"status": "won", "closed_at": near, "amount": money})),
         17 if pick.is_multiple_of(4) => ("update", json!({"created_at": null, "closed_at": null})),
         17 => ("create", json!({"owner": null, "channel": channel})),
+        18 => ("update", json!({"splits": shared(pick)})),
+        19 => ("update", json!({"status": "won", "amount": money, "splits": shared(pick)})),
         _ => ("update", json!({})),
+    }
+}
+
+/// Who shares in a deal, in the order in which a list is kept.
+fn shared(pick: u16) -> Value {
+    let list = |entries: &[(&str, &str, &str)]| {
+        let one = |(owner, share, kind): &(&str, &str, &str)| json!({"owner": owner, "share": share, "type": kind});
+        Value::Array(entries.iter().map(one).collect())
+    };
+    let third = "0.33333333";
+    match pick / 5 % 6 {
+        0 => Value::Null,
+        1 => list(&[("r1", "0.6", "revenue"), ("r2", "0.4", "revenue")]),
+        2 => list(&[
+            ("O'Brien, é|=%", third, "revenue"),
+            ("r1", third, "revenue"),
+            ("r4", third, "revenue"),
+        ]),
+        3 => list(&[("r2", "1", "revenue"), ("r3", "0.25", "overlay")]),
+        4 => list(&[("r1", "1", "overlay"), ("r2", "0.7", "overlay")]),
+        _ => list(&[
+            ("r1", "0.00000001", "revenue"),
+            ("r2", "0.99999999", "revenue"),
+            ("r1", "0.5", "overlay"),
+        ]),
     }
 }
 
 /// What an event of another kind says beside, or instead of the status of a deal.
 fn own(kind: &str, what: u8, pick: u16, near: &str, set: &mut Value) {
     let set = set.as_object_mut().expect("a set is an object");
-    set.retain(|field, _| !matches!(field.as_str(), "status" | "closed_at"));
+    set.retain(|field, _| !matches!(field.as_str(), "status" | "closed_at" | "splits"));
     if matches!(what, 8..=10 | 13 | 15) {
         return;
     }

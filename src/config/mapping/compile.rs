@@ -296,6 +296,10 @@ impl Compiler<'_> {
             (FieldType::Number, Kind::Bool) => Some("remove bool"),
             (FieldType::Number, Kind::Hash) => Some("remove hash"),
             (FieldType::Bool, Kind::Number | Kind::Hash) => Some("add bool = true instead"),
+            (FieldType::Splits, Kind::Any | Kind::Text) => None,
+            (FieldType::Splits, _) => Some(
+                "take the list as it is: a path to an array of { owner, share, type }, or to a text that holds one",
+            ),
             _ => None,
         };
         if let Some(mend) = mend {
@@ -305,6 +309,7 @@ impl Compiler<'_> {
                 FieldType::Money => "money",
                 FieldType::Time => "a time",
                 FieldType::Bool => "true or false",
+                FieldType::Splits => "a list of owners and shares",
             };
             self.fault(at, format!("the field takes {takes}, and this is {}", known.kind), mend);
             return;

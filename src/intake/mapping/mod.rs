@@ -300,6 +300,7 @@ fn shown<'v>(value: &'v Value<'_>) -> Option<Cow<'v, str>> {
         Value::Number(number) => Cow::Owned(number.to_string()),
         Value::Time(at) => Cow::Owned(at.0.to_string()),
         Value::Bool(yes) => Cow::Borrowed(if *yes { "true" } else { "false" }),
+        Value::Splits(splits) => Cow::Owned(splits.packed()),
     })
 }
 

@@ -9,6 +9,7 @@ use super::of;
 use crate::intake::json::Json;
 use crate::intake::make::{How, Moment, Unit, instant, money, number, shifted, wrong};
 use crate::intake::plain::Plain;
+use crate::intake::splits;
 use crate::model::calendar::Calendar;
 use crate::model::deadletter::{Code, Reason};
 use crate::model::event::{FieldName, FieldType, Status, Value};
@@ -83,6 +84,9 @@ impl<'x> Element<'x> {
             Got::Null => return Ok(Some(Value::Null)),
             Got::Money(money) => return Ok(Some(Value::Money(money))),
             Got::Time(moment) => return Ok(Some(Value::Time(moment.at))),
+            Got::Json(json) if kind == FieldType::Splits => {
+                return splits::written(&what, json.raw()).map(Some);
+            }
             Got::Json(json) => word(json).ok_or_else(|| wrong(&what, "a single value", json))?,
             Got::Text(text) => text,
         };
@@ -101,6 +105,7 @@ impl<'x> Element<'x> {
                     return Err(Reason::new(Code::DecodeJson, why));
                 }
             },
+            FieldType::Splits => splits::written(&what, &text)?,
             // The configuration lets nothing else fill such a field.
             FieldType::Money | FieldType::Time => {
                 let why = format!("{what}: expected money or a time");

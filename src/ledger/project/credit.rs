@@ -57,11 +57,26 @@ impl Projector<'_> {
     /// Whom the entity belongs to as of then.
     pub(super) fn credit_as_of(&mut self, entity: &Entity, as_of: AsOf) -> Credit {
         let owner = self.owner(entity, as_of);
+        self.credit_to(entity, owner, None, as_of)
+    }
+
+    /// Whom it belongs to as of then, were this its owner. Of a dimension that is the owner's own the
+    /// directory is asked first.
+    pub(super) fn credit_to(
+        &mut self,
+        entity: &Entity,
+        owner: Option<Symbol>,
+        theirs: Option<usize>,
+        as_of: AsOf,
+    ) -> Credit {
         let mut values = [None; MAX_DIMENSIONS];
         let n = self.dimensions.names().len();
         for (i, value) in values[..n].iter_mut().enumerate() {
             *value = if self.dimensions.rep() == Some(i) {
                 owner
+            } else if theirs == Some(i) {
+                let told = self.directory_value(owner, i, as_of);
+                told.or_else(|| self.own(entity, i, as_of))
             } else {
                 let own = self.own(entity, i, as_of);
                 own.or_else(|| self.directory_value(owner, i, as_of))
@@ -74,7 +89,7 @@ impl Projector<'_> {
         self.credits.intern(values, self.dimensions.names(), self.definition, self.symbols)
     }
 
-    fn owner(&mut self, entity: &Entity, as_of: AsOf) -> Option<Symbol> {
+    pub(super) fn owner(&mut self, entity: &Entity, as_of: AsOf) -> Option<Symbol> {
         match self.held(entity, Slot::OWNER, as_of) {
             Some(Held::Named(owner, origin)) => {
                 Some(self.dimensions.rep_of(owner, origin, self.symbols))
@@ -83,7 +98,7 @@ impl Projector<'_> {
         }
     }
 
-    fn held(&self, entity: &Entity, slot: Slot, as_of: AsOf) -> Option<Held> {
+    pub(super) fn held(&self, entity: &Entity, slot: Slot, as_of: AsOf) -> Option<Held> {
         entity.as_of(slot, as_of.order).or_else(|| {
             let fact = as_of.settle?;
             let until = fact.time + self.definition.settle;
