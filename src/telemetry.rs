@@ -23,6 +23,7 @@ mod declared;
 mod drift;
 mod hooks;
 mod logging;
+mod notify;
 
 pub use declared::table;
 pub use logging::{LogFilterError, init_logging};
