@@ -156,8 +156,11 @@ pub trait Worker: Send {
     fn finish(self: Box<Self>) -> Result<(), Fault>;
 }
 
+/// A worker at work, or why there is none.
+pub type Opened = Result<Box<dyn Worker>, Fault>;
+
 /// Opens a stage.
-pub type Open = fn(&Context) -> Result<Box<dyn Worker>, Fault>;
+pub type Open = fn(&Context) -> Opened;
 
 /// The stages that a process can run.
 pub const STAGES: [(&str, Open); 4] = [
@@ -169,7 +172,7 @@ pub const STAGES: [(&str, Open); 4] = [
 
 /// Starts a thread a stage, and one a receiver of alerts. Each runs until the stop is requested.
 pub fn start(context: &Context) -> Vec<std::thread::JoinHandle<()>> {
-    let spawn = |name: String, run: Box<dyn FnOnce(&Context, &str) + Send>| {
+    let spawn = |name: String, run: Run| {
         let context = context.clone();
         std::thread::Builder::new()
             .name(name.clone())
@@ -191,16 +194,14 @@ pub fn start(context: &Context) -> Vec<std::thread::JoinHandle<()>> {
     stages.chain(receivers).collect()
 }
 
+/// Drives a worker on its thread.
+type Run = Box<dyn FnOnce(&Context, &str) + Send>;
+
 /// Says how a worker does.
 type Say = fn(&Health, &str, Result<(), String>);
 
 /// Runs a worker again and again until the stop. Says each trouble once, not at every attempt.
-fn supervise(
-    context: &Context,
-    name: &str,
-    open: &dyn Fn(&Context) -> Result<Box<dyn Worker>, Fault>,
-    say: Say,
-) {
+fn supervise(context: &Context, name: &str, open: &dyn Fn(&Context) -> Opened, say: Say) {
     // Whether the worker did something since it last failed: the next trouble is a new one.
     let worked = std::cell::Cell::new(false);
     let run = || {
