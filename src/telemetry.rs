@@ -24,6 +24,7 @@ mod drift;
 mod health;
 mod hooks;
 mod logging;
+mod notify;
 
 pub use declared::table;
 pub use logging::{LogFilterError, init_logging};

@@ -118,6 +118,7 @@ mod taken {
             "# [directory.members]",
             "# [kpis.custom.demos_per_win]",
             "# [[channels.rule]]",
+            "# [[alerts.receivers]]",
         ] {
             assert!(config::DEFAULT.lines().any(|l| l == table), "{table}");
         }
@@ -146,8 +147,13 @@ mod taken {
             text.push_str(if live { &bare } else { "" });
             text.push('\n');
         }
-        let secrets = ["HUBSPOT_CLIENT_SECRET", "META_SECRET", "META_VERIFY_TOKEN", "OTHER_SECRET"];
-        let config = read(&text, &secrets.map(|name| (name, "hunter2")));
+        let names = ["HUBSPOT_CLIENT_SECRET", "META_SECRET", "META_VERIFY_TOKEN", "OTHER_SECRET"];
+        let mut secrets = names.map(|name| (name, "hunter2")).to_vec();
+        secrets.push(("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/hunter2"));
+        // It says hunter2 in Base64, again and again.
+        let signing = format!("whsec_{}", "aHVudGVyMmh1bnRlcjIhaHVudGVyMiEh".repeat(2));
+        secrets.push(("ALERT_SECRET", &signing));
+        let config = read(&text, &secrets);
         let config = config.unwrap_or_else(|e| panic!("{e}"));
         let hooks = config.hooks.as_ref().unwrap();
         assert_eq!(hooks.endpoints.len(), 3);

@@ -14,7 +14,6 @@ use tidemark::model::time::Day;
 mod streams;
 
 #[path = "support/oracle.rs"]
-#[allow(dead_code, reason = "only the readers of the reference data are used here")]
 mod oracle;
 
 use oracle::{csv, shared};

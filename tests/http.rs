@@ -449,6 +449,9 @@ async fn promtool_finds_nothing_to_say() {
     t.hook_bytes("/hubspot", 1);
     t.hook_waiting(1);
     t.alert_published("firing");
+    t.notifies("ops");
+    t.notified("ops", "delivered");
+    t.notify_waiting("ops", 1);
     state.pages.put(1, drift_page());
     t.hook_topic("crm.raw", true, 1);
     t.targets_stale(1);

@@ -22,8 +22,10 @@ const LONG_FILES: &[(&str, &str)] =
     &[("src/model/catalogue.rs", "the catalogue of KPIs is a table")];
 
 /// The folds and what they are made of: a function of their arguments, nothing else.
-const CORE: &[&str] =
-    &["model", "intake", "ledger", "drift", "rollup", "replay", "world", "verify", "observe"];
+const CORE: &[&str] = &[
+    "model", "intake", "ledger", "drift", "notify", "rollup", "replay", "world", "verify",
+    "observe",
+];
 
 /// What each module may know of the others. Who is not listed may not exist.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -36,7 +38,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("world", &["model"]),
     ("replay", &["model", "intake", "ledger", "rollup"]),
     ("verify", &["model"]),
-    ("config", &["model", "verify"]),
+    ("notify", &["model"]),
+    ("config", &["model", "notify", "verify"]),
     ("telemetry", &["model"]),
     ("log", &["model", "clock"]),
     ("http", &["model", "verify", "telemetry", "clock"]),
@@ -45,7 +48,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("reference", &["model", "intake", "telemetry"]),
     (
         "runtime",
-        &["model", "intake", "ledger", "rollup", "log", "http", "config", "telemetry", "clock"],
+        &[
+            "model",
+            "intake",
+            "ledger",
+            "rollup",
+            "notify",
+            "log",
+            "http",
+            "config",
+            "telemetry",
+            "clock",
+        ],
     ),
     ("app", &["model", "log", "runtime", "http", "config", "telemetry", "clock"]),
     (
@@ -124,6 +138,8 @@ const FLOATS: &[(&str, &str)] = &[
     ("src/model/target.rs", "attainment and pace are quotients, taken when a row is due"),
     ("src/model/target_json.rs", "the JSON of these"),
     ("src/model/time.rs", "`Timestamp::seconds_f64` is the way out, to Prometheus"),
+    ("src/notify/alert.rs", "an alert says what its record says"),
+    ("src/notify/text.rs", "it is told in words, with the digits that people read"),
     ("src/rollup/rows.rs", "the share of a window that is complete"),
 ];
 

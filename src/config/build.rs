@@ -11,7 +11,7 @@ use super::topics::{self, Topics};
 use super::typed::{self, Property, SecretRef, Settings, SourceRow};
 use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
-    TimeRules, define, drift, estimate, hooks, mapping, registry, summary,
+    TimeRules, define, drift, estimate, hooks, mapping, receivers, registry, summary,
 };
 use crate::model::channel::ChannelRules;
 use crate::model::event::{Field, FieldName};
@@ -112,6 +112,8 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     .define(reader, base);
     let drift = drift::rules(reader, typed.drift, &definition, &limits.budget);
     estimate::check(reader, &definition, &limits, &drift);
+    let receivers = typed.alerts.and_then(|alerts| alerts.receivers).unwrap_or_default();
+    let receivers = receivers::receivers(reader, receivers, base, env);
     let origin = Origins { reader: Reader::default(), settings: Vec::new() };
     Config {
         app,
@@ -120,6 +122,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         sources,
         definition,
         drift,
+        receivers,
         time,
         publish,
         intake,

@@ -211,6 +211,10 @@ impl SourceText {
             self.text[..line_start].lines().rev().find(|l| l.trim_start().starts_with('['));
         WORDS.iter().any(|word| lower.contains(word))
             || header.is_some_and(|h| h.trim_start().starts_with("[kafka.properties"))
+            // The URL of a receiver may be one.
+            || lower.contains("receivers =")
+            || (header.is_some_and(|h| h.trim_start().trim_start_matches('[').starts_with("alerts"))
+                && (lower.contains("url") || !lower.contains('=')))
             // A line inside an array of secrets does not name it.
             || (!lower.contains('=')
                 && header.is_some_and(|h| h.trim_start().starts_with("[[hooks.endpoint")))

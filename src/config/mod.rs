@@ -24,6 +24,7 @@ mod mapping;
 pub(crate) mod near;
 mod properties;
 mod read;
+mod receivers;
 mod registry;
 mod shape;
 mod summary;
@@ -49,6 +50,7 @@ pub use estimate::{Estimate, SetEstimate};
 pub use fault::{ConfigError, Fault, Origin};
 pub use hooks::{Hook, HookToken, Hooks};
 pub use mapping::{PACKS, load_mapping, mapping_from_toml};
+pub use receivers::{Receiver, ReceiverKind, ReceiverUrl};
 pub use registry::{Credentials, SchemaRegistry};
 pub use summary::Setting;
 pub use topics::{Cleanup, TopicSpec, Topics};
@@ -76,6 +78,8 @@ pub struct Config {
     pub definition: Definition,
     /// What is watched for drift, a rule a KPI.
     pub drift: Vec<Rule>,
+    /// Who is told of drift alerts, beside the topic.
+    pub receivers: Vec<Receiver>,
     /// How time advances.
     pub time: TimeRules,
     /// When results and images are written.

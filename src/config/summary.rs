@@ -11,6 +11,7 @@ use super::fault::Origin;
 use super::leaf::{show_duration, show_size};
 use super::properties::is_public;
 use super::read::{child, root};
+use super::receivers::{is_url, shown_url};
 use super::shape::{Shape, Table};
 use super::topics::{Cleanup, TopicSpec};
 use super::{Config, Kafka, Source};
@@ -72,6 +73,9 @@ fn is_secret_ref(path: &str, value: &Value) -> bool {
 }
 
 fn shown(path: &str, value: &Value) -> String {
+    if let (true, ValueKind::String(url)) = (is_url(path), &value.kind) {
+        return format!("\"{}\"", shown_url(url));
+    }
     if let Some(property) = path.strip_prefix("kafka.properties.") {
         let is_plain = !matches!(value.kind, ValueKind::Table(_));
         if is_plain && !is_public(property.trim_matches('"')) {
@@ -158,6 +162,7 @@ impl Config {
         let remote = if self.http.allow_remote { ", remote allowed" } else { "" };
         out.push(("http", format!("{}{remote}", self.http.listen)));
         out.extend(self.hook_lines());
+        out.extend(self.receiver_lines());
         out
     }
 

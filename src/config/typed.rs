@@ -11,6 +11,7 @@ use super::hook_words::{HeaderName, HookPath, NotHere, PublicUrl};
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
 use super::near::did_you_mean;
 use super::properties::{self, PropertyText};
+use super::receivers::{self, Patience, UrlOrSecret};
 use super::registry::Urls;
 use super::shape::{Key, Shape, Shaped, Table, map, table};
 use super::words::{
@@ -24,6 +25,7 @@ use crate::model::kpi::{self, Grain, Group};
 use crate::model::money::Currency;
 use crate::model::source::{System, Wrapping};
 use crate::model::window::Period;
+use crate::notify::Standing;
 use crate::verify::scheme::{Algorithm, Encoding, Part, Pick, Unit};
 use crate::verify::{Handshake, Preset};
 use std::collections::BTreeMap;
@@ -46,6 +48,7 @@ table! {
         fx: Fx,
         kpis: Kpis,
         drift: Drift,
+        alerts: Option<Alerts>,
         attribution: Credit,
         stages: Stages,
         directory: Directory,
@@ -151,6 +154,18 @@ table! {
         min_baseline: Given<Whole<1, 1_000_000>>,
         min_effect_percent: Given<Whole<0, 1_000>>,
         phases: Phases,
+    }
+    Alerts {
+        receivers: Option<Vec<ReceiverRow>>,
+    }
+    /// Somebody who is told of drift alerts.
+    ReceiverRow {
+        name: Given<Name>,
+        r#type: Given<receivers::Type>,
+        url: UrlOrSecret,
+        secret: Option<Secret>,
+        states: Option<Vec<Given<Standing>>>,
+        timeout: Option<Given<Patience>>,
     }
     Credit {
         credit: Given<Attribution>,

@@ -34,6 +34,7 @@ impl Config {
         let mut out = self.shared_tenants();
         out.extend(self.unknown_places());
         out.extend(self.large_bodies());
+        out.extend(self.nothing_to_tell());
         out.extend(self.unknown_targets());
         out
     }
@@ -81,6 +82,13 @@ impl Config {
         let what = "webhooks larger than intake.max_record_bytes are taken, and become dead letters that are cut".to_owned();
         let mend = "lower hooks.max_body, or raise intake.max_record_bytes and max.message.bytes of the topics".to_owned();
         (body > record).then(|| self.warning("hooks.max_body".to_owned(), what, mend))
+    }
+
+    fn nothing_to_tell(&self) -> Option<Warning> {
+        let what = "nothing is watched, so receivers are told of nothing".to_owned();
+        let mend = "name KPIs in drift.kpis, or remove the receivers".to_owned();
+        let idle = self.drift.is_empty() && !self.receivers.is_empty();
+        idle.then(|| self.warning("alerts.receivers".to_owned(), what, mend))
     }
 
     fn warning(&self, key: String, what: String, mend: String) -> Warning {

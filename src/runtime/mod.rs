@@ -12,6 +12,7 @@ pub mod images;
 mod intake;
 mod ledger;
 mod news;
+pub mod notify;
 mod registry;
 mod rollup;
 
@@ -164,8 +165,11 @@ pub trait Worker: Send {
     fn finish(self: Box<Self>) -> Result<(), Fault>;
 }
 
+/// A worker at work, or why there is none.
+pub type Opened = Result<Box<dyn Worker>, Fault>;
+
 /// Opens a stage.
-pub type Open = fn(&Context) -> Result<Box<dyn Worker>, Fault>;
+pub type Open = fn(&Context) -> Opened;
 
 /// The stages that a process can run.
 pub const STAGES: [(&str, Open); 4] = [
@@ -175,22 +179,38 @@ pub const STAGES: [(&str, Open); 4] = [
     ("board", board::open),
 ];
 
-/// Starts a thread a stage. Each runs until the stop is requested.
+/// Starts a thread a stage, and one a receiver of alerts. Each runs until the stop is requested.
 pub fn start(context: &Context) -> Vec<std::thread::JoinHandle<()>> {
-    STAGES
-        .iter()
-        .map(|(name, open)| {
-            let context = context.clone();
-            std::thread::Builder::new()
-                .name((*name).to_owned())
-                .spawn(move || supervise(&context, name, *open))
-                .expect("the system starts four threads")
-        })
-        .collect()
+    let spawn = |name: String, run: Run| {
+        let context = context.clone();
+        std::thread::Builder::new()
+            .name(name.clone())
+            .spawn(move || run(&context, &name))
+            .expect("the system starts a handful of threads")
+    };
+    let stages = STAGES.iter().map(|(name, open)| {
+        let run = move |context: &Context, name: &str| supervise(context, name, open, Health::set);
+        spawn((*name).to_owned(), Box::new(run))
+    });
+    let receivers = context.config.receivers.iter().cloned().map(|receiver| {
+        let name = notify::note(&receiver);
+        let open = move |context: &Context| notify::open(context, &receiver);
+        // Numbers are right without it, so it is no reason not to be ready.
+        let run =
+            move |context: &Context, name: &str| supervise(context, name, &open, Health::tell);
+        spawn(name, Box::new(run))
+    });
+    stages.chain(receivers).collect()
 }
 
+/// Drives a worker on its thread.
+type Run = Box<dyn FnOnce(&Context, &str) + Send>;
+
+/// Says how a worker does.
+type Say = fn(&Health, &str, Result<(), String>);
+
 /// Runs a worker again and again until the stop. Says each trouble once, not at every attempt.
-fn supervise(context: &Context, name: &str, open: Open) {
+fn supervise(context: &Context, name: &str, open: &dyn Fn(&Context) -> Opened, say: Say) {
     // Whether the worker did something since it last failed: the next trouble is a new one.
     let worked = std::cell::Cell::new(false);
     let run = || {
@@ -208,7 +228,7 @@ fn supervise(context: &Context, name: &str, open: Open) {
             Ok(Ok(()) | Err(Fault::Stopped)) => return,
             Ok(Err(Fault::Refused(why) | Fault::Part(why))) => {
                 tracing::error!(stage = name, why, "stopped");
-                context.health.set(name, Err(why.clone()));
+                say(&context.health, name, Err(why.clone()));
                 context.stop.request(StopReason::Refused(why));
                 return;
             }
@@ -216,7 +236,7 @@ fn supervise(context: &Context, name: &str, open: Open) {
             Ok(Err(Fault::Log(LogError::Closed(why)))) => {
                 context.telemetry.log_error("closed");
                 tracing::error!(stage = name, why, "stopped");
-                context.health.set(name, Err(why.clone()));
+                say(&context.health, name, Err(why.clone()));
                 context.stop.request(StopReason::Refused(why));
                 return;
             }
@@ -234,7 +254,7 @@ fn supervise(context: &Context, name: &str, open: Open) {
                 "the worker panicked; its state is restored from the log".to_owned()
             }
         };
-        context.health.set(name, Err(fault.clone()));
+        say(&context.health, name, Err(fault.clone()));
         if fault != said || worked.replace(false) {
             tracing::warn!(stage = name, fault, "worker starts again");
             said = fault;

@@ -105,6 +105,10 @@ declare! {
         "Rows written to the results topic.";
     alerts_published counters "tidemark_alerts_published_total" ["state"]
         "Drift alerts written to the alerts topic, each time that one said something new.";
+    notifications counters "tidemark_notifications_total" ["receiver" "outcome"]
+        "Messages about drift alerts to a receiver: delivered; failed, and tried again; given_up, since it refused them.";
+    notify_waiting gauges "tidemark_notify_waiting" ["receiver"]
+        "Drift alerts of which a receiver is still to be told; above 0 for minutes while it takes none.";
     watermark gauges "tidemark_watermark_timestamp_seconds" ["stage" "part"]
         "Event time up to which a part of a stage is complete.";
     lag gauges "tidemark_lag_messages" ["stage" "partition"]

@@ -1,0 +1,87 @@
+//! An alert as it is read back from its topic.
+
+use serde_json::{Map, Value};
+
+use super::Standing;
+use crate::model::alert::{Seen, State};
+use crate::model::time::Timestamp;
+
+/// An alert of the alerts topic: what messages are made of. The JSON goes along, so that whoever
+/// gets it whole also gets what is not read here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    pub(super) seen: Seen,
+    pub(super) said: Said,
+    pub(super) fired: bool,
+    pub(super) json: Box<str>,
+}
+
+/// Fields of its JSON (`docs/drift.md`).
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+pub(super) struct Said {
+    pub(super) id: String,
+    pub(super) kpi: String,
+    pub(super) segment: Map<String, Value>,
+    pub(super) direction: String,
+    fired: bool,
+    pub(super) since: Timestamp3339,
+    pub(super) resolved: Option<Timestamp3339>,
+    pub(super) end: Option<String>,
+    pub(super) change_time: Timestamp3339,
+    pub(super) now: Option<f64>,
+    pub(super) n: u64,
+    pub(super) interval: Option<(f64, f64)>,
+    pub(super) baseline: Option<f64>,
+    pub(super) unit: String,
+    pub(super) effect: Option<f64>,
+    #[serde(rename = "expected_false_alarms_per_month")]
+    pub(super) false_alarms: Option<f64>,
+}
+
+/// An instant as the topic writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Timestamp3339(pub(super) Timestamp);
+
+impl TryFrom<String> for Timestamp3339 {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parsed = Timestamp::parse_rfc3339(&text);
+        parsed.map(Timestamp3339).ok_or_else(|| format!("\"{text}\" is no time"))
+    }
+}
+
+impl Alert {
+    /// From the value of a record; `None` where it is no alert that can be read.
+    pub fn parse(value: &[u8]) -> Option<Alert> {
+        let json = std::str::from_utf8(value).ok()?;
+        let said: Said = serde_json::from_str(json).ok()?;
+        Some(Alert { seen: Seen::parse(value)?, fired: said.fired, said, json: json.into() })
+    }
+
+    /// The id.
+    pub fn id(&self) -> &str {
+        &self.said.id
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> Standing {
+        match self.seen.state() {
+            _ if self.seen.withdrawn => Standing::Withdrawn,
+            State::Pending => Standing::Pending,
+            State::Firing => Standing::Firing,
+            _ => Standing::Resolved,
+        }
+    }
+
+    /// As it stands on the topic.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// By which readers order the states of one alert.
+    pub(super) fn order(&self) -> (u64, Option<Timestamp>) {
+        self.seen.order()
+    }
+}

@@ -1,0 +1,80 @@
+use super::*;
+use crate::model::record::Offset;
+
+/// An alert as the topic has it.
+fn notice(segment: &str, state: &str, more: &str) -> Notice {
+    let json = format!(
+        "{{\"id\":\"win_rate|territory=a&b|2026-01-05|down1\",\"rule\":\"win_rate\",\
+         \"kpi\":\"win_rate\",\"segment\":{segment},\"direction\":\"down\",\"state\":\"{state}\",\
+         \"fired\":true,{more},\"since\":\"2026-04-19T22:00:00Z\",\
+         \"change_time\":\"2026-04-09T22:00:00Z\",\"now\":0.25,\"n\":61,\"interval\":[0.16,0.37],\
+         \"baseline\":0.5,\"unit\":\"ratio\",\"effect\":-0.5,\
+         \"expected_false_alarms_per_month\":0.3,\"as_of\":\"2026-04-21T22:00:00Z\",\
+         \"judged_to\":\"2026-04-21T22:00:00Z\",\"version\":17,\"later\":[1]}}"
+    );
+    let alert = Alert::parse(json.as_bytes()).unwrap();
+    Notice { standing: alert.standing(), alert, from: Offset(3) }
+}
+
+const OPEN: &str = "\"withdrawn\":false,\"resolved\":null,\"end\":null";
+const OVER: &str =
+    "\"withdrawn\":false,\"resolved\":\"2026-05-02T22:00:00Z\",\"end\":\"recovered\"";
+const SILENT: &str =
+    "\"withdrawn\":false,\"resolved\":\"2026-05-02T22:00:00Z\",\"end\":\"no_data\"";
+const UNDONE: &str = "\"withdrawn\":true,\"resolved\":null,\"end\":null";
+
+fn calendar() -> Calendar {
+    Calendar::of("Europe/Berlin").unwrap()
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse_rfc3339("2026-05-04T09:00:00Z").unwrap()
+}
+
+#[test]
+fn a_webhook_has_the_alert_whole() {
+    let body = webhook(&notice("{\"territory\":\"a&b\"}", "firing", OPEN), "acme");
+    let value: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(value["data"]["later"][0], 1, "what is not known here goes along");
+    insta::assert_snapshot!(body);
+}
+
+#[test]
+fn slack_gets_a_message_that_can_be_read() {
+    let cases = [("firing", OPEN), ("resolved", OVER), ("resolved", SILENT), ("resolved", UNDONE)];
+    let mut out = Vec::new();
+    for (state, more) in cases {
+        let body = slack(&notice("{\"territory\":\"a&<b>\"}", state, more), &calendar());
+        let value: Value = serde_json::from_str(&body).unwrap();
+        out.push(value["text"].as_str().unwrap().to_owned());
+    }
+    let overall = slack(&notice("{}", "pending", OPEN), &calendar());
+    insta::assert_snapshot!(format!("{}\n{overall}", out.join("\n")));
+}
+
+#[test]
+fn alertmanager_gets_labels_and_an_end() {
+    let segment = "{\"territory\":\"north\",\"x.2nd\":\"b\",\"x_2nd\":\"c\",\"kpi\":\"d\"}";
+    let all = [("firing", OPEN), ("resolved", OVER), ("resolved", UNDONE)];
+    let all = all.map(|(state, more)| notice(segment, state, more));
+    let body = alertmanager(all.iter().map(|n| (&n.alert, n.standing)), "acme", &calendar(), now());
+    let value: Value = serde_json::from_str(&body).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
+    // A demo's days may lie ahead of the clock.
+    let early = Timestamp::parse_rfc3339("2026-04-01T00:00:00Z").unwrap();
+    let body = alertmanager([(&all[1].alert, all[1].standing)], "acme", &calendar(), early);
+    assert!(
+        body.contains("\"startsAt\":\"2026-04-01T00:00:00Z\",\"endsAt\":\"2026-04-01T00:00:00Z\""),
+        "{body}"
+    );
+}
+
+#[test]
+fn an_id_is_that_of_what_is_told() {
+    let segment = "{}";
+    let firing = id(&notice(segment, "firing", OPEN));
+    assert_eq!(firing, id(&Notice { from: Offset(99), ..notice(segment, "firing", OPEN) }));
+    assert_ne!(firing, id(&notice(segment, "resolved", OVER)));
+    assert_ne!(id(&notice(segment, "resolved", OVER)), id(&notice(segment, "resolved", UNDONE)));
+    assert!(firing.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{firing}");
+}

@@ -1,0 +1,167 @@
+//! What one receiver has heard of the alerts of one partition, and what waits to be told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Alert, Standing, Wanted, is_news};
+use crate::model::record::{Offset, Record};
+use crate::model::time::Timestamp;
+
+/// Something to be told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The alert.
+    pub alert: Alert,
+    /// How it stands.
+    pub standing: Standing,
+    /// The first record since it was last told of: by this notices are told apart.
+    pub from: Offset,
+}
+
+/// What is known of one alert.
+#[derive(Debug)]
+struct Known {
+    order: (u64, Option<Timestamp>),
+    /// How it stands by the last word of it.
+    standing: Standing,
+    /// How it stood by what the receiver last heard; what he does not want to hear counts as heard.
+    heard: Option<Standing>,
+    /// The alert itself, while it is open or waits.
+    alert: Option<Alert>,
+    /// Where the last word of it is.
+    at: Offset,
+    waits: Option<Offset>,
+}
+
+/// What one receiver has heard of the alerts of one partition, and what waits. The topic itself is
+/// the queue: no position is committed past what waits, and of one alert only the newest state
+/// waits.
+#[derive(Debug)]
+pub struct Outbox {
+    wanted: Wanted,
+    known: BTreeMap<String, Known>,
+    waiting: BTreeMap<Offset, String>,
+    /// Of these, what stood open when the receiver was new. Until it is told nothing is committed:
+    /// a restart would take what was over before for something that ended since.
+    inherited: BTreeSet<Offset>,
+}
+
+impl Outbox {
+    /// Of a receiver who wants to hear of these, and has heard of nothing.
+    pub fn new(wanted: Wanted) -> Outbox {
+        let (known, waiting) = (BTreeMap::new(), BTreeMap::new());
+        Outbox { wanted, known, waiting, inherited: BTreeSet::new() }
+    }
+
+    /// Takes a record before the committed position: it was told of, or was no news.
+    pub fn learn(&mut self, record: &Record) {
+        let Some((key, alert)) = self.newer(record) else { return };
+        let standing = alert.standing();
+        self.put(key, alert, record.offset, (Some(standing), None));
+    }
+
+    /// What was learned so far was never told: the receiver is new. What is over does not concern
+    /// it, and what is open is news.
+    pub fn inherit(&mut self) {
+        for (key, known) in &mut self.known {
+            let Some(alert) = known.alert.as_ref().filter(|_| !known.standing.is_over()) else {
+                continue;
+            };
+            if is_news(None, alert, &self.wanted) {
+                (known.heard, known.waits) = (None, Some(known.at));
+                self.waiting.insert(known.at, key.clone());
+                self.inherited.insert(known.at);
+            }
+        }
+    }
+
+    /// Takes a record from the committed position on.
+    pub fn take(&mut self, record: &Record) {
+        let Some((key, alert)) = self.newer(record) else { return };
+        let (heard, waited) = self.known.get(&key).map_or((None, None), |k| (k.heard, k.waits));
+        if is_news(heard, &alert, &self.wanted) {
+            // The first record stays: were the position committed behind it, a restart would take
+            // it for something told.
+            let from = waited.unwrap_or(record.offset);
+            self.waiting.insert(from, key.clone());
+            self.put(key, alert, record.offset, (heard, Some(from)));
+        } else {
+            self.drop_waiting(waited);
+            let standing = alert.standing();
+            self.put(key, alert, record.offset, (Some(standing), None));
+        }
+    }
+
+    /// What to tell next: what waits longest.
+    pub fn next(&self) -> Option<Notice> {
+        let (from, key) = self.waiting.first_key_value()?;
+        let known = self.known.get(key)?;
+        let alert = known.alert.clone()?;
+        Some(Notice { alert, standing: known.standing, from: *from })
+    }
+
+    /// It was told, or given up.
+    pub fn told(&mut self, notice: &Notice) {
+        let Some(key) = self.waiting.get(&notice.from).cloned() else { return };
+        self.drop_waiting(Some(notice.from));
+        if let Some(known) = self.known.get_mut(&key) {
+            (known.heard, known.waits) = (Some(notice.standing), None);
+            known.alert = known.alert.take().filter(|_| !known.standing.is_over());
+        }
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Alerts that fire and were told, as they stand now.
+    pub fn firing(&self) -> impl Iterator<Item = &Alert> {
+        let fires = |known: &&Known| {
+            (known.standing, known.heard) == (Standing::Firing, Some(Standing::Firing))
+        };
+        self.known.values().filter(fires).filter_map(|known| known.alert.as_ref())
+    }
+
+    /// Up to where everything is told, where records were taken up to `next`; `None` while nothing
+    /// may be committed.
+    pub fn settled(&self, next: Offset) -> Option<Offset> {
+        let first = self.waiting.first_key_value().map(|(from, _)| *from);
+        self.inherited.is_empty().then(|| first.unwrap_or(next))
+    }
+
+    /// The alert of a record, unless something newer is known of it. A stale owner may write late.
+    fn newer(&mut self, record: &Record) -> Option<(String, Alert)> {
+        let key = std::str::from_utf8(record.key.as_deref()?).ok()?;
+        let Some(value) = record.value.as_deref() else {
+            let gone = self.known.remove(key);
+            self.drop_waiting(gone.and_then(|known| known.waits));
+            return None;
+        };
+        let alert = Alert::parse(value)?;
+        let stale = self.known.get(key).is_some_and(|known| known.order > alert.order());
+        (!stale).then(|| (key.to_owned(), alert))
+    }
+
+    fn put(
+        &mut self,
+        key: String,
+        alert: Alert,
+        at: Offset,
+        (heard, waits): (Option<Standing>, Option<Offset>),
+    ) {
+        let (order, standing) = (alert.order(), alert.standing());
+        let alert = Some(alert).filter(|_| waits.is_some() || !standing.is_over());
+        self.known.insert(key, Known { order, standing, heard, alert, at, waits });
+    }
+
+    fn drop_waiting(&mut self, from: Option<Offset>) {
+        if let Some(from) = from {
+            self.waiting.remove(&from);
+            self.inherited.remove(&from);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

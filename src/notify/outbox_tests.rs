@@ -1,0 +1,180 @@
+use super::*;
+use crate::model::record::Partition;
+use crate::notify::usual;
+
+/// A word of an alert: its id, state, whether it has fired and was withdrawn, and its version.
+fn word(offset: u64, id: &str, state: &str, version: u64) -> Record {
+    let (state, withdrawn) = if state == "withdrawn" { ("resolved", true) } else { (state, false) };
+    let fired = state != "pending" && state != "unfired";
+    let state = if state == "unfired" { "resolved" } else { state };
+    let json = format!(
+        "{{\"id\":\"{id}\",\"kpi\":\"win_rate\",\"segment\":{{}},\"direction\":\"down\",\
+         \"state\":\"{state}\",\"fired\":{fired},\"withdrawn\":{withdrawn},\
+         \"since\":\"2026-04-20T00:00:00Z\",\"resolved\":null,\"end\":null,\
+         \"change_time\":\"2026-04-10T00:00:00Z\",\"now\":0.25,\"n\":61,\"interval\":null,\
+         \"baseline\":0.5,\"unit\":\"ratio\",\"effect\":-0.5,\
+         \"expected_false_alarms_per_month\":0.3,\"as_of\":\"2026-04-22T00:00:00Z\",\
+         \"version\":{version}}}"
+    );
+    Record {
+        topic: "alerts".into(),
+        partition: Partition(0),
+        offset: Offset(offset),
+        timestamp_ms: None,
+        key: Some(id.as_bytes().to_vec()),
+        value: Some(json.into_bytes()),
+        headers: Vec::new(),
+    }
+}
+
+/// All that waits, told one after the other.
+fn tell(outbox: &mut Outbox) -> Vec<(String, &'static str)> {
+    let mut out = Vec::new();
+    while let Some(notice) = outbox.next() {
+        out.push((notice.alert.id().to_owned(), notice.standing.as_str()));
+        outbox.told(&notice);
+    }
+    out
+}
+
+fn said(out: &[(String, &'static str)]) -> Vec<String> {
+    out.iter().map(|(id, state)| format!("{id} {state}")).collect()
+}
+
+fn taking(wanted: Wanted, states: &[&str]) -> Vec<String> {
+    let mut outbox = Outbox::new(wanted);
+    let mut out = Vec::new();
+    for (i, state) in (0..).zip(states) {
+        outbox.take(&word(i, "a", state, i));
+        out.extend(said(&tell(&mut outbox)));
+    }
+    out
+}
+
+#[test]
+fn transitions_are_told_and_repetitions_are_not() {
+    let course =
+        ["pending", "firing", "firing", "resolved", "resolved", "firing", "withdrawn", "withdrawn"];
+    let usually = taking(usual(), &course);
+    assert_eq!(usually, ["a firing", "a resolved", "a firing", "a withdrawn"]);
+    let all: Wanted = Standing::ALL.iter().map(|(s, _)| *s).collect();
+    assert_eq!(taking(all, &course)[..2], ["a pending", "a firing"]);
+    assert_eq!(taking([Standing::Firing].into(), &course), ["a firing", "a firing"]);
+}
+
+#[test]
+fn what_never_fired_ends_unheard_unless_pending_is_asked_for() {
+    assert_eq!(taking(usual(), &["pending", "unfired"]), [""; 0]);
+    let all: Wanted = Standing::ALL.iter().map(|(s, _)| *s).collect();
+    assert_eq!(taking(all, &["pending", "unfired"]), ["a pending", "a resolved"]);
+}
+
+#[test]
+fn the_newest_word_takes_the_place_of_one_that_waits_and_the_position_stays() {
+    let mut outbox = Outbox::new(usual());
+    outbox.take(&word(10, "a", "firing", 1));
+    outbox.take(&word(11, "b", "firing", 1));
+    outbox.take(&word(12, "a", "resolved", 2));
+    assert_eq!((outbox.waiting(), outbox.settled(Offset(13))), (2, Some(Offset(10))));
+    // A stale owner writes late.
+    outbox.take(&word(13, "a", "firing", 1));
+    assert_eq!(said(&tell(&mut outbox)), ["a resolved", "b firing"]);
+    assert_eq!(outbox.settled(Offset(14)), Some(Offset(14)));
+}
+
+#[test]
+fn what_went_back_to_what_was_heard_waits_no_more() {
+    let mut outbox = Outbox::new(usual());
+    outbox.take(&word(0, "a", "firing", 0));
+    tell(&mut outbox);
+    outbox.take(&word(1, "a", "withdrawn", 1));
+    assert_eq!(outbox.settled(Offset(2)), Some(Offset(1)));
+    outbox.take(&word(2, "a", "firing", 2));
+    assert_eq!((outbox.waiting(), outbox.settled(Offset(3))), (0, Some(Offset(3))));
+    assert_eq!(outbox.firing().count(), 1);
+}
+
+#[test]
+fn a_restart_neither_repeats_nor_forgets() {
+    let log = [
+        word(0, "a", "firing", 0),
+        word(1, "b", "firing", 1),
+        word(2, "a", "firing", 2),
+        word(3, "b", "resolved", 3),
+        word(4, "c", "firing", 4),
+    ];
+    let whole = {
+        let mut outbox = Outbox::new(usual());
+        log.iter().for_each(|r| outbox.take(r));
+        said(&tell(&mut outbox))
+    };
+    assert_eq!(whole, ["a firing", "b resolved", "c firing"]);
+    // Stopped behind any number of records and messages: what comes then is what is left.
+    for read in 0..=log.len() {
+        let mut outbox = Outbox::new(usual());
+        log[..read].iter().for_each(|r| outbox.take(r));
+        let mut heard = Vec::new();
+        loop {
+            let from = outbox.settled(Offset(read as u64)).unwrap();
+            let mut next = Outbox::new(usual());
+            let (before, behind) = log.split_at(from.0 as usize);
+            before.iter().for_each(|r| next.learn(r));
+            behind.iter().for_each(|r| next.take(r));
+            let mut all = heard.clone();
+            all.extend(said(&tell(&mut next)));
+            for id in ["a firing", "b resolved", "c firing"] {
+                assert!(all.iter().any(|said| said == id), "{read}: {all:?}");
+            }
+            let Some(notice) = outbox.next() else { break };
+            heard.push(format!("{} {}", notice.alert.id(), notice.standing.as_str()));
+            outbox.told(&notice);
+        }
+        // All was told and committed: a restart says nothing of it.
+        let mut next = Outbox::new(usual());
+        log[..read].iter().for_each(|r| next.learn(r));
+        assert_eq!(said(&tell(&mut next)), [""; 0]);
+    }
+}
+
+#[test]
+fn the_end_is_told_though_compaction_took_the_beginning() {
+    let mut outbox = Outbox::new(usual());
+    outbox.take(&word(10, "a", "resolved", 2));
+    assert_eq!(said(&tell(&mut outbox)), ["a resolved"]);
+    assert_eq!(outbox.next(), None);
+}
+
+#[test]
+fn a_new_receiver_hears_of_what_is_open_and_commits_behind_it() {
+    let mut outbox = Outbox::new(usual());
+    for record in
+        [word(0, "a", "resolved", 0), word(1, "b", "firing", 1), word(2, "c", "pending", 2)]
+    {
+        outbox.learn(&record);
+    }
+    outbox.inherit();
+    assert_eq!(outbox.settled(Offset(3)), None);
+    outbox.take(&word(3, "d", "firing", 3));
+    outbox.take(&word(4, "b", "firing", 4));
+    assert_eq!((outbox.waiting(), outbox.settled(Offset(5))), (2, None));
+    let notice = outbox.next().unwrap();
+    outbox.told(&notice);
+    assert_eq!((notice.alert.id(), outbox.settled(Offset(5))), ("b", Some(Offset(3))));
+    assert_eq!(said(&tell(&mut outbox)), ["d firing"]);
+    // Nothing to inherit: that it was there is committed at once.
+    let mut empty = Outbox::new(usual());
+    empty.learn(&word(0, "a", "resolved", 0));
+    empty.inherit();
+    assert_eq!(empty.settled(Offset(1)), Some(Offset(1)));
+}
+
+#[test]
+fn what_cannot_be_read_and_what_is_deleted_waits_for_nobody() {
+    let mut outbox = Outbox::new(usual());
+    outbox.take(&Record { value: Some(b"{}".to_vec()), ..word(0, "a", "firing", 0) });
+    outbox.take(&Record { key: None, ..word(1, "a", "firing", 0) });
+    assert_eq!(outbox.waiting(), 0);
+    outbox.take(&word(2, "a", "firing", 0));
+    outbox.take(&Record { value: None, ..word(3, "a", "firing", 0) });
+    assert_eq!((outbox.waiting(), outbox.settled(Offset(4))), (0, Some(Offset(4))));
+}

@@ -1,0 +1,74 @@
+//! An alert in a sentence or two, for people.
+
+use super::{Alert, Standing};
+use crate::model::calendar::Calendar;
+
+/// What has happened, in one sentence.
+pub(super) fn summary(alert: &Alert, standing: Standing) -> String {
+    let said = &alert.said;
+    let what = format!("{} {}", said.kpi.replace('_', " "), place(alert));
+    let way = &said.direction;
+    let (now, usual) = (value(said.now, &said.unit), value(said.baseline, &said.unit));
+    match standing {
+        Standing::Pending => format!("{what} may be {way}: {now}, usual is {usual}"),
+        Standing::Firing => format!("{what} is {way}: {now}, usual is {usual}"),
+        Standing::Resolved if said.end.as_deref() == Some("no_data") => {
+            format!("{what} has no data any more; it was {way} at {now}, usual is {usual}")
+        }
+        Standing::Resolved => {
+            format!("{what} is as usual again; it was {way} at {now}, usual is {usual}")
+        }
+        Standing::Withdrawn => {
+            format!("{what} was not {way}: corrections took the alert back")
+        }
+    }
+}
+
+/// On what it rests.
+pub(super) fn details(alert: &Alert, standing: Standing, calendar: &Calendar) -> String {
+    let said = &alert.said;
+    let day = |at: super::alert::Timestamp3339| calendar.day_of(at.0);
+    let mut out = format!("{} cases since {}", said.n, day(said.change_time));
+    if let Some((low, high)) = said.interval {
+        let [low, high] = [low, high].map(|v| value(Some(v), &said.unit));
+        out.push_str(&format!(", 95 % interval {low} to {high}"));
+    }
+    if let Some(effect) = said.effect {
+        let side = if effect < 0.0 { "below" } else { "above" };
+        out.push_str(&format!(", {:.0} % {side} usual", effect.abs() * 100.0));
+    }
+    let began = if standing == Standing::Pending { "Pending" } else { "Fired" };
+    out.push_str(&format!(". {began} on the numbers of {}", day(said.since)));
+    if let Some(resolved) = said.resolved {
+        out.push_str(&format!(", over on {}", day(resolved)));
+    }
+    if let Some(rate) = said.false_alarms {
+        out.push_str(&format!(
+            ". False alarms expected: {rate:.2} a month, over all segments of this rule"
+        ));
+    }
+    out.push('.');
+    out
+}
+
+/// Where: `overall`, or `of territory north, channel web`.
+fn place(alert: &Alert) -> String {
+    if alert.said.segment.is_empty() {
+        return "overall".to_owned();
+    }
+    let part = |(name, value): (&String, &serde_json::Value)| {
+        format!("{name} {}", value.as_str().unwrap_or_default())
+    };
+    let parts: Vec<String> = alert.said.segment.iter().map(part).collect();
+    format!("of {}", parts.join(", "))
+}
+
+fn value(value: Option<f64>, unit: &str) -> String {
+    match (value, unit) {
+        (None, _) => "nothing".to_owned(),
+        (Some(value), "ratio") => format!("{:.1} %", value * 100.0),
+        (Some(value), "days") => format!("{value:.1} days"),
+        (Some(value), "count_per_day") => format!("{value:.1} a day"),
+        (Some(value), _) => format!("{value}"),
+    }
+}

@@ -1,0 +1,371 @@
+//! Tells receivers of drift alerts: one worker each, a consumer group of its own on the alerts
+//! topic. The topic is the queue, so a receiver that is dead holds up nobody but itself, and is told
+//! when it lives again, after a restart as well. A position is committed behind the delivery:
+//! everything is told at least once, and repetitions have the same id.
+
+#[cfg(feature = "notify")]
+mod client;
+mod pace;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::news::News;
+use super::{BATCH, Context, Every, Fault, Worker, read_through};
+use crate::clock::wall_ms;
+use crate::config::{Receiver, ReceiverKind};
+use crate::log::{LogError, Member, Offset, Partition, Position, Reader, Record, TopicPartition};
+use crate::model::time::Timestamp;
+use crate::notify::{self, AHEAD, Notice, Outbox, Standing};
+use pace::Pace;
+
+/// Most alerts that wait in memory; beyond it the topic is read no further.
+const MOST: usize = 1_000;
+/// Time between two times that Alertmanager is told what is open.
+const RENEW: Duration = Duration::from_secs(60);
+/// So often a receiver may refuse a message before it is given up.
+const TRIES: u32 = 3;
+
+/// What is posted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What follows the URL of the receiver.
+    pub path: &'static str,
+    /// Headers beside the usual ones.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: String,
+}
+
+/// What becomes of a request. No text of it names the URL, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver has it.
+    Delivered,
+    /// It may have it later: in so long, where it says so.
+    Later(String, Option<Duration>),
+    /// It does not want it.
+    Refused(String),
+}
+
+/// Posts to a receiver.
+type Post = Box<dyn Fn(&Request) -> Outcome + Send>;
+
+#[cfg(feature = "notify")]
+fn poster(receiver: &Receiver) -> Post {
+    let client = client::Client::new(receiver);
+    Box::new(move |request| client.post(request))
+}
+
+/// The configuration said already that nobody can be told.
+#[cfg(not(feature = "notify"))]
+fn poster(_: &Receiver) -> Post {
+    Box::new(|_| Outcome::Refused("this binary was built without the client".to_owned()))
+}
+
+struct Part {
+    outbox: Outbox,
+    /// Behind the last record taken.
+    next: Position,
+    committed: Option<Offset>,
+}
+
+struct Notifier {
+    context: Context,
+    receiver: Receiver,
+    /// Its name among the notes of `/readyz`.
+    note: String,
+    post: Post,
+    member: Box<dyn Member>,
+    reader: Box<dyn Reader>,
+    news: News,
+    topic: Arc<str>,
+    wanted: Vec<u32>,
+    parts: BTreeMap<u32, Part>,
+    batch: Vec<Record>,
+    pace: Pace,
+    renewing: Every,
+}
+
+/// Opens the worker of one receiver.
+pub fn open(context: &Context, receiver: &Receiver) -> Result<Box<dyn Worker>, Fault> {
+    let topic: Arc<str> = context.topics.alerts.as_str().into();
+    let group = format!("{}.notify.{}", context.config.app, receiver.name);
+    context.telemetry.notifies(&receiver.name);
+    Ok(Box::new(Notifier {
+        note: note(receiver),
+        post: poster(receiver),
+        member: context.log.join(&group, &[&topic])?,
+        reader: context.log.reader()?,
+        news: News::default(),
+        topic,
+        wanted: Vec::new(),
+        parts: BTreeMap::new(),
+        batch: Vec::with_capacity(BATCH),
+        pace: Pace::default(),
+        renewing: Every::new(RENEW, (context.timer)()),
+        receiver: receiver.clone(),
+        context: context.clone(),
+    }))
+}
+
+/// The name of a receiver's worker, and among the notes of `/readyz`.
+pub fn note(receiver: &Receiver) -> String {
+    format!("notify {}", receiver.name)
+}
+
+impl Worker for Notifier {
+    fn step(&mut self) -> Result<(), Fault> {
+        self.rebalance()?;
+        let waiting = self.waiting();
+        if waiting < MOST {
+            self.read()?;
+        } else {
+            self.context.stop.wait(self.context.wait);
+        }
+        self.context.telemetry.notify_waiting(&self.receiver.name, self.waiting());
+        if self.pace.is_open((self.context.timer)()) {
+            self.deliver();
+            self.renew();
+        }
+        self.commit()
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), Fault> {
+        self.commit()?;
+        self.member.leave();
+        Ok(())
+    }
+}
+
+impl Notifier {
+    fn waiting(&self) -> usize {
+        self.parts.values().map(|part| part.outbox.waiting()).sum()
+    }
+
+    fn partition(&self, partition: u32) -> TopicPartition {
+        TopicPartition { topic: self.topic.clone(), partition: Partition(partition) }
+    }
+
+    /// Takes what the group gives and takes away; one partition a step is learned.
+    fn rebalance(&mut self) -> Result<(), Fault> {
+        let mut changed = false;
+        while let Some(owned) = self.news.take(&mut *self.member)? {
+            changed = true;
+            self.parts.retain(|partition, _| owned.contains(partition));
+            self.wanted = owned;
+        }
+        let missing = self.wanted.iter().find(|p| !self.parts.contains_key(p)).copied();
+        if let Some(partition) = missing
+            && let Some(part) = self.restore(partition)?
+        {
+            self.parts.insert(partition, part);
+            changed = true;
+        }
+        if changed {
+            let at: Vec<_> =
+                self.parts.iter().map(|(p, part)| (self.partition(*p), part.next.next)).collect();
+            self.reader.assign(&at)?;
+            if self.pace.is_well() {
+                self.context.health.tell(&self.note, Ok(()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what was told before. `None` where the group took the partition away in between.
+    fn restore(&mut self, number: u32) -> Result<Option<Part>, Fault> {
+        let partition = self.partition(number);
+        let committed = self.member.committed(std::slice::from_ref(&partition))?.pop().flatten();
+        let end = self.reader.bounds(&partition)?.end;
+        // A topic that ends before it was created anew.
+        let mut known = committed.filter(|at| at.next <= end);
+        let until = known.map_or(end, |at| at.next);
+        let mut outbox = Outbox::new(self.receiver.states.clone());
+        let mut next = Position::from(until);
+        // Whether the records from there on have begun: then it is known who the receiver is.
+        let mut begun = false;
+        let (news, member) = (&mut self.news, &mut self.member);
+        let mut keep = || Ok(news.keeps(&mut **member, number)?);
+        let each = |record: Record| {
+            if record.offset.next() == until {
+                // So is one that has another record where the last one told of was.
+                let mark = record.mark();
+                known = known.filter(|at| at.mark.is_none_or(|told| told == mark));
+                next.mark = Some(mark);
+            }
+            if record.offset < until {
+                outbox.learn(&record);
+                return Ok(());
+            }
+            if !std::mem::replace(&mut begun, true) && known.is_none() {
+                outbox.inherit();
+            }
+            outbox.take(&record);
+            next = Position { next: record.offset.next(), mark: Some(record.mark()) };
+            Ok(())
+        };
+        let mut reader = self.context.log.reader()?;
+        if read_through(&self.context, &mut *reader, &partition, None, &mut keep, each)?.is_none() {
+            return Ok(None);
+        }
+        if !begun && known.is_none() {
+            outbox.inherit();
+        }
+        tracing::info!(receiver = self.receiver.name, %partition, from = %until,
+            waiting = outbox.waiting(), "telling of drift alerts");
+        Ok(Some(Part { outbox, next, committed: known.map(|at| at.next) }))
+    }
+
+    fn read(&mut self) -> Result<(), Fault> {
+        self.reader.poll(BATCH, self.context.wait, &mut self.batch)?;
+        for record in self.batch.drain(..) {
+            let Some(part) = self.parts.get_mut(&record.partition.0) else { continue };
+            part.outbox.take(&record);
+            part.next = Position { next: record.offset.next(), mark: Some(record.mark()) };
+        }
+        Ok(())
+    }
+
+    /// Tells one thing.
+    fn deliver(&mut self) {
+        let next = |(p, part): (&u32, &Part)| Some((*p, part.outbox.next()?));
+        let Some((number, notice)) = self.parts.iter().find_map(next) else { return };
+        let outcome = (self.post)(&self.request(&notice));
+        let (name, id) = (self.receiver.name.clone(), notice.alert.id().to_owned());
+        let state = notice.standing.as_str();
+        let is_done = match self.tried(outcome) {
+            None => {
+                tracing::info!(receiver = name, id, state, "told of a drift alert");
+                self.context.telemetry.notified(&name, "delivered");
+                true
+            }
+            // Nothing else goes before it: who refuses one message for what he is asked refuses all.
+            Some(why) if self.pace.refusals(number, notice.from) >= TRIES => {
+                self.pace.gave_up();
+                tracing::error!(
+                    receiver = name,
+                    at = self.receiver.url.shown(),
+                    id,
+                    state,
+                    why,
+                    "gave up to tell of a drift alert"
+                );
+                self.context.telemetry.notified(&name, "given_up");
+                true
+            }
+            Some(_) => {
+                self.context.telemetry.notified(&name, "failed");
+                false
+            }
+        };
+        if let Some(part) = self.parts.get_mut(&number).filter(|_| is_done) {
+            part.outbox.told(&notice);
+        }
+    }
+
+    /// Tells Alertmanager again what fires.
+    fn renew(&mut self) {
+        let timer = (self.context.timer)();
+        if !matches!(self.receiver.kind, ReceiverKind::Alertmanager)
+            || !self.pace.is_open(timer)
+            || !self.renewing.due(timer)
+        {
+            return;
+        }
+        let firing: Vec<_> = self.parts.values().flat_map(|part| part.outbox.firing()).collect();
+        if firing.is_empty() {
+            return;
+        }
+        let all = firing.into_iter().map(|alert| (alert, Standing::Firing));
+        let request = self.to_alertmanager(all);
+        let outcome = (self.post)(&request);
+        if self.tried(outcome).is_some() {
+            self.context.telemetry.notified(&self.receiver.name, "failed");
+            // It ends what it is not told of in time.
+            self.renewing = Every::new(RENEW, timer);
+        }
+    }
+
+    /// Notes how a request went, for who asks and for the next one. Returns why it failed.
+    fn tried(&mut self, outcome: Outcome) -> Option<String> {
+        let now = (self.context.timer)();
+        let (why, after, refused) = match outcome {
+            Outcome::Delivered => {
+                if self.pace.worked() {
+                    tracing::info!(receiver = self.receiver.name, "takes alerts again");
+                }
+                self.context.health.tell(&self.note, Ok(()));
+                return None;
+            }
+            Outcome::Later(why, after) => (why, after, false),
+            Outcome::Refused(why) => (why, None, true),
+        };
+        if self.pace.failed(now, after, refused) {
+            let (receiver, at) = (&self.receiver.name, self.receiver.url.shown());
+            tracing::warn!(receiver, at, why, "takes no alerts; it is tried again and again");
+        }
+        self.context.health.tell(&self.note, Err(why.clone()));
+        Some(why)
+    }
+
+    fn request(&self, notice: &Notice) -> Request {
+        let (app, calendar) = (&self.context.config.app, &self.context.config.definition.calendar);
+        match &self.receiver.kind {
+            ReceiverKind::Slack => {
+                let body = notify::slack(notice, calendar);
+                Request { path: "", headers: Vec::new(), body }
+            }
+            ReceiverKind::Alertmanager => self.to_alertmanager([(&notice.alert, notice.standing)]),
+            ReceiverKind::Webhook(signer) => {
+                let (id, body) = (notify::id(notice), notify::webhook(notice, app));
+                // Whoever verifies compares it with his clock, whatever the time in a demo.
+                let seconds = wall_ms().div_euclid(1000);
+                let signature = signer.sign(&id, seconds, &body);
+                let headers = vec![
+                    ("webhook-id", id),
+                    ("webhook-timestamp", seconds.to_string()),
+                    ("webhook-signature", signature),
+                ];
+                Request { path: "", headers, body }
+            }
+        }
+    }
+
+    fn to_alertmanager<'a>(
+        &self,
+        alerts: impl IntoIterator<Item = (&'a notify::Alert, Standing)>,
+    ) -> Request {
+        let (app, calendar) = (&self.context.config.app, &self.context.config.definition.calendar);
+        let now = Timestamp::from_millis(wall_ms());
+        let body = notify::alertmanager(alerts, app, calendar, now);
+        Request { path: "/api/v2/alerts", headers: Vec::new(), body }
+    }
+
+    /// Commits behind what is told.
+    fn commit(&mut self) -> Result<(), Fault> {
+        for (number, part) in &mut self.parts {
+            let Some(at) = part
+                .outbox
+                .settled(part.next.next)
+                .filter(|at| part.committed.is_none_or(|committed| committed < *at))
+            else {
+                continue;
+            };
+            let position = if at == part.next.next { part.next } else { Position::from(at) };
+            let partition =
+                TopicPartition { topic: self.topic.clone(), partition: Partition(*number) };
+            match self.member.commit(&[(partition, position)]) {
+                Ok(()) => part.committed = Some(at),
+                // Its new owner has a position of his own; the group says so next.
+                Err(LogError::NotOwner(_)) => {}
+                Err(error) if error.is_retriable() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+const _: () = assert!(AHEAD.0 >= 3 * RENEW.as_micros() as i64, "an open alert outlives two pauses");
