@@ -229,7 +229,7 @@ fn interval(value: f64, ratios: &[f64]) -> Option<(f64, f64)> {
     let mean = ratios.iter().sum::<f64>() / n;
     let variance = ratios.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let half = student(n - 1.0, 0.5 + LEVEL / 2.0)? * (variance * (1.0 + 1.0 / n)).sqrt();
-    half.is_finite().then(|| (value * (mean - half), value * (mean + half)))
+    half.is_finite().then_some((value * (mean - half), value * (mean + half)))
 }
 
 #[cfg(test)]
