@@ -30,7 +30,9 @@ pub fn kpis() -> String {
          later they tell nothing. So their values move with the watermark, once a day at most, also \
          in windows that are closed, until the cohort's open deals are older than any horizon and \
          than any deal of it was when it was closed. Windows on the fine tier have them too, though \
-         a cohort of a few days tells nothing of 30: there they are absent.\n\n\
+         a cohort of a few days tells nothing of 30: there they are absent. Where the watermark \
+         lags by days, deals closed behind it count and those that are open are followed up to it \
+         only, so the values are too high until it has caught up: look at `as_of`.\n\n\
          Revenue growth of a rolling window needs the window before it to be kept: on the fine tier \
          (windows up to 7 days) that is `slices.fine_retention` above twice the window, otherwise it \
          is absent.\n\n\

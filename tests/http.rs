@@ -369,6 +369,16 @@ async fn a_leaderboard_has_ties_and_intervals_and_says_who_is_not_in_it() {
         .collect();
     let want = [("r-5", 1), ("r-4", 2), ("r-6", 3), ("r-2", 4), ("r-3", 4), ("r-1", 6)];
     assert_eq!(ranks, want);
+    // Rows of a moving window state where it stood when they last changed.
+    let rolling = WindowKind::RollingDays(28);
+    let moved = |name: &str, at, won| row(rolling, at, &[("rep", name)], sales(won, won));
+    let earlier = at("2026-03-18T12:00:00Z");
+    let state_of_moved = fixture::state(&[moved("r-1", march, 50), moved("r-2", earlier, 60)]);
+    let path = "/api/v1/leaderboard?window=rolling_28d&grain=rep&kpi=deals_won";
+    let (_, body) = json(&state_of_moved, path).await;
+    assert_eq!(body["ranked"].as_array().unwrap().len(), 2, "{body}");
+    let (status, _) = json(&state_of_moved, &format!("{path}&start=2026-03-01")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
     for (query, parameter) in [
         ("window=month&grain=rep", "kpi"),
         ("window=month&kpi=revenue", "grain"),

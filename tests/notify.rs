@@ -296,20 +296,34 @@ fn a_new_receiver_hears_of_what_is_open() {
 }
 
 #[test]
-fn what_is_refused_is_given_up_and_the_next_is_told() {
+fn a_wrong_secret_or_address_loses_nothing_and_no_redirect_is_followed() {
     let inbox = Inbox::start();
     let job = Job::start(&webhook("crm", &inbox));
     let mut workers = [job.open(0)];
     let elsewhere = Some(("location", format!("{}/elsewhere", inbox.url)));
-    for (status, header) in [(400, None), (307, elsewhere), (401, None)] {
+    for (status, header) in [(401, None), (307, elsewhere), (404, None), (403, None)] {
         inbox.answer(status, header);
+    }
+    job.say("a", "firing", 1);
+    job.until(&mut workers, "a is told", || inbox.taken().len() == 1);
+    assert!(inbox.all().iter().all(|post| post.target == "/hooks/x1"));
+    assert_eq!((job.count("crm", "given_up"), job.count("crm", "failed")), (0, 4));
+}
+
+#[test]
+fn what_is_refused_is_given_up_and_the_next_is_told() {
+    let inbox = Inbox::start();
+    let job = Job::start(&webhook("crm", &inbox));
+    let mut workers = [job.open(0)];
+    for status in [400, 413, 422] {
+        inbox.answer(status, None);
     }
     job.say("a", "firing", 1);
     job.say("b", "firing", 1);
     job.until(&mut workers, "b is told", || inbox.taken().len() == 1);
     let seen: Vec<_> = inbox.all().into_iter().map(|p| (p.target, p.status)).collect();
     let at = |status| ("/hooks/x1".to_owned(), status);
-    assert_eq!(seen, [at(400), at(307), at(401), at(200)], "no redirect is followed");
+    assert_eq!(seen, [at(400), at(413), at(422), at(200)]);
     assert_eq!(inbox.taken(), ["b firing"]);
     assert_eq!((job.count("crm", "given_up"), job.count("crm", "failed")), (1, 2));
     // Its end is told: the receiver may hear of it by other ways.

@@ -126,8 +126,8 @@ fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'
     let periods: Vec<Period> = info.periods.iter().copied().filter(|p| *p != Period::Day).collect();
     let windows: Vec<String> = periods.iter().map(|p| p.as_str().to_owned()).collect();
     // What is added up over days; anything else has no run rate.
-    let can = |kpi: &&Kpi| kpi.accrues() && kpi.is_exact();
-    let kpis: Vec<String> = info.kpis.kpis().filter(can).map(|k| k.name.to_string()).collect();
+    let can = info.kpis.kpis().filter(|kpi| kpi.accrues());
+    let kpis: Vec<String> = can.map(|kpi| kpi.name.to_string()).collect();
     let (mut period, mut kpi, mut segment) = (None, None, Vec::new());
     for (i, (name, value)) in pairs.iter().enumerate() {
         if pairs[..i].iter().any(|(earlier, _)| earlier == name) {

@@ -59,6 +59,7 @@ struct WireKpi<'a> {
     num: Option<f64>,
     den: Option<f64>,
     n: i64,
+    interval: Option<[f64; 2]>,
     #[serde(default)]
     low_n: bool,
     unit: &'a str,
@@ -115,18 +116,22 @@ pub(super) async fn leaderboard(
         Ok(asked) => asked,
         Err(bad) => return bad.into_response(),
     };
-    let current = || {
-        let windows = app.state.board.current_windows();
-        windows.into_iter().find(|w| *w.kind == *asked.window).map(|w| w.start)
-    };
-    let Some(start) = asked.start.or_else(current) else {
+    let windows = app.state.board.current_windows();
+    let Some(current) = windows.into_iter().find(|w| *w.kind == *asked.window) else {
         return failure(StatusCode::NOT_FOUND, "there are no rows of this window yet");
     };
+    // A moving window has one row a member, which states where it stood when it last changed.
+    let moves = !info.periods.iter().any(|period| period.as_str() == asked.window);
+    if moves && asked.start.is_some() {
+        let message = "not for a window that moves: it is where it is now";
+        return BadParameter::new("start", "", message, Vec::new()).into_response();
+    }
+    let start = asked.start.unwrap_or(current.start);
     let answer = app.state.board.query(&Query {
         window: Some(asked.window.clone()),
         segments: Segments::Grain(asked.grain.clone(), Vec::new()),
-        from: Some(start),
-        to: Some(Timestamp(start.0 + 1)),
+        from: (!moves).then_some(start),
+        to: (!moves).then_some(Timestamp(start.0 + 1)),
         ..Query::default()
     });
     let rows = answer.rows.iter().filter_map(|(_, row)| serde_json::from_str(row).ok());
@@ -236,6 +241,7 @@ impl Asked<'_> {
             let (low, high) = wilson(num as u64, den as u64);
             [low, high]
         });
+        let interval = kpi.interval.or(interval);
         let label = label(row, info);
         let (segment, value) = (&row.segment, kpi.value);
         Shown { place: None, segment, label, value, n: kpi.n, interval, why: None }

@@ -133,12 +133,13 @@ impl Known<'_> {
         self.work.on(from).count(from, to)
     }
 
-    /// The first day behind so many working days of a period.
+    /// The first working day behind so many working days of a period.
     fn behind(&self, start: Day, end: Day, worked: i64) -> Day {
         let calendar = self.work.on(start);
         let mut left = worked;
         let mut day = start;
-        while left > 0 && day < end {
+        // What comes on the days off behind the last of them is there before the next one begins.
+        while day < end && (left > 0 || !calendar.works(day)) {
             left -= i64::from(calendar.works(day));
             day = Day(day.0 + 1);
         }
@@ -302,6 +303,23 @@ mod tests {
         let out = look(&daily, "2025-01-01", "2026-08-03", Period::Month);
         assert_eq!(out.lacking[0], (Method::RunRate, Lack::TooEarly));
         assert!(out.forecasts.iter().any(|f| f.method == Method::LastQuarter));
+    }
+
+    #[test]
+    fn what_comes_on_days_off_is_in_the_run_rate() {
+        let days = (day("2025-01-01").0..day("2026-06-01").0).map(|d| (Day(d), 100.0));
+        let daily: BTreeMap<Day, f64> = days.collect();
+        let run = |today: &str| {
+            let out = look(&daily, "2025-01-01", today, Period::Month);
+            let run = out.forecasts.into_iter().find(|f| f.method == Method::RunRate).unwrap();
+            (out.so_far, run.value)
+        };
+        // All working days of May 2026 are over on its last Sunday, and the Saturday counts.
+        let (so_far, value) = run("2026-05-31");
+        assert_eq!((so_far, value), (3000.0, 3000.0));
+        // Over the weekend of the 9th the run rate does not fall and rise again by a fifth.
+        let [friday, monday] = ["2026-05-09", "2026-05-11"].map(|today| run(today).1);
+        assert!((monday / friday - 1.0).abs() < 0.3, "{friday} {monday}");
     }
 
     #[test]

@@ -77,6 +77,8 @@ fn labels(alert: &Alert, app: &str) -> Map<String, Value> {
         ("app", app),
         ("kpi", &said.kpi),
         ("direction", &said.direction),
+        // By this the shipped routes know what is for those who sell.
+        ("area", "drift"),
         ("severity", "warning"),
     ];
     let mut out: Map<String, Value> =

@@ -73,7 +73,8 @@ fn is_news(heard: Option<Standing>, alert: &Alert, wanted: &Wanted) -> bool {
         Standing::Firing => heard != Some(Standing::Firing),
         // Not all that was pending has fired: nobody heard of it who does not ask for that.
         Standing::Resolved | Standing::Withdrawn => {
-            heard != Some(standing) && (alert.fired || wanted.contains(&Standing::Pending))
+            let told = alert.fired || heard == Some(Standing::Firing);
+            heard != Some(standing) && (told || wanted.contains(&Standing::Pending))
         }
     };
     new && wanted.contains(&standing)

@@ -45,6 +45,15 @@ pub struct Outbox {
     inherited: BTreeSet<Offset>,
 }
 
+/// What somebody has heard last, of an alert that is said to stand like this without being news. One
+/// that a correction made wait again was told to fire: its end must be told as well.
+fn now_heard(before: Option<Standing>, standing: Standing) -> Standing {
+    match (before, standing) {
+        (Some(Standing::Firing), Standing::Pending) => Standing::Firing,
+        _ => standing,
+    }
+}
+
 impl Outbox {
     /// Of a receiver who wants to hear of these, and has heard of nothing.
     pub fn new(wanted: Wanted) -> Outbox {
@@ -55,8 +64,9 @@ impl Outbox {
     /// Takes a record before the committed position: it was told of, or was no news.
     pub fn learn(&mut self, record: &Record) {
         let Some((key, alert)) = self.newer(record) else { return };
-        let standing = alert.standing();
-        self.put(key, alert, record.offset, (Some(standing), None));
+        let before = self.known.get(&key).and_then(|known| known.heard);
+        let heard = now_heard(before, alert.standing());
+        self.put(key, alert, record.offset, (Some(heard), None));
     }
 
     /// What was learned so far was never told: the receiver is new. What is over does not concern
@@ -86,8 +96,8 @@ impl Outbox {
             self.put(key, alert, record.offset, (heard, Some(from)));
         } else {
             self.drop_waiting(waited);
-            let standing = alert.standing();
-            self.put(key, alert, record.offset, (Some(standing), None));
+            let heard = now_heard(heard, alert.standing());
+            self.put(key, alert, record.offset, (Some(heard), None));
         }
     }
 

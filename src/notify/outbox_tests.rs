@@ -70,6 +70,12 @@ fn what_never_fired_ends_unheard_unless_pending_is_asked_for() {
 }
 
 #[test]
+fn what_fired_and_waits_again_by_a_correction_ends_aloud() {
+    assert_eq!(taking(usual(), &["firing", "pending", "unfired"]), ["a firing", "a resolved"]);
+    assert_eq!(taking(usual(), &["firing", "pending", "firing"]), ["a firing"]);
+}
+
+#[test]
 fn the_newest_word_takes_the_place_of_one_that_waits_and_the_position_stays() {
     let mut outbox = Outbox::new(usual());
     outbox.take(&word(10, "a", "firing", 1));

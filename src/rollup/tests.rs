@@ -55,7 +55,6 @@ fn day(text: &str) -> Slice {
     Slice::day(&Calendar::of("UTC").unwrap(), at(text, 0))
 }
 
-/// What is planned for another century opens windows of its own, not all that lie between.
 #[test]
 fn a_window_far_ahead_stands_alone() {
     let months = |part: &Part| part.rollup.segments[0].calendar[&Period::Month].len();

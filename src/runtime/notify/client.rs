@@ -23,14 +23,14 @@ impl Client {
             .user_agent(concat!("tidemark/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Client { agent, url: receiver.url.expose().trim_end_matches('/').to_owned() }
+        Client { agent, url: receiver.url.expose().to_owned() }
     }
 
     /// Posts. What the answer says beside its status is not read: some echo the address.
     pub fn post(&self, request: &Request) -> Outcome {
         let url = match request.path {
             "" => self.url.clone(),
-            path => format!("{}{path}", self.url),
+            path => format!("{}{path}", self.url.trim_end_matches('/')),
         };
         let mut call = self.agent.post(url).header("content-type", "application/json");
         for (name, value) in &request.headers {
@@ -44,11 +44,13 @@ impl Client {
         let why = format!("it answers {status}");
         match status {
             200..=299 => Outcome::Delivered,
-            408 | 429 | 500.. => {
+            // These are about the message. All else may be mended where it is sent to: a secret that
+            // was changed, an address that is served again in a moment.
+            400 | 410 | 413 | 415 | 422 => Outcome::Refused(why),
+            _ => {
                 let after = response.headers().get("retry-after").and_then(|v| v.to_str().ok());
                 Outcome::Later(why, after.and_then(|text| pause(text, wall_ms())))
             }
-            _ => Outcome::Refused(why),
         }
     }
 }
