@@ -167,7 +167,7 @@ const CONTENTS: &[Told] = &[
         "UnconvertedAmounts",
         Severity::Warning,
         Is(
-            "max by (job) (\n  sum by (job, instance) (min_over_time(tidemark_unconverted_amounts[5m]))\n) > 0",
+            "sum by (job) (\n  max by (job, part) (min_over_time(tidemark_unconverted_amounts[5m]))\n) > 0",
         ),
         "1h",
         "15m",

@@ -335,7 +335,7 @@ const WRONG: [Shown<'static>; 9] = [
         "Amounts without a rate",
         "They are in no sum of money: add rates to `[fx]`.",
         "short",
-        &[("max(sum by (instance) (tidemark_unconverted_amounts{}))", "amounts")],
+        &[("sum(max by (job, part) (tidemark_unconverted_amounts{}))", "amounts")],
     ),
     (
         "Targets that have ended, unusable images",
