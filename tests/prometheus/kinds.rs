@@ -24,6 +24,10 @@ sets = ["overall", "rep", "territory", "channel"]
 currency = "EUR"
 [kpis]
 groups = ["GROUPS"]
+[[alerts.receivers]]
+name = "chat"
+type = "slack"
+url = "http://127.0.0.1:9/services/x"
 [http]
 listen = "127.0.0.1:0"
 "#;

@@ -222,6 +222,20 @@ fn contents() -> Vec<Case> {
 fn webhooks() -> Vec<Case> {
     vec![
         case(
+            "AlertsNotDelivered",
+            40,
+            [Line("tidemark_notify_waiting{§,receiver=\"crm\"}", TWO, ZERO)],
+        ),
+        case(
+            "AlertsGivenUp",
+            30,
+            [Line(
+                "tidemark_notifications_total{§,receiver=\"crm\",outcome=\"given_up\"}",
+                EACH,
+                FIVE,
+            )],
+        ),
+        case(
             "HooksRefused",
             40,
             [

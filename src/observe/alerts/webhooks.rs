@@ -1,4 +1,5 @@
-//! The webhook receiver. Without one there are no series, and no alerts.
+//! Webhooks: those that come in, and those by which drift alerts go out. Without a receiver of
+//! either there are no series, and no alerts.
 
 use super::Expr::Is;
 use super::{Alert, Area, Severity, Told, of};
@@ -55,5 +56,27 @@ const ALERTS: &[Told] = &[
         "One webhook in a hundred takes {{ $value | humanizeDuration }} or longer",
         "Some senders give up after 5 seconds, and send again. The time is that of the log's \
              acknowledgement: look at the brokers.",
+    ),
+    (
+        "AlertsNotDelivered",
+        Severity::Warning,
+        Is("sum by (job, receiver) (min_over_time(tidemark_notify_waiting[5m])) > 0"),
+        "15m",
+        "15m",
+        "{{ $value }} drift alerts wait for the receiver {{ $labels.receiver }}",
+        "It does not answer, or refuses us. Nothing is lost: what waits is told when it answers \
+             again. `/readyz` says under `notes` what it answers.",
+    ),
+    (
+        "AlertsGivenUp",
+        Severity::Warning,
+        Is(
+            "sum by (job, receiver) (increase(tidemark_notifications_total{outcome=\"given_up\"}[15m])) > 0",
+        ),
+        "0s",
+        "15m",
+        "The receiver {{ $labels.receiver }} does not want a drift alert",
+        "It was asked three times and said each time that this message is wrong. It was given up; \
+             the alert stands on the alerts topic and on the page.",
     ),
 ];
