@@ -126,7 +126,9 @@ pub struct Known<'a> {
 impl Known<'_> {
     fn sum(&self, from: Day, to: Day) -> f64 {
         // Days that are not over are left out everywhere.
-        self.daily.range(from..to.min(self.today).max(from)).map(|(_, value)| value).sum()
+        let days = self.daily.range(from..to.min(self.today).max(from));
+        // Not `sum`, whose nothing is -0.
+        days.fold(0.0, |sum, (_, value)| sum + value)
     }
 
     fn working_days(&self, from: Day, to: Day) -> i64 {
@@ -302,6 +304,7 @@ mod tests {
         let daily = sales("2025-01-01", "2026-08-03", 1.0);
         let out = look(&daily, "2025-01-01", "2026-08-03", Period::Month);
         assert_eq!(out.lacking[0], (Method::RunRate, Lack::TooEarly));
+        assert_eq!(out.so_far.to_string(), "0", "and not -0");
         assert!(out.forecasts.iter().any(|f| f.method == Method::LastQuarter));
     }
 
