@@ -38,6 +38,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         kpis: tidemark::model::kpi::Kpis::ALL,
         work: tidemark::model::workdays::WorkCalendars::default(),
         targets: tidemark::model::target::Targets::default(),
+        customers: Default::default(),
     })
 }
 

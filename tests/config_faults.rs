@@ -5,6 +5,8 @@
 mod connections;
 #[path = "config_faults/credit.rs"]
 mod credit;
+#[path = "config_faults/customers.rs"]
+mod customers;
 #[path = "config_faults/formulas.rs"]
 mod formulas;
 

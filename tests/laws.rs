@@ -293,6 +293,8 @@ fn no_count_is_negative(key: &str, json: &str) -> Result<(), TestCaseError> {
             "click_through_rate",
             "return_on_ad_spend",
             "reply_to_open",
+            "purchase_frequency",
+            "customer_churn_rate",
         ];
         let share = kpi["unit"] == "ratio" && !beyond.contains(&name.as_str());
         let value = kpi["value"].as_f64().unwrap_or(0.0);
@@ -344,6 +346,7 @@ proptest! {
         let question = Question {
             zone, currency: "EUR", settle: 300_000_000, sets: SETS, current: false,
             now: now.0, as_of: now.0,
+            customers: ("deals", 365),
         };
         let counted = Rows(rows.0.into_iter().filter(is_final(now)).collect());
         check(&counted, &events, &question).map_err(TestCaseError::fail)?;

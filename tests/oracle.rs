@@ -309,8 +309,8 @@ fn the_published_survival_is_reproduced() {
         let kpis = rows.kpis(&name);
         for (column, kpi) in COHORT_EXACT {
             all.exact += 1;
-            let value = kpis[*kpi]["value"].to_string();
-            if value != truth[column] {
+            let told = kpis[*kpi]["value"].to_string();
+            if told != truth[column] {
                 all.faults.push(format!("{group} {kpi}: {}, {}", truth[column], kpis[*kpi]));
             }
         }

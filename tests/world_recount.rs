@@ -57,6 +57,7 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         kpis: tidemark::model::kpi::Kpis::ALL,
         work: tidemark::model::workdays::WorkCalendars::default(),
         targets: tidemark::model::target::Targets::default(),
+        customers: Default::default(),
     })
 }
 
@@ -110,12 +111,8 @@ fn both(
     want: &recount::Tally,
     own: Currency,
 ) -> [[String; 2]; 11] {
-    let histogram = |m| {
-        format!(
-            "{:?}",
-            day.of(m).map(|(d, n)| (i64::from(d), n as i64)).collect::<BTreeMap<_, _>>()
-        )
-    };
+    let histogram =
+        |m| format!("{:?}", day.of(m).map(|(d, n)| (d, n as i64)).collect::<BTreeMap<_, _>>());
     let amount = |of: &Measures, m| Exact(of.at(MeasureKey::currency(m, own))).to_string();
     let count = |of: &Measures, m| of.total(m).to_string();
     let closed: i64 = want.cohort_won.values().chain(want.cohort_lost.values()).sum();

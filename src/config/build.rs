@@ -101,6 +101,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         segments: typed.segments,
         money: typed.money,
         fx: typed.fx,
+        customers: typed.customers,
         kpis: typed.kpis,
         attribution: typed.attribution,
         stages: typed.stages,

@@ -14,6 +14,7 @@ use super::read::{Reader, child};
 use super::targets;
 use super::typed::{self, DimensionSet, RepRow, StageRow};
 use crate::model::channel::{ChannelRule, ChannelRules, Origins};
+use crate::model::customers::{CustomerRules, NEVER_LAPSED};
 use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
 use crate::model::fiscal::Fiscal;
 use crate::model::kpi::Kpis;
@@ -31,6 +32,7 @@ pub(super) struct Parts {
     pub(super) segments: typed::Segments,
     pub(super) money: typed::Money,
     pub(super) fx: typed::Fx,
+    pub(super) customers: typed::Customers,
     pub(super) kpis: typed::Kpis,
     pub(super) attribution: typed::Credit,
     pub(super) stages: typed::Stages,
@@ -63,6 +65,11 @@ impl Parts {
             stages: stages(reader, self.stages, base),
             directory: directory(reader, self.directory, base),
             channels: self.channels,
+            customers: CustomerRules {
+                by: self.customers.by.0,
+                exact_up_to: small(self.customers.exact_up_to.0.0),
+                lapse_after: self.customers.lapse_after.0.0.map_or(NEVER_LAPSED, u32::cast_signed),
+            },
             kpis: kpis(reader, self.kpis),
             work: calendar::work(reader, self.calendar, base),
             targets: Targets::default(),

@@ -18,6 +18,7 @@ use super::words::{
     self, Brokers, Dimension, FieldText, Name, Pattern, Rolling, SetName, Site, TopicName, Zone,
 };
 use crate::model::alert::{Phase, Signal};
+use crate::model::customers::{MOST_EXACT, Purchase};
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
 use crate::model::fx::Rate;
@@ -46,6 +47,7 @@ table! {
         segments: Segments,
         money: Money,
         fx: Fx,
+        customers: Customers,
         kpis: Kpis,
         drift: Drift,
         alerts: Option<Alerts>,
@@ -129,6 +131,11 @@ table! {
         from: Given<Currency>,
         to: Given<Currency>,
         rate: Given<Rate>,
+    }
+    Customers {
+        by: Given<Purchase>,
+        exact_up_to: Given<Whole<1, { MOST_EXACT as u64 }>>,
+        lapse_after: Given<KeepDays>,
     }
     Kpis {
         groups: Vec<Given<Group>>,

@@ -7,6 +7,7 @@ use super::leaf::{Leaf, Problem, Raw, clip, text};
 use super::near::{did_you_mean, nearest};
 use crate::model::calendar::Calendar;
 use crate::model::channel::{Glob, host};
+use crate::model::customers::Purchase;
 use crate::model::definition::Attribution;
 use crate::model::event::{Field, FieldName, Status};
 use crate::model::kpi::Group;
@@ -187,6 +188,13 @@ impl Leaf for OnGap {
 impl Leaf for Group {
     fn read(raw: Raw<'_>) -> Result<Group, Problem> {
         one_of(raw, "a group of KPIs", &Group::ALL.map(|(_, name)| name), Group::parse)
+    }
+}
+
+impl Leaf for Purchase {
+    fn read(raw: Raw<'_>) -> Result<Purchase, Problem> {
+        let names = Purchase::ALL.map(|(_, name)| name);
+        one_of(raw, "what makes a customer", &names, Purchase::parse)
     }
 }
 

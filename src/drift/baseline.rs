@@ -40,7 +40,8 @@ impl DayFacts {
                 DayFacts { n: hits + plain(Measure::DealsLost), hits, ..DayFacts::default() }
             }
             Signal::CohortConversion => {
-                let ages = day.of(Measure::CohortWon).filter(|(age, _)| *age <= signal.delay());
+                let ages =
+                    day.of(Measure::CohortWon).filter(|(age, _)| *age <= signal.delay().into());
                 let n = plain(Measure::DealsCreated);
                 let hits = count(ages.map(|(_, n)| n).sum()).min(n);
                 DayFacts { n, hits, ..DayFacts::default() }
@@ -48,7 +49,7 @@ impl DayFacts {
             Signal::CycleLength => {
                 let mut out = DayFacts::default();
                 for (days, n) in day.of(Measure::CycleWon).map(|(days, n)| (days, count(n))) {
-                    let ln = f64::from(days.max(0)).ln_1p();
+                    let ln = (days.max(0) as f64).ln_1p();
                     out.n += n;
                     out.sum += n as f64 * ln;
                     out.squares += n as f64 * ln * ln;

@@ -63,6 +63,8 @@ struct Figure<'a> {
     interval: Option<[f64; 2]>,
     #[serde(default)]
     low_n: bool,
+    #[serde(default)]
+    approx: bool,
     #[serde(borrow, default)]
     unconverted: BTreeMap<String, &'a RawValue>,
 }
@@ -123,5 +125,6 @@ fn value_of(kpi: &Kpi, figure: &Figure<'_>) -> Result<KpiValue, NoRow> {
         unconverted,
         interval: figure.interval,
         low_n: figure.low_n,
+        approx: figure.approx,
     })
 }

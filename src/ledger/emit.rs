@@ -2,6 +2,7 @@
 
 use super::project::Projector;
 use super::{Ledger, Publication};
+use crate::model::customers::thinned;
 use crate::model::measure::Measures;
 use crate::model::partial::{Partial, ShardBeat, version};
 use crate::model::record::Offset;
@@ -19,9 +20,12 @@ impl Ledger {
             if !old {
                 return true;
             }
-            // Stocks are sums over all time: they outlive the slice's flows.
+            // What is told of all time outlives the slice's flows, by day.
             let before = cell.measures.entries().len();
-            cell.measures.retain_stock();
+            match slice.tier {
+                Tier::Fine => cell.measures = Measures::new(),
+                Tier::Day => cell.measures.retain_lasting(),
+            }
             if cell.measures.is_zero() {
                 if cell.sent {
                     expired.push((*segment, *slice));
@@ -87,6 +91,7 @@ impl Ledger {
                 true
             })
         });
+        let most = self.definition.customers.exact_up_to;
         let mut cells: Vec<Partial> = keys
             .iter()
             .map(|key| Partial {
@@ -94,7 +99,7 @@ impl Ledger {
                 version: version(self.epoch, self.next),
                 segment: self.credits.resolve(key.0).clone(),
                 slice: key.1,
-                measures: self.cells[key].measures.clone(),
+                measures: thinned(&self.cells[key].measures, most),
             })
             .collect();
         cells.sort_unstable_by(|a, b| (a.slice, &a.segment).cmp(&(b.slice, &b.segment)));

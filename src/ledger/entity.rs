@@ -61,12 +61,14 @@ impl Slot {
     pub const CREATED_AT: Slot = Slot(5);
     /// When it was closed.
     pub const CLOSED_AT: Slot = Slot(6);
+    /// Account of a deal, an order or an invoice, whether or not it is a dimension.
+    pub const ACCOUNT: Slot = Slot(7);
     /// Who shares in a deal.
-    pub const SPLITS: Slot = Slot(7);
+    pub const SPLITS: Slot = Slot(8);
     /// Owner, whether or not it is a dimension: the directory is asked by it.
-    pub const OWNER: Slot = Slot(8);
+    pub const OWNER: Slot = Slot(9);
     /// First dimension.
-    pub const DIMENSIONS: u8 = 9;
+    pub const DIMENSIONS: u8 = 10;
     /// First of the fields that tell a channel, in the order of [`Origins::FIELDS`](crate::model::channel::Origins::FIELDS), behind all
     /// dimensions that there can be.
     pub const ORIGINS: u8 = Slot::DIMENSIONS + MAX_DIMENSIONS as u8;
@@ -85,7 +87,7 @@ pub enum Held {
     /// Text.
     Text(Symbol),
     /// Text that means something only in the system that said it, and where it was said: see
-    /// [`Symbols::origin`].
+    /// [`Symbols::origin`]. Of an account, the tenant that it is one of.
     Named(Symbol, Symbol),
     /// Money.
     Money(Money),

@@ -97,6 +97,7 @@ fn fixed_slot(kind: Kind, name: &FieldName<'_>, stages: bool) -> Option<Slot> {
         (Field::Amount, Kind::Deal) => Some(Slot::AMOUNT),
         (Field::ClosedAt, Kind::Deal) => Some(Slot::CLOSED_AT),
         (Field::Splits, Kind::Deal) => Some(Slot::SPLITS),
+        (Field::Account, Kind::Deal) => Some(Slot::ACCOUNT),
         (Field::Stage, Kind::Deal) if stages => Some(Slot::STAGE),
         (Field::Pipeline, Kind::Deal) if stages => Some(Slot::PIPELINE),
         (_, Kind::Lead | Kind::Deal) => None,
@@ -325,10 +326,20 @@ impl Ledger {
             // Other kinds keep something else where a deal keeps its stage and its splits.
             let is_named = fixed == Some(Slot::OWNER)
                 || (kind == Kind::Deal && matches!(fixed, Some(Slot::STAGE | Slot::SPLITS)));
+            let is_buyer = match kind {
+                Kind::Deal => fixed == Some(Slot::ACCOUNT),
+                Kind::Order | Kind::Invoice => {
+                    matches!(fixed, Some(Slot::ACCOUNT | project::CUSTOMER))
+                }
+                _ => false,
+            };
             let named = match held {
                 Held::Text(text) if is_named => {
                     let origin = self.symbols.origin(&event.system, &event.source, buffer);
                     Held::Named(text, origin)
+                }
+                Held::Text(text) if is_buyer => {
+                    Held::Named(text, self.symbols.intern(&event.tenant))
                 }
                 _ => held,
             };
@@ -399,8 +410,8 @@ impl Ledger {
         let (fine_floor, day_floor) = self.floors;
         let day = Slice::day(&self.definition.calendar, c.at);
         let fine = Slice::fine(c.at);
-        let too_late = day.index < day_floor && !stock;
-        let in_day = !too_late;
+        let in_day = day.index >= day_floor || c.key.measure.lasts();
+        let too_late = !in_day;
         let in_fine = !stock && fine.index >= fine_floor;
         for k in 0..self.credits.segments_of(c.credit).len() {
             let segment = self.credits.segments_of(c.credit)[k];

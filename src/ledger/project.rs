@@ -6,6 +6,7 @@
 
 mod activity;
 mod credit;
+mod customer;
 mod order;
 mod response;
 mod slots;
@@ -14,11 +15,12 @@ mod split;
 mod subscription;
 
 use credit::AsOf;
-pub use slots::{DAY, day_of_id, slot};
+pub use slots::{CUSTOMER, DAY, day_of_id, slot};
 
 use super::dimensions::Dimensions;
 use super::entity::{Entity, HISTORY_LIMIT, Held, Kind, Slot, Stamp};
 use super::symbols::{Credit, Credits, Symbols};
+use crate::model::customers::Purchase;
 use crate::model::definition::Definition;
 use crate::model::event::Status;
 use crate::model::measure::{Measure, MeasureKey};
@@ -156,6 +158,10 @@ impl Projector<'_> {
             add(MeasureKey::currency(sum, money.currency), money.amount.exact().0);
             add(MeasureKey::currency(priced, money.currency), 1);
         }
+        if won {
+            self.purchase(entity, Purchase::Deals, (at, credit), out);
+        }
+        let mut add = |key, n| out.push(Contribution { at, credit, key, n });
         if let Some(created) = created.filter(|_| won) {
             let days = self.definition.calendar.days_between(created, at);
             add(MeasureKey::days(Measure::CycleWon, days), 1);

@@ -34,6 +34,7 @@ fn definition() -> Definition {
         kpis: crate::model::kpi::Kpis::ALL,
         work: crate::model::workdays::WorkCalendars::default(),
         targets: crate::model::target::Targets::default(),
+        customers: Default::default(),
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Group {
     Yields = 7,
     /// Who is credited with what was won, where deals are shared.
     Splits = 8,
+    /// Customers: new, returning, lapsed, and what they are worth.
+    Customers = 9,
     /// The user's own, of `kpis.custom`. Whoever has some wants them: no choice.
     Custom = 255,
 }
@@ -36,7 +38,7 @@ pub enum Group {
 impl Group {
     /// All groups that can be chosen, by their names in the config, in the order in which rows list
     /// them.
-    pub const ALL: [(Group, &'static str); 9] = [
+    pub const ALL: [(Group, &'static str); 10] = [
         (Group::Deals, "deals"),
         (Group::Activities, "activities"),
         (Group::Orders, "orders"),
@@ -46,6 +48,7 @@ impl Group {
         (Group::Subscriptions, "subscriptions"),
         (Group::Yields, "yields"),
         (Group::Splits, "splits"),
+        (Group::Customers, "customers"),
     ];
 
     /// The name in the config.
@@ -103,10 +106,16 @@ impl Kpis {
         self.known().find(|kpi| kpi.name == name)
     }
 
+    /// Whether any of them asks who bought.
+    pub fn tell_of_customers(&self) -> bool {
+        let asked = |m: &Measure| (Measure::BuyingCustomers..=Measure::LifetimePriced).contains(m);
+        self.has(Group::Customers) || self.own().iter().any(|kpi| kpi.measures().iter().any(asked))
+    }
+
     /// Whether any of them asks for what stood at a window's start.
     pub fn ask_for_opening(&self) -> bool {
         let own = || self.own().iter().any(|kpi| kpi.formula.asks_for_opening());
-        self.has(Group::Subscriptions) || own()
+        self.has(Group::Subscriptions) || self.has(Group::Customers) || own()
     }
 }
 
@@ -1124,5 +1133,178 @@ pub static CATALOGUE: &[Kpi] = &[
         Formula::Money(Measure::OverlayAmount, Measure::OverlayPriced),
         "amounts of the deals won in the window × overlay share",
         "Credit beside that of revenue, in none of its totals; of one deal it may be more than its amount."
+    ),
+    kpi!(
+        Customers,
+        "customers",
+        "customers",
+        Count,
+        Stock,
+        false,
+        Formula::Stock(Measure::Customers),
+        "customers that bought up to the window's end",
+        "Accounts with a purchase, ever: nobody ceases to be one. What a purchase is says [customers]. Not the sum of its segments."
+    ),
+    kpi!(
+        Customers,
+        "new_customers",
+        "new_customers",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::NewCustomers),
+        "customers whose first purchase lies in the window",
+        "By segment the first one there. A purchase that is told late, or taken back, moves its customer to another window."
+    ),
+    kpi!(
+        Customers,
+        "buying_customers",
+        "buying_customers",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::BuyingCustomers),
+        "customers with a purchase in the window",
+        "Each once, however often it bought: neither the sum of windows nor of segments."
+    ),
+    kpi!(
+        Customers,
+        "returning_customers",
+        "returning_customers",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::ReturningCustomers),
+        "customers with a purchase in the window and one before it",
+        "buying_customers less new_customers."
+    ),
+    kpi!(
+        Customers,
+        "repeat_customers",
+        "repeat_customers",
+        Count,
+        Stock,
+        false,
+        Formula::Stock(Measure::RepeatCustomers),
+        "customers that bought twice or more up to the window's end",
+        "Two purchases on one day are two."
+    ),
+    kpi!(
+        Customers,
+        "repeat_purchase_rate",
+        "repeat_customer_ratio",
+        Ratio,
+        Stock,
+        false,
+        written!("repeat_customers / customers"),
+        "repeat_customers / customers",
+        "Low while many customers are young: they had no time yet to come back."
+    ),
+    kpi!(
+        Customers,
+        "purchase_frequency",
+        "purchases_per_customer_ratio",
+        Ratio,
+        EventTime,
+        false,
+        written!("purchases / buying_customers"),
+        "purchases of known customers in the window / customers with a purchase in it",
+        "At least 1."
+    ),
+    kpi!(
+        Customers,
+        "sales_per_customer",
+        "sales_per_customer_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MoneyPer(
+            Measure::PurchaseAmount,
+            Measure::PurchasePriced,
+            Measure::BuyingCustomers
+        ),
+        "amounts of the purchases of known customers in the window / customers with a purchase in it",
+        "Refunds of orders and invoices are taken off. In the reporting currency."
+    ),
+    kpi!(
+        Customers,
+        "customer_retention",
+        "customer_retention_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::OfOpening(Measure::ReturningCustomers, Measure::Customers),
+        "customers with a purchase in the window and one before it / customers at the window's start",
+        "Of all that ever bought the share that bought again in the window. Customers at its start are never taken off, so it falls with the years: customer_churn_rate looks at the active ones. Absent in rolling windows up to 7 days, which begin within a day."
+    ),
+    kpi!(
+        Customers,
+        "active_customers",
+        "active_customers",
+        Count,
+        Stock,
+        false,
+        Formula::Stock(Measure::ActiveCustomers),
+        "customers with a purchase in the last customers.lapse_after up to the window's end",
+        "Up to today in a window still running."
+    ),
+    kpi!(
+        Customers,
+        "customers_lapsed",
+        "lapsed_customers",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::LapsedCustomers),
+        "customers whose last purchase was customers.lapse_after ago on a day of the window, and none since",
+        "The day on which it had been so long. Whoever buys again later has lapsed all the same, and is active from then on. By whole days."
+    ),
+    kpi!(
+        Customers,
+        "customer_churn_rate",
+        "customer_churn_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::OfOpening(Measure::LapsedCustomers, Measure::ActiveCustomers),
+        "customers lapsed in the window / active customers at its start",
+        "Churn without contracts; churn_rate is that of subscriptions. For windows up to customers.lapse_after: in longer ones those lapse too that came in the window. Absent in rolling windows up to 7 days."
+    ),
+    kpi!(
+        Customers,
+        "revenue_per_customer",
+        "lifetime_revenue_per_customer_amount",
+        Money,
+        Stock,
+        false,
+        Formula::StockMoneyPer(
+            Measure::LifetimeAmount,
+            Measure::LifetimePriced,
+            Measure::Customers
+        ),
+        "amounts of all purchases of known customers up to the window's end / customers",
+        "Historic lifetime value, of revenue and not of margin; nothing is predicted. In the reporting currency at the rates of the days of purchase."
+    ),
+    kpi!(
+        Customers,
+        "customer_acquisition_cost",
+        "customer_acquisition_cost_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::MoneyPer(Measure::Spend, Measure::SpendPriced, Measure::NewCustomers),
+        "spend in the window / new customers in the window",
+        "CAC. The same window for both, though a customer may follow its spend by months. Absent without a new customer; the spend is its numerator."
+    ),
+    kpi!(
+        Customers,
+        "anonymous_purchases",
+        "anonymous_purchases",
+        Count,
+        EventTime,
+        false,
+        Formula::Count(Measure::AnonymousPurchases),
+        "purchases in the window without an account",
+        "They are no customers in any of these numbers. Many of them mean that the source does not send accounts."
     ),
 ];

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::calendar::Calendar;
 use super::channel::ChannelRules;
+use super::customers::CustomerRules;
 use super::fx::Fx;
 use super::kpi::Kpis;
 use super::money::Currency;
@@ -20,7 +21,7 @@ use super::workdays::WorkCalendars;
 
 /// Version of the rules of the folds: raised when the same log would give other cells than before,
 /// so that two releases with different rules never feed one generation.
-const FOLDS: u32 = 4;
+const FOLDS: u32 = 5;
 
 /// Who gets the credit when the owner (or territory, channel, …) changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -135,6 +136,8 @@ pub struct Definition {
     pub directory: Directory,
     /// How a channel is told where none is stated.
     pub channels: Arc<ChannelRules>,
+    /// How customers are counted.
+    pub customers: CustomerRules,
     /// Which KPIs rows have. Cells hold the measures of all of them.
     pub kpis: Kpis,
     /// Which days are worked on. No cell depends on them, so they are part of no hash.
@@ -201,12 +204,13 @@ impl Definition {
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
 
-    /// A stable hash of what decides whom an entity's contributions are credited to. Where it
-    /// changed, cells are computed anew from the entities; no new generation is needed.
+    /// A stable hash of what decides whom an entity's contributions are credited to, and which of
+    /// them make a customer. Where it changed, cells are computed anew from the entities; no new generation is needed.
     pub fn reference_hash(&self) -> u64 {
         let (stages, directory) = (self.stages.meaning(), &self.directory);
-        let rules = (self.attribution, self.settle, &self.channels);
-        let text = format!("v2 {stages} {directory:?} {rules:?}");
+        let customers = (self.customers.by, self.customers.exact_up_to);
+        let rules = (self.attribution, self.settle, &self.channels, customers);
+        let text = format!("v3 {stages} {directory:?} {rules:?}");
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
 }

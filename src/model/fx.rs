@@ -29,7 +29,7 @@ const RATE_ONE: i128 = 10_i128.pow(RATE_SCALE);
 const RATE_LIMIT: i128 = 10_i128.pow(7);
 
 /// The place of a rest among the currencies of a sum. No currency has this code.
-const REST: i32 = -1;
+const REST: i64 = -1;
 
 /// How much of the reporting currency one unit of another one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +97,7 @@ impl Fx {
         })
     }
 
-    fn rate(&self, code: i32, day: Day) -> Option<Rate> {
+    fn rate(&self, code: i64, day: Day) -> Option<Rate> {
         let rates = self.rates.get(&Currency::from_code(code)?)?;
         rates.range(..=day).next_back().map(|(_, rate)| *rate)
     }
@@ -109,13 +109,13 @@ impl Fx {
         own: Currency,
         day: Day,
     ) -> Cow<'a, Measures> {
-        let foreign = |key: MeasureKey| is_money(key) && key.place != own.code();
+        let foreign = |key: MeasureKey| is_money(key) && key.place != i64::from(own.code());
         if self.is_empty() || !measures.entries().iter().any(|(key, _)| foreign(*key)) {
             return Cow::Borrowed(measures);
         }
         let mut out = Measures::new();
         for (key, n) in measures.entries() {
-            let home = MeasureKey { place: own.code(), ..*key };
+            let home = MeasureKey::currency(key.measure, own);
             match self.rate(key.place, day).filter(|_| foreign(*key)) {
                 None => out.add(*key, *n),
                 Some(_) if !is_sum(*key) => out.add(home, *n),
@@ -135,9 +135,13 @@ impl Fx {
     /// already, as what was won.
     pub fn parked(measures: &Measures, own: Currency) -> impl Iterator<Item = (Currency, i128)> {
         let counts = measures.entries().iter().filter(move |(key, _)| {
-            let again = matches!(key.measure, Measure::SplitPriced | Measure::OverlayPriced);
+            // An amount of a purchase is that of a deal or an order too.
+            let again = matches!(
+                key.measure,
+                Measure::SplitPriced | Measure::OverlayPriced | Measure::PurchasePriced
+            );
             let counts = key.measure.kind() == MeasureKind::CountByCurrency;
-            counts && !again && key.place != own.code()
+            counts && !again && key.place != i64::from(own.code())
         });
         counts.filter_map(|(key, n)| Some((Currency::from_code(key.place)?, *n)))
     }
@@ -161,7 +165,7 @@ fn carry(total: &mut Measures, change: &Measures, own: Currency) {
     for key in rests.filter(|key| key.place == REST && is_sum(*key)) {
         let steps = total.at(key).div_euclid(RATE_ONE);
         total.add(key, -steps * RATE_ONE);
-        total.add(MeasureKey { place: own.code(), ..key }, steps);
+        total.add(MeasureKey::currency(key.measure, own), steps);
     }
 }
 
@@ -187,7 +191,6 @@ fn times(n: i128, Rate(rate): Rate) -> (i128, i128) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
     use proptest::prelude::*;
 
     fn code(text: &str) -> Currency {

@@ -10,6 +10,7 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 pub use super::catalogue::{CATALOGUE, Group, Kpis};
+use super::customers::{of_opening, stock_money_per};
 use super::formula::Program;
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
@@ -160,6 +161,10 @@ pub enum Formula {
     Points(Measure, Measure, Measure),
     /// Of a stock at the window's start, what ended in the window.
     Churn(Measure, Measure),
+    /// Of a stock at the window's start, what a count of the window says of it.
+    OfOpening(Measure, Measure),
+    /// A stock of money divided by another stock; the third measure counts the amounts.
+    StockMoneyPer(Measure, Measure, Measure),
     /// A count of those of the reporting currency.
     CountIn(Measure),
     /// Written out over measures and other KPIs.
@@ -250,6 +255,8 @@ pub struct KpiValue {
     pub interval: Option<[f64; 2]>,
     /// Fewer things are behind the value than it takes to mean much.
     pub low_n: bool,
+    /// Customers are counted by a sample behind it: it is an estimate.
+    pub approx: bool,
 }
 
 impl Kpi {
@@ -364,6 +371,8 @@ impl Formula {
                 quotient(Exact::whole(points), Exact::whole(n), n)
             }
             Formula::Churn(ended, active) => churn(view, ended, active),
+            Formula::OfOpening(part, whole) => of_opening(view, part, whole),
+            Formula::StockMoneyPer(sum, priced, per) => stock_money_per(view, [sum, priced], per),
         }
     }
 }
@@ -399,7 +408,7 @@ fn money_per(view: &View<'_>, sum: Measure, priced: Measure, per: Measure) -> Kp
 }
 
 fn churn(view: &View<'_>, ended: Measure, active: Measure) -> KpiValue {
-    let before = view.flow.of(ended).filter(|(day, _)| *day < view.first_day.0);
+    let before = view.flow.of(ended).filter(|(day, _)| *day < view.first_day.0.into());
     let ended = before.map(|(_, n)| n).sum();
     let n = view.opening.total(active);
     quotient(Exact::whole(ended), Exact::whole(n), n)
@@ -408,7 +417,7 @@ fn churn(view: &View<'_>, ended: Measure, active: Measure) -> KpiValue {
 fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {
     let unconverted = of
         .of(sum)
-        .filter(|(code, _)| *code != own.code())
+        .filter(|(code, _)| *code != i64::from(own.code()))
         .filter_map(|(code, n)| Some((Currency::from_code(code)?, Exact(n))))
         .collect();
     KpiValue {
@@ -427,9 +436,9 @@ fn net_money(
     own: Currency,
 ) -> KpiValue {
     let mut out = money(of, sum, priced, own);
-    let mut net: BTreeMap<i32, i128> = of.of(sum).collect();
+    let mut net: BTreeMap<i64, i128> = of.of(sum).collect();
     of.of(less).for_each(|(code, n)| *net.entry(code).or_default() -= n);
-    let own_net = net.remove(&own.code()).unwrap_or(0);
+    let own_net = net.remove(&own.code().into()).unwrap_or(0);
     out.value = Some(Number::Exact(Exact(own_net)));
     let others = net.into_iter().filter(|(_, n)| *n != 0);
     out.unconverted =
@@ -453,7 +462,7 @@ fn cohort(view: &View<'_>, horizon: Option<i32>) -> KpiValue {
     let won = view
         .flow
         .of(Measure::CohortWon)
-        .filter(|(age, _)| horizon.is_none_or(|limit| *age <= limit))
+        .filter(|(age, _)| horizon.is_none_or(|limit| *age <= limit.into()))
         .map(|(_, n)| n)
         .sum();
     let created = view.flow.total(Measure::DealsCreated);

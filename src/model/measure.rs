@@ -51,6 +51,8 @@ pub enum MeasureKind {
     StockByCurrency,
     /// A sum a currency, summed like a stock.
     StockSum,
+    /// A count a customer, by the hash of who it is.
+    Distinct,
 }
 
 measures! {
@@ -113,6 +115,21 @@ measures! {
     SplitCredits Count "Those credited with deals won in the slice: each who shares, less the owner.",
     OverlayAmount Sum "Overlay shares of the amounts won in the slice.",
     OverlayPriced CountByCurrency "Overlay shares of deals won in the slice with a known amount.",
+    Buyers Distinct "Purchases in the slice, by customer.",
+    BuyersLevel CountByWord "How many times the customers of the slice were halved, one a shard.",
+    Purchases Count "Purchases in the slice by a known customer.",
+    AnonymousPurchases Count "Purchases in the slice by nobody knows whom.",
+    PurchaseAmount Sum "Amounts of the purchases in the slice by a known customer, less refunds.",
+    PurchasePriced CountByCurrency "Of those purchases the ones with a known amount.",
+    BuyingCustomers Count "Customers that bought in the window.",
+    NewCustomers Count "Of them those that had never bought before.",
+    ReturningCustomers Count "Of them those that had bought before the window.",
+    LapsedCustomers Count "Customers that had not bought for so long in the window.",
+    Customers Stock "Customers that ever bought.",
+    RepeatCustomers Stock "Of them those that bought twice or more.",
+    ActiveCustomers Stock "Of them those that have not lapsed.",
+    LifetimeAmount StockSum "Amounts of all purchases so far by known customers, less refunds.",
+    LifetimePriced StockByCurrency "All purchases so far by known customers with a known amount.",
 }
 
 impl Measure {
@@ -159,6 +176,8 @@ impl Measure {
             Measure::SplitAmount => Measure::SplitPriced,
             Measure::SplitDeals => Measure::SplitCredits,
             Measure::OverlayAmount => Measure::OverlayPriced,
+            Measure::PurchaseAmount => Measure::PurchasePriced,
+            Measure::LifetimeAmount => Measure::LifetimePriced,
             count => count,
         }
     }
@@ -169,6 +188,23 @@ impl Measure {
             self.kind(),
             MeasureKind::Stock | MeasureKind::StockByCurrency | MeasureKind::StockSum
         )
+    }
+
+    /// Whether windows sum it over their slices.
+    pub fn is_flow(self) -> bool {
+        !self.is_stock() && !matches!(self, Measure::Buyers | Measure::BuyersLevel)
+    }
+
+    /// Whether days keep it beyond the retention: what is told of all time is read off it.
+    pub fn lasts(self) -> bool {
+        self.is_stock()
+            || matches!(
+                self,
+                Measure::Buyers
+                    | Measure::BuyersLevel
+                    | Measure::PurchaseAmount
+                    | Measure::PurchasePriced
+            )
     }
 }
 
@@ -184,13 +220,14 @@ pub fn word_number(words: &[&str], word: &str) -> i32 {
     words.iter().position(|w| w.eq_ignore_ascii_case(word)).unwrap_or(0) as i32
 }
 
-/// A measure and its place: currency code, day, word, or 0.
+/// A measure and its place: currency code, day, word, customer, or 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MeasureKey {
     /// Which measure.
     pub measure: Measure,
-    /// Currency code, whole days, a civil day, a word's number, or 0, by the measure's kind.
-    pub place: i32,
+    /// Currency code, whole days, a civil day, a word's number, a customer's hash, or 0, by the
+    /// measure's kind. Beside the value it takes no more room than 32 bits would.
+    pub place: i64,
 }
 
 impl MeasureKey {
@@ -200,19 +237,19 @@ impl MeasureKey {
     }
     /// The key of a currency.
     pub fn currency(measure: Measure, currency: Currency) -> MeasureKey {
-        MeasureKey { measure, place: currency.code() }
+        MeasureKey { measure, place: currency.code().into() }
     }
     /// The key of a number of days.
     pub fn days(measure: Measure, days: i32) -> MeasureKey {
-        MeasureKey { measure, place: days }
+        MeasureKey { measure, place: days.into() }
     }
     /// The key of a word: [`ACTIVITIES`] or [`TOUCHES`] give the number.
     pub fn word(measure: Measure, number: i32) -> MeasureKey {
-        MeasureKey { measure, place: number }
+        MeasureKey { measure, place: number.into() }
     }
     /// The key of a civil day.
     pub fn day(measure: Measure, day: Day) -> MeasureKey {
-        MeasureKey { measure, place: day.0 }
+        MeasureKey { measure, place: day.0.into() }
     }
 }
 
@@ -306,7 +343,7 @@ impl Measures {
     pub fn of(
         &self,
         measure: Measure,
-    ) -> impl DoubleEndedIterator<Item = (i32, i128)> + Clone + '_ {
+    ) -> impl DoubleEndedIterator<Item = (i64, i128)> + Clone + '_ {
         let from = &self.0[self.0.partition_point(|(k, _)| k.measure < measure)..];
         let end = from.partition_point(|(k, _)| k.measure == measure);
         from[..end].iter().map(|(k, n)| (k.place, *n))
@@ -334,9 +371,21 @@ impl Measures {
         (Measures(flow), Measures(stock))
     }
 
-    /// Keeps the stocks only.
-    pub fn retain_stock(&mut self) {
-        self.0.retain(|(k, _)| k.measure.is_stock());
+    /// Takes out what tells customers apart: windows count them instead.
+    pub fn take_buyers(&mut self) -> Measures {
+        let from = self.0.partition_point(|(k, _)| k.measure < Measure::Buyers);
+        let to = self.0.partition_point(|(k, _)| k.measure <= Measure::BuyersLevel);
+        Measures(self.0.drain(from..to).collect())
+    }
+
+    /// Keeps only what lasts.
+    pub fn retain_lasting(&mut self) {
+        self.0.retain(|(k, _)| k.measure.lasts());
+    }
+
+    /// Keeps the entries of such keys.
+    pub fn retain(&mut self, keep: impl Fn(MeasureKey) -> bool) {
+        self.0.retain(|(k, _)| keep(*k));
     }
 }
 
@@ -356,7 +405,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_measures() -> impl Strategy<Value = Measures> {
-        let entry = (0..Measure::ALL.len(), -3..3i32, -5..5i128);
+        let entry = (0..Measure::ALL.len(), -3..3i64, -5..5i128);
         proptest::collection::vec(entry, 0..12).prop_map(|v| {
             v.into_iter()
                 .map(|(m, place, n)| (MeasureKey { measure: Measure::ALL[m].0, place }, n))
@@ -388,6 +437,11 @@ mod tests {
             both.plus(&stock);
             prop_assert_eq!(both, s);
         }
+    }
+
+    #[test]
+    fn an_entry_takes_two_values_however_wide_its_place() {
+        assert_eq!(size_of::<(MeasureKey, i128)>(), 2 * size_of::<i128>());
     }
 
     #[test]

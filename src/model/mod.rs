@@ -5,6 +5,7 @@ pub mod alert;
 pub mod calendar;
 mod catalogue;
 pub mod channel;
+pub mod customers;
 pub mod deadletter;
 pub mod definition;
 pub mod event;

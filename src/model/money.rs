@@ -51,7 +51,8 @@ impl Currency {
     }
 
     /// From the packed code.
-    pub fn from_code(code: i32) -> Option<Currency> {
+    pub fn from_code(code: impl Into<i64>) -> Option<Currency> {
+        let code = i32::try_from(code.into()).ok()?;
         u16::try_from(code).ok().filter(|c| *c < 26 * 676).map(Currency)
     }
 }

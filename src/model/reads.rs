@@ -56,7 +56,7 @@ mod tests {
                 MeasureKind::Sum
                 | MeasureKind::CountByCurrency
                 | MeasureKind::StockByCurrency
-                | MeasureKind::StockSum => vec![eur.code()],
+                | MeasureKind::StockSum => vec![i64::from(eur.code())],
                 MeasureKind::CountByDay => vec![-40],
                 _ => (0..8).collect(),
             };

@@ -169,6 +169,9 @@ fn write_kpi(out: &mut String, name: &str, unit: &str, kpi: &KpiValue) {
     if kpi.low_n {
         out.push_str(",\"low_n\":true");
     }
+    if kpi.approx {
+        out.push_str(",\"approx\":true");
+    }
     if !kpi.unconverted.is_empty() {
         out.push_str(",\"unconverted\":{");
         for (i, (currency, sum)) in kpi.unconverted.iter().enumerate() {

@@ -83,12 +83,20 @@ impl<'a> Followed<'a> {
     }
 }
 
+/// The entries of a measure whose places are days.
+fn by_day(
+    flow: &Measures,
+    measure: Measure,
+) -> impl DoubleEndedIterator<Item = (i32, i128)> + Clone + '_ {
+    flow.of(measure).filter_map(|(place, n)| Some((i32::try_from(place).ok()?, n)))
+}
+
 /// Whether what is computed of a cohort may change where open deals are followed up to another day.
 pub fn moves(flow: &Measures, from: Option<Day>, to: Day) -> bool {
-    let mut open = flow.of(Measure::CohortOpen).rev().map(|(day, _)| day).peekable();
+    let mut open = by_day(flow, Measure::CohortOpen).rev().map(|(day, _)| day).peekable();
     let (Some(from), Some(newest)) = (from, open.peek()) else { return open.peek().is_some() };
     let events = [Measure::CohortWon, Measure::CohortLost];
-    let oldest = events.iter().filter_map(|m| Some(flow.of(*m).next_back()?.0));
+    let oldest = events.iter().filter_map(|m| Some(by_day(flow, *m).next_back()?.0));
     let last = oldest.chain(HORIZONS).max().unwrap_or(0);
     if from.0.saturating_sub(*newest) > last {
         return false;
@@ -105,9 +113,9 @@ pub fn moves(flow: &Measures, from: Option<Day>, to: Day) -> bool {
 
 /// What happened, by age.
 fn steps(flow: &Measures, until: Day) -> impl Iterator<Item = Step> + '_ {
-    let mut won = flow.of(Measure::CohortWon).peekable();
-    let mut lost = flow.of(Measure::CohortLost).peekable();
-    let open = flow.of(Measure::CohortOpen).rev();
+    let mut won = by_day(flow, Measure::CohortWon).peekable();
+    let mut lost = by_day(flow, Measure::CohortLost).peekable();
+    let open = by_day(flow, Measure::CohortOpen).rev();
     let mut open = open.map(move |(day, n)| (until.0.saturating_sub(day), n)).peekable();
     std::iter::from_fn(move || {
         let next = [won.peek(), lost.peek(), open.peek()];

@@ -1,6 +1,7 @@
 //! What one has to know to use a KPI: when it is absent, how many things must be behind it, in which
 //! windows it means something, what it is made of, and which test recounts it.
 
+use super::customers::COUNTED;
 use super::kpi::{Clock, Formula, Group, Kpi, Unit};
 use super::measure::Measure;
 
@@ -47,6 +48,7 @@ impl Kpi {
             | Formula::Incidence(_)
             | Formula::Points(..)
             | Formula::Churn(..)
+            | Formula::OfOpening(..)
             | Formula::MoneyShare(..) => 30,
             // Three of thirty lie beyond it.
             Formula::QuantileDays(_, 9, 10) => 30,
@@ -59,8 +61,12 @@ impl Kpi {
     pub fn grain(&self) -> Grain {
         let usual = match &self.formula {
             _ if self.is_sum() => Grain::Any,
-            Formula::Cohort(_) | Formula::Churn(..) | Formula::Growth(_) => Grain::Month,
-            Formula::Incidence(_) | Formula::ClosingAge => Grain::Month,
+            Formula::Cohort(_)
+            | Formula::Churn(..)
+            | Formula::OfOpening(..)
+            | Formula::Growth(_)
+            | Formula::Incidence(_)
+            | Formula::ClosingAge => Grain::Month,
             _ => Grain::Week,
         };
         self.shortest.unwrap_or(usual)
@@ -85,6 +91,9 @@ impl Kpi {
             Formula::ClosingAge => "until more than half of the cohort is estimated to be closed",
             Formula::Growth(_) => "where the window before has no revenue, or is not kept",
             Formula::MeanDays(_) | Formula::QuantileDays(..) => "where no deal was won",
+            Formula::MoneyPer(Measure::PurchaseAmount, ..) | Formula::StockMoneyPer(..) => {
+                "where the denominator is 0, and where no amount is known"
+            }
             Formula::MoneyPer(..) => "where the denominator is 0, and where no spend was stated",
             _ => "where the denominator is 0",
         })
@@ -101,12 +110,25 @@ impl Kpi {
 
     /// Whether it adds up over the days of a window: a sum, of which no part stands at its end.
     pub fn accrues(&self) -> bool {
-        self.is_sum() && !self.measures().iter().any(|measure| measure.is_stock())
+        let whole = |m: &Measure| {
+            m.is_stock() || matches!(m, Measure::BuyingCustomers | Measure::ReturningCustomers)
+        };
+        self.is_sum() && !self.measures().iter().any(whole)
     }
 
     /// What it says in which windows, and how it is carried over to longer ones.
     pub fn windows(&self) -> &'static str {
         match &self.formula {
+            _ if self.is_sum() && self.tells_of_customers() => match self.accrues() {
+                true => {
+                    "added up over windows that do not overlap; not over segments, since a customer may be \
+                     one of several"
+                }
+                false => {
+                    "not added up over windows or segments, since a customer may be one of several: read \
+                     a longer window"
+                }
+            },
             _ if self.accrues() => "added up over windows that do not overlap",
             _ if self.is_sum() && self.clock == Clock::Stock => {
                 "what stands at the window's end; it is not added up over windows"
@@ -129,11 +151,19 @@ impl Kpi {
                  longer window. It follows open deals to the watermark's day, so rows of closed \
                  windows are corrected without an event, once a day at most"
             }
+            _ if self.tells_of_customers() => {
+                "not averaged or summed over windows or segments, since a customer may be one of \
+                 several: read a longer window"
+            }
             Formula::Written(program) if program.parts().is_none() => {
                 "not averaged over windows or segments: read a longer window"
             }
             _ => "not averaged over windows or segments: sum num and den, or read a longer window",
         }
+    }
+
+    fn tells_of_customers(&self) -> bool {
+        self.measures().iter().any(|m| COUNTED.contains(m))
     }
 
     /// The measures that it is computed from, each once, in their order.
@@ -206,6 +236,8 @@ impl Formula {
                 | Formula::Return(..)
                 | Formula::Points(..)
                 | Formula::Churn(..)
+                | Formula::OfOpening(..)
+                | Formula::StockMoneyPer(..)
         )
     }
 
@@ -218,13 +250,16 @@ impl Formula {
             Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
             Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
             Formula::Incidence(_) | Formula::ClosingAge => None,
-            Formula::MeanMoney(..) | Formula::MoneyPer(..) => Some((Unit::Money, Unit::Count)),
+            Formula::MeanMoney(..) | Formula::MoneyPer(..) | Formula::StockMoneyPer(..) => {
+                Some((Unit::Money, Unit::Count))
+            }
             Formula::MoneyShare(..) | Formula::Growth(_) | Formula::Return(..) => {
                 Some((Unit::Money, Unit::Money))
             }
             Formula::Share(..)
             | Formula::Proportion(..)
             | Formula::Cohort(_)
+            | Formula::OfOpening(..)
             | Formula::Churn(..) => Some((Unit::Count, Unit::Count)),
             Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
             Formula::MeanQuantity(..) | Formula::Points(..) => Some((Unit::Points, Unit::Count)),
@@ -234,10 +269,8 @@ impl Formula {
     /// Whether it looks at what stood at the window's start.
     pub fn asks_for_opening(&self) -> bool {
         match self {
-            Formula::Churn(..) => true,
-            Formula::Written(program) => {
-                program.formulas().any(|formula| matches!(formula, Formula::Churn(..)))
-            }
+            Formula::Churn(..) | Formula::OfOpening(..) => true,
+            Formula::Written(program) => program.formulas().any(|f| f.asks_for_opening()),
             _ => false,
         }
     }
@@ -272,11 +305,13 @@ impl Formula {
             | Formula::Quantity(a, b)
             | Formula::MeanQuantity(a, b)
             | Formula::Minutes(a, b)
+            | Formula::OfOpening(a, b)
             | Formula::Churn(a, b) => vec![a, b],
             Formula::Return(a, b) => vec![a, a.counted(), b],
-            Formula::NetMoney(a, b, c) | Formula::MoneyPer(a, b, c) | Formula::Points(a, b, c) => {
-                vec![a, b, c]
-            }
+            Formula::NetMoney(a, b, c)
+            | Formula::MoneyPer(a, b, c)
+            | Formula::StockMoneyPer(a, b, c)
+            | Formula::Points(a, b, c) => vec![a, b, c],
             Formula::Share(m, of) => several(&[m], &[of]),
             Formula::MoneyShare(m, of, counts) => several(&[m], &[of, counts]),
             Formula::Cohort(_) => vec![Measure::CohortWon, Measure::DealsCreated],

@@ -3,6 +3,7 @@
 //! when a row is due. Closed days are judged for drift.
 
 mod cells;
+mod customers;
 mod exchange;
 mod firing;
 mod moving;
@@ -403,7 +404,7 @@ impl Rollup {
             for period in &self.periods {
                 // The growth of a running window is relative to as many days of the one before,
                 // that of a window that ran until now to the whole of it.
-                state.turn(*period, before);
+                state.turn(*period, before, today);
                 state.roll(*period, today);
             }
             state.show_moving(&self.moving);

@@ -1,10 +1,15 @@
 //! Rows: a window's totals, read as KPIs.
 
+use std::borrow::Cow;
+
 use super::Rollup;
+use super::customers::Told;
 use super::segment::SegmentState;
+use super::totals::Bought;
 use crate::model::kpi::View;
 use crate::model::measure::Measures;
 use crate::model::row::{Pane, Row};
+use crate::model::slice::Tier;
 use crate::model::target::{Stand, Standing, standings_json};
 use crate::model::time::{Day, Timestamp};
 use crate::model::window::{Period, SliceRange, WindowKind};
@@ -23,14 +28,17 @@ impl Rollup {
         } else {
             state.flow(period, period.previous(start))
         };
-        self.row(state, kind, SliceRange::days(start, end), end.0 - 1, flow, before)
+        let window = (kind, SliceRange::days(start, end), end.0 - 1);
+        self.row(state, window, (flow, state.bought(period, start)), before)
     }
 
     /// The row of a moving window, where it stands now.
     pub(super) fn moving_row(&self, state: &SegmentState, m: usize) -> Row {
         let window = &self.moving[m];
         let before = self.compared(m).map(|c| &state.moving[c].flow);
-        self.row(state, window.kind, window.range, window.last_day, &state.moving[m].flow, before)
+        let total = &state.moving[m];
+        let place = (window.kind, window.range, window.last_day);
+        self.row(state, place, (&total.flow, total.bought), before)
     }
 
     /// What a shown moving window is compared with: it follows in the list, where it is kept.
@@ -42,23 +50,32 @@ impl Rollup {
     fn row(
         &self,
         state: &SegmentState,
-        kind: WindowKind,
-        range: SliceRange,
-        last_day: i32,
-        flow: &Measures,
+        (kind, range, last_day): (WindowKind, SliceRange, i32),
+        (flow, bought): (&Measures, Bought),
         before: Option<&Measures>,
     ) -> Row {
         let calendar = &self.definition.calendar;
         let (start, end) = (range.start(calendar), range.end(calendar));
         let as_of = self.watermark();
-        let stock = self.stock(state, last_day);
+        let mut stock = self.stock(state, last_day);
         let first_day = calendar.day_of(start);
-        let opening = match self.definition.kpis.ask_for_opening() {
+        let mut opening = match self.definition.kpis.ask_for_opening() {
             true => state.opening(first_day.0),
             false => Measures::new(),
         };
+        let mut flow = Cow::Borrowed(flow);
+        if let Some(customers) = &state.customers {
+            let told = Told {
+                bought,
+                days: (first_day.0, last_day),
+                today: self.today().0,
+                own: self.definition.currency,
+                is_fine: range.tier == Tier::Fine,
+            };
+            customers.tell(&told, [flow.to_mut(), &mut stock, &mut opening]);
+        }
         let view = View {
-            flow,
+            flow: &flow,
             stock: &stock,
             opening: &opening,
             first_day,
@@ -71,7 +88,7 @@ impl Rollup {
             .definition
             .kpis
             .kpis()
-            .map(|k| (k.name.clone(), k.unit, k.compute(&view)))
+            .map(|k| (k.name.clone(), k.unit, state.estimated(k, k.compute(&view))))
             .collect();
         let stand = Stand {
             segment: &state.segment,

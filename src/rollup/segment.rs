@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cells::Cells;
+use super::customers::Customers;
 use super::moving::Moving;
-use super::totals::{DayWindows, MovingTotal, Total};
+use super::totals::{Bought, DayWindows, MovingTotal, Total};
 use crate::model::calendar::Calendar;
 use crate::model::definition::Definition;
 use crate::model::fx::{self, Fx};
@@ -25,7 +26,7 @@ use crate::model::window::{Period, SliceRange};
 pub struct SegmentState {
     /// Which.
     pub segment: Segment,
-    cells: Cells,
+    pub(super) cells: Cells,
     /// By period, then by first day. From the first window on without a gap (but for days).
     pub calendar: BTreeMap<Period, BTreeMap<i32, Total>>,
     /// By number of the moving window.
@@ -34,11 +35,13 @@ pub struct SegmentState {
     stock_total: Measures,
     /// Whether it ever had a subscription: then past stocks of them are asked for.
     counts_subscriptions: bool,
+    /// Who bought when; `None` where no KPI asks.
+    pub(super) customers: Option<Box<Customers>>,
     /// Amounts of day slices that no rate converts, by currency.
     parked: BTreeMap<Currency, i128>,
-    definition: Arc<Definition>,
+    pub(super) definition: Arc<Definition>,
     /// First day still kept: a window that begins before it is no longer whole.
-    floor: i32,
+    pub(super) floor: i32,
     /// Something in it waits to be published.
     pub dirty: bool,
 }
@@ -61,6 +64,7 @@ impl SegmentState {
             stock: BTreeMap::new(),
             stock_total: Measures::new(),
             counts_subscriptions: false,
+            customers: definition.kpis.tell_of_customers().then(Box::default),
             floor: i32::MIN,
             dirty: false,
         }
@@ -82,18 +86,39 @@ impl SegmentState {
         if change.is_zero() {
             return true;
         }
+        let mut change = change;
+        let buyers = change.take_buyers();
         let (flow, stock) = change.split_stock();
         if slice.tier == Tier::Day && !stock.is_zero() {
             self.move_stock(slice.index, &stock, (moving, reads), today);
         }
-        if flow.is_zero() {
-            return true;
+        if !flow.is_zero() {
+            self.add_flow(slice, &flow, (moving, windows, reads), today);
         }
+        // Behind the flows, which open the windows that it counts in.
+        if !buyers.is_zero() && self.customers.is_some() {
+            self.count_customers(slice, &buyers, moving);
+            self.stands_anew(slice, true, moving, today);
+        }
+        true
+    }
+
+    fn add_flow(
+        &mut self,
+        slice: Slice,
+        flow: &Measures,
+        (moving, windows, reads): (&[Moving], &DayWindows, &Reads),
+        today: Day,
+    ) {
         let own = self.definition.currency;
-        let flow = converted(&self.definition, slice, &flow);
+        let definition = self.definition.clone();
+        let flow = converted(&definition, slice, flow);
         if slice.tier == Tier::Day {
             self.park(&flow);
             self.add_calendar((windows, reads), &flow, today);
+            if self.spend(slice.index, &flow) {
+                self.stands_anew(slice, true, moving, today);
+            }
         }
         let (shown, compared) = (reads.any(&flow), reads.any_compared(&flow));
         for (total, window) in self.moving.iter_mut().zip(moving) {
@@ -103,7 +128,6 @@ impl SegmentState {
             }
         }
         self.dirty = true;
-        true
     }
 
     fn add_calendar(
@@ -149,8 +173,13 @@ impl SegmentState {
         if held.is_zero() {
             self.stock.remove(&day);
         }
-        // A stock is a sum over all time: every window that ends behind the day changes.
-        for (period, totals) in &mut self.calendar {
+        self.stands_anew(Slice { tier: Tier::Day, index: day }, told, moving, today);
+    }
+
+    /// A stock is a sum over all time: every window that ends behind the slice changes.
+    fn stands_anew(&mut self, slice: Slice, told: bool, moving: &[Moving], today: Day) {
+        let (day, is_fine) = (slice.index, slice.tier == Tier::Fine);
+        for (period, totals) in self.calendar.iter_mut().filter(|_| !is_fine) {
             let mut start = period.start(Day(day.max(self.floor)));
             if start.0 < self.floor {
                 start = period.next(start);
@@ -160,7 +189,7 @@ impl SegmentState {
         }
         let moving = self.moving.iter_mut().zip(moving);
         moving
-            .filter(|(_, window)| window.shown && window.last_day >= day)
+            .filter(|(_, window)| window.shown && (is_fine || window.last_day >= day))
             .for_each(|(total, _)| total.change(told));
         self.dirty = true;
     }
@@ -187,6 +216,7 @@ impl SegmentState {
 
     /// Moves a moving window: slices that left are subtracted, slices that entered are added.
     pub fn shift(&mut self, i: usize, from: SliceRange, to: SliceRange) {
+        self.shift_customers(i, from, to);
         let mut change = Measures::new();
         for (range, other, sign) in [(from, to, -1i128), (to, from, 1)] {
             for part in outside(range, other) {
@@ -199,7 +229,7 @@ impl SegmentState {
                 }
                 for (slice, cell) in self.cells.range(keys) {
                     let held = converted(&self.definition, *slice, cell.sum());
-                    for (key, n) in held.entries().iter().filter(|(k, _)| !k.measure.is_stock()) {
+                    for (key, n) in held.entries().iter().filter(|(k, _)| k.measure.is_flow()) {
                         change.add(*key, sign * n);
                     }
                 }
@@ -215,7 +245,7 @@ impl SegmentState {
 
     /// A moving window begins with another day: what was there at its start is another number.
     pub fn reopen(&mut self, i: usize) {
-        if self.counts_subscriptions {
+        if self.counts_subscriptions || self.customers.is_some() {
             self.moving[i].dirty = true;
             self.dirty = true;
         }
@@ -239,10 +269,12 @@ impl SegmentState {
         }
     }
 
-    /// Looks again at the window that held a day.
-    pub fn turn(&mut self, period: Period, day: Day) {
-        let totals = self.calendar.get_mut(&period);
-        if let Some(total) = totals.and_then(|t| t.get_mut(&period.start(day).0)) {
+    /// Looks again at the window that held a day, and where customers lapse at those since.
+    pub fn turn(&mut self, period: Period, day: Day, today: Day) {
+        let Some(totals) = self.calendar.get_mut(&period) else { return };
+        let start = period.start(day).0;
+        let last = if self.customers.is_some() { today.0.max(start) } else { start };
+        for (_, total) in totals.range_mut(start..=last) {
             total.dirty = true;
             self.dirty = true;
         }
@@ -292,17 +324,22 @@ impl SegmentState {
         let Some(cell) = self.cells.get_mut(&slice) else {
             return;
         };
-        let held = cell.forget(shard);
+        let mut held = cell.forget(shard);
         if cell.is_empty() {
             self.cells.remove(&slice);
         }
+        let buyers = held.take_buyers();
+        if !buyers.is_zero() {
+            self.count_customers(slice, &negated(&buyers), moving);
+        }
         let (flow, _) = held.split_stock();
         let own = self.definition.currency;
-        let flow = converted(&self.definition, slice, &flow);
+        let definition = self.definition.clone();
+        let flow = converted(&definition, slice, &flow);
         if slice.tier == Tier::Day {
-            let mut gone = Measures::new();
-            gone.minus(&flow);
+            let gone = negated(&flow);
             self.park(&gone);
+            self.spend(slice.index, &gone);
         }
         for (total, window) in self.moving.iter_mut().zip(moving) {
             if window.range.contains(slice) {
@@ -354,6 +391,12 @@ impl SegmentState {
         self.cells.range(Slice { tier: Tier::Day, index: i32::MIN }..).map(|(s, _)| s.index).next()
     }
 
+    /// Who bought in a calendar window.
+    pub fn bought(&self, period: Period, start: Day) -> Bought {
+        let total = self.calendar.get(&period).and_then(|totals| totals.get(&start.0));
+        total.map_or(Bought::default(), |total| total.bought)
+    }
+
     /// The flow of a calendar window; `None` where the segment has none there.
     pub fn flow(&self, period: Period, start: Day) -> Option<&Measures> {
         self.calendar.get(&period)?.get(&start.0).map(|t| &t.flow)
@@ -380,6 +423,12 @@ impl SegmentState {
     pub fn cells(&self) -> usize {
         self.cells.len()
     }
+}
+
+fn negated(of: &Measures) -> Measures {
+    let mut out = Measures::new();
+    out.minus(of);
+    out
 }
 
 /// The flows of a slice as windows hold them.
@@ -426,7 +475,7 @@ fn fill(period: Period, totals: &mut BTreeMap<i32, Total>, start: Day, current: 
 }
 
 /// The parts of `range` that `other` does not hold.
-fn outside(range: SliceRange, other: SliceRange) -> [SliceRange; 2] {
+pub(super) fn outside(range: SliceRange, other: SliceRange) -> [SliceRange; 2] {
     if range.tier != other.tier || other.hi <= range.lo || range.hi <= other.lo {
         return [range, SliceRange { hi: range.lo, ..range }];
     }

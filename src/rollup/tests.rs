@@ -35,6 +35,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         kpis: crate::model::kpi::Kpis::ALL,
         work: crate::model::workdays::WorkCalendars::default(),
         targets: crate::model::target::Targets::default(),
+        customers: Default::default(),
     }
 }
 
@@ -58,10 +59,7 @@ fn day(text: &str) -> Slice {
 #[test]
 fn a_window_far_ahead_stands_alone() {
     let months = |part: &Part| part.rollup.segments[0].calendar[&Period::Month].len();
-    let mut part = Part {
-        rollup: Rollup::new(Arc::new(definition(&[MONTH], &[])), Partition(0), at("3-10", 0)),
-        offset: 0,
-    };
+    let mut part = Part::new(&[MONTH], &[], at("3-10", 0));
     part.rollup.tick(at("3-10", 1));
     let ahead = Slice { tier: Tier::Day, index: day("3-10").index + 36_500 };
     let due = |n| [(MeasureKey::plain(Measure::ActivitiesDue), n)].into_iter().collect();

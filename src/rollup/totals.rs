@@ -1,5 +1,7 @@
 //! What a segment's windows hold, and what was last published of them.
 
+use std::ops::{AddAssign, SubAssign};
+
 use crate::model::measure::Measures;
 use crate::model::row::Pane;
 use crate::model::time::Day;
@@ -18,11 +20,34 @@ pub struct Published {
     pub revision: u64,
 }
 
+/// Who bought in a window: no sum over its slices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bought {
+    /// Customers that did.
+    pub buying: i64,
+    /// Of them those that never had before.
+    pub new: i64,
+}
+
+impl AddAssign for Bought {
+    fn add_assign(&mut self, more: Bought) {
+        (self.buying, self.new) = (self.buying + more.buying, self.new + more.new);
+    }
+}
+
+impl SubAssign for Bought {
+    fn sub_assign(&mut self, less: Bought) {
+        (self.buying, self.new) = (self.buying - less.buying, self.new - less.new);
+    }
+}
+
 /// The running total of a calendar window.
 #[derive(Debug, Default)]
 pub struct Total {
     /// Sum over its slices, without stocks.
     pub flow: Measures,
+    /// Who bought in it.
+    pub bought: Bought,
     /// What was last published.
     pub published: Option<Published>,
     /// Whether its cohort was old enough for the horizon KPIs when last published.
@@ -39,6 +64,8 @@ pub struct Total {
 pub struct MovingTotal {
     /// Sum over the slices it holds now, without stocks.
     pub flow: Measures,
+    /// Who bought in them.
+    pub bought: Bought,
     /// What was last published.
     pub published: Option<Published>,
     /// Waits to be published.

@@ -54,8 +54,15 @@ fn event(kind: &str, id: u32, op: &str, days: i64, mut set: Value) -> String {
 /// Events of every kind, one a line.
 pub fn events() -> String {
     let mut all = Vec::new();
-    for (id, born, end, status) in [(1, 9, 3, "won"), (2, 9, 2, "lost"), (3, 50, 40, "won")] {
-        all.push(event("deal", id, "create", born, json!({ "amount": eur("900.00") })));
+    let deals = [
+        (1, 9, 3, "won", "acme"),
+        (2, 9, 2, "lost", "acme"),
+        (3, 50, 40, "won", "acme"),
+        (5, 8, 5, "won", "bolt"),
+    ];
+    for (id, born, end, status, account) in deals {
+        let set = json!({ "amount": eur("900.00"), "account": account });
+        all.push(event("deal", id, "create", born, set));
         all.push(event("deal", id, "update", end, json!({ "status": status })));
     }
     all.push(event("deal", 4, "create", 4, json!({ "amount": eur("700.00") })));

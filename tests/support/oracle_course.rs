@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
+use tidemark::model::customers::{CustomerRules, Purchase};
 use tidemark::model::definition::{Attribution, Definition};
 use tidemark::model::time::Timestamp;
 use tidemark::model::watermark::Heartbeat;
@@ -22,6 +23,8 @@ pub const WINDOWS: &[WindowKind] = &[
     WindowKind::RollingDays(28),
     WindowKind::RollingFine(288),
 ];
+/// Short, so that customers lapse and come back.
+const LAPSE_AFTER: i32 = 12;
 pub const DAY_MINUTES: u32 = 24 * 60;
 pub const HOUR: i64 = 3_600_000_000;
 /// Four months from here hold a change of the clocks and cohorts of 90 days.
@@ -55,7 +58,16 @@ impl Course {
             true => Attribution::Current,
             false => Attribution::AtEvent,
         };
-        Definition { attribution, ..sales(ZONES[self.zone]) }
+        let customers = CustomerRules {
+            by: if self.by_orders() { Purchase::Orders } else { Purchase::Deals },
+            lapse_after: LAPSE_AFTER,
+            ..CustomerRules::default()
+        };
+        Definition { attribution, customers, ..sales(ZONES[self.zone]) }
+    }
+
+    fn by_orders(&self) -> bool {
+        self.seed.is_multiple_of(3)
     }
 
     pub fn now(&self) -> Timestamp {
@@ -71,6 +83,7 @@ impl Course {
             current: self.current,
             now: self.now().0,
             as_of: self.now().0 - HOUR,
+            customers: (if self.by_orders() { "orders" } else { "deals" }, LAPSE_AFTER.into()),
         }
     }
 
@@ -163,6 +176,14 @@ pub fn only_follows(kpis: &str) -> bool {
         "retention_rate",
         "sales_velocity",
         "pipeline_to_revenue",
+        "customers",
+        "repeat_customers",
+        "repeat_purchase_rate",
+        "customer_retention",
+        "active_customers",
+        "customers_lapsed",
+        "customer_churn_rate",
+        "revenue_per_customer",
     ] {
         list.remove(name);
     }

@@ -2,6 +2,9 @@
 //! of a window say. Like the rest of the recount it shares no code with the pipeline.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+#[path = "oracle_customers.rs"]
+pub mod customers;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
@@ -31,10 +34,10 @@ pub struct Life<'a> {
 }
 
 impl Life<'_> {
-    pub fn count(&self, kind: &str, id: &str, out: &mut Facts) {
+    pub fn count(&self, kind: &str, id: &str, by: &str, out: &mut Facts) {
         match kind {
             "activity" => self.activity(out),
-            "order" | "invoice" => self.payment(kind, out),
+            "order" | "invoice" => self.payment(kind, by, out),
             "campaign_day" => self.campaign_day(id, out),
             "touch" => self.touch(out),
             "survey_response" => self.survey(out),
@@ -97,11 +100,15 @@ impl Life<'_> {
         }
     }
 
-    fn payment(&self, kind: &str, out: &mut Facts) {
+    fn payment(&self, kind: &str, by: &str, out: &mut Facts) {
         let Some(at) = self.time("paid_at") else { return };
         let place = self.run("paid_at", Value::is_string).expect("the newest");
         let credit = (self.credit_at)(place);
         out.mark(at, &credit, format!("{kind} paid"), 100, None);
+        if by.strip_suffix('s') == Some(kind) {
+            let said = ["account", "customer", "amount", "refunded"].map(|field| self.now(field));
+            out.buy(at, credit.clone(), said);
+        }
         for (field, what) in [("amount", "amount"), ("refunded", "refunded")] {
             let sum = self.now(field).and_then(money);
             if let Some((n, currency)) = sum.filter(|s| field == "amount" || s.0 != 0) {

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde_json::Value;
 
+use crate::more::customers::Purchase;
 use crate::more::{Life, Mark};
 
 /// What is asked.
@@ -23,6 +24,8 @@ pub struct Question<'a> {
     pub now: i64,
     /// The watermark, microseconds.
     pub as_of: i64,
+    /// What makes a customer, and after how many days without a purchase it lapses.
+    pub customers: (&'a str, i64),
 }
 
 /// Dimension to value; `rep` is the owner.
@@ -49,6 +52,7 @@ pub struct Facts {
     pub running: Vec<(Date, Option<Holding>)>,
     /// What other kinds add.
     pub marks: Vec<Mark>,
+    pub purchases: Vec<Purchase>,
 }
 
 pub struct Closing {
@@ -243,7 +247,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
             let id = entity["id"].as_str().expect("an entity has an id");
             let credit_at: &dyn Fn(Place) -> Credit = &credit_at;
             let life = Life { history: &history, clock, first, birth, created, credit_at };
-            life.count(kind, id, &mut out);
+            life.count(kind, id, question.customers.0, &mut out);
             return out;
         }
     }
@@ -265,6 +269,12 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
     let won_age = age.filter(|_| status == "won");
     let outcome = age.map(|age| (age, status == "won"));
     out.created.extend(created.map(|at| (at, born, outcome)));
+    if let Some((place, at)) =
+        closing.filter(|_| status == "won" && question.customers.0 == "deals")
+    {
+        let said = ["account", "amount"].map(|field| history.last(field).map(|(_, v)| v));
+        out.buy(at, credit_at(place), [said[0], None, said[1], None]);
+    }
     out.closed.extend(closing.map(|(place, at)| Closing {
         at,
         sharers: sharing(&history, place, &credit_at(place), question, false),

@@ -9,6 +9,7 @@ use jiff::civil::{Date, Weekday};
 use serde_json::{Map, Value, json};
 
 use crate::more::Marks;
+use crate::more::customers::Customers;
 use crate::oracle::{RowName, Rows, is_blank};
 use crate::recount::{Clock, Closing, Credit, Facts, Money, Outcome, Question, recount};
 
@@ -132,6 +133,8 @@ struct Count<'a> {
     currency: &'a str,
     clock: &'a Clock,
     as_of: i64,
+    today: Date,
+    lapse_after: i64,
 }
 
 impl<'a> Count<'a> {
@@ -226,6 +229,7 @@ impl<'a> Count<'a> {
         out.insert("sales_velocity", (velocity, fewest.unwrap_or(0)));
         self.credited(own, &mut out);
         self.marks(own, (wins, (revenue, priced)), &mut out);
+        self.customers(own, &mut out);
         out
     }
 
@@ -287,6 +291,24 @@ impl<'a> Count<'a> {
             closing: running(own.last_day(self.clock)),
         };
         marks.kpis(out);
+    }
+
+    fn customers(&self, own: Stretch, out: &mut BTreeMap<&'static str, Counted>) {
+        let all = self.facts.iter().flat_map(|f| &f.purchases);
+        let spend = out["spend"];
+        let customers = Customers {
+            purchases: all.filter(|p| self.mine(&p.credit)).collect(),
+            currency: self.currency,
+            day: &|at| self.clock.day(at),
+            within: &|at| own.holds(at, self.clock),
+            first_day: self.clock.day(own.edges(self.clock)[0]),
+            last_day: own.last_day(self.clock),
+            today: self.today,
+            of_days: matches!(own, Stretch::Days(..)),
+            lapse_after: self.lapse_after,
+            spend: (spend.0.unwrap_or(0.0), spend.1),
+        };
+        customers.kpis(out);
     }
 
     fn stock(&self, own: Stretch, out: &mut BTreeMap<&'static str, Counted>) {
@@ -385,7 +407,15 @@ pub fn check(rows: &Rows, events: &[Value], question: &Question<'_>) -> Result<u
     let mut expected: BTreeMap<RowName, BTreeMap<&str, Counted>> = BTreeMap::new();
     for segment in &segments(&facts, question.sets) {
         let Question { currency, as_of, .. } = *question;
-        let count = Count { facts: &facts, segment, currency, clock: &clock, as_of };
+        let count = Count {
+            facts: &facts,
+            segment,
+            currency,
+            clock: &clock,
+            as_of,
+            today: clock.day(question.now - 1),
+            lapse_after: question.customers.1,
+        };
         let parts: Map<String, Value> =
             segment.iter().map(|(d, v)| ((*d).to_owned(), json!(v))).collect();
         for window in &windows {

@@ -89,8 +89,10 @@ fn said(what: u8, pick: u16, near: &str) -> (&'static str, Value) {
         json!(null),
     ][usize::from([0, 0, 0, 0, 1, 2, 3][usize::from(pick % 7)] as u8)]
     .clone();
-    let whole =
-        json!({"owner": owner, "territory": territory, "channel": channel, "amount": money});
+    let account = [json!("a-1"), json!("a-2"), json!("a-3"), json!(" a-1"), json!(""), json!(null)]
+        [usize::from(pick / 5 % 6)]
+    .clone();
+    let whole = json!({"account": account, "owner": owner, "territory": territory, "channel": channel, "amount": money});
     match what {
         0 | 1 if pick.is_multiple_of(3) => ("create", json!({"owner": owner})),
         0 | 1 => ("create", whole),
@@ -103,6 +105,7 @@ fn said(what: u8, pick: u16, near: &str) -> (&'static str, Value) {
         8 => ("delete", json!({})),
         9 => ("restore", json!({})),
         10 if pick.is_multiple_of(2) => ("merge", json!({})),
+        10 => ("update", json!({"account": account})),
         11 => ("snapshot", whole),
         12 => ("update", json!({"owner": null, "territory": null, "status": null})),
         13 => ("update", json!({"created_at": near})),
@@ -174,6 +177,9 @@ fn own(kind: &str, what: u8, pick: u16, near: &str, set: &mut Value) {
             if whole || what.is_multiple_of(4) {
                 say("amount", amount.clone());
             }
+            if pick.is_multiple_of(3) {
+                say("customer", one(&words(&["a-1", "c-2", ""])));
+            }
             match what % 4 {
                 0 if whole => {}
                 0 | 1 => say("paid_at", one(&[json!(near), json!(near), json!(near), json!(null)])),
@@ -234,6 +240,8 @@ fn wronged(set: &Value, i: usize, first: bool) -> (Value, Map<String, Value>) {
     for (field, lie) in [
         ("amount", json!({"value": 777_777 + i, "currency": "GBP"})),
         ("created_at", json!("2026-02-02T02:02:02Z")),
+        ("account", json!("a-lie")),
+        ("customer", json!("c-lie")),
         ("closed_at", json!("2026-02-03T03:03:03Z")),
         ("done_at", json!("2026-02-03T04:03:03Z")),
         ("paid_at", json!("2026-02-03T05:03:03Z")),

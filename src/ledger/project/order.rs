@@ -3,6 +3,7 @@
 use super::slots::{PAID_AT, REFUNDED};
 use super::{Contribution, Projector, since};
 use crate::ledger::entity::{Entity, Held, Kind, Slot};
+use crate::model::customers::Purchase;
 use crate::model::measure::{Measure, MeasureKey};
 
 impl Projector<'_> {
@@ -43,5 +44,10 @@ impl Projector<'_> {
             add(MeasureKey::currency(refunded, money.currency), money.amount.exact().0);
             add(MeasureKey::currency(refunds, money.currency), 1);
         }
+        let what = match entity.kind {
+            Kind::Invoice => Purchase::Invoices,
+            _ => Purchase::Orders,
+        };
+        self.purchase(entity, what, (at, credit), out);
     }
 }

@@ -20,6 +20,8 @@ pub(super) const DURATION: Slot = Slot(6);
 /// What came of an activity.
 pub(super) const OUTCOME: Slot = Slot(7);
 
+/// Who bought, as the shop or the biller calls them.
+pub const CUSTOMER: Slot = Slot(1);
 /// What was refunded.
 pub(super) const REFUNDED: Slot = Slot(2);
 /// When an order or an invoice was paid.
@@ -54,6 +56,8 @@ pub fn slot(kind: Kind, field: Field) -> Option<Slot> {
         (Kind::Activity, Field::Duration) => DURATION,
         (Kind::Activity, Field::Outcome) => OUTCOME,
         (Kind::Order | Kind::Invoice, Field::Amount) => Slot::AMOUNT,
+        (Kind::Order | Kind::Invoice, Field::Account) => Slot::ACCOUNT,
+        (Kind::Order | Kind::Invoice, Field::Customer) => CUSTOMER,
         (Kind::Order | Kind::Invoice, Field::Refunded) => REFUNDED,
         (Kind::Order | Kind::Invoice, Field::PaidAt) => PAID_AT,
         (Kind::CampaignDay, Field::Spend) => Slot::AMOUNT,

@@ -150,6 +150,8 @@ impl Program {
     /// The program that takes a measure; `None` of one that is no number of a unit that we have.
     pub fn of_measure(measure: Measure) -> Option<Program> {
         let (formula, unit) = match measure.kind() {
+            // Windows count customers instead of telling them apart.
+            MeasureKind::Distinct => return None,
             MeasureKind::Count
             | MeasureKind::CountByWord
             | MeasureKind::CountByDay
