@@ -10,8 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use flow::Flow;
 use oracle::{DAY, MONTH, Rows, at, csv, definition, deliver, record, replay, shared};
 use serde_json::{Value, json};
+use tidemark::ledger::Ledger;
 use tidemark::model::customers::{CustomerRules, Purchase};
 use tidemark::model::definition::Definition;
+use tidemark::model::kpi::Group;
+use tidemark::model::measure::Measure;
 use tidemark::model::time::Timestamp;
 use tidemark::model::watermark::Heartbeat;
 use tidemark::model::window::WindowKind;
@@ -262,4 +265,132 @@ fn a_customer_of_two_reps_is_one_of_the_company() {
         [told("{}"), told("{\"rep\":\"r1\"}"), told("{\"rep\":\"r2\"}")],
         [1, 1, 1].map(Value::from)
     );
+}
+
+/// Rows that do not stand on the results topic as the rollup would tell them now.
+fn stale(flow: &Flow) -> Vec<String> {
+    let rows = flow.rows();
+    let told = flow.results.iter().filter(|(key, json)| {
+        let (window, _) = key.split_once('|').expect("a key of a row");
+        let json: Value = serde_json::from_str(json).expect("a row is JSON");
+        let name = rows.0.keys().find(|name| {
+            window == format!("{}:{}", name.0, name.1) && json["segment"].to_string() == name.3
+        });
+        // A window that is out of retention stands as it was told last.
+        name.is_some_and(|name| rows.kpis(name) != json["kpis"])
+    });
+    told.map(|(key, _)| key.clone()).collect()
+}
+
+/// Windows that nothing happened in are estimates from then on, and exact again, and say so at once.
+#[test]
+fn an_overfull_day_makes_estimates_of_the_windows_before_it() {
+    let now = at("2026-04-10T00:00:00Z");
+    let mut job = job(Purchase::Deals, &[&[]], &[MONTH]);
+    job.customers.exact_up_to = 20;
+    let day = |i| format!("2026-02-{}", 10 + i % 4);
+    let february: Vec<Value> = (0..40).map(|i| won(i, &format!("f-{i}"), &day(i))).collect();
+    let mut flow = played(job, &february, now);
+    let before = flow.results.clone();
+    assert_eq!(
+        (kpis(&flow, "month", "2026-02")["customers"]["n"].clone(), stale(&flow)),
+        (json!(40), vec![])
+    );
+    (40..340).for_each(|i| {
+        flow.accept(&record(i, won(i as usize, &format!("m-{i}"), "2026-03-10").to_string()));
+    });
+    flow.settle(now);
+    assert_eq!(stale(&flow), Vec::<String>::new());
+    let told = kpis(&flow, "month", "2026-02");
+    assert_eq!(told["customers"]["approx"], json!(true));
+    // It is a share of a handful, which stands for some 40.
+    let rate = &told["repeat_purchase_rate"];
+    assert_eq!((rate["n"].as_i64() >= Some(10), &rate["low_n"]), (true, &json!(true)));
+    (40..340).for_each(|i| flow.accept(&record(i, gone(i as usize).to_string())));
+    flow.settle(now);
+    assert_eq!(stale(&flow), Vec::<String>::new());
+    let february = |results: &BTreeMap<String, String>| {
+        let (_, json) =
+            results.iter().find(|(key, _)| key.starts_with("month:2026-02")).expect("it");
+        oracle::kpis_of(json).to_owned()
+    };
+    assert_eq!(february(&flow.results), february(&before));
+}
+
+/// What is out of retention and is taken back goes from what is told of all time, stocks too.
+#[test]
+fn what_is_taken_back_out_of_retention_is_told_at_once() {
+    let mut job = job(Purchase::Deals, &[&[]], &[MONTH]);
+    job.retention.days = Some(100);
+    let now = at("2026-06-12T00:00:00Z");
+    let open = json!({
+        "v": 1, "id": "open", "entity": {"type": "deal", "id": "d-7"}, "op": "create",
+        "time": "2026-01-04T10:00:00Z", "set": {"amount": {"value": 10, "currency": "USD"}},
+    });
+    let events = [won(0, "a", "2026-01-05"), won(1, "b", "2026-05-06"), open];
+    let mut flow = played(job, &events, at("2026-02-01T00:00:00Z"));
+    for (i, deal) in [(20, 0), (21, 7)] {
+        flow.accept(&record(i, gone(deal).to_string()));
+    }
+    // The deletion and the progress that ends the retention come between two publications.
+    flow.beat(&Heartbeat {
+        topic: "sales".to_owned(),
+        partition: 0,
+        topology: vec![("sales".to_owned(), 1)],
+        watermark: now,
+        idle: false,
+        next: 0,
+        newest: Some(now),
+        mark: None,
+    });
+    flow.settle(now);
+    assert_eq!(stale(&flow), Vec::<String>::new());
+    let told = |flow: &Flow| {
+        let month = kpis(flow, "month", "2026-06");
+        ["customers", "open_deals"].map(|kpi| month[kpi]["value"].as_i64())
+    };
+    assert_eq!(told(&flow), [Some(1), Some(0)]);
+    flow.restart_rollups();
+    flow.merge_all();
+    flow.tick(now);
+    assert_eq!(told(&flow), [Some(1), Some(0)]);
+}
+
+/// Money of a customer that no rate converts is not in the mean, which says so.
+#[test]
+fn what_has_no_rate_is_told_beside_what_a_customer_spends() {
+    let mut events = [won(0, "x", "2026-03-02"), won(1, "y", "2026-03-03")];
+    events[1]["set"]["amount"]["currency"] = json!("EUR");
+    let job = job(Purchase::Deals, &[&[]], &[MONTH]);
+    let month = kpis(&played(job, &events, at("2026-03-20T00:00:00Z")), "month", "2026-03");
+    for kpi in ["sales_per_customer", "revenue_per_customer"] {
+        let told = [&month[kpi]["value"], &month[kpi]["unconverted"]];
+        assert_eq!(told, [&json!(5.0), &json!({"EUR": 10})], "{kpi}");
+    }
+}
+
+/// Where no KPI asks for customers cells hold none, and a group that is added later shows the past.
+#[test]
+fn customers_are_kept_where_they_are_asked_for_only() {
+    let asked = job(Purchase::Deals, &[&[]], &[MONTH]);
+    let mut quiet = asked.clone();
+    quiet.kpis = [Group::Deals].into_iter().collect();
+    assert_ne!(asked.reference_hash(), quiet.reference_hash());
+    let now = at("2026-03-20T00:00:00Z");
+    let (mut ledger, mut images) = (played(quiet, &[won(0, "x", "2026-03-02")], now), Vec::new());
+    for ledger in &mut ledger.ledgers {
+        images.push(ledger.image());
+    }
+    let buyers = |ledger: &mut Ledger| {
+        ledger.re_emit();
+        let cells = ledger.publish().cells;
+        cells.iter().map(|cell| cell.measures.total(Measure::Buyers)).sum::<i128>()
+    };
+    assert_eq!(ledger.ledgers.iter_mut().map(buyers).sum::<i128>(), 0);
+    let asked = std::sync::Arc::new(asked);
+    let restored = images.iter().zip(0..).map(|(image, shard)| {
+        let shard = tidemark::model::record::Partition(shard);
+        buyers(&mut Ledger::restore(asked.clone(), shard, image).expect("a whole image"))
+    });
+    assert_eq!(restored.sum::<i128>(), 1);
 }

@@ -14,7 +14,7 @@ use super::read::{Reader, child};
 use super::targets;
 use super::typed::{self, DimensionSet, RepRow, StageRow};
 use crate::model::channel::{ChannelRule, ChannelRules, Origins};
-use crate::model::customers::{CustomerRules, NEVER_LAPSED};
+use crate::model::customers::{CustomerRules, NEVER_LAPSED, Purchase};
 use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
 use crate::model::fiscal::Fiscal;
 use crate::model::kpi::Kpis;
@@ -70,7 +70,7 @@ impl Parts {
                 exact_up_to: small(self.customers.exact_up_to.0.0),
                 lapse_after: self.customers.lapse_after.0.0.map_or(NEVER_LAPSED, u32::cast_signed),
             },
-            kpis: kpis(reader, self.kpis),
+            kpis: kpis(reader, self.kpis, self.customers.by.0),
             work: calendar::work(reader, self.calendar, base),
             targets: Targets::default(),
         };
@@ -209,7 +209,7 @@ fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
     sets
 }
 
-fn kpis(reader: &mut Reader, typed: typed::Kpis) -> Kpis {
+fn kpis(reader: &mut Reader, typed: typed::Kpis, by: Purchase) -> Kpis {
     if typed.groups.is_empty() && !reader.faulty(&["kpis.groups"]) {
         reader.fault(
             "kpis.groups",
@@ -218,7 +218,15 @@ fn kpis(reader: &mut Reader, typed: typed::Kpis) -> Kpis {
         );
     }
     let chosen: Kpis = typed.groups.iter().map(|group| group.0).collect();
-    chosen.with_own(formulas::own(reader, typed.custom))
+    let all = chosen.with_own(formulas::own(reader, typed.custom));
+    if by == Purchase::Nothing && all.tell_of_customers() {
+        reader.fault(
+            "customers.by",
+            "KPIs ask for customers, and nothing makes one",
+            "write \"deals\", \"orders\" or \"invoices\", or leave \"customers\" out of kpis.groups",
+        );
+    }
+    all
 }
 
 /// Notes where a table is given both inline and as a file.

@@ -20,6 +20,10 @@ impl Ledger {
             if !old {
                 return true;
             }
+            // Once only: nothing but what lasts comes to so old a slice.
+            if cell.bare && !cell.measures.is_zero() {
+                return true;
+            }
             // What is told of all time outlives the slice's flows, by day.
             let before = cell.measures.entries().len();
             match slice.tier {
@@ -32,6 +36,7 @@ impl Ledger {
                 }
                 return false;
             }
+            cell.bare = true;
             if cell.measures.entries().len() != before && !cell.dirty {
                 cell.dirty = true;
                 dirty.push((*segment, *slice));

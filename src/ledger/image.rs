@@ -147,7 +147,7 @@ impl Ledger {
             let segment = ids.get(place as usize).ok_or_else(|| {
                 ImageError::Broken("a cell names a segment that is not there".to_owned())
             })?;
-            out.cells.insert((*segment, slice), Cell { measures, dirty: false, sent: true });
+            out.cells.insert((*segment, slice), Cell { measures, sent: true, ..Cell::default() });
         }
         out.next = Offset(state.next);
         out.tail = state.tail;

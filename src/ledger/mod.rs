@@ -111,6 +111,8 @@ struct Cell {
     dirty: bool,
     /// It was published, by this owner or (as far as an image tells) by another one.
     sent: bool,
+    /// It is out of retention, and keeps only what lasts.
+    bare: bool,
 }
 
 /// The state of one shard.

@@ -108,7 +108,7 @@ impl Kpis {
 
     /// Whether any of them asks who bought.
     pub fn tell_of_customers(&self) -> bool {
-        let asked = |m: &Measure| (Measure::BuyingCustomers..=Measure::LifetimePriced).contains(m);
+        let asked = |m: &Measure| (Measure::Buyers..=Measure::LifetimePriced).contains(m);
         self.has(Group::Customers) || self.own().iter().any(|kpi| kpi.measures().iter().any(asked))
     }
 
@@ -1209,7 +1209,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         written!("purchases / buying_customers"),
         "purchases of known customers in the window / customers with a purchase in it",
-        "At least 1."
+        "At least 1, but for estimates."
     ),
     kpi!(
         Customers,
@@ -1257,7 +1257,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         Formula::Count(Measure::LapsedCustomers),
         "customers whose last purchase was customers.lapse_after ago on a day of the window, and none since",
-        "The day on which it had been so long. Whoever buys again later has lapsed all the same, and is active from then on. By whole days."
+        "The day on which it had been so long. Whoever buys again later has lapsed all the same, and is active from then on. By whole days: a window of hours tells of its whole first day."
     ),
     kpi!(
         Customers,

@@ -14,9 +14,6 @@ use super::kpi::{KpiValue, View, quotient};
 use super::measure::{Measure, MeasureKey, Measures};
 use super::money::Exact;
 
-/// What separates tenant and account, and is in neither.
-const BETWEEN: &[u8] = b"\x1f";
-
 /// Most customers of a cell that may be published: with them a partial stays below 900 KB.
 pub const MOST_EXACT: u32 = 65_000;
 
@@ -85,9 +82,11 @@ impl Default for CustomerRules {
     }
 }
 
-/// The place of a customer: a stable hash of tenant and account.
+/// The place of a customer: a stable hash of tenant and account. The length of the first says where
+/// the second begins.
 pub fn customer(tenant: &str, account: &str) -> i64 {
-    let bytes = [tenant.as_bytes(), BETWEEN, account.as_bytes()].concat();
+    let length = (tenant.len() as u64).to_le_bytes();
+    let bytes = [&length, tenant.as_bytes(), account.as_bytes()].concat();
     xxhash_rust::xxh3::xxh3_64(&bytes).cast_signed()
 }
 
@@ -122,14 +121,15 @@ pub(super) fn of_opening(view: &View<'_>, part: Measure, whole: Measure) -> KpiV
 /// A sum that stands at the window's end, a piece; absent where no amount is known.
 pub(super) fn stock_money_per(
     view: &View<'_>,
-    [sum, priced]: [Measure; 2],
+    [money, priced]: [Measure; 2],
     per: Measure,
 ) -> KpiValue {
     let [sum, priced] =
-        [sum, priced].map(|m| view.stock.at(MeasureKey::currency(m, view.currency)));
+        [money, priced].map(|m| view.stock.at(MeasureKey::currency(m, view.currency)));
     let n = view.stock.total(per);
     let mut out = quotient(Exact(sum), Exact::whole(n), n);
     out.value = out.value.filter(|_| priced != 0);
+    out.unconverted = view.stock.foreign(money, view.currency);
     out
 }
 
@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_customer_is_the_same_in_every_release() {
-        assert_eq!(customer("acme", "a-1"), xxhash_rust::xxh3::xxh3_64(b"acme\x1fa-1") as i64);
+        let bytes = b"\x04\0\0\0\0\0\0\0acmea-1";
+        assert_eq!(customer("acme", "a-1"), xxhash_rust::xxh3::xxh3_64(bytes) as i64);
         assert_ne!(customer("acme", "a-1"), customer("acm", "ea-1"));
     }
 

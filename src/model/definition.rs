@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::calendar::Calendar;
 use super::channel::ChannelRules;
-use super::customers::CustomerRules;
+use super::customers::{CustomerRules, Purchase};
 use super::fx::Fx;
 use super::kpi::Kpis;
 use super::money::Currency;
@@ -204,11 +204,17 @@ impl Definition {
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
 
+    /// What makes a customer: nothing where no KPI asks, since cells keep purchases for good.
+    pub fn purchases(&self) -> Purchase {
+        if self.kpis.tell_of_customers() { self.customers.by } else { Purchase::Nothing }
+    }
+
     /// A stable hash of what decides whom an entity's contributions are credited to, and which of
-    /// them make a customer. Where it changed, cells are computed anew from the entities; no new generation is needed.
+    /// them make a customer. Where it changed, cells are computed anew from the entities; no new
+    /// generation is needed.
     pub fn reference_hash(&self) -> u64 {
         let (stages, directory) = (self.stages.meaning(), &self.directory);
-        let customers = (self.customers.by, self.customers.exact_up_to);
+        let customers = (self.purchases(), self.customers.exact_up_to);
         let rules = (self.attribution, self.settle, &self.channels, customers);
         let text = format!("v3 {stages} {directory:?} {rules:?}");
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())

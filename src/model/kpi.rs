@@ -404,6 +404,7 @@ fn money_per(view: &View<'_>, sum: Measure, priced: Measure, per: Measure) -> Kp
     let mut out = quotient(Exact(at(sum)), den, den.0 / EXACT_ONE);
     // Nobody said what it cost, which is not that it cost nothing.
     out.value = out.value.filter(|_| at(priced) != 0);
+    out.unconverted = view.flow.foreign(sum, view.currency);
     out
 }
 
@@ -415,15 +416,10 @@ fn churn(view: &View<'_>, ended: Measure, active: Measure) -> KpiValue {
 }
 
 fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {
-    let unconverted = of
-        .of(sum)
-        .filter(|(code, _)| *code != i64::from(own.code()))
-        .filter_map(|(code, n)| Some((Currency::from_code(code)?, Exact(n))))
-        .collect();
     KpiValue {
         value: Some(Number::Exact(Exact(of.at(MeasureKey::currency(sum, own))))),
         n: of.at(MeasureKey::currency(priced, own)),
-        unconverted,
+        unconverted: of.foreign(sum, own),
         ..KpiValue::default()
     }
 }

@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::money::Currency;
+use super::money::{Currency, Exact};
 use super::time::Day;
 
 macro_rules! measures {
@@ -253,6 +253,9 @@ impl MeasureKey {
     }
 }
 
+/// Up to so many entries are added one by one.
+const FEW: usize = 8;
+
 /// A value of the group: sorted by key, without zeros.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Measures(Vec<(MeasureKey, i128)>);
@@ -291,32 +294,45 @@ impl Measures {
 
     /// Adds another value.
     pub fn plus(&mut self, other: &Measures) {
-        for (key, n) in &other.0 {
-            self.add(*key, *n);
-        }
+        self.combine(other, 1);
     }
 
     /// Subtracts another value.
     pub fn minus(&mut self, other: &Measures) {
+        self.combine(other, -1);
+    }
+
+    /// A cell may have tens of thousands of customers: into those a key at a time would take the
+    /// square of their number.
+    fn combine(&mut self, other: &Measures, sign: i128) {
+        if other.0.len() > FEW {
+            *self = Measures::walk(self, other, sign);
+            return;
+        }
         for (key, n) in &other.0 {
-            self.add(*key, -n);
+            self.add(*key, sign * n);
         }
     }
 
-    /// `new − old`, by one walk over both.
+    /// `new − old`.
     pub fn difference(new: &Measures, old: &Measures) -> Measures {
-        let (mut a, mut b) = (new.0.iter().peekable(), old.0.iter().peekable());
-        let mut out = Vec::new();
+        Measures::walk(new, old, -1)
+    }
+
+    /// `a + sign · b`, by one walk over both.
+    fn walk(a: &Measures, b: &Measures, sign: i128) -> Measures {
+        let mut out = Vec::with_capacity(a.0.len().max(b.0.len()));
+        let (mut a, mut b) = (a.0.iter().peekable(), b.0.iter().peekable());
         loop {
             let next = match (a.peek(), b.peek()) {
                 (Some(x), Some(y)) if x.0 == y.0 => {
-                    let n = (x.0, x.1 - y.1);
+                    let n = (x.0, x.1 + sign * y.1);
                     a.next();
                     b.next();
                     n
                 }
                 (Some(x), Some(y)) if x.0 > y.0 => {
-                    let n = (y.0, -y.1);
+                    let n = (y.0, sign * y.1);
                     b.next();
                     n
                 }
@@ -326,7 +342,7 @@ impl Measures {
                     n
                 }
                 (None, Some(y)) => {
-                    let n = (y.0, -y.1);
+                    let n = (y.0, sign * y.1);
                     b.next();
                     n
                 }
@@ -347,6 +363,12 @@ impl Measures {
         let from = &self.0[self.0.partition_point(|(k, _)| k.measure < measure)..];
         let end = from.partition_point(|(k, _)| k.measure == measure);
         from[..end].iter().map(|(k, n)| (k.place, *n))
+    }
+
+    /// What a sum of money has in other currencies than this one.
+    pub fn foreign(&self, sum: Measure, own: Currency) -> Vec<(Currency, Exact)> {
+        let all = self.of(sum).filter(|(code, _)| *code != i64::from(own.code()));
+        all.filter_map(|(code, n)| Some((Currency::from_code(code)?, Exact(n)))).collect()
     }
 
     /// The value at one key, 0 where absent.

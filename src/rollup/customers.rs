@@ -333,7 +333,8 @@ impl SegmentState {
     /// Counts what a slice says of customers; what is left is not about them one by one.
     pub(super) fn count_customers(&mut self, slice: Slice, buyers: &Measures, moving: &[Moving]) {
         let Some(customers) = self.customers.as_mut() else { return };
-        if customers.thin(buyers) {
+        // A day holds its fine slices: it is halved as often as any of them.
+        if slice.tier == Tier::Day && customers.thin(buyers) {
             return self.recount_customers(moving);
         }
         let level = customers.level();
@@ -360,6 +361,12 @@ impl SegmentState {
             }
         }
         self.cells = cells;
+        // What was exact is estimated now, or the other way round: in windows of any time.
+        let totals = self.calendar.values_mut().flat_map(|totals| totals.values_mut());
+        totals.for_each(|total| total.change(true));
+        let moving = self.moving.iter_mut().zip(moving).filter(|(_, window)| window.shown);
+        moving.for_each(|(total, _)| total.change(true));
+        self.dirty = true;
     }
 
     fn purchase(&mut self, slice: Slice, (place, n): (i64, i128), moving: &[Moving]) {
@@ -412,8 +419,11 @@ impl SegmentState {
 
     /// Marks what is counted by a sample.
     pub(super) fn estimated(&self, kpi: &Kpi, mut value: KpiValue) -> KpiValue {
-        let sampled = self.customers.as_ref().is_some_and(|customers| customers.level() > 0);
-        value.approx = sampled && kpi.measures().iter().any(|m| COUNTED.contains(m));
+        let level = self.customers.as_ref().map_or(0, |customers| customers.level());
+        value.approx = level > 0 && kpi.measures().iter().any(|m| COUNTED.contains(m));
+        // Behind an estimate are those of the sample, however many they stand for.
+        let few = value.n >> level < i128::from(kpi.min_n());
+        value.low_n |= value.approx && value.value.is_some() && few;
         value
     }
 

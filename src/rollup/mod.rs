@@ -6,6 +6,7 @@ mod cells;
 mod customers;
 mod exchange;
 mod firing;
+mod going;
 mod moving;
 mod rows;
 mod segment;
@@ -168,8 +169,9 @@ impl Rollup {
                 state.roll(*period, today);
             }
             state.show_moving(&self.moving);
-            state.retire(self.floor());
         }
+        // Also before the first tick: a restore opens no window that it would close at once.
+        state.retire(self.floor());
         self.segments.push(state);
         self.by_segment.insert(segment.clone(), i);
         self.by_text.insert(segment.to_string(), i);
@@ -313,8 +315,9 @@ impl Rollup {
         let Some((shard, slice, segment)) = parse_cell_key(key) else {
             return;
         };
+        let today = self.today();
         if let Some(i) = self.by_text.get(segment) {
-            self.segments[*i].forget(shard, slice, &self.moving);
+            self.segments[*i].forget(shard, slice, (&self.moving, &self.reads), today);
             self.watch.changed(*i, slice);
         }
     }

@@ -158,7 +158,7 @@ impl SegmentState {
         }
     }
 
-    fn move_stock(
+    pub(super) fn move_stock(
         &mut self,
         day: i32,
         stock: &Measures,
@@ -177,7 +177,7 @@ impl SegmentState {
     }
 
     /// A stock is a sum over all time: every window that ends behind the slice changes.
-    fn stands_anew(&mut self, slice: Slice, told: bool, moving: &[Moving], today: Day) {
+    pub(super) fn stands_anew(&mut self, slice: Slice, told: bool, moving: &[Moving], today: Day) {
         let (day, is_fine) = (slice.index, slice.tier == Tier::Fine);
         for (period, totals) in self.calendar.iter_mut().filter(|_| !is_fine) {
             let mut start = period.start(Day(day.max(self.floor)));
@@ -296,68 +296,6 @@ impl SegmentState {
         }
     }
 
-    /// Takes back what a shard published below a version, as if it had published nothing instead.
-    pub fn supersede(
-        &mut self,
-        shard: u32,
-        first: u64,
-        (moving, periods, reads): (&[Moving], &[Period], &Reads),
-        today: Day,
-    ) {
-        let old: Vec<Slice> = self
-            .cells
-            .iter()
-            .filter(|(_, cell)| cell.version(shard).is_some_and(|v| v < first))
-            .map(|(slice, _)| *slice)
-            .collect();
-        let mut windows = DayWindows::default();
-        for slice in old {
-            windows.turn_to(slice.index, periods);
-            let at = (moving, &windows, reads);
-            self.merge(slice, (shard, first), Measures::new(), at, today);
-        }
-    }
-
-    /// Forgets a shard's value of a slice that fell out of retention. Calendar windows keep what
-    /// they hold; a moving window that still reaches there follows its cells.
-    pub fn forget(&mut self, shard: u32, slice: Slice, moving: &[Moving]) {
-        let Some(cell) = self.cells.get_mut(&slice) else {
-            return;
-        };
-        let mut held = cell.forget(shard);
-        if cell.is_empty() {
-            self.cells.remove(&slice);
-        }
-        let buyers = held.take_buyers();
-        if !buyers.is_zero() {
-            self.count_customers(slice, &negated(&buyers), moving);
-        }
-        let (flow, _) = held.split_stock();
-        let own = self.definition.currency;
-        let definition = self.definition.clone();
-        let flow = converted(&definition, slice, &flow);
-        if slice.tier == Tier::Day {
-            let gone = negated(&flow);
-            self.park(&gone);
-            self.spend(slice.index, &gone);
-        }
-        for (total, window) in self.moving.iter_mut().zip(moving) {
-            if window.range.contains(slice) {
-                fx::minus(&mut total.flow, &flow, own);
-                total.change(true);
-                self.dirty = true;
-            }
-        }
-    }
-
-    /// Drops windows that begin before the first day kept: they can no longer be amended whole.
-    pub fn retire(&mut self, day_floor: i32) {
-        self.floor = self.floor.max(day_floor);
-        for totals in self.calendar.values_mut() {
-            *totals = totals.split_off(&self.floor);
-        }
-    }
-
     /// Marks what the clock changed: windows that the watermark closed, cohorts that came of age.
     pub fn mark_due(&mut self, closed_before: Day, horizon: i32) {
         for (period, totals) in &mut self.calendar {
@@ -402,7 +340,7 @@ impl SegmentState {
         self.calendar.get(&period)?.get(&start.0).map(|t| &t.flow)
     }
 
-    fn park(&mut self, change: &Measures) {
+    pub(super) fn park(&mut self, change: &Measures) {
         for (currency, n) in Fx::parked(change, self.definition.currency) {
             *self.parked.entry(currency).or_default() += n;
         }
@@ -425,14 +363,14 @@ impl SegmentState {
     }
 }
 
-fn negated(of: &Measures) -> Measures {
+pub(super) fn negated(of: &Measures) -> Measures {
     let mut out = Measures::new();
     out.minus(of);
     out
 }
 
 /// The flows of a slice as windows hold them.
-fn converted<'a>(
+pub(super) fn converted<'a>(
     definition: &Definition,
     slice: Slice,
     measures: &'a Measures,

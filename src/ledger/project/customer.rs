@@ -19,7 +19,7 @@ impl Projector<'_> {
         (at, credit): (Timestamp, Credit),
         out: &mut Vec<Contribution>,
     ) {
-        if what != self.definition.customers.by {
+        if what != self.definition.purchases() {
             return;
         }
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });

@@ -1,0 +1,88 @@
+//! What goes out of a segment: what a shard took back, and what is out of retention.
+
+use super::moving::Moving;
+use super::segment::{SegmentState, converted, negated};
+use super::totals::DayWindows;
+use crate::model::fx;
+use crate::model::measure::Measures;
+use crate::model::reads::Reads;
+use crate::model::slice::{Slice, Tier};
+use crate::model::time::Day;
+use crate::model::window::Period;
+
+impl SegmentState {
+    /// Takes back what a shard published below a version, as if it had published nothing instead.
+    pub fn supersede(
+        &mut self,
+        shard: u32,
+        first: u64,
+        (moving, periods, reads): (&[Moving], &[Period], &Reads),
+        today: Day,
+    ) {
+        let old: Vec<Slice> = self
+            .cells
+            .iter()
+            .filter(|(_, cell)| cell.version(shard).is_some_and(|v| v < first))
+            .map(|(slice, _)| *slice)
+            .collect();
+        let mut windows = DayWindows::default();
+        for slice in old {
+            windows.turn_to(slice.index, periods);
+            let at = (moving, &windows, reads);
+            self.merge(slice, (shard, first), Measures::new(), at, today);
+        }
+    }
+
+    /// Forgets a shard's value of a slice that fell out of retention. Calendar windows keep the flows
+    /// that they hold; a moving window that still reaches there follows its cells. What lasts is not
+    /// forgotten for its age: where it goes, it was taken back.
+    pub fn forget(
+        &mut self,
+        shard: u32,
+        slice: Slice,
+        (moving, reads): (&[Moving], &Reads),
+        today: Day,
+    ) {
+        let Some(cell) = self.cells.get_mut(&slice) else {
+            return;
+        };
+        let mut held = cell.forget(shard);
+        if cell.is_empty() {
+            self.cells.remove(&slice);
+        }
+        let buyers = held.take_buyers();
+        if !buyers.is_zero() {
+            self.count_customers(slice, &negated(&buyers), moving);
+        }
+        let (flow, stock) = held.split_stock();
+        let is_day = slice.tier == Tier::Day;
+        if is_day && !stock.is_zero() {
+            self.move_stock(slice.index, &negated(&stock), (moving, reads), today);
+        }
+        let own = self.definition.currency;
+        let definition = self.definition.clone();
+        let flow = converted(&definition, slice, &flow);
+        if is_day {
+            let gone = negated(&flow);
+            self.park(&gone);
+            if self.spend(slice.index, &gone) || !buyers.is_zero() {
+                self.stands_anew(slice, true, moving, today);
+            }
+        }
+        for (total, window) in self.moving.iter_mut().zip(moving) {
+            if window.range.contains(slice) {
+                fx::minus(&mut total.flow, &flow, own);
+                total.change(true);
+                self.dirty = true;
+            }
+        }
+    }
+
+    /// Drops windows that begin before the first day kept: they can no longer be amended whole.
+    pub fn retire(&mut self, day_floor: i32) {
+        self.floor = self.floor.max(day_floor);
+        for totals in self.calendar.values_mut() {
+            *totals = totals.split_off(&self.floor);
+        }
+    }
+}
