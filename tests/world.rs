@@ -33,11 +33,39 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_does_not() {
     assert!(first.len() > 10_000, "{}", first.len());
 }
 
+/// Whatever else a business leaves behind, its leads and deals are those that it has without.
+#[test]
+fn other_things_leave_leads_and_deals_as_they_are() {
+    let plain = played(|s| s.days = Some(20));
+    let all = played(|s| (s.days, s.others) = (Some(20), true));
+    assert_eq!(all, played(|s| (s.days, s.others) = (Some(20), true)));
+    let is_plain = |a: &&Arrival| matches!(a.entity, EntityKind::Lead | EntityKind::Deal);
+    let of_both: Vec<&Arrival> = all.iter().filter(is_plain).collect();
+    // At one moment the order of arrival is that of writing.
+    let sorted = |mut list: Vec<Arrival>| {
+        list.sort_by(|a, b| (a.at, &a.json).cmp(&(b.at, &b.json)));
+        list
+    };
+    assert_eq!(sorted(of_both.into_iter().cloned().collect()), sorted(plain));
+    let end = WorldSettings::default().start + Span::days(20);
+    for kind in ["activity", "order", "invoice", "subscription", "campaign_day", "touch"] {
+        let events = all.iter().filter(|a| a.entity.as_str() == kind);
+        let (mut n, mut ids) = (0, BTreeSet::new());
+        for event in events {
+            assert!(event.time >= WorldSettings::default().start && event.time < end);
+            n += usize::from(!event.duplicate);
+            ids.insert(event.json[..event.json.find(",\"tenant\"").unwrap()].to_owned());
+        }
+        assert!(n > 80, "{kind}: {n}");
+        assert_eq!(ids.len(), n, "{kind}: no two events have one id");
+    }
+}
+
 #[test]
 fn pacing_and_length_change_nothing_but_the_end() {
-    let whole = played(|s| s.days = Some(12));
+    let whole = played(|s| (s.days, s.others) = (Some(12), true));
     // In steps of a quarter of an hour, as a live demo takes them, from a world without an end.
-    let mut endless = world(|s| s.days = None);
+    let mut endless = world(|s| (s.days, s.others) = (None, true));
     let mut paced = Vec::new();
     let mut now = endless.settings().start;
     let end = now + Span::days(10);

@@ -63,6 +63,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         start: now - Span::days(i64::from(arguments.days)),
         days: None,
         drift: drift(now, arguments.days),
+        others: true,
         ..WorldSettings::default()
     };
     config.definition.directory = directory(&settings);

@@ -70,6 +70,10 @@ pub struct Arguments {
     /// Share of won deals that several reps share, 0 to 1.
     #[arg(long, default_value_t = 0.0)]
     splits: f64,
+    /// Events: activities, orders, invoices, subscriptions, spend, touches and answers to surveys
+    /// too.
+    #[arg(long)]
+    others: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -171,6 +175,7 @@ fn settings(arguments: &Arguments) -> Result<WorldSettings, Failure> {
         territories: arguments.territories,
         deals_per_day: arguments.deals_per_day,
         split: arguments.splits,
+        others: arguments.others,
         ..base
     })
 }

@@ -14,6 +14,7 @@ pub(super) enum Stream {
     Lead = 2,
     Deal = 3,
     Cast = 4,
+    Beside = 5,
 }
 
 /// Source of all dice of a world.

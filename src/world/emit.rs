@@ -43,6 +43,12 @@ pub(super) struct Draft {
 pub(super) fn entity_id(kind: EntityKind, number: u64) -> String {
     match kind {
         EntityKind::Lead => format!("l-{number:07}"),
+        EntityKind::Activity => format!("a-{number}"),
+        EntityKind::Order => format!("o-{number}"),
+        EntityKind::Invoice => format!("i-{number}"),
+        EntityKind::Subscription => format!("s-{number}"),
+        EntityKind::Touch => format!("t-{number}"),
+        EntityKind::SurveyResponse => format!("q-{number}"),
         _ => format!("d-{number:07}"),
     }
 }
@@ -142,6 +148,19 @@ impl Draft {
     pub(super) fn hundredths(&mut self, field: Field, value: u32) -> &mut Draft {
         self.name(field);
         decimal(&mut self.json, i64::from(value));
+        self
+    }
+
+    /// A whole number.
+    pub(super) fn whole(&mut self, field: Field, value: u32) -> &mut Draft {
+        self.name(field);
+        digits(&mut self.json, value.into(), 1);
+        self
+    }
+
+    pub(super) fn flag(&mut self, field: Field, value: bool) -> &mut Draft {
+        self.name(field);
+        self.json.push_str(if value { "true" } else { "false" });
         self
     }
 

@@ -10,6 +10,7 @@
 //! Randomness is a pure function of (seed, entity, step), so a drift in one territory changes the
 //! outcome of that territory's deals and nothing else: two worlds can be compared deal by deal.
 
+mod beside;
 mod cast;
 mod deal;
 mod dice;
@@ -91,6 +92,8 @@ enum Job {
     Birth(Door),
     Lead(Box<Lead>),
     Deal(Box<Deal>),
+    /// What a day has beside leads and deals.
+    Day(i64),
     Arrive(Box<Arrival>),
 }
 
@@ -132,6 +135,9 @@ const DAY: i64 = 24 * HOUR;
 /// How many recent deals a duplicate may be merged into.
 const RECENT: usize = 64;
 
+/// No day has so many things of one kind; numbers of things are unique by it.
+const A_DAY: u64 = 1_000_000;
+
 /// Share of the deals that begin as a lead.
 const FROM_LEADS: f64 = 0.7;
 
@@ -165,6 +171,9 @@ impl World {
         let opening = i64::from(world.settings.opening_days);
         world.plan_birth(Door::Lead, start - opening.min(LEAD_OPENING_DAYS) * DAY);
         world.plan_birth(Door::Deal, start - opening * DAY);
+        if world.settings.others {
+            world.push(start, Job::Day(start.div_euclid(DAY)));
+        }
         world
     }
 
@@ -182,6 +191,7 @@ impl World {
                 Job::Birth(door) => self.birth(door, item.at),
                 Job::Lead(lead) => self.play_lead(lead),
                 Job::Deal(deal) => self.play_deal(deal),
+                Job::Day(day) => self.play_day(day),
             }
         }
     }
@@ -309,6 +319,32 @@ impl World {
         });
         self.deliver(&mut dice);
         self.plan_deal(deal);
+    }
+
+    fn play_day(&mut self, day: i64) {
+        let lasts = self.settings.start.millis()..self.end;
+        for (part, step) in beside::PARTS.into_iter().zip(0..) {
+            let first = day as u64 * A_DAY;
+            let mut dice = self.fate.dice(Stream::Beside, first, step);
+            let n = part.count(day, &self.settings, &mut dice);
+            for i in (1..A_DAY).take(n as usize) {
+                let mut dice = self.fate.dice(Stream::Beside, first + i, step);
+                let mut scene = Scene {
+                    settings: &self.settings,
+                    cast: &self.cast,
+                    dice: &mut dice,
+                    recent: &self.recent,
+                    out: &mut self.postings,
+                };
+                part.write(day, (i - 1, first + i), &mut scene);
+                self.postings.retain(|posting| lasts.contains(&posting.moment));
+                self.deliver(&mut dice);
+            }
+        }
+        let next = (day + 1) * DAY;
+        if next < self.end {
+            self.push(next, Job::Day(day + 1));
+        }
     }
 
     /// Sends what was written: each event on its own way, so that events of one entity overtake

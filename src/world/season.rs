@@ -31,6 +31,12 @@ pub(super) fn weight(ms: i64) -> f64 {
     product / (mean(&WEEKDAY) * mean(&HOURS) * mean(&YEAR) * mean(&QUARTER))
 }
 
+/// How much is going on on a day; 1 on average.
+pub(super) fn of_day(day: i64) -> f64 {
+    let month = date(day).month0() as usize;
+    WEEKDAY[weekday(day)] * YEAR[month] / (mean(&WEEKDAY) * mean(&YEAR))
+}
+
 /// A moment near `ms` when somebody is at work: mostly no weekend, in office hours.
 pub(super) fn at_work(ms: i64, dice: &mut Dice) -> i64 {
     let mut day = ms.div_euclid(DAY);

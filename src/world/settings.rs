@@ -45,6 +45,9 @@ pub struct WorldSettings {
     /// Share of won deals that two reps share, some of them with an overlay for a third. 0 leaves every
     /// world as it was without.
     pub split: f64,
+    /// Whether there are activities, orders, invoices, subscriptions, campaign days, touches and
+    /// answers to surveys too. Leads and deals are the same with them and without.
+    pub others: bool,
     /// A change for the worse (or better) in one territory.
     pub drift: Option<Drift>,
 }
@@ -82,6 +85,7 @@ impl Default for WorldSettings {
             restore: 0.4,
             merge: 0.004,
             split: 0.0,
+            others: false,
             drift: None,
         }
     }
