@@ -289,7 +289,8 @@ fn wide(kpi: &Kpi, parts: Parts) -> Vec<Column> {
         out.push(one("_den", den, Part::Den));
     }
     // A count is its own sample size.
-    if !(kpi.is_exact() && kpi.unit == Unit::Count) {
+    // What may come in parts of one is behind so many things, and not itself their number.
+    if !(kpi.is_exact() && kpi.unit == Unit::Count) || kpi.is_decimal() {
         out.push(one("_n", Unit::Count, Part::N));
     }
     if kpi.is_exact() && kpi.unit == Unit::Money {
