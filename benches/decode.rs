@@ -152,7 +152,7 @@ fn bodies(c: &mut Criterion) {
 /// escape in them are not taken.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "what is parsed is only weighed")]
 struct Change<'t> {
     subscription_type: &'t str,
     portal_id: Option<u64>,
