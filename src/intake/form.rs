@@ -38,23 +38,32 @@ pub fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
 
 /// `+` is a space, `%41` an `A`; what is no such code stays as it is.
 pub fn plain(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
-        let code = code.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (bytes[at], code) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                at += 2;
-            }
-            (b'+', _) => out.push(b' '),
-            (byte, _) => out.push(byte),
-        }
-        at += 1;
+    if !text.contains(['%', '+']) {
+        return text.to_owned();
     }
-    String::from_utf8_lossy(&out).into_owned()
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        match (first, behind) {
+            (b'%', [high, low, behind @ ..]) => match byte_of(*high, *low) {
+                Some(byte) => {
+                    out.push(byte);
+                    rest = behind;
+                }
+                None => out.push(b'%'),
+            },
+            (b'+', _) => out.push(b' '),
+            (byte, _) => out.push(*byte),
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// The byte of two hexadecimal digits.
+fn byte_of(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 #[cfg(test)]
@@ -64,6 +73,7 @@ mod tests {
     #[test]
     fn forms_are_read_as_they_are_written() {
         assert_eq!(json_of_form("a=1%2B1&b=x+y&c=%zz%4&a=2"), r#"{"a":"2","b":"x y","c":"%zz%4"}"#);
+        assert_eq!(json_of_form("a=%+1%C3%A9&b=%ff"), "{\"a\":\"% 1é\",\"b\":\"\u{fffd}\"}");
         assert_eq!(json_of_form("none"), "{}");
         assert_eq!(
             json_of_form("a[b]=1&a[c][d]=2&a%5Be%5D=3"),

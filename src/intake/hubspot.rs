@@ -11,7 +11,12 @@
 //! Events of a batch come in no order, so each states its own instant and the ledger puts them in
 //! place. `eventId` names nothing: two subscriptions to one property send it twice under two ids.
 
+mod kinds;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use kinds::{Kind, SOURCES, kind_of};
 
 use super::json::{Json, Object};
 use super::make::{How, Moment, Outline, Unit, hashed, required};
@@ -22,107 +27,6 @@ use crate::model::source::Unread;
 
 const EXPECTED: &str = "subscriptionType (webhooks v3), objectType and properties (workflow), or \
                         journalEvents (journal)";
-
-/// A kind of object that is read.
-struct Kind {
-    /// Name in `subscriptionType`; upper case in `objectType`.
-    name: &'static str,
-    /// `objectTypeId`.
-    type_id: &'static str,
-    entity: EntityKind,
-    /// The kind of an activity.
-    activity: Option<&'static str>,
-    fields: &'static [(&'static str, Field)],
-}
-
-const DEAL: &[(&str, Field)] = &[
-    ("dealname", Field::Name),
-    ("pipeline", Field::Pipeline),
-    ("dealstage", Field::Stage),
-    ("amount", Field::Amount),
-    ("amount_in_home_currency", Field::AmountHome),
-    ("hubspot_owner_id", Field::Owner),
-    ("hubspot_team_id", Field::Team),
-    ("hs_analytics_source", Field::Channel),
-    ("hs_campaign", Field::Campaign),
-    ("dealtype", Field::Type),
-    ("createdate", Field::CreatedAt),
-    // Planned until the deal is closed, and editable for ever: no one closed it then.
-    ("closedate", Field::ExpectedClose),
-    ("hs_deal_stage_probability", Field::Probability),
-    ("closed_lost_reason", Field::LostReason),
-];
-
-const CONTACT: &[(&str, Field)] = &[
-    ("lifecyclestage", Field::Stage),
-    ("hs_lead_status", Field::Status),
-    ("hubspot_owner_id", Field::Owner),
-    ("hubspot_team_id", Field::Team),
-    ("hs_analytics_source", Field::Channel),
-    ("hs_analytics_first_touch_converting_campaign", Field::Campaign),
-    ("associatedcompanyid", Field::Account),
-    ("createdate", Field::CreatedAt),
-];
-
-const ACTIVITY: &[(&str, Field)] = &[
-    ("hubspot_owner_id", Field::Owner),
-    ("hs_createdate", Field::CreatedAt),
-    ("hs_call_direction", Field::Direction),
-    ("hs_email_direction", Field::Direction),
-    ("hs_call_disposition", Field::Outcome),
-    ("hs_meeting_outcome", Field::Outcome),
-    ("hs_task_status", Field::Outcome),
-    ("hs_email_status", Field::Outcome),
-    ("hs_call_duration", Field::Duration),
-    ("hs_timestamp", Field::PlannedAt),
-    ("hs_meeting_start_time", Field::PlannedAt),
-    ("hs_task_completion_date", Field::DoneAt),
-];
-
-/// HubSpot's own words for the channel, in those of the usual grouping
-/// (<https://knowledge.hubspot.com/properties/understand-source-properties>). The last two have none
-/// there.
-const SOURCES: [(&str, &str); 10] = [
-    ("ORGANIC_SEARCH", "Organic Search"),
-    ("PAID_SEARCH", "Paid Search"),
-    ("EMAIL_MARKETING", "Email"),
-    ("SOCIAL_MEDIA", "Organic Social"),
-    ("PAID_SOCIAL", "Paid Social"),
-    ("REFERRALS", "Referral"),
-    ("DIRECT_TRAFFIC", "Direct"),
-    ("AI_REFERRALS", "AI Assistant"),
-    ("OTHER_CAMPAIGNS", "Other Campaigns"),
-    ("OFFLINE", "Offline"),
-];
-
-const FEEDBACK: &[(&str, Field)] = &[
-    ("hs_survey_type", Field::Metric),
-    ("hs_value", Field::Score),
-    ("hs_contact_id", Field::Contact),
-    ("hubspot_owner_id", Field::Owner),
-    ("hs_submission_timestamp", Field::CreatedAt),
-];
-
-const KINDS: [Kind; 8] = [
-    kind("deal", "0-3", EntityKind::Deal, None, DEAL),
-    kind("contact", "0-1", EntityKind::Lead, None, CONTACT),
-    kind("call", "0-48", EntityKind::Activity, Some("call"), ACTIVITY),
-    kind("email", "0-49", EntityKind::Activity, Some("email"), ACTIVITY),
-    kind("meeting", "0-47", EntityKind::Activity, Some("meeting"), ACTIVITY),
-    kind("note", "0-46", EntityKind::Activity, Some("note"), ACTIVITY),
-    kind("task", "0-27", EntityKind::Activity, Some("task"), ACTIVITY),
-    kind("feedback_submission", "0-19", EntityKind::SurveyResponse, None, FEEDBACK),
-];
-
-const fn kind(
-    name: &'static str,
-    type_id: &'static str,
-    entity: EntityKind,
-    activity: Option<&'static str>,
-    fields: &'static [(&'static str, Field)],
-) -> Kind {
-    Kind { name, type_id, entity, activity, fields }
-}
 
 /// Reads one element.
 pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<(), Reason> {
@@ -144,13 +48,6 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
         _ if object.has("action") && object.has("objectTypeId") => journal(context, object, out),
         _ => Err(unknown_shape(EXPECTED)),
     }
-}
-
-fn kind_of(name: &str, type_id: Option<&str>) -> Option<&'static Kind> {
-    KINDS.iter().find(|k| match type_id {
-        Some(id) => k.type_id == id,
-        None => k.name.eq_ignore_ascii_case(name),
-    })
 }
 
 /// Webhooks v3: one property, or one thing that happened to the whole object.
@@ -315,12 +212,12 @@ fn journal(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<
         out.ignore(unread, names.join(", "));
         return Ok(());
     }
-    if kind.entity == EntityKind::Deal
-        && state.contains_key(CURRENCY)
-        && !state.contains_key("amount")
+    if let Some(priced) = &kind.priced
+        && state.contains_key(priced.currency)
+        && !state.contains_key(priced.amount)
     {
         // What the amount is worth now is told by a change of both.
-        out.ignore(Unread::SaysNothingAlone, CURRENCY);
+        out.ignore(Unread::SaysNothingAlone, priced.currency);
     }
     outline_activity(kind, op, &mut outline);
     let id = name_of(object, kind, &id, op.as_str(), moment, Some(changes.raw()));
@@ -386,11 +283,16 @@ fn workflow(
 type State<'a> = BTreeMap<String, Json<'a>>;
 
 const OUTCOME: [&str; 3] = ["hs_is_closed", "hs_is_closed_won", "hs_is_closed_lost"];
-const CURRENCY: &str = "deal_currency_code";
 
 fn reads(context: &Context<'_>, kind: &Kind, name: &str) -> bool {
-    let deals = kind.entity == EntityKind::Deal && (OUTCOME.contains(&name) || name == CURRENCY);
-    deals || context.field(name, kind.fields).is_some()
+    let deals = kind.entity == EntityKind::Deal && OUTCOME.contains(&name);
+    deals || kind.prices(name) || context.field(name, kind.fields).is_some()
+}
+
+/// The currency of an object, which is a property of its own.
+fn currency<'a>(kind: &Kind, current: &State<'a>) -> Option<Cow<'a, str>> {
+    let code = current.get(kind.priced.as_ref()?.currency)?.text()?;
+    (!code.is_empty()).then_some(code)
 }
 
 /// States what the changed properties say, seen beside the others that are known. Returns why
@@ -402,7 +304,7 @@ fn states(
     current: &State<'_>,
     outline: &mut Outline,
 ) -> Result<Option<Unread>, Reason> {
-    let code = current.get(CURRENCY).and_then(|json| json.text()).filter(|code| !code.is_empty());
+    let code = currency(kind, current);
     let plain = How { currency: code.as_deref(), ..How::plain(Unit::Millis) };
     let mut halves = false;
     for (name, value) in changed {
@@ -411,8 +313,8 @@ fn states(
             halves = true;
             continue;
         }
-        if deal && (name == "amount" || name == CURRENCY) {
-            halves |= !amount(context, current, outline)?;
+        if kind.prices(name) {
+            halves |= !amount(context, kind, current, outline)?;
             continue;
         }
         let Some(field) = context.field(name, kind.fields) else { continue };
@@ -442,15 +344,17 @@ fn states(
     })
 }
 
-/// The amount with its currency, which is a property of its own. False where there is no amount.
+/// The amount in its currency. False where there is no amount.
 fn amount(
     context: &Context<'_>,
+    kind: &Kind,
     current: &State<'_>,
     outline: &mut Outline,
 ) -> Result<bool, Reason> {
-    let Some(field) = context.field("amount", DEAL) else { return Ok(false) };
-    let Some(amount) = current.get("amount") else { return Ok(false) };
-    let code = current.get(CURRENCY).and_then(|json| json.text()).filter(|code| !code.is_empty());
+    let Some(name) = kind.priced.as_ref().map(|priced| priced.amount) else { return Ok(false) };
+    let Some(field) = context.field(name, kind.fields) else { return Ok(false) };
+    let Some(amount) = current.get(name) else { return Ok(false) };
+    let code = currency(kind, current);
     let how = How { currency: code.as_deref(), ..How::plain(Unit::Millis) };
     outline.state(context, &field, *amount, &how)?;
     Ok(true)

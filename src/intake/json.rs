@@ -118,6 +118,35 @@ impl<'a> Json<'a> {
         serde_json::from_str(self.text).ok()
     }
 
+    /// Whether what is inside is known by place, so that finding it reads nothing again.
+    pub fn is_placed(self) -> bool {
+        !self.nodes.is_empty()
+    }
+
+    /// The value of one name of an object, without a look at the others' values. Of a name that
+    /// stands twice the last one counts.
+    pub fn member(self, name: &str) -> Option<Json<'a>> {
+        let (object, members) = match self.nodes.split_first() {
+            Some(nodes) if !nodes.0.escaped && self.text.starts_with('{') => nodes,
+            // Names with an escape in them are compared as what they mean.
+            _ => return self.object()?.find(name),
+        };
+        let text = |node: &Node| {
+            &self.text[(node.start - object.start) as usize..(node.end - object.start) as usize]
+        };
+        let (mut rest, mut found) = (members, None);
+        while let [key, value, ..] = rest {
+            let here = &rest[1..=value.size as usize];
+            if (key.end - key.start) as usize == name.len() + 2
+                && text(key).as_bytes()[1..=name.len()] == *name.as_bytes()
+            {
+                found = Some(Json { text: text(value), nodes: here });
+            }
+            rest = &rest[1 + here.len()..];
+        }
+        found
+    }
+
     /// The elements of an array, however many; none where it is anything else. Decoders ask the
     /// context, which knows the limit.
     pub fn elements(self) -> Vec<Json<'a>> {

@@ -2,11 +2,9 @@
 //! and from an outline to an event that was checked like a canonical one.
 
 use std::borrow::Cow;
-use std::str::FromStr;
-
-use rust_decimal::Decimal;
 
 use super::canonical::MAX_ID;
+use super::digits::{money, number, shifted};
 use super::json::Json;
 use super::native::Context;
 use super::splits;
@@ -15,7 +13,7 @@ use crate::model::event::{
     EntityKind, EntityRef, Event, EventKind, Field, FieldName, FieldType, Flags, Op, Order, Origin,
     Status, Value,
 };
-use crate::model::money::{Amount, AmountError, Currency, Money};
+use crate::model::money::Amount;
 use crate::model::time::{Day, Precision, Timestamp};
 
 /// An instant, and how exactly it is known.
@@ -128,6 +126,11 @@ impl Outline {
     /// Whether nothing is stated.
     pub fn is_empty(&self) -> bool {
         self.set.is_empty()
+    }
+
+    /// Makes room for so many statements.
+    pub fn expect(&mut self, statements: usize) {
+        self.set.reserve(statements);
     }
 
     /// States a value; a former one of the same field gives way.
@@ -370,58 +373,6 @@ pub fn missing(what: &str) -> Reason {
     Reason::new(Code::MissingField, format!("{what} is absent"))
 }
 
-/// The digits with the point moved, as text.
-pub fn shifted(digits: &str, shift: i32) -> String {
-    match shift {
-        0 => digits.trim().to_owned(),
-        by => match digits.trim().split_once(['e', 'E']) {
-            Some((head, exponent)) => {
-                let exponent = exponent.parse::<i32>().unwrap_or(i32::MAX);
-                format!("{head}e{}", exponent.saturating_add(by))
-            }
-            None => format!("{}e{by}", digits.trim()),
-        },
-    }
-}
-
-/// A number that is no money: what is finer than 12 decimals is rounded, as a probability of
-/// `0.200000000000000011` is one of 0.2.
-pub fn number(what: &str, digits: &str) -> Result<Amount, Reason> {
-    let amount = digits.parse().or_else(|error| match error {
-        AmountError::TooPrecise(_) => {
-            let rounded = Decimal::from_str(digits).map(|d| d.round_dp(12).normalize());
-            rounded.map_err(|_| error)?.to_string().parse()
-        }
-        _ => Err(error),
-    });
-    amount.map_err(|e| Reason::new(Code::BadAmount, format!("{what}: {e}")))
-}
-
-/// An amount of the given currency, or of the configured one.
-pub fn money(
-    context: &Context<'_>,
-    what: &str,
-    digits: &str,
-    how: &How<'_>,
-) -> Result<Money, Reason> {
-    let amount = shifted(digits, how.shift)
-        .parse()
-        .map_err(|e| Reason::new(Code::BadAmount, format!("{what}: {e}")))?;
-    let currency = match how.currency {
-        Some(code) => Currency::parse(code).ok_or_else(|| {
-            Reason::new(
-                Code::BadCurrency,
-                format!("{what}: the currency is no code of three letters"),
-            )
-        })?,
-        None => context.decoder.reading.currency.ok_or_else(|| {
-            let why = format!("{what} comes without a currency: set sources.currency");
-            Reason::new(Code::BadCurrency, why)
-        })?,
-    };
-    Ok(Money { amount, currency })
-}
-
 /// The instant that a value names; none where it is `null` or empty. Texts tell their form
 /// themselves: RFC 3339 (an offset without a colon is taken too), a date, or a time without a zone,
 /// which is UTC in every system that sends one. Digits are a number in the unit of the source.
@@ -486,6 +437,14 @@ pub fn instant(text: &str) -> Option<(Timestamp, usize)> {
     };
     let clock = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at(clock);
+    let fraction = |clock: &str| clock.split_once('.').map_or(0, |(_, digits)| digits.len());
+    // What is RFC 3339 as it stands need not be written anew.
+    if text.as_bytes()[10] == b'T'
+        && matches!(zone.len(), 1 | 6)
+        && !clock.ends_with(char::is_whitespace)
+    {
+        return Some((Timestamp::parse_rfc3339(text)?, fraction(clock)));
+    }
     let clock = clock.trim_end();
     let zone = match zone.as_bytes() {
         [] => "Z".to_owned(),
@@ -495,5 +454,5 @@ pub fn instant(text: &str) -> Option<(Timestamp, usize)> {
         _ => zone.to_owned(),
     };
     let at = Timestamp::parse_rfc3339(&format!("{date}T{clock}{zone}"))?;
-    Some((at, clock.split_once('.').map_or(0, |(_, digits)| digits.len())))
+    Some((at, fraction(clock)))
 }

@@ -11,6 +11,7 @@ mod calendly;
 mod canonical;
 mod close;
 mod customerio;
+mod digits;
 mod draft;
 mod encode;
 mod envelope;

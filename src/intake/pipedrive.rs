@@ -44,6 +44,9 @@ const LEAD: &[(&str, Field)] = &[
     ("organization_id", Field::Account),
     ("person_id", Field::Contact),
     ("add_time", Field::CreatedAt),
+    // How far a lead has come, as the company words it: a list of ids
+    // (<https://developers.pipedrive.com/docs/api/v1/Leads>).
+    ("label_ids", Field::Stage),
 ];
 
 const ACTIVITY: &[(&str, Field)] = &[
@@ -178,7 +181,11 @@ fn state(
             currency: code.as_deref(),
             shift: if name == "probability" { -2 } else { 0 },
         };
-        outline.state(context, &field, number_of(json), &how)?;
+        let json = match name {
+            "label_ids" => context.list(json)?.first().copied().unwrap_or(Json::NULL),
+            _ => number_of(json),
+        };
+        outline.state(context, &field, json, &how)?;
     }
     match entity {
         EntityKind::Deal => closed(context, row, outline),

@@ -7,9 +7,10 @@
 
 use rust_decimal::Decimal;
 
+use super::digits::money;
 use super::json::{Json, Object};
 use super::link;
-use super::make::{How, Moment, Outline, Unit, hashed, money, required};
+use super::make::{How, Moment, Outline, Unit, hashed, required};
 use super::native::{Context, Out, id_of, unknown_shape};
 use crate::model::deadletter::{Code, Reason};
 use crate::model::event::{EntityKind, Field, FieldName, Op, Value};

@@ -15,7 +15,7 @@ pub struct Node {
     pub end: u32,
     /// Nodes, this one and those inside it, which follow it.
     pub size: u32,
-    /// A string with an escape in it.
+    /// A string with an escape in it, or an object with one in a name of its members.
     pub escaped: bool,
 }
 
@@ -146,6 +146,10 @@ impl Reader<'_> {
         }
         let escaped = self.string()?;
         self.leaf(start, escaped);
+        if escaped {
+            let around = *self.open.last()?;
+            self.nodes[around].escaped = true;
+        }
         self.space();
         if self.next()? != b':' {
             return None;
@@ -266,6 +270,7 @@ mod tests {
         let Some(tape) = tape else { return };
         let mut left = vec![(tape.json(text), Json::checked(text))];
         while let Some((one, two)) = left.pop() {
+            let json = one;
             assert_eq!(one.raw(), two.raw(), "{text}");
             assert_eq!(one.text(), two.text(), "{text}");
             assert_eq!(one.object().is_some(), two.object().is_some(), "{text}");
@@ -278,6 +283,7 @@ mod tests {
                 };
                 assert_eq!(names(&one), names(&two), "{text}");
                 for name in names(&one) {
+                    assert_eq!(json.member(&name).map(Json::raw), one.find(&name).map(Json::raw));
                     left.push((one.get(&name), two.get(&name)));
                 }
             }

@@ -89,12 +89,8 @@ impl Timestamp {
 
 /// `YYYY-MM-DDThh:mm:ss[.f…]Z` of an ordinary second; `None` leaves the rest to chrono.
 fn parse_utc(b: &[u8]) -> Option<Timestamp> {
-    let number = |from: usize, to: usize| {
-        b[from..to]
-            .iter()
-            .try_fold(0i64, |n, c| c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0')))
-    };
-    let fixed = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    let number = |from: usize, to: usize| number(&b[from..to]);
+    let fixed = [(10, b'T'), (13, b':'), (16, b':')];
     if b.len() < 20 || b[b.len() - 1] != b'Z' || fixed.iter().any(|(i, c)| b[*i] != *c) {
         return None;
     }
@@ -105,14 +101,26 @@ fn parse_utc(b: &[u8]) -> Option<Timestamp> {
         }
         _ => return None,
     };
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let date = parse_date(&b[..10])?;
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
     let seconds = i64::from(Day::from_date(date).0) * 86_400 + hour * 3600 + minute * 60 + second;
     Some(Timestamp(seconds * 1_000_000 + micros))
+}
+
+/// `YYYY-MM-DD`, all digits.
+fn parse_date(b: &[u8]) -> Option<NaiveDate> {
+    if b.len() != 10 || (b[4], b[7]) != (b'-', b'-') {
+        return None;
+    }
+    let (year, month, day) = (number(&b[..4])?, number(&b[5..7])?, number(&b[8..])?);
+    NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)
+}
+
+fn number(digits: &[u8]) -> Option<i64> {
+    digits.iter().try_fold(0, |n, c| c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0')))
 }
 
 /// Shown as RFC 3339 in UTC, with no, three or six digits of a second, as needed.
@@ -180,6 +188,9 @@ impl Day {
         if text.len() != 10 {
             return None;
         }
+        if let Some(date) = parse_date(text.as_bytes()) {
+            return Some(Day::from_date(date));
+        }
         NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(Day::from_date)
     }
 }
@@ -242,6 +253,8 @@ mod tests {
         fn what_the_quick_way_reads_chrono_reads_too(text in "(19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,7})?Z") {
             let chrono = DateTime::parse_from_rfc3339(&text).ok().map(|t| t.timestamp_micros());
             prop_assert_eq!(Timestamp::parse_rfc3339(&text).map(|t| t.0), chrono);
+            let date = NaiveDate::parse_from_str(&text[..10], "%Y-%m-%d").ok();
+            prop_assert_eq!(Day::parse(&text[..10]), date.map(Day::from_date));
         }
     }
 

@@ -51,7 +51,7 @@ pub(super) fn compile(
         .collect();
     let Compiler { reader, places, .. } = compiler;
     let ok = !reader.faulty(&[prefix]);
-    ok.then_some(Mapping { system, body, places, rules })
+    ok.then(|| Mapping::new(system, body, places, rules))
 }
 
 /// What the rules of a mapping share while they are read.

@@ -7,17 +7,23 @@ use crate::intake::native::Context;
 use crate::model::deadletter::Reason;
 use crate::model::mapping::{Hop, Is, Mapping, Node, Place, Places, Test};
 
-/// What is known of a place. Small, since a mapping has many and an element needs few.
-#[derive(Default)]
-struct Cell<'x> {
-    /// Its value, once it was looked up.
-    found: Option<Option<Json<'x>>>,
-    /// What is in its value, once something of that was asked for.
-    inside: Option<Box<Inside<'x>>>,
+/// What is known of a place: a mapping has many, and an element needs few and has fewer.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    /// Its value: 1 more than the index of it.
+    value: u32,
+    /// What is in its value: 1 more than the index of that.
+    inside: u32,
 }
+
+/// Nothing asked for it yet.
+const UNKNOWN: u32 = 0;
+/// There is no such value.
+const ABSENT: u32 = u32::MAX;
 
 /// What is in a value.
 enum Inside<'x> {
+    /// An object of which only the text is known.
     Object(Object<'x>),
     List(Vec<Json<'x>>),
     /// The objects of an array by their text of one name.
@@ -32,7 +38,12 @@ pub struct Element<'x> {
     places: &'x Places,
     object: &'x Object<'x>,
     item: Option<Json<'x>>,
-    cells: Vec<Cell<'x>>,
+    /// By the place.
+    slots: Vec<Slot>,
+    values: Vec<Json<'x>>,
+    insides: Vec<Inside<'x>>,
+    /// How many values, and insides of them, were found before there were items.
+    lasting: Option<(usize, usize)>,
 }
 
 impl<'x> Element<'x> {
@@ -41,28 +52,82 @@ impl<'x> Element<'x> {
         mapping: &'x Mapping,
         object: &'x Object<'x>,
     ) -> Element<'x> {
-        let cells = mapping.places.0.iter().map(|_| Cell::default()).collect();
-        Element { context, mapping, places: &mapping.places, object, item: None, cells }
+        let slots = vec![Slot::default(); mapping.places.0.len()];
+        Element {
+            context,
+            mapping,
+            places: &mapping.places,
+            object,
+            item: None,
+            values: Vec::with_capacity(slots.len().min(16)),
+            slots,
+            insides: Vec::new(),
+            lasting: None,
+        }
     }
 
-    /// Goes to an element of the array that is exploded.
+    /// Goes to an element of the array that is exploded: what was found since the first of them is
+    /// found anew.
     pub fn take_item(&mut self, item: Option<Json<'x>>) {
         self.item = item;
-        for (cell, node) in self.cells.iter_mut().zip(&self.places.0) {
-            if node.of_item {
-                *cell = Cell::default();
+        let here = (self.values.len(), self.insides.len());
+        let (values, insides) = *self.lasting.get_or_insert(here);
+        self.values.truncate(values);
+        self.insides.truncate(insides);
+        for (slot, node) in self.slots.iter_mut().zip(&self.places.0) {
+            let is_found = slot.value != ABSENT && slot.value as usize > values;
+            if node.of_item || is_found {
+                slot.value = UNKNOWN;
+            }
+            if node.of_item || slot.inside as usize > insides {
+                slot.inside = UNKNOWN;
             }
         }
     }
 
     /// The value at a place; none where it is absent.
     pub fn get(&mut self, place: Place) -> Result<Option<Json<'x>>, Reason> {
-        if let Some(found) = self.cells[place.0].found {
-            return Ok(found);
+        match self.at(place) {
+            Ok(ABSENT) => Ok(None),
+            Ok(at) => Ok(Some(self.values[at as usize - 1])),
+            Err(reason) => Err(*reason),
         }
-        let found = self.find(place)?;
-        self.cells[place.0].found = Some(found);
-        Ok(found)
+    }
+
+    /// Which value is at a place. Most places are absent, and so are those inside them: that must
+    /// be told quickly, so it fits into registers.
+    fn at(&mut self, place: Place) -> Result<u32, Box<Reason>> {
+        let known = self.slots[place.0].value;
+        if known != UNKNOWN {
+            return Ok(known);
+        }
+        let at = match self.places.0[place.0].parent {
+            Some(parent) if self.is_absent(parent)? => ABSENT,
+            _ => match self.find(place)? {
+                None => ABSENT,
+                Some(json) => {
+                    self.values.push(json);
+                    self.values.len() as u32
+                }
+            },
+        };
+        self.slots[place.0].value = at;
+        Ok(at)
+    }
+
+    fn is_absent(&mut self, place: Place) -> Result<bool, Box<Reason>> {
+        let is_element = self.places.0[place.0].hop == Hop::Element;
+        Ok(!is_element && self.at(place)? == ABSENT)
+    }
+
+    /// What is known to be in the value at a place.
+    fn known(&self, place: Place) -> Option<&Inside<'x>> {
+        self.insides.get((self.slots[place.0].inside as usize).checked_sub(1)?)
+    }
+
+    fn keep(&mut self, place: Place, inside: Inside<'x>) {
+        self.insides.push(inside);
+        self.slots[place.0].inside = self.insides.len() as u32;
     }
 
     /// Goes back over the places before it: no more than a path has steps.
@@ -81,7 +146,7 @@ impl<'x> Element<'x> {
                 Some(name) => self.named(parent, &name),
                 None => Ok(None),
             },
-            Hop::At(at) => self.at(parent, *at),
+            Hop::At(at) => self.nth(parent, *at),
             Hop::By(_) => self.get(parent),
             Hop::Is(text) => self.keyed(parent, text),
             Hop::IsItem => match self.item.and_then(|item| item.text()) {
@@ -96,23 +161,27 @@ impl<'x> Element<'x> {
         if self.places.0[parent.0].hop == Hop::Element {
             return Ok(self.object.find(name));
         }
-        match self.inside(parent)? {
-            Inside::Object(object) => Ok(object.find(name)),
+        match self.get(parent)? {
+            Some(json) if json.is_placed() => Ok(json.member(name)),
+            Some(json) if json.raw().starts_with('{') => match self.inside(parent)? {
+                Inside::Object(object) => Ok(object.find(name)),
+                _ => Ok(None),
+            },
             _ => Ok(None),
         }
     }
 
     /// What is in the value at a place, read once.
     fn inside(&mut self, place: Place) -> Result<&Inside<'x>, Reason> {
-        if self.cells[place.0].inside.is_none() {
+        if self.known(place).is_none() {
             let inside = match self.get(place)? {
                 Some(json) if json.raw().starts_with('[') => Inside::List(self.context.list(json)?),
                 Some(json) => json.object().map_or(Inside::Nothing, Inside::Object),
                 None => Inside::Nothing,
             };
-            self.cells[place.0].inside = Some(Box::new(inside));
+            self.keep(place, inside);
         }
-        Ok(self.cells[place.0].inside.as_deref().unwrap_or(&Inside::Nothing))
+        Ok(self.known(place).unwrap_or(&Inside::Nothing))
     }
 
     fn list(&mut self, place: Place) -> Result<&[Json<'x>], Reason> {
@@ -122,7 +191,7 @@ impl<'x> Element<'x> {
         }
     }
 
-    fn at(&mut self, parent: Place, at: i64) -> Result<Option<Json<'x>>, Reason> {
+    fn nth(&mut self, parent: Place, at: i64) -> Result<Option<Json<'x>>, Reason> {
         let list = self.list(parent)?;
         let at = if at < 0 { at.saturating_add_unsigned(list.len() as u64) } else { at };
         Ok(usize::try_from(at).ok().and_then(|at| list.get(at)).copied())
@@ -130,18 +199,17 @@ impl<'x> Element<'x> {
 
     /// Of several objects with the same text the first one.
     fn keyed(&mut self, by: Place, text: &str) -> Result<Option<Json<'x>>, Reason> {
-        if self.cells[by.0].inside.is_none() {
+        if self.known(by).is_none() {
             let Node { hop: Hop::By(key), parent: Some(parent), .. } = &self.places.0[by.0] else {
                 return Ok(None);
             };
-            let text = |json: &Json<'x>| json.object()?.get(key).text();
-            let all = self.list(*parent)?.iter().filter_map(|json| Some((text(json)?, *json)));
-            let keyed = Inside::Keyed(all.collect());
-            self.cells[by.0].inside = Some(Box::new(keyed));
+            let text = |json: &Json<'x>| json.member(key)?.text();
+            let list = self.list(*parent)?;
+            let mut keyed = Vec::with_capacity(list.len());
+            keyed.extend(list.iter().filter_map(|json| Some((text(json)?, *json))));
+            self.keep(by, Inside::Keyed(keyed));
         }
-        let Some(Inside::Keyed(keyed)) = self.cells[by.0].inside.as_deref() else {
-            return Ok(None);
-        };
+        let Some(Inside::Keyed(keyed)) = self.known(by) else { return Ok(None) };
         Ok(keyed.iter().find(|(key, _)| key == text).map(|(_, json)| *json))
     }
 

@@ -71,18 +71,15 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
 impl<'x> Element<'x> {
     /// What the conditions of all rules ask of it, for people.
     fn kind(&mut self) -> Result<String, Reason> {
-        let rules = &self.mapping.rules;
-        let mut places: Vec<_> = rules.iter().flat_map(|r| &r.when).map(|t| t.place).collect();
-        places.sort_unstable();
-        places.dedup();
-        let mut out = Vec::new();
-        for place in places {
-            if let Some(text) = self.text(place)? {
-                let text: String = text.chars().take(40).collect();
-                out.push(format!("{} = {text}", self.mapping.places.show(place)));
+        let mut out = String::new();
+        for (place, path) in &self.mapping.asked {
+            if let Some(text) = self.text(*place)? {
+                let end = text.char_indices().nth(40).map_or(text.len(), |(end, _)| end);
+                let comma = if out.is_empty() { "" } else { ", " };
+                out.extend([comma, path, " = ", &text[..end]]);
             }
         }
-        Ok(if out.is_empty() { "no rule fits".to_owned() } else { out.join(", ") })
+        Ok(if out.is_empty() { "no rule fits".to_owned() } else { out })
     }
 
     /// What a rule makes of it.
@@ -127,6 +124,7 @@ impl<'x> Element<'x> {
         }
         // What is gone is stated no more.
         if !matches!(op, Op::Delete | Op::Merge) {
+            outline.expect(rule.set.len());
             self.state(rule, &mut outline)?;
             if op == Op::Update && outline.is_empty() && !rule.set.is_empty() {
                 let entity = rule.entity.as_str();

@@ -6,8 +6,9 @@ use base64::Engine as _;
 
 use super::element::{Element, word};
 use super::of;
+use crate::intake::digits::{money, number, shifted};
 use crate::intake::json::Json;
-use crate::intake::make::{How, Moment, Unit, instant, money, number, shifted, wrong};
+use crate::intake::make::{How, Moment, Unit, instant, wrong};
 use crate::intake::plain::Plain;
 use crate::intake::splits;
 use crate::model::calendar::Calendar;
@@ -27,6 +28,8 @@ pub enum Got<'x> {
     Json(Json<'x>),
     /// A text that was made.
     Text(Cow<'x, str>),
+    /// A number that was made.
+    Number(Amount),
     /// Money.
     Money(Money),
     /// An instant.
@@ -52,6 +55,7 @@ impl<'x> Got<'x> {
         match self {
             Got::Absent | Got::Null => Ok(None),
             Got::Text(text) => Ok(Some(text)),
+            Got::Number(number) => Ok(Some(Cow::Owned(number.to_string()))),
             Got::Json(json) => word(json).map(Some).ok_or_else(|| {
                 Reason::new(Code::DecodeJson, format!("expected a text, found {}", json.kind()))
             }),
@@ -89,6 +93,10 @@ impl<'x> Element<'x> {
             }
             Got::Json(json) => word(json).ok_or_else(|| wrong(&what, "a single value", json))?,
             Got::Text(text) => text,
+            Got::Number(number) if kind == FieldType::Number => {
+                return Ok(Some(Value::Number(number)));
+            }
+            Got::Number(number) => Cow::Owned(number.to_string()),
         };
         Ok(Some(match kind {
             FieldType::Text => Value::Text(Cow::Owned(text.into_owned())),
@@ -201,20 +209,17 @@ impl<'x> Element<'x> {
         let Some(text) = got.text()? else { return Ok(Got::Absent) };
         Ok(match step {
             Step::First | Step::Last => Got::made(text),
-            Step::Trim => Got::made(text.trim().to_owned()),
+            Step::Trim => cut(text, |text| Some(text.trim())),
             Step::TrimPrefix(prefix) => {
-                Got::made(text.strip_prefix(prefix.as_str()).unwrap_or(&text).to_owned())
+                cut(text, |text| Some(text.strip_prefix(prefix.as_str()).unwrap_or(text)))
             }
-            Step::Split(by, n) => {
-                let piece = match usize::try_from(*n) {
-                    Ok(n) => text.split(by.as_str()).nth(n),
-                    Err(_) => {
-                        let back = n.unsigned_abs().saturating_sub(1);
-                        usize::try_from(back).ok().and_then(|n| text.rsplit(by.as_str()).nth(n))
-                    }
-                };
-                piece.map_or(Got::Absent, |piece| Got::made(piece.to_owned()))
-            }
+            Step::Split(by, n) => cut(text, |text| match usize::try_from(*n) {
+                Ok(n) => text.split(by.as_str()).nth(n),
+                Err(_) => {
+                    let back = n.unsigned_abs().saturating_sub(1);
+                    usize::try_from(back).ok().and_then(|n| text.rsplit(by.as_str()).nth(n))
+                }
+            }),
             Step::Replace(find, with) => {
                 let more = with.len().saturating_sub(find.len());
                 self.fits(text.len() + text.matches(find.as_str()).count().saturating_mul(more))?;
@@ -232,10 +237,10 @@ impl<'x> Element<'x> {
                     return Err(Reason::new(Code::UnknownValue, why));
                 }
             },
-            Step::Number(shift) => Got::made(decimal(&shifted(&text, *shift))?.to_string()),
+            Step::Number(shift) => Got::Number(decimal(&shifted(&text, *shift))?),
             Step::Neg => {
                 let (mantissa, scale) = decimal(text.trim())?.parts();
-                Got::made(Amount::from_parts(mantissa.saturating_neg(), scale).to_string())
+                Got::Number(Amount::from_parts(mantissa.saturating_neg(), scale))
             }
             Step::Bool => match text.trim().to_ascii_lowercase().as_str() {
                 "true" | "t" | "yes" | "y" | "on" | "1" => Got::made("true"),
@@ -314,10 +319,19 @@ impl<'x> Element<'x> {
     }
 }
 
+/// A piece of a text, borrowed where the text is; absent where there is no such piece.
+fn cut<'x>(text: Cow<'x, str>, piece: impl Fn(&str) -> Option<&str>) -> Got<'x> {
+    match text {
+        Cow::Borrowed(text) => piece(text).map_or(Got::Absent, Got::made),
+        Cow::Owned(text) => piece(&text).map_or(Got::Absent, |piece| Got::made(piece.to_owned())),
+    }
+}
+
 fn got_text<'g>(got: &'g Got<'_>) -> Result<Option<Cow<'g, str>>, Reason> {
     match got {
         Got::Absent | Got::Null => Ok(None),
         Got::Text(text) => Ok(Some(Cow::Borrowed(text))),
+        Got::Number(number) => Ok(Some(Cow::Owned(number.to_string()))),
         Got::Json(json) => Got::Json(*json).text(),
         Got::Money(_) | Got::Time(_) => Ok(None),
     }

@@ -30,6 +30,19 @@ pub struct Mapping {
     pub places: Places,
     /// Its rules, in order: the first that fits takes the element.
     pub rules: Vec<Rule>,
+    /// The places that the conditions of its rules ask about, with their paths, for people.
+    pub asked: Vec<(Place, String)>,
+}
+
+impl Mapping {
+    /// A mapping of these rules.
+    pub fn new(system: String, body: Body, places: Places, rules: Vec<Rule>) -> Mapping {
+        let mut asked: Vec<_> = rules.iter().flat_map(|r| &r.when).map(|t| t.place).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let asked = asked.into_iter().map(|place| (place, places.show(place))).collect();
+        Mapping { system, body, places, rules, asked }
+    }
 }
 
 /// What the bytes of a record are.
