@@ -75,6 +75,8 @@ pub fn open(
     let topics = Arc::new(config.topics());
     let currency = config.definition.currency.to_string();
     let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), tzdb_version(), &currency);
+    telemetry.configured(config.definition.hash(), config.definition.reference_hash());
+    telemetry.allowed_lag(config.time.allowed_lag());
     telemetry.parts(Stage::Ledger, config.definition.shards);
     telemetry.parts(Stage::Rollup, config.definition.partitions);
     let context = Context {

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::{GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{IntCounterVec, Registry};
 
 use crate::model::deadletter::Code;
 use crate::model::event::EntityKind;
@@ -23,6 +23,7 @@ mod declared;
 mod drift;
 mod health;
 mod hooks;
+mod latency;
 mod logging;
 mod notify;
 
@@ -141,6 +142,7 @@ pub struct Telemetry {
     topics: Admitted,
     sources: Admitted,
     kinds: Admitted,
+    latest: latency::Latest,
 }
 
 impl Telemetry {
@@ -165,8 +167,10 @@ impl Telemetry {
         for pane in [Pane::Early, Pane::OnTime, Pane::Corrected] {
             metrics.rows_published.with_label_values(&[pane.as_str()]);
         }
-        let (topics, sources, kinds) = Default::default();
-        Arc::new(Telemetry { registry, metrics, topics, sources, kinds })
+        let (topics, sources, kinds, latest) = Default::default();
+        let telemetry = Telemetry { registry, metrics, topics, sources, kinds, latest };
+        telemetry.begin_latencies();
+        Arc::new(telemetry)
     }
 
     /// The registry, for exposition.
@@ -355,11 +359,6 @@ impl Telemetry {
     /// A restore was dropped, because its part belongs to another process: what is left is there.
     pub fn restore_dropped(&self, stage: Stage) {
         self.metrics.restored.with_label_values(&[stage.as_str()]).set(1.0);
-    }
-
-    /// A publish, from first row computed to last row acknowledged.
-    pub fn published(&self, took: Duration) {
-        self.metrics.publish.observe(took.as_secs_f64());
     }
 
     /// The log (broker or file) failed; `kind` is a fixed name or librdkafka's code.

@@ -95,7 +95,7 @@ fn known() -> BTreeSet<String> {
     for (name, kind, ..) in tidemark::telemetry::table() {
         known.insert(name.to_owned());
         if kind == "histogram" {
-            known.insert(format!("{name}_bucket"));
+            known.extend(["bucket", "count"].map(|part| format!("{name}_{part}")));
         }
     }
     known.extend(RECORDINGS.iter().map(|rule| rule.name.to_owned()));
@@ -107,6 +107,9 @@ fn known() -> BTreeSet<String> {
     for suffix in ["state", "score", "baseline_lost"] {
         known.insert(format!("~tidemark_.+_drift_{suffix}"));
     }
+    known.extend(
+        ["target_pace", "window_complete"].map(|name| format!("~tidemark_.+_{name}_ratio")),
+    );
     known
 }
 

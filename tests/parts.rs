@@ -3,6 +3,8 @@
 
 #[path = "support/instance.rs"]
 mod instance;
+#[path = "parts/latency.rs"]
+mod latency;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

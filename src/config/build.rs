@@ -335,7 +335,7 @@ fn http(reader: &mut Reader, typed: &typed::Http) -> Http {
         );
         reader.fault("http.listen", what, mend);
     }
-    Http { listen, allow_remote }
+    Http { listen, allow_remote, exemplars: typed.exemplars.0 }
 }
 
 fn publish(

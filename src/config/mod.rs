@@ -163,6 +163,15 @@ pub struct TimeRules {
     pub future_limit: Span,
 }
 
+impl TimeRules {
+    /// How far the watermark may be behind the clock although nothing is wrong: a partition that
+    /// falls silent holds it until it counts as idle.
+    pub fn allowed_lag(&self) -> Duration {
+        let behind = u64::try_from(self.out_of_orderness.0).unwrap_or(0);
+        Duration::from_micros(behind).saturating_add(self.idle_after)
+    }
+}
+
 /// When results and images are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
@@ -216,6 +225,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Whether an address other than loopback was meant. Holds for any `listen` that is not one.
     pub allow_remote: bool,
+    /// Whether OpenMetrics names the entity behind a latency.
+    pub exemplars: bool,
 }
 
 /// Bounds on what is published.

@@ -28,6 +28,8 @@ pub struct Receiver {
     pub states: Wanted,
     /// How long one request may take.
     pub timeout: Duration,
+    /// How long one message is tried.
+    pub give_up_after: Duration,
 }
 
 /// How a receiver is spoken to.
@@ -149,6 +151,9 @@ impl Leaf for Patience {
 /// Longest and usual time that one request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Usual time that one message is tried: longer than a weekend.
+const ENOUGH: Duration = Duration::from_secs(3 * 24 * 3_600);
+
 /// The receivers.
 pub(super) fn receivers(
     reader: &mut Reader,
@@ -224,7 +229,9 @@ fn receiver(
         reader.fault(&format!("{at}.states"), "Alertmanager is told of all that fires", mend);
     }
     let timeout = row.timeout.map_or(PATIENCE, |time| time.0.0);
-    Some(Receiver { name: row.name.0.0, kind: kind.ok()?, url: url?, states, timeout })
+    let give_up_after = row.give_up_after.map_or(ENOUGH, |time| time.0.0);
+    let name = row.name.0.0;
+    Some(Receiver { name, kind: kind.ok()?, url: url?, states, timeout, give_up_after })
 }
 
 impl Config {

@@ -173,6 +173,7 @@ table! {
         secret: Option<Secret>,
         states: Option<Vec<Given<Standing>>>,
         timeout: Option<Given<Patience>>,
+        give_up_after: Option<Given<Positive>>,
     }
     Credit {
         credit: Given<Attribution>,
@@ -244,6 +245,7 @@ table! {
     Http {
         listen: Given<SocketAddr>,
         allow_remote: Given<bool>,
+        exemplars: Given<bool>,
     }
     Hooks {
         listen: Option<Given<SocketAddr>>,

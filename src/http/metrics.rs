@@ -243,6 +243,8 @@ pub fn expose(
                 out.push_str(&line);
                 out.push('\n');
             }
+        } else if format == Format::OpenMetrics {
+            out.push_str(&telemetry.with_exemplars(family.name(), &text));
         } else {
             out.push_str(&text);
         }

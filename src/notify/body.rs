@@ -10,10 +10,11 @@ use crate::model::time::{Span, Timestamp};
 /// is told again, so that it ends by itself where nobody is left to tell.
 pub const AHEAD: Span = Span::minutes(5);
 
-/// The id of a message: the same whenever this is told, so that receivers can fold repetitions.
+/// The id of a message: the same whenever this is told, so that receivers can fold repetitions, and
+/// another one when a correction makes an alert stand again as it stood before.
 pub fn id(notice: &Notice) -> String {
-    let said = &notice.alert.said;
-    let text = format!("{}|{}|{}", said.id, notice.standing.as_str(), said.since.0);
+    let (said, from) = (&notice.alert.said, notice.from);
+    let text = format!("{}|{}|{}|{from}", said.id, notice.standing.as_str(), said.since.0);
     format!("msg_{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
 }
 

@@ -73,7 +73,9 @@ fn alertmanager_gets_labels_and_an_end() {
 fn an_id_is_that_of_what_is_told() {
     let segment = "{}";
     let firing = id(&notice(segment, "firing", OPEN));
-    assert_eq!(firing, id(&Notice { from: Offset(99), ..notice(segment, "firing", OPEN) }));
+    assert_eq!(firing, id(&notice(segment, "firing", OPEN)));
+    let again = Notice { from: Offset(99), ..notice(segment, "firing", OPEN) };
+    assert_ne!(firing, id(&again), "it fires again");
     assert_ne!(firing, id(&notice(segment, "resolved", OVER)));
     assert_ne!(id(&notice(segment, "resolved", OVER)), id(&notice(segment, "resolved", UNDONE)));
     assert!(firing.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{firing}");

@@ -101,9 +101,10 @@ impl Outbox {
         }
     }
 
-    /// What to tell next: what waits longest.
-    pub fn next(&self) -> Option<Notice> {
-        let (from, key) = self.waiting.first_key_value()?;
+    /// What to tell next: what waits longest, or longest behind this.
+    pub fn next(&self, behind: Option<Offset>) -> Option<Notice> {
+        let from = behind.map_or(Offset(0), Offset::next);
+        let (from, key) = self.waiting.range(from..).next()?;
         let known = self.known.get(key)?;
         let alert = known.alert.clone()?;
         Some(Notice { alert, standing: known.standing, from: *from })
@@ -117,6 +118,11 @@ impl Outbox {
             (known.heard, known.waits) = (Some(notice.standing), None);
             known.alert = known.alert.take().filter(|_| !known.standing.is_over());
         }
+    }
+
+    /// Whether what waits since then still does.
+    pub fn waits(&self, from: Offset) -> bool {
+        self.waiting.contains_key(&from)
     }
 
     /// How many wait.

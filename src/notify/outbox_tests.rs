@@ -30,7 +30,7 @@ fn word(offset: u64, id: &str, state: &str, version: u64) -> Record {
 /// All that waits, told one after the other.
 fn tell(outbox: &mut Outbox) -> Vec<(String, &'static str)> {
     let mut out = Vec::new();
-    while let Some(notice) = outbox.next() {
+    while let Some(notice) = outbox.next(None) {
         out.push((notice.alert.id().to_owned(), notice.standing.as_str()));
         outbox.told(&notice);
     }
@@ -131,7 +131,7 @@ fn a_restart_neither_repeats_nor_forgets() {
             for id in ["a firing", "b resolved", "c firing"] {
                 assert!(all.iter().any(|said| said == id), "{read}: {all:?}");
             }
-            let Some(notice) = outbox.next() else { break };
+            let Some(notice) = outbox.next(None) else { break };
             heard.push(format!("{} {}", notice.alert.id(), notice.standing.as_str()));
             outbox.told(&notice);
         }
@@ -147,7 +147,7 @@ fn the_end_is_told_though_compaction_took_the_beginning() {
     let mut outbox = Outbox::new(usual());
     outbox.take(&word(10, "a", "resolved", 2));
     assert_eq!(said(&tell(&mut outbox)), ["a resolved"]);
-    assert_eq!(outbox.next(), None);
+    assert_eq!(outbox.next(None), None);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_new_receiver_hears_of_what_is_open_and_commits_behind_it() {
     outbox.take(&word(3, "d", "firing", 3));
     outbox.take(&word(4, "b", "firing", 4));
     assert_eq!((outbox.waiting(), outbox.settled(Offset(5))), (2, None));
-    let notice = outbox.next().unwrap();
+    let notice = outbox.next(None).unwrap();
     outbox.told(&notice);
     assert_eq!((notice.alert.id(), outbox.settled(Offset(5))), ("b", Some(Offset(3))));
     assert_eq!(said(&tell(&mut outbox)), ["d firing"]);
@@ -183,4 +183,21 @@ fn what_cannot_be_read_and_what_is_deleted_waits_for_nobody() {
     outbox.take(&word(2, "a", "firing", 0));
     outbox.take(&Record { value: None, ..word(3, "a", "firing", 0) });
     assert_eq!((outbox.waiting(), outbox.settled(Offset(4))), (0, Some(Offset(4))));
+}
+
+#[test]
+fn one_that_fails_lets_the_next_one_pass_and_keeps_its_place() {
+    let mut outbox = Outbox::new(usual());
+    for (offset, id) in (0..).zip(["a", "b", "c"]) {
+        outbox.take(&word(offset, id, "firing", 1));
+    }
+    let behind = |outbox: &Outbox, at| outbox.next(at).map(|n| n.alert.id().to_owned());
+    assert_eq!(behind(&outbox, Some(Offset(0))).as_deref(), Some("b"));
+    assert_eq!(behind(&outbox, Some(Offset(2))), None);
+    let b = outbox.next(Some(Offset(0))).unwrap();
+    outbox.told(&b);
+    assert!(outbox.waits(Offset(0)) && !outbox.waits(Offset(1)));
+    assert_eq!(behind(&outbox, Some(Offset(0))).as_deref(), Some("c"));
+    // Nothing is committed past what waits.
+    assert_eq!(outbox.settled(Offset(3)), Some(Offset(0)));
 }

@@ -11,12 +11,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::arrival::Arrival;
 use super::registry::Schemas;
 use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, TELL, Worker};
 use crate::config::{Config, Source};
 use crate::intake::{self, Breaker, Decoder, Intake, Limits};
 use crate::log::{
-    Member, Offset, Outgoing, Partition, Position, Reader, Record, TopicPartition, Writer,
+    Header, Member, Offset, Outgoing, Partition, Position, Reader, Record, TopicPartition, Writer,
 };
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::event::{Event, EventKind, shard_of};
@@ -145,6 +146,8 @@ impl Intaker {
             }
         }
         let topics: Vec<&str> = decoders.keys().map(|t| &**t).collect();
+        // A topic that stays silent has to be seen as well.
+        topics.iter().for_each(|topic| context.telemetry.taken(topic, 0));
         // Named by the topic that it fills: another events topic starts from the sources' start.
         let group = format!("{}.intake", context.topics.events);
         let dlq: Arc<str> = context.topics.dlq.as_str().into();
@@ -269,10 +272,11 @@ impl Intaker {
         for dead in taken.dead_letters {
             self.bury(dead)?;
         }
+        let since = Arrival::headers_of(record);
         let mut latest = None;
         for event in &taken.events {
             latest = latest.max(Some(event.time));
-            self.send_event(event)?;
+            self.send_event(event, since.clone())?;
         }
         if let Some(part) = self.parts.get_mut(&place) {
             part.next = part.next.max(record.offset.next());
@@ -298,7 +302,7 @@ impl Intaker {
         self.parts.insert(place.clone(), part);
     }
 
-    fn send_event(&mut self, event: &Event<'_>) -> Result<(), Fault> {
+    fn send_event(&mut self, event: &Event<'_>, headers: Vec<Header>) -> Result<(), Fault> {
         self.context.telemetry.events(&event.source, event.entity.kind, 1);
         let key = event.key();
         let out = Outgoing {
@@ -306,7 +310,7 @@ impl Intaker {
             partition: shard_of(&key, self.context.config.definition.shards),
             key: Some(key.into_bytes()),
             value: Some(intake::encode_event(event)),
-            headers: Vec::new(),
+            headers,
         };
         if event.kind == EventKind::Gap {
             let topic = self.context.topics.gaps.as_str().into();

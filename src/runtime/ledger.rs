@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::arrival::Arrival;
 use super::guard::guarded;
 use super::halted::Halted;
 use super::images::{self, Images};
@@ -34,6 +35,8 @@ struct Shard {
     read: u64,
     image: Every,
     repair: Every,
+    /// The oldest record that changed something since the last publish.
+    since: Option<Arrival>,
     /// What was last told of its progress, and when.
     beat: Option<(ShardBeat, Instant)>,
 }
@@ -215,7 +218,7 @@ impl Bookkeeper {
         self.context.telemetry.restored(Stage::Ledger, since(started), restored.bytes);
         tracing::info!(stage = "ledger", %shard, %next, took = ?since(started), "restored");
         let images = restored.images;
-        Ok(Some(Shard { ledger, images, read: 0, image, repair, beat: None }))
+        Ok(Some(Shard { ledger, images, read: 0, image, repair, since: None, beat: None }))
     }
 
     /// A new generation over an events topic that does not go back to the first event counts from
@@ -304,6 +307,10 @@ impl Bookkeeper {
             }
         })?;
         if let (Some(applied), Stored::Event(event)) = (applied, &stored) {
+            if applied.verdict == Verdict::Counted {
+                let named = self.context.config.http.exemplars;
+                Arrival::note(&mut shard.since, Arrival::of_event(record, named));
+            }
             self.count(applied, event.source.as_ref());
             if applied.too_late {
                 self.forward_too_late(record)?;
@@ -373,6 +380,7 @@ impl Bookkeeper {
             }
             let out = state.ledger.publish();
             sent += out.cells.len();
+            let headers = Arrival::headers(state.since.take().as_ref());
             for partial in out.cells {
                 let message = PartialMessage::Cell(partial);
                 let PartialMessage::Cell(partial) = &message else {
@@ -380,7 +388,14 @@ impl Bookkeeper {
                 };
                 let partition = partial.segment.partition(self.definition.partitions);
                 let (key, value) = (message.key(), message.encode());
-                send(&mut *self.writer, &self.partials, partition, key, Some(value))?;
+                send_with(
+                    &mut *self.writer,
+                    &self.partials,
+                    partition,
+                    key,
+                    Some(value),
+                    headers.clone(),
+                )?;
             }
             for (segment, slice) in out.expired {
                 let partition = segment.partition(self.definition.partitions);
@@ -405,7 +420,7 @@ impl Bookkeeper {
         self.writer.flush(FLUSH)?;
         if sent > 0 {
             self.context.telemetry.partials_published(sent as u64);
-            self.context.telemetry.published(since(started));
+            self.context.telemetry.published(Stage::Ledger, since(started));
         }
         Ok(())
     }
@@ -462,6 +477,17 @@ fn send(
     key: String,
     value: Option<Vec<u8>>,
 ) -> Result<(), Fault> {
+    send_with(writer, topic, partition, key, value, Vec::new())
+}
+
+fn send_with(
+    writer: &mut dyn Writer,
+    topic: &Arc<str>,
+    partition: Partition,
+    key: String,
+    value: Option<Vec<u8>>,
+    headers: Vec<Header>,
+) -> Result<(), Fault> {
     let (topic, key) = (topic.clone(), Some(key.into_bytes()));
-    Ok(writer.send(Outgoing { topic, partition, key, value, headers: Vec::new() })?)
+    Ok(writer.send(Outgoing { topic, partition, key, value, headers })?)
 }

@@ -4,6 +4,7 @@
 //! A worker owns its reader, writer and group membership, and gives them up as a whole when one of
 //! them fails: it starts again from the log, which costs a restore and never a number.
 
+mod arrival;
 mod board;
 mod guard;
 mod halted;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::arrival::Arrival;
 use super::guard::guarded;
 use super::halted::Halted;
 use super::news::News;
 use super::{BATCH, Context, Every, FLUSH, Fault, Pace, Worker, read_through};
-use crate::clock::{monotonic, since};
+use crate::clock::{monotonic, since, wall_ms};
 use crate::http::{Caps, KpiSnapshot};
 use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
 use crate::model::definition::Definition;
@@ -45,6 +46,8 @@ struct Part {
     repair: Every,
     page: Every,
     changed: bool,
+    /// The oldest record behind what was merged and not yet told.
+    since: Option<Arrival>,
 }
 
 struct Merger {
@@ -172,6 +175,7 @@ fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Faul
                 }
                 Merged::New => {
                     part.changed = true;
+                    Arrival::note(&mut part.since, Arrival::read(record));
                     context.telemetry.partials_merged(1, 0);
                     Ok(())
                 }
@@ -221,7 +225,8 @@ impl Merger {
         if let Some(partition) = missing {
             match self.restore(Partition(partition)) {
                 Ok(Some(part)) => {
-                    self.parts.insert(partition, part);
+                    // What a restore reads was told of before, but for what came in between.
+                    self.parts.insert(partition, Part { since: None, ..part });
                     changed = true;
                 }
                 // The group took it away meanwhile: the next step hears of that.
@@ -294,7 +299,7 @@ impl Merger {
         let timer = (context.timer)();
         let repair = Every::later(context.config.publish.repair_interval, timer);
         let page = Every::new(PAGE, timer);
-        let mut part = Part { rollup, next: Offset(0), repair, page, changed: true };
+        let mut part = Part { rollup, next: Offset(0), repair, page, changed: true, since: None };
         let partials = TopicPartition { topic: self.partials.clone(), partition };
         let mut swept = Vec::new();
         let read = read_through(context, &mut *reader, &partials, None, &mut keep, |record| {
@@ -335,12 +340,17 @@ impl Merger {
             return Err(Fault::ClockWentBack(Duration::from_micros(back.unsigned_abs())));
         }
         self.latest = self.latest.max(now);
+        let started = monotonic();
+        let (mut sent, mut told) = (0, Vec::new());
         let caps = Caps { per_family: self.context.config.limits.max_series_per_family };
         for (partition, part) in &mut self.parts {
             if part.repair.due(timer) {
                 part.rollup.re_emit();
             }
-            for row in part.rollup.tick(now) {
+            let (rows, arrival) = (part.rollup.tick(now), part.since.take());
+            sent += rows.len();
+            told.extend(arrival.filter(|_| !rows.is_empty()));
+            for row in rows {
                 self.context.telemetry.rows_published(row.pane, 1);
                 part.changed = true;
                 self.writer.send(Outgoing {
@@ -371,7 +381,16 @@ impl Merger {
                 self.context.pages.put(*partition, page);
             }
         }
-        Ok(self.writer.flush(FLUSH)?)
+        self.writer.flush(FLUSH)?;
+        if sent > 0 {
+            self.context.telemetry.published(Stage::Rollup, since(started));
+        }
+        let now_ms = wall_ms();
+        for Arrival { ms, entity } in told {
+            let took = Duration::from_millis(u64::try_from(now_ms - ms).unwrap_or(0));
+            self.context.telemetry.event_told(took, entity.as_deref(), now_ms);
+        }
+        Ok(())
     }
 
     fn measure(&mut self) -> Result<(), Fault> {

@@ -1,11 +1,20 @@
 //! The declarations: name, type, labels and help of every metric, once.
 
-use super::{GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+};
 
 /// Bounds of `tidemark_publish_seconds`: a publish is due every 250 ms and must stay far below the
 /// minute that freshness promises.
 const PUBLISH_BUCKETS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Bounds of `tidemark_event_latency_seconds`: fine below the minute that is promised, and far enough
+/// to tell an outage of minutes from one of a night.
+pub(super) const FRESHNESS_BUCKETS: &[f64] = &[
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0, 21_600.0,
+    86_400.0,
+];
 
 /// Name, type, help and labels of one metric.
 pub type Declared = (&'static str, &'static str, &'static str, &'static [&'static str]);
@@ -15,10 +24,14 @@ macro_rules! declare {
     (@type counters) => { IntCounterVec };
     (@type gauges) => { GaugeVec };
     (@type histogram) => { Histogram };
+    (@type histograms) => { HistogramVec };
+    (@type freshness) => { Histogram };
     (@name counter) => { "counter" };
     (@name counters) => { "counter" };
     (@name gauges) => { "gauge" };
     (@name histogram) => { "histogram" };
+    (@name histograms) => { "histogram" };
+    (@name freshness) => { "histogram" };
     (@make counter $name:literal $help:literal $labels:expr) => { IntCounter::new($name, $help) };
     (@make counters $name:literal $help:literal $labels:expr) => {
         IntCounterVec::new(Opts::new($name, $help), $labels)
@@ -28,6 +41,15 @@ macro_rules! declare {
     };
     (@make histogram $name:literal $help:literal $labels:expr) => {
         Histogram::with_opts(HistogramOpts::new($name, $help).buckets(PUBLISH_BUCKETS.to_vec()))
+    };
+    (@make histograms $name:literal $help:literal $labels:expr) => {
+        HistogramVec::new(
+            HistogramOpts::new($name, $help).buckets(PUBLISH_BUCKETS.to_vec()),
+            $labels,
+        )
+    };
+    (@make freshness $name:literal $help:literal $labels:expr) => {
+        Histogram::with_opts(HistogramOpts::new($name, $help).buckets(FRESHNESS_BUCKETS.to_vec()))
     };
     ($($field:ident $kind:ident $name:literal [$($label:literal)*] $help:literal;)*) => {
         #[derive(Debug)]
@@ -59,8 +81,10 @@ declare! {
         "Always 1: the version of the tz database that decides civil days.";
     reporting_currency_info gauges "tidemark_reporting_currency_info" ["currency"]
         "Always 1: the currency of all amounts.";
+    config_info gauges "tidemark_config_info" ["definition" "reference"]
+        "Always 1: hashes of what decides which numbers there are, and of whom they are credited to; instances of one job have the same.";
     records_taken counters "tidemark_records_taken_total" ["topic"]
-        "Records read from source topics.";
+        "Records read from source topics, from 0 on for each that is configured.";
     events counters "tidemark_events_total" ["source" "entity"]
         "Events decoded from records.";
     events_ignored counters "tidemark_events_ignored_total" ["reason"]
@@ -131,8 +155,12 @@ declare! {
         "Size of the images written to the log, compressed.";
     images_unusable counter "tidemark_images_unusable_total" []
         "Images found incomplete or broken at a restore; the next best was taken.";
-    publish histogram "tidemark_publish_seconds" []
-        "Time from the first row computed to the last row acknowledged, one publish.";
+    publish histograms "tidemark_publish_seconds" ["stage"]
+        "Time from the first partial (ledger) or row (rollup) computed to the last one acknowledged, one publish.";
+    event_latency freshness "tidemark_event_latency_seconds" []
+        "Time from the oldest source record behind a publish of rows, by the record's own time, to the acknowledgement of its last row; repairs and restores are not among them.";
+    allowed_lag gauges "tidemark_watermark_allowed_lag_seconds" []
+        "How far the watermark may be behind the clock by the configuration alone: time.out_of_orderness and time.idle_after.";
     log_errors counters "tidemark_log_errors_total" ["kind"]
         "Errors of the log, broker or file, by kind.";
     hook_requests counters "tidemark_hook_requests_total" ["endpoint" "outcome"]

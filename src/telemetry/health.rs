@@ -8,6 +8,12 @@ impl Telemetry {
         self.metrics.ready.with_label_values(&[clip(check)]).set(f64::from(u8::from(holds)));
     }
 
+    /// What the process was configured with, as hashes: `Definition::hash` and `reference_hash`.
+    pub fn configured(&self, definition: u64, reference: u64) {
+        let hashes = [definition, reference].map(|hash| format!("{hash:016x}"));
+        self.metrics.config_info.with_label_values(&hashes).set(1.0);
+    }
+
     /// How many parts a stage has over all processes. With the parts that each process tells of it
     /// shows which have no owner.
     pub fn parts(&self, stage: Stage, parts: u32) {

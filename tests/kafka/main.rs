@@ -10,16 +10,26 @@ mod faults;
 mod hooks;
 mod hooks_held;
 mod order;
+#[cfg(feature = "notify")]
+mod receivers;
 mod refusals;
 mod scale;
 #[cfg(feature = "registry")]
 mod schemas;
+
+#[cfg(feature = "notify")]
+#[path = "../support/alertmanager.rs"]
+mod alertmanager;
 
 #[path = "../hooks/client.rs"]
 mod client;
 
 #[path = "../support/cluster.rs"]
 mod cluster;
+
+#[cfg(feature = "notify")]
+#[path = "../notify/inbox.rs"]
+mod inbox;
 
 #[path = "../support/job.rs"]
 mod job;

@@ -24,6 +24,12 @@ sets = ["overall", "rep", "territory", "channel"]
 currency = "EUR"
 [kpis]
 groups = ["GROUPS"]
+[calendar]
+working_days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+[[targets.target]]
+kpi = "revenue"
+value = "90000"
+period = "month"
 [[alerts.receivers]]
 name = "chat"
 type = "slack"

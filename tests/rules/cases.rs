@@ -32,6 +32,7 @@ fn case(alert: &'static str, minutes: u32, lines: impl Into<Vec<Line>>) -> Case 
 pub fn all() -> Vec<Case> {
     let mut all = process();
     all.extend(flow());
+    all.extend(behind());
     all.extend(contents());
     all.extend(state());
     all.extend(webhooks());
@@ -83,6 +84,14 @@ fn process() -> Vec<Case> {
     ]
 }
 
+/// How far the watermark may be behind.
+fn allowed(wrong: fn(u32) -> f64, well: fn(u32) -> f64) -> Line {
+    Line("tidemark_watermark_allowed_lag_seconds{§}", wrong, well)
+}
+
+/// Two hours behind.
+const LATE: fn(u32) -> f64 = |m| f64::from(m) * 60.0 - 7_200.0;
+
 /// A counter that begins with its first increment, after half an hour.
 fn born() -> fn(u32) -> f64 {
     |m| if m < 30 { f64::NAN } else { 1.0 }
@@ -95,7 +104,6 @@ fn flow() -> Vec<Case> {
         "tidemark_cells{§,stage=\"ledger\",part=\"1\"}",
     );
     let parts = || Line("tidemark_parts{§,stage=\"ledger\"}", TWO, TWO);
-    let watermark = "tidemark_watermark_timestamp_seconds{§,stage=\"rollup\",part=\"0\"}";
     vec![
         case(
             "PartStopped",
@@ -114,15 +122,25 @@ fn flow() -> Vec<Case> {
                 |m| 90_000.0 - f64::from(m) * 100.0,
             )],
         ),
-        case("WatermarkStalled", 50, [Line(watermark, ZERO, CLOCK)]),
-        case("WatermarkBehind", 40, [Line(watermark, |m| f64::from(m) * 60.0 - 7_200.0, CLOCK)]),
         case(
             "PublishSlow",
             45,
             [
-                Line("tidemark_publish_seconds_bucket{§,le=\"0.5\"}", ZERO, TEN_EACH),
-                Line("tidemark_publish_seconds_bucket{§,le=\"30\"}", TEN_EACH, TEN_EACH),
-                Line("tidemark_publish_seconds_bucket{§,le=\"+Inf\"}", TEN_EACH, TEN_EACH),
+                Line(
+                    "tidemark_publish_seconds_bucket{§,stage=\"rollup\",le=\"0.5\"}",
+                    ZERO,
+                    TEN_EACH,
+                ),
+                Line(
+                    "tidemark_publish_seconds_bucket{§,stage=\"rollup\",le=\"30\"}",
+                    TEN_EACH,
+                    TEN_EACH,
+                ),
+                Line(
+                    "tidemark_publish_seconds_bucket{§,stage=\"rollup\",le=\"+Inf\"}",
+                    TEN_EACH,
+                    TEN_EACH,
+                ),
             ],
         ),
         case(
@@ -134,6 +152,26 @@ fn flow() -> Vec<Case> {
             "SchemaRegistryAway",
             40,
             [Line("tidemark_schema_fetches_total{§,result=\"away\"}", EACH, FIVE)],
+        ),
+    ]
+}
+
+fn behind() -> Vec<Case> {
+    let watermark = "tidemark_watermark_timestamp_seconds{§,stage=\"rollup\",part=\"0\"}";
+    vec![
+        case("WatermarkStalled", 50, [Line(watermark, ZERO, CLOCK), allowed(ZERO, ZERO)]),
+        // Well is also one that stands, and a source of an hour is not idle before an hour.
+        case("WatermarkStalled", 50, [Line(watermark, ZERO, ZERO), allowed(ZERO, |_| 3_600.0)]),
+        case("WatermarkBehind", 40, [Line(watermark, LATE, CLOCK), allowed(ZERO, ZERO)]),
+        case("WatermarkBehind", 40, [Line(watermark, LATE, LATE), allowed(ZERO, |_| 5_400.0)]),
+        case(
+            "FreshnessMissed",
+            45,
+            [
+                Line("tidemark_event_latency_seconds_bucket{§,le=\"60\"}", ZERO, TEN_EACH),
+                Line("tidemark_event_latency_seconds_bucket{§,le=\"120\"}", TEN_EACH, TEN_EACH),
+                Line("tidemark_event_latency_seconds_bucket{§,le=\"+Inf\"}", TEN_EACH, TEN_EACH),
+            ],
         ),
     ]
 }
@@ -216,6 +254,25 @@ fn contents() -> Vec<Case> {
             3 * 1_440 + 150,
             [Line("tidemark_records_taken_total{§,topic=\"sales\"}", FIVE, EACH)],
         ),
+        // A restart in the middle forgets the count and not the silence, and a topic that never had
+        // a record is as silent.
+        case(
+            "SourceSilent",
+            3 * 1_440 + 150,
+            [Line(
+                "tidemark_records_taken_total{§,topic=\"sales\"}",
+                |m| if m < 60 { 5.0 } else { 0.0 },
+                |m| f64::from(m % 2_000),
+            )],
+        ),
+        case(
+            "SourceSilent",
+            3 * 1_440 + 150,
+            // Well is also one that was configured a day ago.
+            [Line("tidemark_records_taken_total{§,topic=\"sales\"}", ZERO, |m| {
+                if m < 3_000 { f64::NAN } else { 0.0 }
+            })],
+        ),
     ]
 }
 
@@ -273,7 +330,32 @@ fn webhooks() -> Vec<Case> {
     ]
 }
 
+/// Two KPIs with a target in one segment have the same labels.
+fn pace(window: &'static str, others: [Line; 2]) -> Case {
+    let name = |family: &str, labels: &str| -> &'static str {
+        format!("tidemark_{family}{{§,{labels}window=\"{window}\"}}").leak()
+    };
+    let low: fn(u32) -> f64 = |_| 0.6;
+    let of = "territory=\"north\",";
+    let mut lines = vec![
+        Line(name("territory_won_amount_target_pace_ratio", of), low, ONE),
+        Line(name("territory_deals_won_target_pace_ratio", of), ONE, |_| 0.8),
+        Line(name("territory_window_complete_ratio", of), |_| 0.7, |_| 0.7),
+        // A rep alone is no reason.
+        Line(name("rep_won_amount_target_pace_ratio", "rep=\"r\","), low, low),
+        Line(name("rep_window_complete_ratio", "rep=\"r\","), |_| 0.7, |_| 0.7),
+    ];
+    lines.extend(others);
+    case("TargetPaceBehind", 450, lines)
+}
+
 fn drift() -> Vec<Case> {
+    // Too early in its window, and a window that is too short.
+    let quarter = "tidemark_overall_won_amount_target_pace_ratio{§,window=\"quarter\"}";
+    let half = "tidemark_overall_window_complete_ratio{§,window=\"quarter\"}";
+    let week = "tidemark_overall_won_amount_target_pace_ratio{§,window=\"week\"}";
+    let over = "tidemark_overall_window_complete_ratio{§,window=\"week\"}";
+    let low: fn(u32) -> f64 = |_| 0.3;
     let territory = |alert, series| case(alert, 15, [Line(series, TWO, ONE)]);
     vec![
         territory(
@@ -296,6 +378,8 @@ fn drift() -> Vec<Case> {
             "tidemark_team_drift_state{§,team=\"smb\",kpi=\"deals_created\"}",
         ),
         territory("LeadsCreatedDrift", "tidemark_overall_drift_state{§,kpi=\"leads_created\"}"),
+        pace("month", [Line(quarter, low, low), Line(half, |_| 0.4, |_| 0.4)]),
+        pace("fiscal_quarter", [Line(week, low, low), Line(over, |_| 0.9, |_| 0.9)]),
         case(
             "DriftBaselineLost",
             80,

@@ -26,7 +26,37 @@ pub(super) fn alerts() -> Vec<Alert> {
                       `slices.day_retention` keeps, and restart."
             .to_owned(),
     });
+    all.push(behind_target());
     all
+}
+
+/// Which windows may tell of pace: where half is over in days, chance decides.
+const PACED: &str = "window!~\"(day|week|sunday_week)(_to_date)?\"";
+
+/// Reps are for looking closer, as with drift. Which KPI it is stands in the name of a family, and
+/// two may have the same labels, so the name becomes one.
+fn behind_target() -> Alert {
+    Alert {
+        name: "TidemarkTargetPaceBehind".to_owned(),
+        area: Area::Drift,
+        severity: Severity::Info,
+        expr: format!(
+            "max without (instance) (\n  max_over_time(label_replace(\n    \
+             {{__name__=~\"tidemark_.+_target_pace_ratio\", rep=\"\", {PACED}}},\n    \
+             \"of\", \"$1\", \"__name__\", \"tidemark_(.+)_target_pace_ratio\"\n  )[10m:1m])\n) < 0.75\n\
+             and ignoring (of)\n\
+             max without (instance) (\n  max_over_time({{__name__=~\"tidemark_.+_window_complete_ratio\", {PACED}}}[10m])\n) > 0.5"
+        ),
+        hold: "6h",
+        keep: "1h",
+        summary: "{{ $labels.of }} of this {{ $labels.window }} is at {{ $value | humanizePercentage }} of the pace of its target"
+            .to_owned(),
+        description: "More than half of the window is over, and attainment is below three quarters of \
+                      the elapsed working days. Of windows of a month or longer, and not of single \
+                      reps. Where much is closed at the end of a quarter, this is usual until then: \
+                      `/api/v1/forecast` knows the season, and a pace does not."
+            .to_owned(),
+    }
 }
 
 fn drifts(signal: Signal, kpi: &str) -> Alert {

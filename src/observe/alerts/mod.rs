@@ -105,8 +105,12 @@ pub const RECORDINGS: &[Recording] = &[
         expr: "sum by (job) (rate(tidemark_dead_letters_total[15m]))\n/\nsum by (job) (rate(tidemark_records_taken_total[15m]))",
     },
     Recording {
-        name: "job:tidemark_publish_seconds:p99_10m",
-        expr: "histogram_quantile(0.99, sum by (job, le) (rate(tidemark_publish_seconds_bucket[10m])))",
+        name: "job_stage:tidemark_publish_seconds:p99_10m",
+        expr: "histogram_quantile(0.99, sum by (job, stage, le) (rate(tidemark_publish_seconds_bucket[10m])))",
+    },
+    Recording {
+        name: "job:tidemark_event_latency_seconds:p99_10m",
+        expr: "histogram_quantile(0.99, sum by (job, le) (rate(tidemark_event_latency_seconds_bucket[10m])))",
     },
 ];
 

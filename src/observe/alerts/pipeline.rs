@@ -51,7 +51,8 @@ const FLOW: &[Told] = &[
         Severity::Critical,
         Is("changes(job:tidemark_watermark_timestamp_seconds:min[15m]) == 0\n\
              and\n\
-             time() - job:tidemark_watermark_timestamp_seconds:min > 900"),
+             time() - job:tidemark_watermark_timestamp_seconds:min\n  \
+             > 900 + max by (job) (max_over_time(tidemark_watermark_allowed_lag_seconds[3m]))"),
         "5m",
         "5m",
         "The watermark of {{ $labels.job }} has not moved for 15 minutes",
@@ -62,22 +63,35 @@ const FLOW: &[Told] = &[
     (
         "WatermarkBehind",
         Severity::Warning,
-        Is("time() - job:tidemark_watermark_timestamp_seconds:min > 3600"),
+        Is("time() - job:tidemark_watermark_timestamp_seconds:min\n  \
+             > 3600 + max by (job) (max_over_time(tidemark_watermark_allowed_lag_seconds[3m]))"),
         "15m",
         "15m",
         "Numbers of {{ $labels.job }} are complete only to {{ $value | humanizeDuration }} ago",
-        "It moves and is far behind: a backlog is read, or one source sends old events. Normal \
+        "It moves and is an hour further behind than `time.out_of_orderness` and \
+             `time.idle_after` allow: a backlog is read, or one source sends old events. Normal \
              while a new generation or a restart catches up; look at the lag.",
+    ),
+    (
+        "FreshnessMissed",
+        Severity::Warning,
+        Is("job:tidemark_event_latency_seconds:p99_10m > 60"),
+        "15m",
+        "15m",
+        "One publish in a hundred tells of records {{ $value | humanizeDuration }} after they came",
+        "Rows promise to follow their records within a minute. From the time of the record in \
+             its source topic to the acknowledgement of the last row: lag, slow brokers, or a source \
+             that writes records with old times. Normal while a backlog or a new generation is read.",
     ),
     (
         "PublishSlow",
         Severity::Warning,
-        Is("job:tidemark_publish_seconds:p99_10m > 5"),
+        Is("job_stage:tidemark_publish_seconds:p99_10m > 5"),
         "15m",
         "15m",
-        "One publish in a hundred takes {{ $value | humanizeDuration }} or longer",
+        "One publish in a hundred of {{ $labels.stage }} takes {{ $value | humanizeDuration }} or longer",
         "Rows reach the page and Kafka late. The time ends with the acknowledgement of the last \
-             row: slow brokers, or far more rows than `tidemark validate` estimates.",
+             partial or row: slow brokers, or far more rows than `tidemark validate` estimates.",
     ),
     (
         "LogErrors",
@@ -190,12 +204,13 @@ const CONTENTS: &[Told] = &[
         Severity::Info,
         Is("sum by (job, topic) (increase(tidemark_records_taken_total[3d])) == 0\n\
              and on (job, topic)\n\
-             sum by (job, topic) (max_over_time(tidemark_records_taken_total[1h] offset 3d)) > 0"),
+             count by (job, topic) (max_over_time(tidemark_records_taken_total[1h] offset 3d))"),
         "1h",
         "1h",
         "Nothing has come on {{ $labels.topic }} for three days",
         "Longer than a weekend. An idle topic does not hold the watermark, so windows close \
-             without it: a connector that died looks like days without sales.",
+             without it: a connector that died looks like days without sales. A topic that is \
+             configured and never had a record counts too.",
     ),
 ];
 

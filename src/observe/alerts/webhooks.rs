@@ -64,8 +64,9 @@ const ALERTS: &[Told] = &[
         "15m",
         "15m",
         "{{ $value }} drift alerts wait for the receiver {{ $labels.receiver }}",
-        "It does not answer, or refuses us. Nothing is lost: what waits is told when it answers \
-             again. `/readyz` says under `notes` what it answers.",
+        "It does not answer, or refuses us. What waits is told when it answers again, and given up \
+             once it was tried for `give_up_after` (3 days unless told otherwise). `/readyz` says under \
+             `notes` what it answers.",
     ),
     (
         "AlertsGivenUp",
@@ -75,8 +76,8 @@ const ALERTS: &[Told] = &[
         ),
         "0s",
         "15m",
-        "The receiver {{ $labels.receiver }} does not want a drift alert",
-        "It was asked three times and said each time that this message is wrong. It was given up; \
-             the alert stands on the alerts topic and on the page.",
+        "The receiver {{ $labels.receiver }} was not told of a drift alert",
+        "It said three times that the message is wrong, or took it not once in `give_up_after`. It \
+             was given up; the alert stands on the alerts topic and on the page, and its end is told.",
     ),
 ];

@@ -151,7 +151,7 @@ const COMES: [Shown<'static>; 6] = [
     ),
 ];
 
-const GOES: [Shown<'static>; 6] = [
+const GOES: [Shown<'static>; 8] = [
     (
         "Events folded and counted",
         "By the ledger, a second.",
@@ -163,15 +163,47 @@ const GOES: [Shown<'static>; 6] = [
     ),
     (
         "Time of a publish",
-        "From the first row computed to the last one acknowledged.",
+        "From the first partial or row computed to the last one acknowledged, by stage.",
         "s",
         &[
             (
-                "histogram_quantile(0.5, sum by (le) (rate(tidemark_publish_seconds_bucket{}[$__rate_interval])))",
+                "histogram_quantile(0.5, sum by (stage, le) (rate(tidemark_publish_seconds_bucket{}[$__rate_interval])))",
+                "{{stage}}, median",
+            ),
+            (
+                "job_stage:tidemark_publish_seconds:p99_10m{job=\"$job\"}",
+                "{{stage}}, 99th percentile of 10 minutes",
+            ),
+        ],
+    ),
+    (
+        "From a record to its rows",
+        "From the oldest source record behind a publish to the acknowledgement of its last row. A \
+         minute is promised. Dots (exemplars) name an entity.",
+        "s",
+        &[
+            (
+                "histogram_quantile(0.5, sum by (le) (rate(tidemark_event_latency_seconds_bucket{}[$__rate_interval])))",
                 "median",
             ),
-            ("job:tidemark_publish_seconds:p99_10m{job=\"$job\"}", "99th percentile of 10 minutes"),
+            (
+                "histogram_quantile(0.9, sum by (le) (rate(tidemark_event_latency_seconds_bucket{}[$__rate_interval])))",
+                "90th percentile",
+            ),
+            (
+                "job:tidemark_event_latency_seconds:p99_10m{job=\"$job\"}",
+                "99th percentile of 10 minutes",
+            ),
         ],
+    ),
+    (
+        "Publishes within a minute",
+        "The share of publishes whose oldest record came less than a minute before, over an hour.",
+        "percentunit",
+        &[(
+            "sum(rate(tidemark_event_latency_seconds_bucket{job=\"$job\", instance=~\"$instance\", le=\"60\"}[1h])) / sum(rate(tidemark_event_latency_seconds_count{}[1h]))",
+            "within a minute",
+        )],
     ),
     (
         "Rows written",

@@ -1,7 +1,8 @@
 //! Tells receivers of drift alerts: one worker each, a consumer group of its own on the alerts
 //! topic. The topic is the queue, so a receiver that is dead holds up nobody but itself, and is told
 //! when it lives again, after a restart as well. A position is committed behind the delivery:
-//! everything is told at least once, and repetitions have the same id.
+//! everything is told at least once, and repetitions have the same id. A message that fails alone
+//! lets the others pass, and none is tried for longer than the receiver's `give_up_after`.
 
 #[cfg(feature = "notify")]
 mod client;
@@ -9,7 +10,7 @@ mod pace;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::news::News;
 use super::{BATCH, Context, Every, Fault, Worker, read_through};
@@ -24,6 +25,8 @@ use pace::Pace;
 const MOST: usize = 1_000;
 /// Time between two times that Alertmanager is told what is open.
 const RENEW: Duration = Duration::from_secs(60);
+/// The same behind one that failed.
+const RENEW_AGAIN: Duration = Duration::from_secs(15);
 /// So often a receiver may refuse a message before it is given up.
 const TRIES: u32 = 3;
 
@@ -69,6 +72,8 @@ struct Part {
     /// Behind the last record taken.
     next: Position,
     committed: Option<Offset>,
+    /// What was tried in vain, and since when.
+    failing: BTreeMap<Offset, Instant>,
 }
 
 struct Notifier {
@@ -85,6 +90,8 @@ struct Notifier {
     parts: BTreeMap<u32, Part>,
     batch: Vec<Record>,
     pace: Pace,
+    /// What failed last: the others have their turn before it is tried again.
+    behind: Option<(u32, Offset)>,
     renewing: Every,
 }
 
@@ -104,6 +111,7 @@ pub fn open(context: &Context, receiver: &Receiver) -> Result<Box<dyn Worker>, F
         parts: BTreeMap::new(),
         batch: Vec::with_capacity(BATCH),
         pace: Pace::default(),
+        behind: None,
         renewing: Every::new(RENEW, (context.timer)()),
         receiver: receiver.clone(),
         context: context.clone(),
@@ -125,9 +133,10 @@ impl Worker for Notifier {
             self.context.stop.wait(self.context.wait);
         }
         self.context.telemetry.notify_waiting(&self.receiver.name, self.waiting());
-        if self.pace.is_open((self.context.timer)()) {
+        // At most one request a step: a stop waits for it, and for no more.
+        let may = self.pace.is_open((self.context.timer)()) && !self.context.stop.is_requested();
+        if may && !self.renew() {
             self.deliver();
-            self.renew();
         }
         self.commit()
     }
@@ -215,7 +224,8 @@ impl Notifier {
         }
         tracing::info!(receiver = self.receiver.name, %partition, from = %until,
             waiting = outbox.waiting(), "telling of drift alerts");
-        Ok(Some(Part { outbox, next, committed: known.map(|at| at.next) }))
+        let (committed, failing) = (known.map(|at| at.next), BTreeMap::new());
+        Ok(Some(Part { outbox, next, committed, failing }))
     }
 
     fn read(&mut self) -> Result<(), Fault> {
@@ -228,10 +238,28 @@ impl Notifier {
         Ok(())
     }
 
+    /// What is told next: what waits longest behind what failed last, or else what waits longest.
+    fn next(&self) -> Option<(u32, Notice)> {
+        let of = |p: u32, part: &Part, behind| Some((p, part.outbox.next(behind)?));
+        let rest = self.behind.and_then(|(number, from)| {
+            let behind = |p: u32| Some(from).filter(|_| p == number);
+            self.parts.range(number..).find_map(|(p, part)| of(*p, part, behind(*p)))
+        });
+        rest.or_else(|| self.parts.iter().find_map(|(p, part)| of(*p, part, None)))
+    }
+
+    /// Whether something was tried for as long as the receiver is given, with this time.
+    fn is_hopeless(&mut self, number: u32, from: Offset) -> bool {
+        let now = (self.context.timer)();
+        let Some(part) = self.parts.get_mut(&number) else { return false };
+        part.failing.retain(|at, _| part.outbox.waits(*at));
+        let since = *part.failing.entry(from).or_insert(now);
+        now.saturating_duration_since(since) >= self.receiver.give_up_after
+    }
+
     /// Tells one thing.
     fn deliver(&mut self) {
-        let next = |(p, part): (&u32, &Part)| Some((*p, part.outbox.next()?));
-        let Some((number, notice)) = self.parts.iter().find_map(next) else { return };
+        let Some((number, notice)) = self.next() else { return };
         let outcome = (self.post)(&self.request(&notice));
         let (name, id) = (self.receiver.name.clone(), notice.alert.id().to_owned());
         let state = notice.standing.as_str();
@@ -244,19 +272,18 @@ impl Notifier {
             // Nothing else goes before it: who refuses one message for what he is asked refuses all.
             Some(why) if self.pace.refusals(number, notice.from) >= TRIES => {
                 self.pace.gave_up();
-                tracing::error!(
-                    receiver = name,
-                    at = self.receiver.url.shown(),
-                    id,
-                    state,
-                    why,
-                    "gave up to tell of a drift alert"
-                );
-                self.context.telemetry.notified(&name, "given_up");
+                self.give_up(&notice, &why);
+                true
+            }
+            Some(why) if self.is_hopeless(number, notice.from) => {
+                self.give_up(&notice, &why);
                 true
             }
             Some(_) => {
                 self.context.telemetry.notified(&name, "failed");
+                if !self.pace.is_refused() {
+                    self.behind = Some((number, notice.from));
+                }
                 false
             }
         };
@@ -265,27 +292,38 @@ impl Notifier {
         }
     }
 
-    /// Tells Alertmanager again what fires.
-    fn renew(&mut self) {
+    fn give_up(&self, notice: &Notice, why: &str) {
+        let receiver = &self.receiver;
+        tracing::error!(
+            receiver = receiver.name,
+            at = receiver.url.shown(),
+            id = notice.alert.id(),
+            state = notice.standing.as_str(),
+            why,
+            "gave up to tell of a drift alert"
+        );
+        self.context.telemetry.notified(&receiver.name, "given_up");
+    }
+
+    /// Tells Alertmanager again what fires. Returns whether it was asked.
+    fn renew(&mut self) -> bool {
         let timer = (self.context.timer)();
-        if !matches!(self.receiver.kind, ReceiverKind::Alertmanager)
-            || !self.pace.is_open(timer)
-            || !self.renewing.due(timer)
-        {
-            return;
+        if !matches!(self.receiver.kind, ReceiverKind::Alertmanager) || !self.renewing.due(timer) {
+            return false;
         }
         let firing: Vec<_> = self.parts.values().flat_map(|part| part.outbox.firing()).collect();
         if firing.is_empty() {
-            return;
+            return false;
         }
         let all = firing.into_iter().map(|alert| (alert, Standing::Firing));
         let request = self.to_alertmanager(all);
         let outcome = (self.post)(&request);
         if self.tried(outcome).is_some() {
             self.context.telemetry.notified(&self.receiver.name, "failed");
-            // It ends what it is not told of in time.
-            self.renewing = Every::new(RENEW, timer);
+            // It ends what it is not told of in time; and what is new has its turn in between.
+            self.renewing = Every::later(RENEW_AGAIN, timer);
         }
+        true
     }
 
     /// Notes how a request went, for who asks and for the next one. Returns why it failed.

@@ -31,6 +31,11 @@ impl Pace {
         self.failures == 0
     }
 
+    /// Whether the last failure was a refusal.
+    pub fn is_refused(&self) -> bool {
+        self.refused
+    }
+
     /// It took something. Returns whether that is news.
     pub fn worked(&mut self) -> bool {
         let failed = self.failures > 0;

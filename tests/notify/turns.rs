@@ -1,0 +1,88 @@
+//! Whose turn it is: what fails alone holds up nobody, a telling has an id of its own, and a stop waits
+//! for one request.
+
+use super::inbox::{Inbox, Posted};
+use super::{Job, Offset, webhook};
+use tidemark::runtime::StopReason;
+
+fn ids(inbox: &Inbox) -> Vec<String> {
+    let id = |posted: &Posted| posted.header("webhook-id").unwrap().to_owned();
+    inbox.all().iter().map(id).collect()
+}
+
+#[test]
+fn a_message_that_always_fails_lets_others_pass_and_is_given_up_in_the_end() {
+    let inbox = Inbox::start();
+    inbox.fails(Some(("territory a ", 500)));
+    let row = webhook("crm", &inbox) + "give_up_after = \"10m\"\n";
+    let job = Job::start(&row);
+    let mut workers = [job.open(0)];
+    for id in ["a", "b", "c"] {
+        job.say(id, "firing", 1);
+    }
+    job.until(&mut workers, "the others are told", || inbox.taken().len() == 2);
+    assert_eq!(inbox.taken(), ["b firing", "c firing"]);
+    job.until(&mut workers, "it is tried again", || job.count("crm", "failed") > 2);
+    assert_eq!((job.note("crm").is_err(), job.count("crm", "given_up")), (true, 0));
+    // Nothing is committed past it: a restart tries it again, and repeats the others under their ids.
+    assert_eq!(job.committed("crm", 0), None);
+    job.clocks.pass(600_000);
+    job.until(&mut workers, "it is given up", || job.count("crm", "given_up") == 1);
+    job.until(&mut workers, "it is committed", || job.committed("crm", 0) == Some(Offset(3)));
+    let tried = inbox.all().len();
+    job.idle(&mut workers[0]);
+    assert_eq!(inbox.all().len(), tried, "it is over");
+    inbox.fails(None);
+    job.say("a", "resolved", 2);
+    job.until(&mut workers, "its end is told", || inbox.taken().len() == 3);
+    assert_eq!(inbox.taken()[2], "a resolved");
+}
+
+#[test]
+fn each_telling_has_an_id_of_its_own_and_repetitions_have_the_same() {
+    let inbox = Inbox::start();
+    let job = Job::start(&webhook("crm", &inbox));
+    let mut workers = [job.open(0)];
+    inbox.answer(503, None);
+    // A correction takes it back, and another one lets it fire since the same moment again.
+    for (version, state) in (1..).zip(["firing", "withdrawn", "firing", "resolved"]) {
+        let told = inbox.taken().len();
+        job.say("a", state, version);
+        job.until(&mut workers, "it is told", || inbox.taken().len() > told);
+    }
+    assert_eq!(inbox.taken(), ["a firing", "a withdrawn", "a firing", "a resolved"]);
+    let mut ids = ids(&inbox);
+    assert_eq!(ids.len(), 5);
+    assert_eq!(ids.remove(0), ids[0], "the first one failed once");
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 4);
+}
+
+#[test]
+fn what_fires_is_renewed_and_a_stop_waits_for_one_request_at_most() {
+    let inbox = Inbox::start();
+    let row = "[[alerts.receivers]]\nname = \"am\"\ntype = \"alertmanager\"\nurl = \"URL\"\n";
+    let job = Job::start(&row.replace("URL", &inbox.url));
+    let mut workers = [job.open(0)];
+    job.say("a", "firing", 1);
+    job.until(&mut workers, "it is told", || inbox.all().len() == 1);
+    for round in 1..4 {
+        // Both are due: what is new, and the next renewal.
+        job.clocks.pass(61_000);
+        job.say(&format!("b{round}"), "firing", 1);
+        let deadline = tidemark::clock::monotonic() + std::time::Duration::from_secs(30);
+        while inbox.all().len() < 1 + 2 * round {
+            assert!(tidemark::clock::monotonic() < deadline, "nothing is renewed");
+            let before = inbox.all().len();
+            workers[0].step().unwrap();
+            assert!(inbox.all().len() <= before + 1, "two requests in one step");
+            std::thread::park_timeout(std::time::Duration::from_millis(2));
+        }
+    }
+    job.say("c", "firing", 1);
+    let before = inbox.all().len();
+    job.context.stop.request(StopReason::Asked);
+    job.idle(&mut workers[0]);
+    assert_eq!(inbox.all().len(), before, "nobody is asked any more");
+}
