@@ -6,6 +6,7 @@ use super::Rollup;
 use super::customers::Told;
 use super::segment::SegmentState;
 use super::totals::Bought;
+use crate::model::funnel::Funnel;
 use crate::model::kpi::View;
 use crate::model::measure::Measures;
 use crate::model::row::{Pane, Row};
@@ -112,6 +113,12 @@ impl Rollup {
             targets: self.definition.targets.stand(&stand, &kpis),
             kpis,
             currency: self.definition.currency,
+            // Within one stage there is none.
+            funnel: self
+                .steps
+                .as_ref()
+                .filter(|_| state.segment.value("stage").is_none())
+                .map(|steps| Funnel::of(&flow, steps)),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::http::{Caps, KpiSnapshot};
 use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
 use crate::model::definition::Definition;
 use crate::model::partial::{PartialError, PartialMessage};
-use crate::model::row::Pane;
+use crate::model::row::{self, Pane};
 use crate::model::time::{Span, Timestamp};
 use crate::rollup::{Merged, Rollup};
 use crate::telemetry::Stage;
@@ -37,6 +37,8 @@ struct Seen<'a> {
     incomplete: bool,
     #[serde(borrow)]
     kpis: &'a serde_json::value::RawValue,
+    #[serde(borrow, default)]
+    funnel: Option<&'a serde_json::value::RawValue>,
 }
 
 struct Part {
@@ -279,7 +281,8 @@ impl Merger {
             let key = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
             if let (Some(row), Some(key)) = (row, key) {
                 let pane = Pane::parse(&row.status).unwrap_or(Pane::Early);
-                rollup.seen(key, row.kpis.get(), row.incomplete, pane, row.revision);
+                let told = row::told(row.kpis.get().to_owned(), row.funnel.map(|f| f.get()));
+                rollup.seen(key, &told, row.incomplete, pane, row.revision);
             }
             Ok(())
         })?;
