@@ -85,11 +85,16 @@ pub fn kpis() -> String {
             k.doc
         );
     }
+    behind(&mut out);
+    out
+}
+
+/// What is no table of KPIs.
+fn behind(out: &mut String) {
     out.push_str(FUNNEL);
     out.push_str(OWN);
-    recounted(&mut out);
-    measures(&mut out);
-    out
+    recounted(out);
+    measures(out);
 }
 
 const OWN: &str = r#"

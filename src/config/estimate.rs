@@ -52,6 +52,16 @@ impl SetEstimate {
     pub fn name(&self) -> String {
         set_name(&self.dimensions)
     }
+
+    /// How many series a row has, in words: over all families, or in the largest one.
+    fn factor(&self, whole: bool, kpis: u64) -> String {
+        match (whole, self.stages) {
+            (true, 0) => format!(" × {kpis} KPIs"),
+            (true, n) => format!(" × ({kpis} KPIs + {n} stages × {})", FAMILIES.len()),
+            (false, 0) => String::new(),
+            (false, n) => format!(" × {n} stages"),
+        }
+    }
 }
 
 pub(super) fn set_name(dimensions: &[String]) -> String {
@@ -151,12 +161,7 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         worst.name(),
         thousands(worst.members),
         all.windows,
-        match (whole, worst.stages) {
-            (true, 0) => format!(" × {} KPIs", all.kpis),
-            (true, n) => format!(" × ({} KPIs + {n} stages × {})", all.kpis, FAMILIES.len()),
-            (false, 0) => String::new(),
-            (false, n) => format!(" × {n} stages"),
-        },
+        worst.factor(whole, all.kpis),
         thousands(if whole { worst.series } else { worst.series_per_family }),
     );
     let own: u64 = all.own.iter().map(|(_, series)| *series).sum();

@@ -113,13 +113,14 @@ impl Rollup {
             targets: self.definition.targets.stand(&stand, &kpis),
             kpis,
             currency: self.definition.currency,
-            // Within one stage there is none.
-            funnel: self
-                .steps
-                .as_ref()
-                .filter(|_| state.segment.value("stage").is_none())
-                .map(|steps| Funnel::of(&flow, steps)),
+            funnel: self.funnel(state, &flow),
         }
+    }
+
+    /// The funnel of a window. Within one stage there is none.
+    fn funnel(&self, state: &SegmentState, flow: &Measures) -> Option<Funnel> {
+        let steps = self.steps.as_ref().filter(|_| state.segment.value("stage").is_none())?;
+        Some(Funnel::of(flow, steps))
     }
 
     /// The current row of every window kind, for every segment: what `/metrics` shows.

@@ -41,6 +41,13 @@ struct Seen<'a> {
     funnel: Option<&'a serde_json::value::RawValue>,
 }
 
+impl Seen<'_> {
+    /// What it told of its window.
+    fn told(&self) -> String {
+        row::told(self.kpis.get().to_owned(), self.funnel.map(|funnel| funnel.get()))
+    }
+}
+
 struct Part {
     rollup: Rollup,
     next: Offset,
@@ -281,8 +288,7 @@ impl Merger {
             let key = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
             if let (Some(row), Some(key)) = (row, key) {
                 let pane = Pane::parse(&row.status).unwrap_or(Pane::Early);
-                let told = row::told(row.kpis.get().to_owned(), row.funnel.map(|f| f.get()));
-                rollup.seen(key, &told, row.incomplete, pane, row.revision);
+                rollup.seen(key, &row.told(), row.incomplete, pane, row.revision);
             }
             Ok(())
         })?;

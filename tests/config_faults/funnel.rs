@@ -7,12 +7,13 @@ use super::{read, refusal};
 
 const STAGES: &str = "[[stages.stage]]\nstage = \"talk\"\nstatus = \"open\"\n\
     [[stages.stage]]\nstage = \"won\"\nstatus = \"won\"\n";
+const LIMITS: &str = "[limits]\nmax_series = 1000000\n";
 const GROUPS: &str = "[kpis]\ngroups = [\"deals\", \"activities\", \"funnel\"]\n";
 
 #[test]
 fn a_funnel_costs_a_series_a_stage_in_each_of_its_families() {
     let plain = Config::defaults().estimate();
-    let funnel = read(&format!("{GROUPS}{STAGES}"), &[]).unwrap();
+    let funnel = read(&format!("{GROUPS}{STAGES}{LIMITS}"), &[]).unwrap();
     assert!(funnel.warnings().is_empty());
     let cost = funnel.estimate();
     assert_eq!(cost.series - plain.series, plain.rows * 2 * 11);
@@ -20,7 +21,7 @@ fn a_funnel_costs_a_series_a_stage_in_each_of_its_families() {
     assert_eq!(cost.sets[0].series_per_family, plain.sets[0].series_per_family * 2);
     // Within one stage there is none.
     let sets = |kpis: &str| {
-        let text = format!("{kpis}{STAGES}[segments]\nsets = [[\"stage\", \"rep\"]]\n");
+        let text = format!("{kpis}{STAGES}{LIMITS}[segments]\nsets = [[\"stage\", \"rep\"]]\n");
         read(&text, &[]).unwrap().estimate().series
     };
     assert_eq!(sets(GROUPS), sets(""));
@@ -30,7 +31,7 @@ fn a_funnel_costs_a_series_a_stage_in_each_of_its_families() {
 fn a_funnel_over_the_limits_is_refused_with_its_stages() {
     let many = read(
         &format!(
-            "{GROUPS}{STAGES}[segments]\nsets = [\"account\"]\nbudget = {{ account = 900 }}\n"
+            "{GROUPS}{STAGES}{LIMITS}[segments]\nsets = [\"account\"]\nbudget = {{ account = 900 }}\n"
         ),
         &[],
     );
