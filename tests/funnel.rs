@@ -271,7 +271,7 @@ fn there_is_a_funnel_where_it_is_asked_for_and_there_are_stages() {
     for (kpis, table, has) in
         [(both.clone(), TABLE, true), (groups(&[Group::Deals]), TABLE, false), (both, &[], false)]
     {
-        let flow = careless(Definition { kpis, ..job(table) }, &[event.clone()], 3);
+        let flow = careless(Definition { kpis, ..job(table) }, std::slice::from_ref(&event), 3);
         let overall = rows(&flow).into_iter().filter(|row| row.segment.parts.is_empty());
         let found: Vec<bool> = overall.map(|row| row.funnel.is_some()).collect();
         assert!(!found.is_empty() && found.iter().all(|f| *f == has), "{has}: {found:?}");

@@ -19,6 +19,9 @@ pub struct Funnels<'a> {
     pub settle: i64,
 }
 
+/// What became of a visit, and after how many days; none while it goes on.
+type End = Option<(&'static str, i64)>;
+
 /// A stay of a deal in a stage.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Visit {
@@ -53,7 +56,7 @@ struct Deal {
     spoken: bool,
     /// Which event named which owner, when.
     owners: Vec<(usize, i64, Option<String>)>,
-    visits: Vec<(usize, i64, usize, Option<(&'static str, i64)>)>,
+    visits: Vec<(usize, i64, usize, End)>,
 }
 
 impl Funnels<'_> {
