@@ -8,7 +8,9 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use tidemark::intake::{Decoder, Limits, encode_event};
 use tidemark::ledger::Ledger;
 use tidemark::model::calendar::Calendar;
-use tidemark::model::definition::{Attribution, Definition, Directory, StageTable};
+use tidemark::model::definition::{Attribution, Definition, Directory, Stage, StageTable};
+use tidemark::model::event::Status;
+use tidemark::model::kpi::{Group, Kpis};
 use tidemark::model::money::Currency;
 use tidemark::model::partial::PartialMessage;
 use tidemark::model::record::{Offset, Partition, Record};
@@ -117,6 +119,19 @@ fn ledger(c: &mut Criterion) {
             BatchSize::PerIteration,
         );
     });
+    let staged = with_stages(&definition, Kpis::ALL);
+    group.bench_function("the same with a stage table", |b| {
+        b.iter_batched(
+            || Ledger::new(staged.clone(), Partition(0)),
+            |mut ledger| {
+                for (i, event) in events.iter().enumerate() {
+                    ledger.apply(Offset(i as u64), event);
+                }
+                ledger
+            },
+            BatchSize::PerIteration,
+        );
+    });
     let mut ledger = Ledger::new(definition, Partition(0));
     for (i, event) in events.iter().enumerate() {
         ledger.apply(Offset(i as u64), event);
@@ -212,9 +227,55 @@ fn kinds(c: &mut Criterion) {
     group.finish();
 }
 
-fn partials() -> Vec<PartialMessage> {
+/// The stages of the made-up company.
+const STAGES: [(&str, Status); 6] = [
+    ("qualified", Status::Open),
+    ("demo", Status::Open),
+    ("proposal", Status::Open),
+    ("negotiation", Status::Open),
+    ("closed_won", Status::Won),
+    ("closed_lost", Status::Lost),
+];
+
+/// With a table of them.
+fn with_stages(definition: &Definition, kpis: Kpis) -> Arc<Definition> {
+    let mut out = Definition { kpis, ..definition.clone() };
+    for (stage, status) in STAGES {
+        out.stages.insert(Default::default(), stage, Stage::of(status));
+    }
+    Arc::new(out)
+}
+
+/// Rows that are due where a stage table is known, with and without the funnel in them.
+fn funnel(c: &mut Criterion) {
+    let plain = definition(usual());
+    let partials = partials(with_stages(&plain, Kpis::ALL));
+    let end = WorldSettings::default().start + Span::days(300);
+    let mut group = c.benchmark_group("merge 100k events and tick");
+    group.sample_size(10);
+    let others = Group::ALL.iter().map(|(group, _)| *group).filter(|g| *g != Group::Funnel);
+    for (name, kpis) in [("without funnel", others.collect()), ("with funnel", Kpis::ALL)] {
+        let definition = with_stages(&plain, kpis);
+        group.bench_function(name, |b| {
+            b.iter_batched(
+                || (Rollup::new(definition.clone(), Partition(0), end), partials.clone()),
+                |(mut rollup, partials)| {
+                    for (i, message) in partials.into_iter().enumerate() {
+                        rollup.merge(Offset(i as u64), message);
+                    }
+                    black_box(rollup.tick(end).len());
+                    rollup
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+fn partials(definition: Arc<Definition>) -> Vec<PartialMessage> {
     let (records, decoder) = (records(100_000), decoder());
-    let mut ledger = Ledger::new(definition(usual()), Partition(0));
+    let mut ledger = Ledger::new(definition, Partition(0));
     let mut out = Vec::new();
     let events = records.iter().flat_map(|r| decoder.take(r, None).events);
     for (i, event) in events.enumerate() {
@@ -227,7 +288,7 @@ fn partials() -> Vec<PartialMessage> {
 }
 
 fn rollup(c: &mut Criterion) {
-    let partials = partials();
+    let partials = partials(definition(usual()));
     let end = WorldSettings::default().start + Span::days(300);
     let mut group = c.benchmark_group("rollup");
     group.throughput(Throughput::Elements(partials.len() as u64));
@@ -267,5 +328,5 @@ fn rollup(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, intake, ledger, kinds, rollup);
+criterion_group!(benches, intake, ledger, kinds, rollup, funnel);
 criterion_main!(benches);

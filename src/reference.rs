@@ -90,10 +90,16 @@ pub fn kpis() -> String {
             k.doc
         );
     }
-    out.push_str(OWN);
-    recounted(&mut out);
-    measures(&mut out);
+    behind(&mut out);
     out
+}
+
+/// What is no table of KPIs.
+fn behind(out: &mut String) {
+    out.push_str(FUNNEL);
+    out.push_str(OWN);
+    recounted(out);
+    measures(out);
 }
 
 const OWN: &str = r#"
@@ -120,6 +126,8 @@ A formula has names of KPIs and [measures](#measures), names of other KPIs of yo
 
 They are in rows, `/metrics`, the API, exports and `tidemark kpis list --config FILE`; `tidemark validate` shows what they cost in series. All measures are counted whatever the formulas are, so a new formula shows its past too, and needs no new generation. Rows change with it: at the start after a KPI of your own was added, changed or removed, closed windows that are still kept are published again, as `corrected` and with a higher revision. Measures of your own are not there yet.
 "#;
+
+const FUNNEL: &str = include_str!("reference/funnel.md");
 
 /// What each is made of, and which test recounts it.
 fn recounted(out: &mut String) {

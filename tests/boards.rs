@@ -17,13 +17,20 @@ mod promql;
 const PROMETHEUS: [&str; 4] =
     ["up", "ALERTS", "scrape_samples_post_metric_relabeling", "scrape_duration_seconds"];
 /// What stands beside a KPI, behind `tidemark_<grain>_`.
-const BESIDE: [&str; 6] = [
+const BESIDE: [&str; 13] = [
     "deals_closed",
     "window_complete_ratio",
     "won_amount_target",
     "won_amount_target_attainment_ratio",
     "won_amount_target_pace_ratio",
     "won_amount_target_required_per_day",
+    "stage_entered",
+    "stage_advanced",
+    "stage_lost",
+    "stage_held",
+    "stage_step_ratio",
+    "stage_drop_off_ratio",
+    "stage_p50_seconds",
 ];
 const DRIFT: [&str; 6] = ["state", "score", "value", "value_lower", "value_upper", "baseline"];
 const GRAINS: [&str; 4] = ["overall", "territory", "rep", "channel"];

@@ -272,7 +272,7 @@ family = "closing_points"
             Some(Status::Open)
         );
         assert_eq!(definition.stages.status("hubspot", "new", "closedwon"), Some(Status::Won));
-        let contract = definition.stages.find("hubspot", "new", "contractsent").unwrap();
+        let contract = definition.stages.find("hubspot", "new", "contractsent").unwrap().stage;
         assert_eq!((contract.order, contract.label.as_deref()), (Some(2), Some("Contract sent")));
         let told = "stages      8 in the table: 3 open, 3 won, 2 lost; hubspot 4, hubspot/renewals 2, salesforce 2\n";
         assert!(config.summary().contains(told), "{}", config.summary());

@@ -9,6 +9,8 @@ mod credit;
 mod customers;
 #[path = "config_faults/formulas.rs"]
 mod formulas;
+#[path = "config_faults/funnel.rs"]
+mod funnel;
 
 use std::path::Path;
 

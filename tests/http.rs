@@ -473,7 +473,7 @@ async fn promtool_finds_nothing_to_say() {
     assert!(page.contains(
         "tidemark_rep_drift_value{rep=\"O\\\"Brien\",kpi=\"cycle_length_mean\"} 864000\n"
     ));
-    for family in ["win_incidence_30d_ratio", "time_to_close_p50_seconds"] {
+    for family in ["win_incidence_30d_ratio", "time_to_close_p50_seconds", "stage_lost"] {
         assert!(page.contains(&format!("\ntidemark_rep_{family}{{")), "{family}: {page}");
     }
     assert!(page.contains("tidemark_overall_drift_state{kpi=\"win_rate\"} -1\n"), "{page}");

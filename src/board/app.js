@@ -3,6 +3,7 @@
 import { pollAlerts } from "./alerts.js";
 import { arrange, byId, h, setNumber, setText } from "./dom.js";
 import { Feed, getJson } from "./feed.js";
+import { showFunnel } from "./funnel.js";
 import {
   ABSENT, basis, count, days, duration, growth, isPeriod, kindName, moment, money, percent, share,
   windowName, windowRange,
@@ -194,6 +195,7 @@ function showNumbers(window) {
   const overall = rows.find((row) => Object.keys(row.segment).length === 0);
   showWindow(overall?.window ?? window, overall);
   showTiles(overall);
+  showFunnel(overall);
   const dimensions = state.status.grains.filter((g) => g.dimensions.length === 1).map((g) => g.name);
   // The leaderboard is the longest: last.
   dimensions.sort((a, b) => (a === "rep") - (b === "rep"));

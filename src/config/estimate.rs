@@ -4,6 +4,7 @@ use super::read::Reader;
 use super::{Budget, Config, Limits};
 use crate::model::alert::Rule;
 use crate::model::definition::Definition;
+use crate::model::funnel::FAMILIES;
 use crate::model::kpi::Group;
 
 /// How many rows and series there can be.
@@ -38,8 +39,10 @@ pub struct SetEstimate {
     pub dimensions: Vec<String>,
     /// Its members: all combinations of the members of its dimensions.
     pub members: u64,
-    /// Series of one Prometheus family: members × windows.
+    /// Series of one Prometheus family: members × windows; where a funnel is shown × stages.
     pub series_per_family: u64,
+    /// Stages that a funnel shows of each member; 0 without one.
+    pub stages: u64,
     /// Series over the families of the set, one a KPI.
     pub series: u64,
 }
@@ -48,6 +51,16 @@ impl SetEstimate {
     /// The set in words: `overall`, `territory × channel`.
     pub fn name(&self) -> String {
         set_name(&self.dimensions)
+    }
+
+    /// How many series a row has, in words: over all families, or in the largest one.
+    fn factor(&self, whole: bool, kpis: u64) -> String {
+        match (whole, self.stages) {
+            (true, 0) => format!(" × {kpis} KPIs"),
+            (true, n) => format!(" × ({kpis} KPIs + {n} stages × {})", FAMILIES.len()),
+            (false, 0) => String::new(),
+            (false, n) => format!(" × {n} stages"),
+        }
     }
 }
 
@@ -69,18 +82,25 @@ const DRIFT_FAMILIES: u64 = 9;
 fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimate {
     let windows = definition.windows.len() as u64;
     let kpis = definition.kpis.kpis().count() as u64;
+    let stages = match definition.kpis.has(Group::Funnel) {
+        true => definition.stages.rows().count() as u64,
+        false => 0,
+    };
     let sets: Vec<SetEstimate> = definition
         .segments
         .iter()
         .map(|set| {
             let members =
                 set.iter().fold(1u64, |n, d| n.saturating_mul(members(definition, budget, d)));
-            let series_per_family = members.saturating_mul(windows);
+            let rows = members.saturating_mul(windows);
+            // Within one stage there is none.
+            let stages = if set.iter().any(|d| d == "stage") { 0 } else { stages };
             SetEstimate {
                 dimensions: set.clone(),
                 members,
-                series_per_family,
-                series: series_per_family.saturating_mul(kpis),
+                series_per_family: rows.saturating_mul(stages.max(1)),
+                stages,
+                series: rows.saturating_mul(kpis + stages * FAMILIES.len() as u64),
             }
         })
         .collect();
@@ -88,7 +108,13 @@ fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimat
     let rows = rows_per_window.saturating_mul(windows);
     let of_group = |group| definition.kpis.kpis().filter(|k| k.group == group).count() as u64;
     let groups = Group::ALL.iter().map(|(group, _)| *group).chain([Group::Custom]);
-    let groups = groups.map(|group| (group, rows.saturating_mul(of_group(group))));
+    let of_kpis = rows.saturating_mul(kpis);
+    let all = sets.iter().fold(0u64, |n, s| n.saturating_add(s.series));
+    let funnel = all.saturating_sub(of_kpis);
+    let groups = groups.map(|group| match group {
+        Group::Funnel => (group, funnel),
+        _ => (group, rows.saturating_mul(of_group(group))),
+    });
     let groups = groups.filter(|(group, _)| definition.kpis.has(*group)).collect();
     let of_set = |grain: &str| {
         let set = sets.iter().find(|set| set.dimensions.join("_") == grain);
@@ -97,7 +123,7 @@ fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimat
     let targets = definition.targets.series(&definition.windows, of_set);
     let streams = drift.iter().fold(0u64, |n, rule| n.saturating_add(rule.streams));
     let drift = streams.saturating_mul(DRIFT_FAMILIES);
-    let series = rows.saturating_mul(kpis).saturating_add(targets).saturating_add(drift);
+    let series = all.saturating_add(targets).saturating_add(drift);
     let own = definition.kpis.own().iter().map(|kpi| (kpi.family.to_string(), rows)).collect();
     Estimate { kpis, windows, rows_per_window, rows, series, targets, drift, groups, own, sets }
 }
@@ -115,7 +141,8 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         return;
     }
     let all = estimate(definition, &limits.budget, drift);
-    let Some((i, worst)) = all.sets.iter().enumerate().max_by_key(|(_, s)| s.series) else {
+    let cost = |set: &SetEstimate| (set.series, set.series_per_family);
+    let Some((i, worst)) = all.sets.iter().enumerate().max_by_key(|(_, s)| cost(s)) else {
         return;
     };
     let whole = all.series > limits.max_series as u64;
@@ -134,7 +161,7 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         worst.name(),
         thousands(worst.members),
         all.windows,
-        if whole { format!(" × {} KPIs", all.kpis) } else { String::new() },
+        worst.factor(whole, all.kpis),
         thousands(if whole { worst.series } else { worst.series_per_family }),
     );
     let own: u64 = all.own.iter().map(|(_, series)| *series).sum();

@@ -9,6 +9,7 @@ use super::read::{Reader, child};
 use super::typed::{CustomKpi, CustomKpis};
 use super::words::one_of;
 use crate::model::formula::{self, Program, What, Written};
+use crate::model::funnel::FAMILIES;
 use crate::model::kpi::{CATALOGUE, Clock, Compiled, Formula, Grain, Group, Kpi, Unit};
 
 /// Longest name, characters: it is part of every row and of the name of a metric.
@@ -178,7 +179,8 @@ fn family_taken(kpi: &Kpi, before: &[Kpi], own: &[Kpi]) -> Option<String> {
         return Some("one of the catalogue".to_owned());
     }
     let starts = TAKEN_STARTS.iter().any(|start| family.starts_with(start));
-    if starts || TAKEN_FAMILIES.contains(&family) {
+    let taken = TAKEN_FAMILIES.contains(&family) || FAMILIES.contains(&family);
+    if starts || taken {
         return Some("one of Tidemark's own".to_owned());
     }
     let families = CATALOGUE.iter().chain(own).map(|k| &*k.family);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::near::nearest;
 use super::{Config, Origin, Source};
+use crate::model::kpi::Group;
 use crate::model::source::System;
 use crate::model::target::Stale;
 use crate::model::time::Day;
@@ -36,7 +37,17 @@ impl Config {
         out.extend(self.large_bodies());
         out.extend(self.nothing_to_tell());
         out.extend(self.unknown_targets());
+        out.extend(self.no_stages());
         out
+    }
+
+    fn no_stages(&self) -> Option<Warning> {
+        let what =
+            "a funnel is asked for, and there is no stage table, so rows have none".to_owned();
+        let mend =
+            "write the stages of your pipelines in [stages], or leave out \"funnel\"".to_owned();
+        let asked = self.definition.kpis.has(Group::Funnel) && self.definition.stages.is_empty();
+        asked.then(|| self.warning("kpis.groups".to_owned(), what, mend))
     }
 
     /// Targets of which the last period has ended on `today`, with none for the current one.

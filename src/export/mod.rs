@@ -5,6 +5,7 @@
 //! source can be no formula ([`safe`]). Nothing here reads the log, a clock or the terminal.
 
 pub mod csv;
+mod funnel;
 pub mod openmetrics;
 #[cfg(feature = "parquet")]
 pub mod parquet;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::ExportError;
-use crate::http::metrics;
+use crate::http::funnel;
+use crate::http::metrics::{self, Help};
 use crate::model::kpi::{Kpi, Kpis};
 use crate::model::row::{Pane, Row};
 use crate::model::time::Timestamp;
@@ -39,20 +40,31 @@ pub fn write<'r>(
         let grain = metrics::name_of(&row.segment.grain());
         let labels = metrics::labels(&row.segment, &row.kind.name());
         let version = (row.version, row.as_of);
-        metrics::samples(&chosen(row, kpis), known, |suffix, help, value| {
+        let mut sample = |suffix: &str, help: Help<'_>, labels: &str, value| {
             let name = format!("tidemark_{grain}_{suffix}");
             let family = families.entry(name).or_default();
             if family.help.is_empty() {
                 family.help = help.text();
             }
             let sample = Sample { value, version };
-            let held = family.samples.entry((labels.clone(), at));
+            let held = family.samples.entry((labels.to_owned(), at));
             held.and_modify(|s| {
                 if s.version < version {
                     *s = Sample { value, version };
                 }
             })
             .or_insert(sample);
+        };
+        let chosen = chosen(row, kpis);
+        metrics::samples(&chosen, known, |suffix, help, value| {
+            sample(suffix, help, &labels, value);
+        });
+        // Who names KPIs asks for those.
+        if chosen.kpis.len() < row.kpis.len() {
+            continue;
+        }
+        funnel::samples(row, &labels, |suffix, help, labels, value| {
+            sample(suffix, Help::Fixed(help), labels, value);
         });
     }
     let mut samples = 0;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::standing;
+use super::{funnel, standing};
 use crate::http::wire::WireRow;
 use crate::model::kpi::{Kpi, KpiValue, Kpis, Number, Words};
 use crate::model::money::{Currency, Exact};
@@ -48,6 +48,8 @@ struct Rest<'a> {
     targets: standing::List<'a>,
     #[serde(borrow, default)]
     benchmarks: standing::List<'a>,
+    #[serde(borrow)]
+    funnel: Option<funnel::Shown<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +98,7 @@ pub fn row_of(json: &str, kpis: &Kpis) -> Result<Row, NoRow> {
         incomplete: rest.incomplete,
         kpis: values.collect::<Result<_, NoRow>>()?,
         currency,
+        funnel: rest.funnel.map(funnel::Shown::funnel).transpose()?,
         targets: standing::standings(rest.targets, rest.benchmarks, kpis)?,
     })
 }

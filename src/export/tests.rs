@@ -50,5 +50,6 @@ pub(crate) fn row() -> Row {
         kpis: CATALOGUE.iter().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect(),
         currency: eur,
         targets: Vec::new(),
+        funnel: None,
     }
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use prometheus::proto::MetricType;
 use prometheus::{Encoder, TextEncoder};
 
+use super::funnel;
 use crate::model::kpi::{Kpi, Kpis, Unit};
 use crate::model::row::Row;
 use crate::model::segment::Segment;
@@ -20,7 +21,7 @@ use crate::model::target::Aim;
 use crate::telemetry::Telemetry;
 
 /// Seconds in a civil day, as `docs/kpis.md` counts durations.
-const DAY_SECONDS: f64 = 86_400.0;
+pub(super) const DAY_SECONDS: f64 = 86_400.0;
 /// Longest label value, characters.
 const VALUE_CHARS: usize = 128;
 
@@ -70,6 +71,11 @@ impl KpiSnapshot {
                 family.clear();
                 let _ = write!(family, "tidemark_{grain}_{suffix}");
                 page.add(&family, help, labels, value, !again, caps);
+            });
+            funnel::samples(row, labels, |suffix, help, labels, value| {
+                family.clear();
+                let _ = write!(family, "tidemark_{grain}_{suffix}");
+                page.add(&family, Help::Fixed(help), labels, value, !again, caps);
             });
         }
         page
@@ -380,7 +386,8 @@ pub(super) fn labels_with(segment: &Segment, last: &str, last_value: &str) -> St
     out
 }
 
-fn escape(out: &mut String, value: &str) {
+/// Writes a value as a label has it, cut where it is too long.
+pub(super) fn escape(out: &mut String, value: &str) {
     for c in value.chars().take(VALUE_CHARS) {
         match c {
             '\\' => out.push_str("\\\\"),

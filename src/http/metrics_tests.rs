@@ -45,6 +45,7 @@ fn row(segment: Segment, won: i128, lost: i128) -> Row {
         kpis: CATALOGUE.iter().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect(),
         currency: eur,
         targets: Vec::new(),
+        funnel: None,
     }
 }
 

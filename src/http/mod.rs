@@ -27,6 +27,7 @@ mod assets;
 pub mod board;
 mod drift;
 mod forecast;
+pub(crate) mod funnel;
 pub mod health;
 pub mod hooks;
 mod leaderboard;

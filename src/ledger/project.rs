@@ -12,13 +12,15 @@ mod response;
 mod slots;
 mod spend;
 mod split;
+mod stages;
 mod subscription;
+mod visits;
 
 use credit::AsOf;
 pub use slots::{CUSTOMER, DAY, day_of_id, slot};
 
 use super::dimensions::Dimensions;
-use super::entity::{Entity, HISTORY_LIMIT, Held, Kind, Slot, Stamp};
+use super::entity::{Entity, Held, Kind, Slot, Stamp};
 use super::symbols::{Credit, Credits, Symbols};
 use crate::model::customers::Purchase;
 use crate::model::definition::Definition;
@@ -122,6 +124,7 @@ impl Projector<'_> {
                 self.shared(entity, (standing.since, at), credit, out);
             }
         }
+        self.visits(entity, &changes, out);
         self.stock(entity, created.unwrap_or(first.time), &changes, closed, out);
         self.buffers.changes = changes;
     }
@@ -257,55 +260,6 @@ impl Projector<'_> {
             }
         }
         self.buffers.said = said;
-    }
-
-    /// What its stages meant, at each event that stated the stage or the pipeline. A deal moves
-    /// where it comes to another stage, or from a pipeline that is known to another one. What is
-    /// stated again, or of which pipeline a stage is, is no move: it overrules nothing that was said
-    /// outright since the last one.
-    fn meanings(&self, entity: &Entity, out: &mut Vec<(Stamp, Said)>) {
-        let full = |slot| entity.history(slot).count() >= HISTORY_LIMIT;
-        let text = |held| match held {
-            Held::Text(pipeline) => Some(self.symbols.text(pipeline)),
-            _ => None,
-        };
-        let mut stages = entity.history(Slot::STAGE).peekable();
-        let mut pipelines = entity.history(Slot::PIPELINE).peekable();
-        let mut stage = Held::Null;
-        // Of a history that is full the oldest writes may be gone. Its pipeline held before, and its
-        // stage is no move, since it may have been stated before.
-        let mut pipeline =
-            pipelines.peek().filter(|_| full(Slot::PIPELINE)).and_then(|(_, held)| text(*held));
-        let mut cut = full(Slot::STAGE);
-        let (mut place, mut moved_at) = (None::<(_, Option<&str>)>, None);
-        loop {
-            let next = [stages.peek(), pipelines.peek()];
-            let Some(stamp) = next.into_iter().flatten().map(|w| w.0).min() else { break };
-            stage = stages.next_if(|w| w.0 == stamp).map_or(stage, |w| w.1);
-            pipeline = pipelines.next_if(|w| w.0 == stamp).map_or(pipeline, |w| text(w.1));
-            let Held::Named(name, origin) = stage else {
-                place = None;
-                continue;
-            };
-            let stands = (name, self.symbols.parts(origin).0);
-            let of = match place {
-                Some((before, of)) if before == stands && pipeline.or(of) == of.or(pipeline) => {
-                    of.or(pipeline)
-                }
-                _ => {
-                    moved_at = (!std::mem::take(&mut cut)).then_some(stamp);
-                    pipeline
-                }
-            };
-            place = Some((stands, of));
-            let spoken = entity.history(Slot::STATUS).rev().find(|(at, _)| *at <= stamp);
-            let holds = matches!(spoken, Some((at, Held::Status(_))) if Some(at) >= moved_at);
-            if moved_at == Some(stamp) || !holds {
-                let (system, name) = (stands.1, self.symbols.text(name));
-                let status = self.definition.stages.status(system, pipeline.unwrap_or(""), name);
-                out.push((stamp, Said::Meant(status)));
-            }
-        }
     }
 }
 

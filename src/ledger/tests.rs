@@ -1,6 +1,9 @@
 //! The rules, one at a time: what an event does to the cells that leave the shard.
 
 mod channels;
+mod visits;
+
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::calendar::Calendar;
@@ -118,6 +121,13 @@ impl Shard {
         }
         out.sort_unstable();
         out
+    }
+
+    /// The day cells of a segment, by day.
+    fn of_days(&self, segment: &str) -> BTreeMap<i32, &Measures> {
+        let of = |id: &SegmentId| self.0.credits.resolve(*id).to_string() == segment;
+        let days = self.0.cells.iter().filter(|((_, slice), _)| slice.tier == Tier::Day);
+        days.filter(|((id, _), _)| of(id)).map(|((_, s), cell)| (s.index, &cell.measures)).collect()
     }
 }
 

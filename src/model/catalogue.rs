@@ -31,6 +31,8 @@ pub enum Group {
     Splits = 8,
     /// Customers: new, returning, lapsed, and what they are worth.
     Customers = 9,
+    /// What became of the visits of each stage: a table of its own in rows, and no KPI.
+    Funnel = 10,
     /// The user's own, of `kpis.custom`. Whoever has some wants them: no choice.
     Custom = 255,
 }
@@ -38,7 +40,7 @@ pub enum Group {
 impl Group {
     /// All groups that can be chosen, by their names in the config, in the order in which rows list
     /// them.
-    pub const ALL: [(Group, &'static str); 10] = [
+    pub const ALL: [(Group, &'static str); 11] = [
         (Group::Deals, "deals"),
         (Group::Activities, "activities"),
         (Group::Orders, "orders"),
@@ -49,6 +51,7 @@ impl Group {
         (Group::Yields, "yields"),
         (Group::Splits, "splits"),
         (Group::Customers, "customers"),
+        (Group::Funnel, "funnel"),
     ];
 
     /// The name in the config.

@@ -14,6 +14,7 @@ use super::customers::{of_opening, stock_money_per};
 use super::formula::Program;
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
+use super::quantile::quantile;
 use super::survival::Followed;
 use super::time::Day;
 pub use super::usage::Grain;
@@ -339,7 +340,7 @@ impl Formula {
                 let n = view.flow.total(m);
                 quotient(Exact::whole(days), Exact::whole(n), n)
             }
-            Formula::QuantileDays(m, num, den) => quantile(view.flow, m, num, den),
+            Formula::QuantileDays(m, num, den) => quantile(view.flow.of(m), num, den),
             Formula::Growth(m) => growth(view, m),
             Formula::CountAt(m, place) => count(view.flow.at(MeasureKey::word(m, place))),
             Formula::Proportion(m, num, den) => {
@@ -449,7 +450,7 @@ pub(super) fn quotient(num: Exact, den: Exact, n: i128) -> KpiValue {
 
 /// `num / den` as the nearest float to within one rounding of the fraction: the whole part is
 /// split off first, so that large sums keep their digits.
-fn divide(num: i128, den: i128) -> f64 {
+pub(super) fn divide(num: i128, den: i128) -> f64 {
     let (whole, rest) = (num / den, num % den);
     whole as f64 + rest as f64 / den as f64
 }
@@ -466,28 +467,6 @@ fn cohort(view: &View<'_>, horizon: Option<i32>) -> KpiValue {
     if horizon.is_some_and(|limit| view.age_days < limit) {
         out.value = None;
     }
-    out
-}
-
-fn quantile(of: &Measures, m: Measure, num: i128, den: i128) -> KpiValue {
-    let n = of.total(m);
-    let mut out = KpiValue { n, ..KpiValue::default() };
-    if n <= 0 {
-        return out;
-    }
-    // Rank (n − 1) × num / den, between two neighbors: exact until the last division.
-    let (rank, part) = ((n - 1) * num / den, (n - 1) * num % den);
-    let nth = |k: i128| {
-        let mut seen = 0;
-        of.of(m)
-            .find(|(_, c)| {
-                seen += c;
-                seen > k
-            })
-            .map_or(0, |(d, _)| i128::from(d))
-    };
-    let (low, high) = (nth(rank), nth((rank + 1).min(n - 1)));
-    out.value = Some(Number::Float(divide(low * den + (high - low) * part, den)));
     out
 }
 

@@ -11,6 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::money::{Currency, Exact};
+use super::stage::StageIndex;
 use super::time::Day;
 
 macro_rules! measures {
@@ -53,6 +54,10 @@ pub enum MeasureKind {
     StockSum,
     /// A count a customer, by the hash of who it is.
     Distinct,
+    /// A count a stage, by the number of its row in the stage table.
+    CountByStage,
+    /// A count a stage and whole number of days.
+    HistogramByStage,
 }
 
 measures! {
@@ -130,6 +135,12 @@ measures! {
     ActiveCustomers Stock "Of them those that have not lapsed.",
     LifetimeAmount StockSum "Amounts of all purchases so far by known customers, less refunds.",
     LifetimePriced StockByCurrency "All purchases so far by known customers with a known amount.",
+    StageEntered CountByStage "Visits of stages that began in the slice: a deal moved into the stage.",
+    StageAdvanced CountByStage "Of them those that ended with a later stage of the pipeline, or with the deal won.",
+    StageBack CountByStage "Of them those that ended with an earlier stage of the pipeline.",
+    StageLost CountByStage "Of them those that ended with the deal lost.",
+    StageHeld CountByStage "Of them those that have not ended: the deal is still in the stage.",
+    StageDays HistogramByStage "Of them those that ended, by how many days they took.",
 }
 
 impl Measure {
@@ -220,13 +231,17 @@ pub fn word_number(words: &[&str], word: &str) -> i32 {
     words.iter().position(|w| w.eq_ignore_ascii_case(word)).unwrap_or(0) as i32
 }
 
-/// A measure and its place: currency code, day, word, customer, or 0.
+/// Days of a stage are counted up to here; what took longer took so many. A power of two, so that
+/// stage and days share a place.
+pub const STAGE_DAYS: i64 = 4096;
+
+/// A measure and its place: currency code, day, word, customer, stage, or 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MeasureKey {
     /// Which measure.
     pub measure: Measure,
-    /// Currency code, whole days, a civil day, a word's number, a customer's hash, or 0, by the
-    /// measure's kind. Beside the value it takes no more room than 32 bits would.
+    /// Currency code, whole days, a civil day, a word's number, a customer's hash, a stage's number,
+    /// that times [`STAGE_DAYS`] and days, or 0, by the measure's kind. Beside the value it takes no more room than 32 bits would.
     pub place: i64,
 }
 
@@ -246,6 +261,15 @@ impl MeasureKey {
     /// The key of a word: [`ACTIVITIES`] or [`TOUCHES`] give the number.
     pub fn word(measure: Measure, number: i32) -> MeasureKey {
         MeasureKey { measure, place: number.into() }
+    }
+    /// The key of a stage.
+    pub fn stage(measure: Measure, stage: StageIndex) -> MeasureKey {
+        MeasureKey { measure, place: stage.0.into() }
+    }
+    /// The key of a stage and a number of days.
+    pub fn stage_days(measure: Measure, stage: StageIndex, days: i32) -> MeasureKey {
+        let days = i64::from(days).clamp(0, STAGE_DAYS - 1);
+        MeasureKey { measure, place: i64::from(stage.0) * STAGE_DAYS + days }
     }
     /// The key of a civil day.
     pub fn day(measure: Measure, day: Day) -> MeasureKey {
@@ -371,6 +395,19 @@ impl Measures {
         all.filter_map(|(code, n)| Some((Currency::from_code(code)?, Exact(n)))).collect()
     }
 
+    /// The entries of a measure of stages and days that are of one stage: days, and how many.
+    pub fn of_stage(
+        &self,
+        measure: Measure,
+        stage: StageIndex,
+    ) -> impl Iterator<Item = (i64, i128)> + Clone + '_ {
+        let first = MeasureKey::stage_days(measure, stage, 0);
+        let from = &self.0[self.0.partition_point(|(k, _)| *k < first)..];
+        let last = MeasureKey { place: first.place + STAGE_DAYS, ..first };
+        let end = from.partition_point(|(k, _)| *k < last);
+        from[..end].iter().map(move |(k, n)| (k.place - first.place, *n))
+    }
+
     /// The value at one key, 0 where absent.
     pub fn at(&self, key: MeasureKey) -> i128 {
         match self.0.binary_search_by(|(k, _)| k.cmp(&key)) {
@@ -422,54 +459,5 @@ impl FromIterator<(MeasureKey, i128)> for Measures {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn any_measures() -> impl Strategy<Value = Measures> {
-        let entry = (0..Measure::ALL.len(), -3..3i64, -5..5i128);
-        proptest::collection::vec(entry, 0..12).prop_map(|v| {
-            v.into_iter()
-                .map(|(m, place, n)| (MeasureKey { measure: Measure::ALL[m].0, place }, n))
-                .collect()
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn they_form_an_abelian_group(a in any_measures(), b in any_measures(), c in any_measures()) {
-            let sum = |x: &Measures, y: &Measures| { let mut s = x.clone(); s.plus(y); s };
-            prop_assert_eq!(sum(&a, &b), sum(&b, &a));
-            prop_assert_eq!(sum(&sum(&a, &b), &c), sum(&a, &sum(&b, &c)));
-            prop_assert_eq!(&sum(&a, &Measures::new()), &a);
-            let mut zero = a.clone();
-            zero.minus(&a);
-            prop_assert!(zero.is_zero());
-            prop_assert_eq!(sum(&b, &Measures::difference(&a, &b)), a);
-        }
-
-        #[test]
-        fn entries_stay_sorted_and_without_zeros(a in any_measures(), b in any_measures()) {
-            let mut s = a;
-            s.plus(&b);
-            prop_assert!(s.entries().windows(2).all(|w| w[0].0 < w[1].0));
-            prop_assert!(s.entries().iter().all(|(_, n)| *n != 0));
-            let (flow, stock) = s.clone().split_stock();
-            let mut both = flow;
-            both.plus(&stock);
-            prop_assert_eq!(both, s);
-        }
-    }
-
-    #[test]
-    fn an_entry_takes_two_values_however_wide_its_place() {
-        assert_eq!(size_of::<(MeasureKey, i128)>(), 2 * size_of::<i128>());
-    }
-
-    #[test]
-    fn numbers_of_measures_are_stable() {
-        for (i, (measure, ..)) in Measure::ALL.iter().enumerate() {
-            assert_eq!(*measure as usize, i);
-        }
-    }
-}
+#[path = "measure_tests.rs"]
+mod tests;

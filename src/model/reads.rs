@@ -22,6 +22,12 @@ impl Reads {
         out
     }
 
+    /// With these too, which no KPI is made of.
+    pub fn and(mut self, of: &[Measure]) -> Reads {
+        of.iter().for_each(|m| self.own[*m as usize] = true);
+        self
+    }
+
     /// Whether rows read the measure.
     pub fn measure(&self, measure: Measure) -> bool {
         self.own[measure as usize]

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::funnel::Funnel;
 use super::kpi::{KpiValue, Number, Unit, Words};
 use super::money::Currency;
 use super::segment::Segment;
@@ -68,6 +69,8 @@ pub struct Row {
     pub currency: Currency,
     /// How KPIs stand against targets and benchmarks.
     pub targets: Vec<Standing>,
+    /// What became of the visits of each stage; `None` where it is not asked for.
+    pub funnel: Option<Funnel>,
 }
 
 impl Row {
@@ -104,9 +107,15 @@ impl Row {
         out
     }
 
-    /// The row as one line of JSON, around KPIs from [`Row::kpis_json`].
-    pub fn json_with(&self, kpis: &str) -> String {
-        let mut out = String::with_capacity(kpis.len() + 400);
+    /// What the row tells of its window: the KPIs, and the funnel where there is one.
+    pub fn told_json(&self) -> String {
+        let funnel = self.funnel.as_ref().map(Funnel::to_json);
+        told(self.kpis_json(), funnel.as_deref())
+    }
+
+    /// The row as one line of JSON, around what [`Row::told_json`] gives.
+    pub fn json_with(&self, told: &str) -> String {
+        let mut out = String::with_capacity(told.len() + 400);
         let as_of = self.as_of.map_or("null".to_owned(), |t| format!("\"{t}\""));
         let _ = write!(
             out,
@@ -119,7 +128,7 @@ impl Row {
         );
         let _ = write!(
             out,
-            "\"status\":\"{}\",\"revision\":{},\"version\":{},\"as_of\":{as_of},\"complete_ratio\":{}{},\"currency\":\"{}\",\"kpis\":{kpis}{}}}",
+            "\"status\":\"{}\",\"revision\":{},\"version\":{},\"as_of\":{as_of},\"complete_ratio\":{}{},\"currency\":\"{}\",\"kpis\":{told}{}}}",
             self.pane.as_str(),
             self.revision,
             self.version,
@@ -133,7 +142,16 @@ impl Row {
 
     /// The row as one line of JSON.
     pub fn to_json(&self) -> String {
-        self.json_with(&self.kpis_json())
+        self.json_with(&self.told_json())
+    }
+}
+
+/// What a row tells of its window, from the JSON of its KPIs and of its funnel, as it stands behind
+/// `"kpis":`.
+pub fn told(kpis: String, funnel: Option<&str>) -> String {
+    match funnel {
+        Some(funnel) => kpis + ",\"funnel\":" + funnel,
+        None => kpis,
     }
 }
 
@@ -150,13 +168,7 @@ pub fn segment_json(segment: &Segment) -> String {
 
 fn write_kpi(out: &mut String, name: &str, unit: &str, kpi: &KpiValue) {
     let _ = write!(out, "\"{name}\":{{\"value\":");
-    match kpi.value {
-        Some(Number::Exact(e)) => {
-            let _ = write!(out, "{e}");
-        }
-        Some(Number::Float(f)) => out.push_str(&json_float(f)),
-        None => out.push_str("null"),
-    }
+    out.push_str(&json_number(kpi.value));
     for (part, label) in [(kpi.num, "num"), (kpi.den, "den")] {
         if let Some(part) = part {
             let _ = write!(out, ",\"{label}\":{part}");
@@ -181,6 +193,15 @@ fn write_kpi(out: &mut String, name: &str, unit: &str, kpi: &KpiValue) {
         out.push('}');
     }
     out.push('}');
+}
+
+/// A number of a row, or null.
+pub(super) fn json_number(number: Option<Number>) -> String {
+    match number {
+        Some(Number::Exact(e)) => e.to_string(),
+        Some(Number::Float(f)) => json_float(f),
+        None => "null".to_owned(),
+    }
 }
 
 /// A text as a JSON string.
@@ -243,6 +264,7 @@ mod tests {
             kpis: deals.kpis().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect(),
             currency: eur,
             targets: Vec::new(),
+            funnel: None,
         }
     }
 

@@ -10,7 +10,8 @@ use super::event::Status;
 pub struct Stage {
     /// Outcome of a deal that stands in it.
     pub status: Status,
-    /// Place among the stages of its pipeline, for showing.
+    /// Place among the stages of its pipeline. A funnel goes by it; without one a stage comes behind
+    /// those that have one, in the order of the rows.
     pub order: Option<u32>,
     /// Name to show; the source's own name stays the value.
     pub label: Option<String>,
@@ -26,18 +27,47 @@ impl Stage {
 /// Where a row of the table holds: an empty system or pipeline stands for any.
 pub type Place = (String, String);
 
+/// The number of a row: its place among the rows as they were given. Measures of stages are kept by
+/// it, so it is part of what the table means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StageIndex(pub u32);
+
+/// Where a stage comes among those of its pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(bool, u32, StageIndex);
+
 /// What stages mean. Won and lost come from here, or from an explicit `status`, never from the
 /// stage's name.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct StageTable {
     /// By the stage as the source names it, so that a look-up allocates nothing.
-    by_stage: BTreeMap<String, BTreeMap<Place, Stage>>,
+    by_stage: BTreeMap<String, BTreeMap<Place, (StageIndex, Stage)>>,
+    given: u32,
+}
+
+/// A row of the table as it is found: its number, where it comes, what is said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<'t> {
+    /// The number of the row.
+    pub index: StageIndex,
+    /// The row.
+    pub stage: &'t Stage,
+}
+
+impl Found<'_> {
+    /// Where it comes among the stages of a pipeline.
+    pub fn rank(&self) -> Rank {
+        Rank(self.stage.order.is_none(), self.stage.order.unwrap_or(0), self.index)
+    }
 }
 
 impl StageTable {
     /// Adds a row; gives back the one that it replaced.
     pub fn insert(&mut self, place: Place, stage: &str, row: Stage) -> Option<Stage> {
-        self.by_stage.entry(stage.to_owned()).or_default().insert(place, row)
+        let index = StageIndex(self.given);
+        self.given += 1;
+        let places = self.by_stage.entry(stage.to_owned()).or_default();
+        places.insert(place, (index, row)).map(|(_, replaced)| replaced)
     }
 
     /// Whether it has no rows. Then no stage is unknown either: nothing is read from stages.
@@ -47,43 +77,51 @@ impl StageTable {
 
     /// Its rows: system and pipeline, stage, what is said of it.
     pub fn rows(&self) -> impl Iterator<Item = (&Place, &str, &Stage)> {
-        self.by_stage
-            .iter()
-            .flat_map(|(stage, places)| places.iter().map(move |(p, row)| (p, &**stage, row)))
+        self.numbered().map(|(place, stage, found)| (place, stage, found.stage))
+    }
+
+    /// Its rows with their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (&Place, &str, Found<'_>)> {
+        self.by_stage.iter().flat_map(|(name, places)| {
+            places.iter().map(move |(place, (index, stage))| {
+                (place, &**name, Found { index: *index, stage })
+            })
+        })
     }
 
     /// What the most exact row says: system and pipeline, system alone, pipeline alone, neither.
     /// `None` where the table does not know the stage: such a deal is open, and the caller counts it.
-    pub fn find(&self, system: &str, pipeline: &str, stage: &str) -> Option<&Stage> {
+    pub fn find(&self, system: &str, pipeline: &str, stage: &str) -> Option<Found<'_>> {
         let fits = |named: &str, own: &str| named.is_empty() || named == own;
         let places = self.by_stage.get(stage)?.iter();
         places
             .filter(|((s, p), _)| fits(s, system) && fits(p, pipeline))
             .max_by_key(|((s, p), _)| (!s.is_empty(), !p.is_empty()))
-            .map(|(_, row)| row)
+            .map(|(_, (index, stage))| Found { index: *index, stage })
     }
 
     /// The outcome of a stage.
     pub fn status(&self, system: &str, pipeline: &str, stage: &str) -> Option<Status> {
-        self.find(system, pipeline, stage).map(|row| row.status)
+        self.find(system, pipeline, stage).map(|found| found.stage.status)
     }
 
     /// The stages as a dimension shows them. One name may stand in several pipelines: it has a
     /// label only where all rows that have one agree, and its first order.
     pub fn shown(&self) -> impl Iterator<Item = (&str, Option<&str>, Option<u32>)> {
         self.by_stage.iter().map(|(stage, places)| {
-            let mut labels = places.values().filter_map(|row| row.label.as_deref());
+            let mut labels = places.values().filter_map(|(_, row)| row.label.as_deref());
             let label = labels.next().filter(|first| labels.all(|l| l == *first));
-            (&**stage, label, places.values().filter_map(|row| row.order).min())
+            (&**stage, label, places.values().filter_map(|(_, row)| row.order).min())
         })
     }
 
-    /// All that decides a number, as text: labels and orders are for showing.
+    /// All that decides a number, as text: labels are for showing.
     pub fn meaning(&self) -> String {
-        let row = |(place, stage, row): (&Place, &str, &Stage)| {
-            format!("{place:?} {stage:?} {:?}", row.status)
+        let row = |(place, stage, found): (&Place, &str, Found<'_>)| {
+            let Found { index, stage: Stage { status, order, .. } } = found;
+            format!("{place:?} {stage:?} {status:?} {order:?} {}", index.0)
         };
-        self.rows().map(row).collect::<Vec<_>>().join("\n")
+        self.numbered().map(row).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -137,11 +175,33 @@ mod tests {
     }
 
     #[test]
-    fn labels_and_orders_decide_no_number() {
-        let plain = table(&[("a", "b", "c", Stage::of(Status::Open))]);
-        let named = Stage { order: Some(1), label: Some("C".to_owned()), status: Status::Open };
-        assert_eq!(table(&[("a", "b", "c", named)]).meaning(), plain.meaning());
-        let won = table(&[("a", "b", "c", Stage::of(Status::Won))]);
-        assert_ne!(won.meaning(), plain.meaning());
+    fn labels_decide_no_number_and_orders_do() {
+        let open = || Stage::of(Status::Open);
+        let plain = table(&[("a", "b", "c", open()), ("", "", "d", open())]);
+        let meaning = |c: Stage| table(&[("a", "b", "c", c), ("", "", "d", open())]).meaning();
+        let named = Stage { label: Some("C".to_owned()), ..open() };
+        assert_eq!(meaning(named), plain.meaning());
+        assert_ne!(meaning(Stage::of(Status::Won)), plain.meaning());
+        // What is behind what decides whether a deal advanced or went back.
+        assert_ne!(meaning(Stage { order: Some(1), ..open() }), plain.meaning());
+        let turned = table(&[("", "", "d", open()), ("a", "b", "c", open())]);
+        assert_ne!(turned.meaning(), plain.meaning());
+    }
+
+    #[test]
+    fn stages_without_an_order_come_behind_the_others_as_they_were_written() {
+        let stage = |order| Stage { order, ..Stage::of(Status::Open) };
+        let table = table(&[
+            ("", "", "late", stage(None)),
+            ("", "", "second", stage(Some(2))),
+            ("", "", "later", stage(None)),
+            ("", "sales", "first", stage(Some(1))),
+        ]);
+        let mut found: Vec<_> = ["late", "second", "later", "first"]
+            .map(|name| (table.find("", "sales", name).unwrap().rank(), name))
+            .into();
+        found.sort_unstable();
+        let names: Vec<_> = found.into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names, ["first", "second", "late", "later"]);
     }
 }

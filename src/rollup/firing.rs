@@ -66,8 +66,8 @@ impl Rollup {
     ) -> Published {
         let key = row.key();
         let known = known.or_else(|| self.restored.remove(&key));
-        let kpis = row.kpis_json();
-        let hash = content_hash(&kpis, row.incomplete);
+        let told = row.told_json();
+        let hash = content_hash(&told, row.incomplete);
         let moving = !matches!(row.kind, WindowKind::Calendar(_));
         let (pane, revision) = match known {
             // A moving window never ends: its row always describes the current one.
@@ -82,13 +82,13 @@ impl Rollup {
         if self.repair || changed || known != Some(published) {
             (row.pane, row.revision) = (pane, revision);
             let partition = self.partition;
-            due.push(DueRow { json: row.json_with(&kpis), key, partition, pane });
+            due.push(DueRow { json: row.json_with(&told), key, partition, pane });
         }
         published
     }
 }
 
 /// What a row says besides where it stands: equal hashes are no news.
-pub(super) fn content_hash(kpis_json: &str, incomplete: bool) -> u64 {
-    xxhash_rust::xxh3::xxh3_64_with_seed(kpis_json.as_bytes(), u64::from(incomplete))
+pub(super) fn content_hash(told: &str, incomplete: bool) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(told.as_bytes(), u64::from(incomplete))
 }

@@ -19,6 +19,8 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use crate::model::definition::Definition;
+use crate::model::funnel::{self, Step};
+use crate::model::kpi::Group;
 use crate::model::measure::Measure;
 use crate::model::partial::{
     Partial, PartialMessage, ShardBeat, epoch_of, first_of, offset_of, parse_cell_key,
@@ -85,6 +87,8 @@ pub struct Rollup {
     moving: Vec<Moving>,
     /// What rows are over.
     reads: Reads,
+    /// The stages that rows show; `None` where no row does.
+    steps: Option<Vec<Arc<Step>>>,
     frontier: Frontier,
     /// The newest progress of each shard.
     beats: BTreeMap<u32, ShardBeat>,
@@ -124,10 +128,16 @@ impl Rollup {
             .collect();
         let mut frontier = Frontier::default();
         frontier.declare("shard", definition.shards);
+        let told = definition.kpis.has(Group::Funnel) && !definition.stages.is_empty();
         let mut out = Rollup {
+            steps: told.then(|| funnel::steps(&definition.stages)),
             definition_hash: definition.hash(),
             moving: moving::of(&definition, now),
-            reads: Reads::of(definition.kpis.kpis()),
+            reads: Reads::of(definition.kpis.kpis()).and(if told {
+                &funnel::MEASURES
+            } else {
+                &[]
+            }),
             definition,
             partition,
             periods,
@@ -322,17 +332,11 @@ impl Rollup {
         }
     }
 
-    /// Takes a row as it stands on the results topic, so that revisions go on where they were, and
-    /// that the first tick closes windows that were shown early.
-    pub fn seen(
-        &mut self,
-        key: &str,
-        kpis_json: &str,
-        incomplete: bool,
-        pane: Pane,
-        revision: u64,
-    ) {
-        let hash = content_hash(kpis_json, incomplete);
+    /// Takes a row as it stands on the results topic, with what it told of its window
+    /// ([`told`](crate::model::row::told)), so that revisions go on where they were, and that the
+    /// first tick closes windows that were shown early.
+    pub fn seen(&mut self, key: &str, told: &str, incomplete: bool, pane: Pane, revision: u64) {
+        let hash = content_hash(told, incomplete);
         // How it stood against targets is not read back: rows are repeated after a restart.
         let targets = standing_hash(&[]);
         self.restored.insert(key.to_owned(), Published { hash, targets, pane, revision });

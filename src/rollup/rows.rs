@@ -6,6 +6,7 @@ use super::Rollup;
 use super::customers::Told;
 use super::segment::SegmentState;
 use super::totals::Bought;
+use crate::model::funnel::Funnel;
 use crate::model::kpi::View;
 use crate::model::measure::Measures;
 use crate::model::row::{Pane, Row};
@@ -112,7 +113,14 @@ impl Rollup {
             targets: self.definition.targets.stand(&stand, &kpis),
             kpis,
             currency: self.definition.currency,
+            funnel: self.funnel(state, &flow),
         }
+    }
+
+    /// The funnel of a window. Within one stage there is none.
+    fn funnel(&self, state: &SegmentState, flow: &Measures) -> Option<Funnel> {
+        let steps = self.steps.as_ref().filter(|_| state.segment.value("stage").is_none())?;
+        Some(Funnel::of(flow, steps))
     }
 
     /// The current row of every window kind, for every segment: what `/metrics` shows.

@@ -10,7 +10,7 @@ use crate::model::window::Period;
 /// What was last published of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Hash of the KPIs' JSON.
+    /// Hash of what it told of its window, as JSON.
     pub hash: u64,
     /// Hash of how they stand against targets, which the day and a changed file move: no correction.
     pub targets: u64,

@@ -14,7 +14,7 @@ use crate::http::{Caps, KpiSnapshot};
 use crate::log::{Member, Offset, Outgoing, Partition, Reader, Record, TopicPartition, Writer};
 use crate::model::definition::Definition;
 use crate::model::partial::{PartialError, PartialMessage};
-use crate::model::row::Pane;
+use crate::model::row::{self, Pane};
 use crate::model::time::{Span, Timestamp};
 use crate::rollup::{Merged, Rollup};
 use crate::telemetry::Stage;
@@ -38,6 +38,15 @@ struct Seen<'a> {
     incomplete: bool,
     #[serde(borrow)]
     kpis: &'a serde_json::value::RawValue,
+    #[serde(borrow, default)]
+    funnel: Option<&'a serde_json::value::RawValue>,
+}
+
+impl Seen<'_> {
+    /// What it told of its window.
+    fn told(&self) -> String {
+        row::told(self.kpis.get().to_owned(), self.funnel.map(|funnel| funnel.get()))
+    }
 }
 
 struct Part {
@@ -284,7 +293,7 @@ impl Merger {
             let key = record.key.as_deref().and_then(|k| std::str::from_utf8(k).ok());
             if let (Some(row), Some(key)) = (row, key) {
                 let pane = Pane::parse(&row.status).unwrap_or(Pane::Early);
-                rollup.seen(key, row.kpis.get(), row.incomplete, pane, row.revision);
+                rollup.seen(key, &row.told(), row.incomplete, pane, row.revision);
             }
             Ok(())
         })?;

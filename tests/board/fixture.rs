@@ -7,12 +7,15 @@ use tidemark::config::Config;
 use tidemark::http::metrics::{Caps, KpiSnapshot};
 use tidemark::http::{Alerts, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo};
 use tidemark::model::calendar::{Calendar, tzdb_version};
-use tidemark::model::definition::Directory;
+use tidemark::model::definition::{Directory, Stage, StageTable};
+use tidemark::model::event::Status;
+use tidemark::model::funnel::{self, Funnel};
 use tidemark::model::kpi::{CATALOGUE, Kpis, View};
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::money::{Currency, Exact};
 use tidemark::model::row::{Pane, Row};
 use tidemark::model::segment::Segment;
+use tidemark::model::stage::StageIndex;
 use tidemark::model::time::{Day, Timestamp};
 use tidemark::model::window::{Period, WindowKind};
 use tidemark::model::workdays::WorkCalendars;
@@ -102,7 +105,30 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
         kpis: CATALOGUE.iter().map(|k| (k.name.clone(), k.unit, k.compute(&view))).collect(),
         currency: eur,
         targets: Vec::new(),
+        funnel: parts.iter().all(|(name, _)| *name != "stage").then(funnel),
     }
+}
+
+/// Of 40 visits 10 were lost and 24 advanced, after 3 days each; a third of the advanced are won.
+fn funnel() -> Funnel {
+    let mut stages = StageTable::default();
+    for (name, status) in [("6120", Status::Open), ("won", Status::Won)] {
+        let label = (name == "6120").then(|| "Qualified".to_owned());
+        stages.insert(Default::default(), name, Stage { label, ..Stage::of(status) });
+    }
+    let at = |m, stage| MeasureKey::stage(m, StageIndex(stage));
+    let visits: Measures = [
+        (at(Measure::StageEntered, 0), 40),
+        (at(Measure::StageLost, 0), 10),
+        (at(Measure::StageAdvanced, 0), 24),
+        (at(Measure::StageHeld, 0), 6),
+        (MeasureKey::stage_days(Measure::StageDays, StageIndex(0), 3), 34),
+        (at(Measure::StageEntered, 1), 8),
+        (at(Measure::StageHeld, 1), 8),
+    ]
+    .into_iter()
+    .collect();
+    Funnel::of(&visits, &funnel::steps(&stages))
 }
 
 /// A rep with a name, and stages with an order.

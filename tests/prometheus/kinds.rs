@@ -22,6 +22,9 @@ calendar = ["month"]
 sets = ["overall", "rep", "territory", "channel"]
 [money]
 currency = "EUR"
+[[stages.stage]]
+stage = "talk"
+status = "open"
 [kpis]
 groups = ["GROUPS"]
 [calendar]
@@ -67,7 +70,7 @@ pub fn events() -> String {
         (5, 8, 5, "won", "bolt"),
     ];
     for (id, born, end, status, account) in deals {
-        let set = json!({ "amount": eur("900.00"), "account": account });
+        let set = json!({ "amount": eur("900.00"), "account": account, "stage": "talk" });
         all.push(event("deal", id, "create", born, set));
         all.push(event("deal", id, "update", end, json!({ "status": status })));
     }

@@ -215,10 +215,16 @@ fn kpi_differences(a: Option<&String>, b: Option<&String>) -> String {
     differ.map(|(kpi, value)| format!("\n  {kpi}: {value} or {}", b[kpi])).collect()
 }
 
-/// The KPIs of a row, as they stand in its text.
-pub fn kpis_of(json: &str) -> &str {
+/// What a row without targets tells of its window, as it stands in its text.
+pub fn told_of(json: &str) -> &str {
     let from = json.find("\"kpis\":").expect("a row has KPIs") + 7;
     &json[from..json.len() - 1]
+}
+
+/// The KPIs of a row, as they stand in its text.
+pub fn kpis_of(json: &str) -> &str {
+    let told = told_of(json);
+    &told[..told.find(",\"funnel\":").unwrap_or(told.len())]
 }
 
 /// Whether every KPI of a row is zero or absent, over nothing.

@@ -18,7 +18,7 @@ use tidemark::model::time::Timestamp;
 use tidemark::model::watermark::{Heartbeat, Lost};
 use tidemark::rollup::{Merged, Rollup};
 
-use crate::oracle::{Rows, decoder, kpis_of, record};
+use crate::oracle::{Rows, decoder, record, told_of};
 
 /// A record of a compacted topic: key, and value or tombstone.
 pub type Compacted = (String, Option<Vec<u8>>);
@@ -187,7 +187,7 @@ impl Flow {
             for (key, json) in &self.results {
                 let pane = Pane::parse(status_of(json)).expect("one of three");
                 let incomplete = is_incomplete(json);
-                rollup.seen(key, kpis_of(json), incomplete, pane, revision_of(json));
+                rollup.seen(key, told_of(json), incomplete, pane, revision_of(json));
             }
             let newest = compact(&self.partials[p]);
             for i in newest {

@@ -140,6 +140,10 @@ impl Script {
                 let window = rest.split(|w| *w == "=>").next().unwrap_or(rest);
                 return Some(self.row(kpi, segment, window));
             }
+            ["!funnel", segment, rest @ ..] => {
+                let window = rest.split(|w| *w == "=>").next().unwrap_or(rest);
+                return Some(self.funnel(segment, window));
+            }
             ["!last", ..] => return Some(self.last()),
             ["!written", ..] => return Some(self.written()),
             ["!watermark", ..] => return Some(self.watermark()),
@@ -176,18 +180,28 @@ impl Script {
         });
     }
 
-    fn row(&self, kpi: &str, segment: &str, window: &[&str]) -> String {
-        let calendar = &self.flow.definition.calendar;
-        let key = match window {
-            [kind, day] => {
-                let day = if day.len() == 7 { format!("{day}-01") } else { (*day).to_owned() };
-                let start = calendar.start_of(Day::parse(&day).expect("a date"));
-                format!("{kind}:{start}|{segment}")
-            }
-            [kind] => format!("{kind}|{segment}"),
-            _ => panic!("no window: {window:?}"),
+    /// Of each stage: entered, of which advanced, went back, were lost, left, are held; and the
+    /// median and the 90th percentile of the days.
+    fn funnel(&self, segment: &str, window: &[&str]) -> String {
+        let Some(json) = self.json(segment, window) else {
+            return "nothing".to_owned();
         };
-        let Some(json) = self.flow.results.get(&key) else {
+        let row: Value = serde_json::from_str(json).expect("a row is JSON");
+        let Some(stages) = row["funnel"]["stages"].as_array() else {
+            return "no funnel".to_owned();
+        };
+        let stage = |stage: &Value| {
+            let counts = ["entered", "advanced", "back", "lost", "left", "held"];
+            let counts = counts.map(|count| stage[count].to_string()).join("/");
+            let days = format!("{} {}", stage["days_p50"], stage["days_p90"]);
+            format!("{} {counts} {days}", stage["name"].as_str().expect("a name"))
+        };
+        let told: Vec<String> = stages.iter().map(stage).collect();
+        format!("{}#{} {}", status_of(json), revision_of(json), told.join(", "))
+    }
+
+    fn row(&self, kpi: &str, segment: &str, window: &[&str]) -> String {
+        let Some(json) = self.json(segment, window) else {
             return "nothing".to_owned();
         };
         let kpis: Value = serde_json::from_str(kpis_of(json)).expect("KPIs are JSON");
@@ -202,6 +216,20 @@ impl Script {
         let (value, n) = (&found["value"], &found["n"]);
         let doubt = if is_incomplete(json) { " incomplete" } else { "" };
         format!("{status}#{revision} {value}{quotient} n={n}{beside}{doubt}")
+    }
+
+    fn json(&self, segment: &str, window: &[&str]) -> Option<&str> {
+        let calendar = &self.flow.definition.calendar;
+        let key = match window {
+            [kind, day] => {
+                let day = if day.len() == 7 { format!("{day}-01") } else { (*day).to_owned() };
+                let start = calendar.start_of(Day::parse(&day).expect("a date"));
+                format!("{kind}:{start}|{segment}")
+            }
+            [kind] => format!("{kind}|{segment}"),
+            _ => panic!("no window: {window:?}"),
+        };
+        self.flow.results.get(&key).map(String::as_str)
     }
 
     fn last(&self) -> String {

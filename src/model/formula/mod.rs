@@ -157,6 +157,8 @@ impl Program {
             MeasureKind::Count
             | MeasureKind::CountByWord
             | MeasureKind::CountByDay
+            | MeasureKind::CountByStage
+            | MeasureKind::HistogramByStage
             | MeasureKind::Histogram => (Formula::Count(measure), Unit::Count),
             MeasureKind::Stock => (Formula::Stock(measure), Unit::Count),
             MeasureKind::CountByCurrency | MeasureKind::StockByCurrency => {

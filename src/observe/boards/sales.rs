@@ -120,7 +120,49 @@ fn catalogue(kpis: &Kpis, grain: &str) -> Vec<Row> {
             rows.push(folded(&format!("All of: {}", group.as_str()), panels));
         }
     }
+    if kpis.has(Group::Funnel) {
+        rows.push(folded("Funnel", funnel(grain)));
+    }
     rows
+}
+
+/// The funnel of the chosen members, and how each of them does, by stage.
+fn funnel(grain: &str) -> Vec<Value> {
+    let chosen = format!("{{job=\"$job\", window=\"$window\", {grain}=~\"${grain}\"}}");
+    let each =
+        |family: &str| format!("max by ({grain}, stage) (tidemark_{grain}_{family}{chosen})");
+    // Visits of one window add up over members: each is credited to one.
+    let sum = |family: &str| format!("sum by (stage) ({})", each(family));
+    let share = |family: &str| format!("{} / {}", sum(family), sum("stage_entered"));
+    let (entered, held) = (sum("stage_entered"), sum("stage_held"));
+    let (rate, drop) = (share("stage_advanced"), share("stage_lost"));
+    let told = (
+        "Visits of each stage",
+        "Of the visits that began in the chosen window: how many, which share advanced or was lost \
+         so far, and how many go on. Needs the group `funnel` and a stage table.",
+    );
+    let columns = [
+        ("Entered", "short", &*entered),
+        ("Step rate", "percentunit", &*rate),
+        ("Drop-off", "percentunit", &*drop),
+        ("Still there", "short", &*held),
+    ];
+    let by_stage = |told, unit, family| {
+        let legend = format!("{{{{stage}}}}, {{{{{grain}}}}}");
+        lines(told, unit, (12, 8), vec![query(&each(family), &legend)])
+    };
+    let told_drop =
+        ("Drop-off by stage", "Lost of entered. A share means little on few visits: see Entered.");
+    let told_step =
+        ("Step rate by stage", "Advanced of entered. Lately begun visits have not ended yet.");
+    let told_days =
+        ("Days in stage (median)", "Of the visits that ended. Those that go on are not in it.");
+    vec![
+        table(told, (12, 8), &columns),
+        by_stage(told_drop, "percentunit", "stage_drop_off_ratio"),
+        by_stage(told_step, "percentunit", "stage_step_ratio"),
+        by_stage(told_days, "s", "stage_p50_seconds"),
+    ]
 }
 
 /// Columns of a table of members: the KPIs of these names, and how many deals are behind the rate.

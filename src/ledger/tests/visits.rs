@@ -1,0 +1,193 @@
+//! Visits of stages: what begins one, what ends it, and what becomes of it.
+
+use super::*;
+use crate::model::stage::StageIndex;
+
+/// Of the pipeline: talk, demo, offer, won, gone; and of another one that only has "talk".
+fn job() -> Definition {
+    let mut job = definition();
+    for (pipeline, stage, status) in [
+        ("", "talk", Status::Open),
+        ("", "demo", Status::Open),
+        ("", "offer", Status::Open),
+        ("", "won", Status::Won),
+        ("", "gone", Status::Lost),
+        ("renewals", "talk", Status::Open),
+    ] {
+        job.stages.insert((String::new(), pipeline.to_owned()), stage, Stage::of(status));
+    }
+    job
+}
+
+const TALK: u32 = 0;
+const DEMO: u32 = 1;
+const WON_STAGE: u32 = 3;
+const RENEWED: u32 = 5;
+
+/// What happened: on which day, and what was said.
+type Told<'a> = (i32, &'a [(Field, Value<'a>)]);
+
+fn shard(told: &[Told<'_>]) -> Shard {
+    let mut shard = Shard::new(job());
+    for (i, (on, set)) in told.iter().enumerate() {
+        let op = if i == 0 { Op::Create } else { Op::Update };
+        shard.apply(&event(op, day(*on), set));
+    }
+    shard
+}
+
+fn stage(name: &str) -> (Field, Value<'_>) {
+    (Field::Stage, text(name))
+}
+
+/// By the day on which they began: entered, advanced, back, lost, held.
+fn visits(shard: &Shard, of: u32) -> Vec<(i32, [i128; 5])> {
+    visits_in(shard, "overall", of)
+}
+
+fn visits_in(shard: &Shard, segment: &str, of: u32) -> Vec<(i32, [i128; 5])> {
+    const WHAT: [Measure; 5] = [
+        Measure::StageEntered,
+        Measure::StageAdvanced,
+        Measure::StageBack,
+        Measure::StageLost,
+        Measure::StageHeld,
+    ];
+    let days = shard.of_days(segment).into_iter();
+    let counts =
+        days.map(|(day, sum)| (day, WHAT.map(|m| sum.at(MeasureKey::stage(m, StageIndex(of))))));
+    counts.filter(|(_, n)| *n != [0; 5]).collect()
+}
+
+/// How many days the ended visits of a stage took, by the day on which they began.
+fn took(shard: &Shard, of: u32) -> Vec<(i32, i64)> {
+    let days = shard.of_days("overall").into_iter();
+    days.flat_map(|(day, sum)| {
+        let all: Vec<_> = sum.of_stage(Measure::StageDays, StageIndex(of)).collect();
+        all.into_iter().map(move |(days, _)| (day, days))
+    })
+    .collect()
+}
+
+const ADVANCED: [i128; 5] = [1, 1, 0, 0, 0];
+const BACK: [i128; 5] = [1, 0, 1, 0, 0];
+const LOST_THERE: [i128; 5] = [1, 0, 0, 1, 0];
+const HELD: [i128; 5] = [1, 0, 0, 0, 1];
+const LEFT: [i128; 5] = [1, 0, 0, 0, 0];
+
+#[test]
+fn a_visit_counts_where_it_began_and_says_what_became_of_it() {
+    let shard = shard(&[
+        (1, &[stage("talk")]),
+        (3, &[stage("demo")]),
+        (4, &[stage("demo")]), // stated again: no visit of its own
+        (9, &[stage("talk")]),
+        (10, &[stage("offer")]), // demo is skipped, and not entered
+        (12, &[stage("won")]),
+    ]);
+    assert_eq!(visits(&shard, TALK), [(1, ADVANCED), (9, ADVANCED)]);
+    assert_eq!(visits(&shard, DEMO), [(3, BACK)]);
+    assert_eq!(visits(&shard, 2), [(10, ADVANCED)]);
+    assert_eq!(visits(&shard, WON_STAGE), [(12, HELD)]);
+    assert_eq!(took(&shard, TALK), [(1, 2), (9, 1)]);
+    assert_eq!(took(&shard, DEMO), [(3, 6)]);
+    assert_eq!(took(&shard, WON_STAGE), []);
+}
+
+#[test]
+fn what_closes_a_deal_ends_its_visit_and_what_reopens_it_begins_another() {
+    let shard = shard(&[
+        (1, &[stage("talk")]),
+        (2, &[LOST]),          // said outright, the stage stays
+        (3, &[stage("talk")]), // and is stated again
+        (5, &[OPEN]),          // reopened where it stands
+        (6, &[stage("gone")]), // lost by what the stage means
+        (8, &[stage("demo")]), // out of a stage that closes
+        (9, &[WON]),
+        (10, &[LOST]), // corrected: no visit went on
+    ]);
+    assert_eq!(visits(&shard, TALK), [(1, LOST_THERE), (5, LOST_THERE)]);
+    assert_eq!(visits(&shard, 4), [(6, BACK)]);
+    assert_eq!(visits(&shard, DEMO), [(8, ADVANCED)]);
+    assert_eq!(took(&shard, TALK), [(1, 1), (5, 1)]);
+}
+
+#[test]
+fn a_deal_that_is_closed_by_the_event_that_moves_it_was_there_for_no_time() {
+    let shard = shard(&[(1, &[stage("talk"), LOST]), (4, &[stage("demo"), WON])]);
+    assert_eq!(visits(&shard, TALK), [(1, LOST_THERE)]);
+    assert_eq!(visits(&shard, DEMO), [(4, ADVANCED)]);
+    assert_eq!((took(&shard, TALK), took(&shard, DEMO)), (vec![(1, 0)], vec![(4, 0)]));
+}
+
+#[test]
+fn an_unknown_stage_none_and_another_pipeline_end_a_visit_and_advance_nothing() {
+    for gone in [&[stage("warranty")][..], &[(Field::Stage, Value::Null)]] {
+        let shard = shard(&[(1, &[stage("demo")]), (3, gone), (4, &[stage("offer")])]);
+        assert_eq!(visits(&shard, DEMO), [(1, LEFT)], "{gone:?}");
+        assert_eq!(took(&shard, DEMO), [(1, 2)]);
+    }
+    let of = |name: &'static str| (Field::Pipeline, text(name));
+    let moved = shard(&[(1, &[stage("talk"), of("sales")]), (3, &[of("renewals")])]);
+    assert_eq!(visits(&moved, TALK), [(1, LEFT)]);
+    assert_eq!(visits(&moved, RENEWED), [(3, HELD)]);
+    // Told later of which pipeline it is: that is where it was all along.
+    let told = shard(&[(1, &[stage("talk")]), (3, &[of("renewals")]), (4, &[stage("demo")])]);
+    assert_eq!(visits(&told, TALK), []);
+    // The row of the other stage has no order of its own, and was written before.
+    assert_eq!(visits(&told, RENEWED), [(1, BACK)]);
+    let unknown = shard(&[(1, &[stage("warranty")]), (2, &[LOST]), (3, &[OPEN])]);
+    assert!(
+        unknown.of_days("overall").iter().all(|(_, sum)| sum.total(Measure::StageEntered) == 0)
+    );
+}
+
+#[test]
+fn the_order_of_the_table_decides_what_is_later() {
+    let mut job = job();
+    job.stages = Default::default();
+    for (name, order) in [("talk", 2), ("demo", 1)] {
+        let row = Stage { order: Some(order), ..Stage::of(Status::Open) };
+        job.stages.insert(Default::default(), name, row);
+    }
+    let mut turned = Shard::new(job);
+    turned.apply(&event(Op::Create, day(1), &[stage("talk")]));
+    turned.apply(&event(Op::Update, day(2), &[stage("demo")]));
+    assert_eq!(visits(&turned, TALK), [(1, BACK)]);
+}
+
+#[test]
+fn a_visit_goes_with_who_had_the_deal_when_it_began_and_with_the_deal() {
+    let rep = |name: &'static str| (Field::Owner, text(name));
+    let told: [Told<'_>; 3] =
+        [(1, &[stage("talk"), rep("r1")]), (2, &[rep("r2")]), (4, &[stage("demo")])];
+    let mut shard = shard(&told);
+    assert_eq!(visits_in(&shard, "rep=r1", TALK), [(1, ADVANCED)]);
+    assert_eq!(visits_in(&shard, "rep=r2", TALK), []);
+    assert_eq!(visits_in(&shard, "rep=r2", DEMO), [(4, HELD)]);
+    shard.apply(&event(Op::Delete, day(6), &[]));
+    assert!(shard.0.cells.values().all(|c| c.measures.is_zero()));
+    shard.apply(&event(Op::Restore, day(7), &[]));
+    assert_eq!(visits(&shard, DEMO), [(4, HELD)]);
+}
+
+/// Of a visit whose beginning was forgotten nobody knows when it began.
+#[test]
+fn a_visit_without_a_known_beginning_is_none() {
+    let mut shard = shard(&[(1, &[stage("talk")])]);
+    for n in 0..300 {
+        shard.apply(&event(Op::Update, day(2) + Span::minutes(n), &[stage("talk")]));
+    }
+    assert_eq!(visits(&shard, TALK), []);
+    shard.apply(&event(Op::Update, day(5), &[stage("demo")]));
+    assert_eq!(visits(&shard, DEMO), [(5, HELD)]);
+}
+
+#[test]
+fn times_are_whole_days_from_0_to_the_most_that_a_place_holds() {
+    let key = |days| MeasureKey::stage_days(Measure::StageDays, StageIndex(2), days);
+    assert_eq!((key(-3), key(5000)), (key(0), key(4095)));
+    let sum: crate::model::measure::Measures = [(key(7), 2), (key(5000), 1)].into_iter().collect();
+    let of = |stage| sum.of_stage(Measure::StageDays, StageIndex(stage)).collect::<Vec<_>>();
+    assert_eq!((of(1), of(2), of(3)), (vec![], vec![(7, 2), (4095, 1)], vec![]));
+}
