@@ -17,6 +17,13 @@ pub fn event_schema() -> String {
     format!("{text}\n")
 }
 
+/// The JSON Schema of an alert (`docs/alert.schema.json`).
+pub fn alert_schema() -> String {
+    let schema = crate::model::alert_schema::alert_schema();
+    let text = serde_json::to_string_pretty(&schema).expect("a JSON value serializes");
+    format!("{text}\n")
+}
+
 /// The KPIs (`docs/kpis.md`).
 pub fn kpis() -> String {
     let mut out = String::from(

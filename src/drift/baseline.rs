@@ -1,5 +1,6 @@
 //! The frozen past of a stream, and what it expects of a day.
 
+use super::chart::odds_times;
 use super::interval;
 use super::shrink;
 use crate::model::alert::{BaselineShown, Figure, Kind, Phase, Rule, Signal};
@@ -71,6 +72,27 @@ impl DayFacts {
         self.sum += other.sum;
         self.squares += other.squares;
     }
+}
+
+/// So many closings begin the records of a segment.
+const BEGUN: i128 = 10;
+
+/// The first day from which it is known what was created: before deals were closed, by ten of them,
+/// what is there of created deals and leads is only what was still open when records began. To take
+/// those few for a baseline would show growth, and conversion, that never was. All of it where fewer
+/// were ever closed, and for signals of what was closed.
+pub fn records_begin<'a>(signal: Signal, days: impl Iterator<Item = (i32, &'a Measures)>) -> i32 {
+    if !signal.is_of_creation() {
+        return i32::MIN;
+    }
+    let mut closed = 0;
+    for (day, measures) in days {
+        closed += measures.total(Measure::DealsWon) + measures.total(Measure::DealsLost);
+        if closed >= BEGUN {
+            return day;
+        }
+    }
+    i32::MIN
 }
 
 /// Facts over days: what there was, and what the baseline expected there.
@@ -199,6 +221,34 @@ impl Baseline {
         };
         let all = Totals { facts: all, expected, days: sure.len() as u32 };
         Baseline { from, to, all, usual, a_month, seen }
+    }
+
+    /// Moves its level to another share of hits, or mean of logarithms; its season stays.
+    pub(super) fn move_to(&mut self, level: f64) {
+        match &mut self.usual {
+            Usual::Proportion(phases) => {
+                let own = self.all.facts.hits as f64 / self.all.facts.n as f64;
+                let odds =
+                    |p: f64| p.clamp(LEAST, 1.0 - LEAST) / (1.0 - p.clamp(LEAST, 1.0 - LEAST));
+                let factor = odds(level) / odds(own);
+                for p in phases {
+                    *p = odds_times(*p, factor).clamp(LEAST, 1.0 - LEAST);
+                }
+            }
+            Usual::Duration(phases, _) => {
+                let change = level - self.all.facts.sum / self.all.facts.n as f64;
+                phases.iter_mut().for_each(|mean| *mean += change);
+            }
+            Usual::Count(..) => {}
+        }
+    }
+
+    /// Of a duration: the variance of one logarithm.
+    pub(super) fn variance(&self) -> f64 {
+        match self.usual {
+            Usual::Duration(_, sigma) => sigma * sigma,
+            Usual::Proportion(_) | Usual::Count(..) => 0.0,
+        }
     }
 
     /// Whether it can be compared with: a phase that it has not seen proves nothing.
@@ -391,6 +441,29 @@ mod tests {
         let cycle = of(Signal::CycleLength);
         assert_eq!((cycle.n, cycle.sum), (3, 2.0 * 10f64.ln()));
         assert_eq!((of(Signal::DealsCreated).n, of(Signal::LeadsCreated).n), (7, 0));
+    }
+
+    #[test]
+    fn what_was_created_before_records_begin_is_no_baseline() {
+        let measures = |created, closed| -> Measures {
+            let key = MeasureKey::plain;
+            [(key(Measure::DealsCreated), created), (key(Measure::DealsLost), closed)]
+                .into_iter()
+                .collect()
+        };
+        // A stray closing begins nothing.
+        let mut days = vec![(-90, measures(1, 1))];
+        days.extend((-60..0).map(|d| (d, measures(1, 0))));
+        days.extend((0..90).map(|d| (d, measures(9, 5))));
+        let begin =
+            |signal| records_begin(signal, days.iter().map(|(day, measures)| (*day, measures)));
+        assert_eq!((begin(Signal::DealsCreated), begin(Signal::LeadsCreated)), (1, 1));
+        assert_eq!((begin(Signal::CohortConversion), begin(Signal::WinRate)), (1, i32::MIN));
+        days.truncate(61);
+        let begin = |days: &[(i32, Measures)]| {
+            records_begin(Signal::DealsCreated, days.iter().map(|(day, m)| (*day, m)))
+        };
+        assert_eq!(begin(&days), i32::MIN, "nobody closes anything there");
     }
 
     #[test]

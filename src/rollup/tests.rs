@@ -126,6 +126,7 @@ impl Part {
                 doubts: Vec::new(),
                 fine_floor: i32::MIN,
                 definition: self.rollup.definition_hash,
+                kin: 0,
             };
             self.rollup.merge(Offset(0), PartialMessage::Beat(beat));
         }
@@ -213,6 +214,7 @@ fn progress_of_another_definition_is_refused() {
         doubts: Vec::new(),
         fine_floor: i32::MIN,
         definition: own ^ 1,
+        kin: 0,
     };
     let merged = part.rollup.merge(Offset(0), PartialMessage::Beat(beat));
     assert_eq!(merged, Merged::Foreign { found: own ^ 1, own });
@@ -231,6 +233,7 @@ fn the_slowest_shard_holds_the_watermark() {
         doubts: Vec::new(),
         fine_floor: i32::MIN,
         definition: part.rollup.definition_hash,
+        kin: 0,
     };
     let (one, two) = (beat(0, 9), beat(1, 4));
     assert_eq!(part.rollup.merge(Offset(0), PartialMessage::Beat(one)), Merged::Progress);

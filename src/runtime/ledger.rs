@@ -17,7 +17,9 @@ use crate::log::{
 };
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::definition::Definition;
-use crate::model::partial::{PartialMessage, ShardBeat, cell_key};
+use crate::model::kin::Kin;
+use crate::model::partial::{PartialMessage, ShardBeat, cell_key, copy_key};
+use crate::model::slice::Tier;
 use crate::model::time::Timestamp;
 use crate::telemetry::{Ignored, Stage};
 
@@ -41,6 +43,8 @@ struct Shard {
 struct Bookkeeper {
     context: Context,
     definition: Arc<Definition>,
+    /// Which cells are needed on other partitions too.
+    kin: Kin,
     reader: Box<dyn Reader>,
     writer: Box<dyn Writer>,
     member: Box<dyn Member>,
@@ -73,6 +77,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
     Ok(Box::new(Bookkeeper {
         aside: (partitions(&context.topics.late)?, partitions(&context.topics.dlq)?),
         definition: Arc::new(config.definition.clone()),
+        kin: Kin::of(&config.drift, config.definition.partitions),
         reader: context.log.reader()?,
         writer: context.log.writer()?,
         member: context.log.join(&group, &[&context.topics.events])?,
@@ -374,20 +379,29 @@ impl Bookkeeper {
             let out = state.ledger.publish();
             sent += out.cells.len();
             for partial in out.cells {
-                let message = PartialMessage::Cell(partial);
-                let PartialMessage::Cell(partial) = &message else {
-                    continue;
-                };
                 let partition = partial.segment.partition(self.definition.partitions);
+                let copy = self.kin.copy(&partial);
+                let message = PartialMessage::Cell(partial);
                 let (key, value) = (message.key(), message.encode());
                 send(&mut *self.writer, &self.partials, partition, key, Some(value))?;
+                let Some((copy, at)) = copy else { continue };
+                let message = PartialMessage::Copy(copy);
+                for partition in at {
+                    let (key, value) = (message.key(), message.encode());
+                    send(&mut *self.writer, &self.partials, partition, key, Some(value))?;
+                }
             }
             for (segment, slice) in out.expired {
                 let partition = segment.partition(self.definition.partitions);
                 let key = cell_key(*shard, &segment, slice);
                 send(&mut *self.writer, &self.partials, partition, key, None)?;
+                let copies = (slice.tier == Tier::Day).then(|| self.kin.wanted_at(&segment));
+                for partition in copies.into_iter().flatten() {
+                    let key = copy_key(*shard, &segment, slice);
+                    send(&mut *self.writer, &self.partials, partition, key, None)?;
+                }
             }
-            let progress = state.ledger.progress();
+            let progress = ShardBeat { kin: self.kin.hash(), ..state.ledger.progress() };
             let beat = beat && !state.ledger.is_held();
             let news = state.beat.as_ref().is_none_or(|(told, when)| {
                 let stale = now.saturating_duration_since(*when) >= TELL;
