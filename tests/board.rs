@@ -198,6 +198,20 @@ fn words(html: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+fn check_alert(alert: &str) {
+    assert!(
+        alert.starts_with("firing Win rate, rep Ana Costa fell from 50.0% to 25.0% (-50%)"),
+        "{alert}"
+    );
+    assert!(alert.contains("Since about Mar 2, 2026, fired on Mar 10, 2026. 61 cases since"));
+    assert!(alert.contains("By channel: web -20.0% (50.0% to 10.0%, 40 cases)"), "{alert}");
+    assert!(
+        alert.contains("in all -23.0% by their own numbers, -2.0% by other weights"),
+        "{alert}"
+    );
+    assert!(alert.contains("95% interval 16.0% to 37.0%; baseline of 840"), "{alert}");
+}
+
 #[test]
 fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     let state = state(&rows());
@@ -228,18 +242,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     ] {
         assert_eq!(text_of(&dom, id), expected, "{id}");
     }
-    let alert = text_of(&dom, "alert-list");
-    assert!(
-        alert.starts_with("firing Win rate, rep Ana Costa fell from 50.0% to 25.0% (-50%)"),
-        "{alert}"
-    );
-    assert!(alert.contains("Since about Mar 2, 2026, fired on Mar 10, 2026. 61 cases since"));
-    assert!(alert.contains("By channel: web -20.0% (50.0% to 10.0%, 40 cases)"), "{alert}");
-    assert!(
-        alert.contains("in all -23.0% by their own numbers, -2.0% by other weights"),
-        "{alert}"
-    );
-    assert!(alert.contains("95% interval 16.0% to 37.0%; baseline of 840"), "{alert}");
+    check_alert(&text_of(&dom, "alert-list"));
     assert!(dom.contains("1 firing") && !dom.contains("withdrawn-rep"));
     assert!(!dom.contains("tile-spend"), "what was never seen has no tile");
     assert!(text_of(&dom, "window-state").starts_with("running may lack records"));

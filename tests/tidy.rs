@@ -143,6 +143,7 @@ const FLOATS: &[(&str, &str)] = &[
     ("src/model/time.rs", "`Timestamp::seconds_f64` is the way out, to Prometheus"),
     ("src/notify/alert.rs", "an alert says what its record says"),
     ("src/notify/text.rs", "it is told in words, with the digits that people read"),
+    ("src/rollup/judging.rs", "hands on how strong the evidence of siblings is"),
     ("src/rollup/rows.rs", "the share of a window that is complete"),
 ];
 

@@ -190,7 +190,7 @@ fn a_count_is_the_sum_of_its_members() {
 fn the_change_of_a_duration_is_that_of_its_alert() {
     let signal = Signal::CycleLength;
     let members = [
-        member(cycles(&[20, 30, 44]), cycles(&[50, 90])),
+        member(cycles(&[20, 30, 44]), cycles(&[50, 90, 130])),
         member(cycles(&[8, 12]), cycles(&[7, 12, 13])),
     ];
     let all = whole(&members);
