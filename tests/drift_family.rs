@@ -31,7 +31,7 @@ const DAYS: i32 = 130;
 fn config(partitions: u32, sets: &str, drift: &str) -> Config {
     let text = format!(
         "[topology]\nshards = {SHARDS}\npartitions = {partitions}\n[segments]\nsets = {sets}\n\
-         [segments.budget]\ndefault = 8\n[drift]\n{drift}\n"
+         [segments.budget]\nterritory = 4\nchannel = 3\nrep = 8\n[drift]\n{drift}\n"
     );
     Config::from_toml(&text, "test", std::iter::empty()).unwrap_or_else(|e| panic!("{e}"))
 }
