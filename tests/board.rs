@@ -98,7 +98,10 @@ fn tell_alerts(state: &HttpState) {
             "since":"2026-03-09T23:00:00Z","resolved":null,"change_time":"2026-03-01T23:00:00Z",
             "now":0.25,"n":61,"interval":[0.16,0.37],"baseline":0.5,"baseline_n":840,
             "baseline_from":"2025-12-07T23:00:00Z","unit":"ratio","effect":-0.5,
-            "expected_false_alarms_per_month":0.3,"as_of":"2026-03-19T23:00:00Z","version":3}}"#
+            "expected_false_alarms_per_month":0.3,"explained":[{{"by":"channel","change":-0.25,
+            "mix":-0.02,"rate":-0.23,"simpson":false,"contributors":[{{"segment":
+            {{"rep":"{rep}","channel":"web"}},"effect":-0.2,"mix":0,"rate":-0.2,"now":0.1,"n":40,
+            "baseline":0.5,"baseline_n":400}}]}}],"as_of":"2026-03-19T23:00:00Z","version":3}}"#
         )
     };
     for (rep, word, withdrawn) in [("r-001", "firing", false), ("withdrawn-rep", "resolved", true)]
@@ -195,6 +198,20 @@ fn words(html: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+fn check_alert(alert: &str) {
+    assert!(
+        alert.starts_with("firing Win rate, rep Ana Costa fell from 50.0% to 25.0% (-50%)"),
+        "{alert}"
+    );
+    assert!(alert.contains("Since about Mar 2, 2026, fired on Mar 10, 2026. 61 cases since"));
+    assert!(alert.contains("By channel: web -20.0% (50.0% to 10.0%, 40 cases)"), "{alert}");
+    assert!(
+        alert.contains("in all -23.0% by their own numbers, -2.0% by other weights"),
+        "{alert}"
+    );
+    assert!(alert.contains("95% interval 16.0% to 37.0%; baseline of 840"), "{alert}");
+}
+
 #[test]
 fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     let state = state(&rows());
@@ -225,13 +242,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     ] {
         assert_eq!(text_of(&dom, id), expected, "{id}");
     }
-    let alert = text_of(&dom, "alert-list");
-    assert!(
-        alert.starts_with("firing Win rate, rep Ana Costa fell from 50.0% to 25.0% (-50%)"),
-        "{alert}"
-    );
-    assert!(alert.contains("Since about Mar 2, 2026, fired on Mar 10, 2026. 61 cases since"));
-    assert!(alert.contains("95% interval 16.0% to 37.0%; baseline of 840"), "{alert}");
+    check_alert(&text_of(&dom, "alert-list"));
     assert!(dom.contains("1 firing") && !dom.contains("withdrawn-rep"));
     assert!(!dom.contains("tile-spend"), "what was never seen has no tile");
     assert!(text_of(&dom, "window-state").starts_with("running may lack records"));

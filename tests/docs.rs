@@ -11,6 +11,7 @@ fn check(path: &str, text: &str) {
 #[test]
 fn generated_pages_are_fresh() {
     check("event.schema.json", &reference::event_schema());
+    check("alert.schema.json", &reference::alert_schema());
     check("kpis.md", &reference::kpis());
     check("metrics.md", &reference::metrics());
     check("events-reference.md", &reference::events());

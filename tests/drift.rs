@@ -11,6 +11,7 @@ use serde_json::Value;
 use tidemark::config::Config;
 use tidemark::model::alert::State;
 use tidemark::model::definition::Definition;
+use tidemark::model::kin::Kin;
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::partial::{Partial, PartialMessage, ShardBeat, cell_key};
 use tidemark::model::record::{Offset, Partition};
@@ -43,6 +44,7 @@ struct Part {
     rollup: Rollup,
     definition: Arc<Definition>,
     offset: u64,
+    kin: Kin,
     topic: BTreeMap<String, String>,
 }
 
@@ -53,7 +55,8 @@ impl Part {
         let mut rollup = Rollup::new(definition.clone(), Partition(0), start);
         rollup = rollup.watching(&config.drift);
         seen.iter().for_each(|(key, json)| rollup.seen_alert(key, json.as_bytes()));
-        Part { rollup, definition, offset: 0, topic: seen.clone() }
+        let kin = Kin::of(&config.drift, definition.partitions);
+        Part { rollup, definition, offset: 0, kin, topic: seen.clone() }
     }
 
     fn cell(&mut self, shard: u32, version: u64, day: i32, won: i128, lost: i128) {
@@ -98,6 +101,7 @@ impl Part {
                 doubts: doubts.clone(),
                 fine_floor: i32::MIN,
                 definition: self.definition.hash(),
+                kin: self.kin.hash(),
             };
             self.rollup.merge(Offset(self.offset), PartialMessage::Beat(beat));
         }

@@ -78,7 +78,7 @@ fn rule(signal: Signal, phase: Phase, from: &str, days: u32) -> Rule {
 
 fn verdict(rule: &Rule, facts: &[(i32, DayFacts)], closed: i32) -> Verdict {
     let days = Days { facts, closed, floor: i32::MIN, doubtful: &[] };
-    judge(rule, &Segment::overall(), days, &mut Stream::default())
+    judge(rule, &Segment::overall(), days, None, &mut Stream::default())
 }
 
 /// Deals won, and won and lost, of each day, by what a line of the reference data is of.

@@ -241,7 +241,7 @@ fn epochs(job: &Job) -> Vec<u64> {
     let values = records.iter().filter_map(|r| r.value.as_deref());
     values
         .map(|value| match PartialMessage::decode(value).unwrap() {
-            PartialMessage::Cell(cell) => epoch_of(cell.version),
+            PartialMessage::Cell(cell) | PartialMessage::Copy(cell) => epoch_of(cell.version),
             PartialMessage::Beat(beat) => epoch_of(beat.version),
         })
         .collect()

@@ -223,6 +223,7 @@ impl Story {
             doubts: Vec::new(),
             fine_floor: i32::MIN,
             definition: self.definition.hash(),
+            kin: 0,
         }));
     }
 

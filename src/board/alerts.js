@@ -59,7 +59,28 @@ function parts(alert, zone, labels) {
       `${count(alert.n)} cases since, 95% interval ${value(low)} to ${value(high)}; `,
       `baseline of ${count(alert.baseline_n)} from ${on(alert.baseline_from)}. `,
       `Such a rule gives ${count(alert.expected_false_alarms_per_month)} false alarms a month`),
+    ...why(alert, value, labels),
   ];
+}
+
+/** Why it moved, by the dimension that says most: a line, or none. */
+function why(alert, value, labels) {
+  const [explained] = alert.explained ?? [];
+  if (!explained) return [];
+  const by = explained.by.replaceAll("_", " ");
+  const change = (of) => (of === null ? ABSENT : `${of < 0 ? "" : "+"}${value(of)}`);
+  const most = explained.contributors.flatMap((who, i) => {
+    const member = who.segment[explained.by];
+    return [
+      i > 0 ? ", " : "",
+      h("bdi", {}, labels[explained.by]?.[member]?.label ?? member),
+      ` ${change(who.effect)} (${value(who.baseline)} to ${value(who.now)}, ${count(who.n)} cases)`,
+    ];
+  });
+  const split = explained.mix === null ? "" :
+    `; in all ${change(explained.rate)} by their own numbers, ${change(explained.mix)} by other weights`;
+  const against = explained.simpson ? ". Every one that moved went the other way" : "";
+  return [h("p", { class: "sub" }, `By ${by}: `, ...most, split, against)];
 }
 
 function unit(name) {

@@ -308,6 +308,7 @@ mod tests {
                 doubts: Vec::new(),
                 fine_floor: i32::MIN,
                 definition: 1,
+                kin: 0,
             })
         };
         let report = Report { watermark: at, idle: false, next: 2 };

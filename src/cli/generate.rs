@@ -84,6 +84,8 @@ enum Kind {
     Directory,
     /// JSON Schema of the canonical event.
     Schema,
+    /// JSON Schema of a drift alert (docs/alert.schema.json).
+    AlertSchema,
     /// Reference page of the KPIs (docs/kpis.md).
     Kpis,
     /// Reference page of the metrics (docs/metrics.md).
@@ -106,6 +108,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Kind::Events => events(&arguments, settings),
         Kind::Directory => print(&arguments, &reference::directory_toml(&directory(&settings))),
         Kind::Schema => print(&arguments, &reference::event_schema()),
+        Kind::AlertSchema => print(&arguments, &reference::alert_schema()),
         Kind::Kpis => print(&arguments, &reference::kpis()),
         Kind::Metrics => print(&arguments, &reference::metrics()),
         Kind::EventsPage => print(&arguments, &reference::events()),

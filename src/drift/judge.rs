@@ -3,6 +3,7 @@
 use super::baseline::{Baseline, DayFacts, IsSure, Totals, figure, is_lost};
 use super::calibrate::{Charts, Side};
 use super::chart::{Cusum, Mixture};
+use super::siblings::Prior;
 use crate::model::alert::{Alert, End, Kind, Reading, Rule, State};
 use crate::model::segment::Segment;
 use crate::model::time::Day;
@@ -25,6 +26,27 @@ pub struct Days<'a> {
     pub doubtful: &'a [(i32, i32)],
 }
 
+impl Days<'_> {
+    /// Whether all records of a day are there.
+    pub(super) fn is_sure(&self, day: i32) -> bool {
+        !self.doubtful.iter().any(|(from, to)| (*from..*to).contains(&day))
+    }
+
+    /// The days that may be looked at, and the first one that may not.
+    fn looked_at(&self, rule: &Rule) -> (Vec<(i32, DayFacts)>, i32) {
+        let end = self.closed.saturating_sub(rule.signal.delay());
+        let is_whole = |day: i32| day < end && self.is_sure(day);
+        (self.facts.iter().filter(|(day, _)| is_whole(*day)).copied().collect(), end)
+    }
+
+    /// The baseline as these days alone have it.
+    pub(super) fn baseline(&self, rule: &Rule) -> Option<Baseline> {
+        let (facts, end) = self.looked_at(rule);
+        let kept = !is_lost(rule, self.facts, self.floor);
+        kept.then(|| Baseline::find(rule, &facts, end, &|day| self.is_sure(day)))?
+    }
+}
+
 /// What was calibrated for a stream, kept because it seldom changes.
 #[derive(Clone, Debug, Default)]
 pub struct Stream(Option<(Baseline, Charts)>);
@@ -36,20 +58,30 @@ pub struct Verdict {
     pub reading: Reading,
     /// Its episodes, each as it stands; first those that rise, in order.
     pub alerts: Vec<Alert>,
+    /// Evidence now, of both sides together: grows by one a look while nothing has changed, on
+    /// average ([`super::siblings::believed`]).
+    pub evidence: f64,
 }
 
-/// Judges a stream. The verdict follows from the rule and the days alone.
-pub fn judge(rule: &Rule, segment: &Segment, days: Days<'_>, memo: &mut Stream) -> Verdict {
-    let end = days.closed.saturating_sub(rule.signal.delay());
-    let is_sure = |day: i32| !days.doubtful.iter().any(|(from, to)| (*from..*to).contains(&day));
-    let facts: Vec<(i32, DayFacts)> =
-        days.facts.iter().filter(|(day, _)| *day < end && is_sure(*day)).copied().collect();
+/// Judges a stream. The verdict follows from the rule, the days and what siblings say alone.
+pub fn judge(
+    rule: &Rule,
+    segment: &Segment,
+    days: Days<'_>,
+    prior: Option<Prior>,
+    memo: &mut Stream,
+) -> Verdict {
+    let is_sure = |day: i32| days.is_sure(day);
+    let (facts, end) = days.looked_at(rule);
     if is_lost(rule, days.facts, days.floor) {
         return no_baseline(rule, &facts, end, &is_sure, State::Lost);
     }
-    let Some(baseline) = Baseline::find(rule, &facts, end, &is_sure) else {
+    let Some(mut baseline) = Baseline::find(rule, &facts, end, &is_sure) else {
         return no_baseline(rule, &facts, end, &is_sure, State::NoData);
     };
+    if let Some(prior) = prior {
+        prior.pull(&mut baseline);
+    }
     let (baseline, charts) = match memo.0.take() {
         Some((known, charts)) if known == baseline => (known, charts),
         _ => {
@@ -123,13 +155,15 @@ fn no_baseline(
     totals.days = (end.saturating_sub(SHOWN)..end).filter(|day| is_sure(*day)).count() as u32;
     let now = figure(rule.signal.kind(), &totals);
     let reading = Reading { signal: rule.signal, state, score: 0.0, now, baseline: None };
-    Verdict { reading, alerts: Vec::new() }
+    Verdict { reading, alerts: Vec::new(), evidence: 0.0 }
 }
 
 /// What an episode showed when its evidence was last strong.
 #[derive(Clone, Copy)]
 struct Shown {
     totals: Totals,
+    /// The first day of the totals.
+    from: i32,
     statistic: f64,
     e_value: f64,
     as_of: i32,
@@ -212,6 +246,7 @@ impl<'a> Walk<'a> {
         let (over, low) = (self.chart.is_over(), self.chart.is_low());
         let shown = Shown {
             totals: self.since,
+            from: self.change,
             statistic: sum,
             e_value: self.mixture.value(),
             as_of: day + 1,
@@ -257,7 +292,7 @@ impl<'a> Walk<'a> {
 
     fn alert(&self, number: usize, episode: &Episode, segment: &Segment, closed: i32) -> Alert {
         let kind = self.rule.signal.kind();
-        let Shown { totals, statistic, e_value, as_of } = episode.shown;
+        let Shown { totals, from, statistic, e_value, as_of } = episode.shown;
         Alert {
             signal: self.rule.signal,
             segment: segment.clone(),
@@ -275,7 +310,10 @@ impl<'a> Walk<'a> {
             end: episode.resolved.map(|(_, end)| end),
             change: Day(episode.change),
             now: figure(kind, &totals),
+            now_days: (Day(from), Day(as_of)),
             baseline: self.baseline.beside(kind, &totals),
+            explained: Vec::new(),
+            siblings: None,
             effect: effect(kind, &totals),
             statistic,
             threshold: self.side.threshold,
@@ -330,7 +368,8 @@ fn conclude(
     let of = |walk: &Walk<'_>| -> Vec<Alert> {
         walk.episodes.iter().enumerate().map(|(i, e)| walk.alert(i, e, segment, closed)).collect()
     };
-    Verdict { reading, alerts: walks.iter().flat_map(of).collect() }
+    let evidence = walks.iter().map(|walk| walk.mixture.value()).sum::<f64>() / 2.0;
+    Verdict { reading, alerts: walks.iter().flat_map(of).collect(), evidence }
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ fn closings(seed: u64, chances: impl Iterator<Item = f64>) -> Vec<(i32, DayFacts
 
 fn verdict(rule: &Rule, facts: &[(i32, DayFacts)], closed: i32) -> Verdict {
     let days = Days { facts, closed, floor: i32::MIN, doubtful: &[] };
-    judge(rule, &Segment::overall(), days, &mut Stream::default())
+    judge(rule, &Segment::overall(), days, None, &mut Stream::default())
 }
 
 fn phases(list: &[(usize, f64)]) -> impl Iterator<Item = f64> {
@@ -138,7 +138,7 @@ fn days_that_may_lack_records_are_not_looked_at() {
     let rule = rule(Signal::WinRate);
     assert_eq!(verdict(&rule, &days, 160).alerts.len(), 1);
     let doubtful = Days { facts: &days, closed: 160, floor: i32::MIN, doubtful: &[(100, 120)] };
-    let judged = judge(&rule, &Segment::overall(), doubtful, &mut Stream::default());
+    let judged = judge(&rule, &Segment::overall(), doubtful, None, &mut Stream::default());
     assert_eq!(judged.alerts, []);
 }
 
@@ -149,7 +149,7 @@ fn a_lost_baseline_is_no_data() {
     let at = |rule: &Rule, floor: i32| {
         let kept = days.partition_point(|(day, _)| *day < floor);
         let days = Days { facts: &days[kept..], closed: 140, floor, doubtful: &[] };
-        judge(rule, &Segment::overall(), days, &mut Stream::default())
+        judge(rule, &Segment::overall(), days, None, &mut Stream::default())
     };
     assert_eq!(at(&rule, -84), at(&rule, i32::MIN));
     assert_eq!(at(&rule, -84).reading.state, State::Firing);
@@ -170,7 +170,7 @@ fn counts_of_days_that_may_lack_records_are_no_data() {
         (0..160).map(|d| (d, DayFacts { n: 5 + d as u64 % 3, ..DayFacts::default() })).collect();
     let judged = |doubtful: &[(i32, i32)]| {
         let days = Days { facts: &days, closed: 160, floor: i32::MIN, doubtful };
-        judge(&rule, &Segment::overall(), days, &mut Stream::default())
+        judge(&rule, &Segment::overall(), days, None, &mut Stream::default())
     };
     assert_eq!(judged(&[]).reading.state, State::Inactive);
     assert_eq!(judged(&[(133, 160)]).reading.state, State::Inactive);
@@ -255,11 +255,11 @@ proptest! {
         let mut days = closings(seed, phases(&[(120, 0.5), (60, 0.3)]));
         let rule = rule(Signal::WinRate);
         let mut memo = Stream::default();
-        judge(&rule, &Segment::overall(), Days { facts: &days, closed: cut, floor: i32::MIN, doubtful: &[] }, &mut memo);
+        judge(&rule, &Segment::overall(), Days { facts: &days, closed: cut, floor: i32::MIN, doubtful: &[] }, None, &mut memo);
         days[later].1.hits = 0;
         let all = Days { facts: &days, closed: 180, floor: i32::MIN, doubtful: &[] };
         prop_assert_eq!(
-            judge(&rule, &Segment::overall(), all, &mut memo),
+            judge(&rule, &Segment::overall(), all, None, &mut memo),
             verdict(&rule, &days, 180)
         );
     }

@@ -18,7 +18,8 @@ pub struct Split {
     pub mix: f64,
     /// By other rates of the parts.
     pub rate: f64,
-    /// Mix and rate of each part, in the order given.
+    /// Mix and rate of each part, in the order given. The mix of one is what its weight does beside
+    /// the whole: more of a part that is as good as the whole does nothing.
     pub parts: Vec<(f64, f64)>,
     /// The whole moved against every one of its parts.
     pub simpson: bool,
@@ -33,6 +34,8 @@ pub fn kitagawa(parts: &[Part]) -> Option<Split> {
         return None;
     }
     let rate = |(num, den): (f64, f64)| (den > 0.0).then(|| num / den);
+    // Shares sum to one in both periods, so this takes nothing from the sum of all.
+    let middle = (sum(|p| p.before.0) / n0 + sum(|p| p.now.0) / n1) / 2.0;
     let split = |part: &Part| {
         let (s0, s1) = (part.before.1 / n0, part.now.1 / n1);
         let (r0, r1) = match (rate(part.before), rate(part.now)) {
@@ -40,7 +43,7 @@ pub fn kitagawa(parts: &[Part]) -> Option<Split> {
             (Some(r), None) | (None, Some(r)) => (r, r),
             (None, None) => (0.0, 0.0),
         };
-        ((s1 - s0) * (r0 + r1) / 2.0, (r1 - r0) * (s0 + s1) / 2.0)
+        ((s1 - s0) * ((r0 + r1) / 2.0 - middle), (r1 - r0) * (s0 + s1) / 2.0)
     };
     let each: Vec<(f64, f64)> = parts.iter().map(split).collect();
     let total = sum(|p| p.now.0) / n1 - sum(|p| p.before.0) / n0;
@@ -84,6 +87,8 @@ mod tests {
         let split = kitagawa(&[part((60, 100), (30, 50)), part((20, 100), (30, 150))]).unwrap();
         assert!((split.total + 0.1).abs() < 1e-12 && split.rate.abs() < 1e-12, "{split:?}");
         assert!(!split.simpson);
+        // The one that shrank is better than the whole, the one that grew is worse.
+        assert!(split.parts.iter().all(|(mix, _)| *mix < -0.03), "{split:?}");
         // Both win more often, and the whole wins less.
         let split = kitagawa(&[part((80, 100), (17, 20)), part((20, 100), (54, 180))]).unwrap();
         assert!(split.total < 0.0 && split.rate > 0.0 && split.simpson, "{split:?}");

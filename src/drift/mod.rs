@@ -8,11 +8,14 @@ pub mod arl;
 mod baseline;
 mod calibrate;
 pub mod chart;
+mod explain;
 mod judge;
 pub mod many;
 pub mod mix;
 pub mod shrink;
+pub mod siblings;
 
 pub use crate::model::interval;
-pub use baseline::DayFacts;
+pub use baseline::{DayFacts, records_begin};
+pub use explain::{Member, explain};
 pub use judge::{Days, Stream, Verdict, judge};

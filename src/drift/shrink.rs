@@ -30,19 +30,26 @@ pub fn proportion(hits: u64, n: u64, (mean, worth): (f64, f64)) -> f64 {
     (hits as f64 + mean * worth) / (n as f64 + worth)
 }
 
-/// Means of siblings, each shrunk towards the mean of all. Of each: how many, and their mean;
-/// `variance` is that of a single value.
-pub fn means(siblings: &[(u64, f64)], variance: f64) -> Vec<f64> {
+/// The mean of all siblings and the variance between them, beyond what chance does. Of each: how
+/// many, and their mean; `variance` is that of a single value. `None` where there is nothing.
+pub fn between(siblings: &[(u64, f64)], variance: f64) -> Option<(f64, f64)> {
     let n: f64 = siblings.iter().map(|(n, _)| *n as f64).sum();
     if n <= 0.0 {
-        return siblings.iter().map(|(_, mean)| *mean).collect();
+        return None;
     }
     let all = siblings.iter().map(|(n, mean)| *n as f64 * mean).sum::<f64>() / n;
     let some: Vec<_> = siblings.iter().filter(|(n, _)| *n > 0).collect();
     let spread: f64 = some.iter().map(|(n, mean)| *n as f64 * (mean - all).powi(2)).sum();
     let squares: f64 = some.iter().map(|(n, _)| (*n as f64).powi(2)).sum();
     let between = (spread - (some.len() as f64 - 1.0) * variance) / (n - squares / n);
-    let between = if between.is_finite() { between.max(0.0) } else { 0.0 };
+    Some((all, if between.is_finite() { between.max(0.0) } else { 0.0 }))
+}
+
+/// Means of siblings, each shrunk towards the mean of all, as [`between`] takes them.
+pub fn means(siblings: &[(u64, f64)], variance: f64) -> Vec<f64> {
+    let Some((all, between)) = between(siblings, variance) else {
+        return siblings.iter().map(|(_, mean)| *mean).collect();
+    };
     siblings
         .iter()
         .map(|(n, mean)| {

@@ -166,6 +166,8 @@ impl Ledger {
             doubts: self.doubts.clone(),
             fine_floor: self.floors.0,
             definition: self.definition_hash,
+            // Who runs the shard knows what is watched.
+            kin: 0,
         }
     }
 }

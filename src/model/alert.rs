@@ -3,7 +3,10 @@
 
 use std::fmt::Write as _;
 
+pub use super::alert_seen::Seen;
 use super::calendar::Calendar;
+use super::explained::{self, Explained};
+use super::measure::Measure;
 use super::row::{json_float, json_string, segment_json};
 use super::segment::Segment;
 use super::time::{Day, Timestamp};
@@ -66,6 +69,17 @@ impl Signal {
             Signal::CycleLength => Kind::Duration,
             Signal::DealsCreated | Signal::LeadsCreated => Kind::Count,
         }
+    }
+
+    /// Whether its days are those on which things came into being.
+    pub fn is_of_creation(self) -> bool {
+        matches!(self, Signal::CohortConversion | Signal::DealsCreated | Signal::LeadsCreated)
+    }
+
+    /// Whether some signal is made of a measure.
+    pub fn reads(measure: Measure) -> bool {
+        use Measure::{CohortWon, CycleWon, DealsCreated, DealsLost, DealsWon, LeadsCreated};
+        matches!(measure, DealsWon | DealsLost | CohortWon | DealsCreated | CycleWon | LeadsCreated)
     }
 
     /// How many days a day must be past before it is looked at.
@@ -306,8 +320,15 @@ pub struct Alert {
     pub change: Day,
     /// Since the change.
     pub now: Figure,
+    /// The first day of `now`, and the first one behind it.
+    pub now_days: (Day, Day),
     /// The baseline; its value is what these days would have had under it.
     pub baseline: BaselineShown,
+    /// Why it moved, by each dimension that its segment can be divided by; what says most first.
+    pub explained: Vec<Explained>,
+    /// While it is open, among its siblings: how many there are, and whether it is believed beside
+    /// them. `None` where it has none.
+    pub siblings: Option<(usize, bool)>,
     /// By how much it moved, relative to the baseline.
     pub effect: f64,
     /// Statistic of the chart.
@@ -382,13 +403,16 @@ impl Alert {
         let _ = write!(
             out,
             "\"effect\":{},\"statistic\":{},\"threshold\":{},\"e_value\":{},\"arl0\":{},\
-             \"expected_false_alarms_per_month\":{},\"as_of\":{}}}",
+             \"expected_false_alarms_per_month\":{},\"siblings\":{},\
+             \"explained\":{},\"as_of\":{}}}",
             json_float(self.effect),
             json_float(self.statistic),
             json_float(self.threshold),
             json_float(self.e_value),
             json_float(self.arl0),
             json_float(self.false_alarms),
+            explained::siblings_json(self.siblings),
+            explained::json(&self.explained),
             at(self.as_of),
         );
         out
@@ -425,51 +449,6 @@ pub fn with_version(json: &str, judged_to: Option<Timestamp>, version: u64) -> S
     let body = json.strip_suffix('}').unwrap_or(json);
     let judged_to = judged_to.map_or("null".to_owned(), |at| format!("\"{at}\""));
     format!("{body},\"judged_to\":{judged_to},\"version\":{version}}}")
-}
-
-/// What is read back of an alert: enough to order it, and to know whether it was closed.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-pub struct Seen {
-    /// Where it stood.
-    pub state: String,
-    /// Whether it was taken back.
-    pub withdrawn: bool,
-    /// First instant not looked at.
-    pub as_of: String,
-    /// First instant that was not closed when it was judged.
-    #[serde(default)]
-    pub judged_to: Option<String>,
-    /// Version.
-    pub version: u64,
-}
-
-impl Seen {
-    /// From the bytes on the topic.
-    pub fn parse(value: &[u8]) -> Option<Seen> {
-        serde_json::from_slice(value).ok()
-    }
-
-    /// Whether it still stands.
-    pub fn is_open(&self) -> bool {
-        self.state() != State::Resolved
-    }
-
-    /// By which readers order the states of one alert.
-    pub fn order(&self) -> (u64, Option<Timestamp>) {
-        (self.version, self.judged_to())
-    }
-
-    /// How far days were closed when it was judged; an alert that does not say, up to where it
-    /// looked.
-    pub fn judged_to(&self) -> Option<Timestamp> {
-        Timestamp::parse_rfc3339(self.judged_to.as_deref().unwrap_or(&self.as_of))
-    }
-
-    /// Where it stood; what is not known is over.
-    pub fn state(&self) -> State {
-        let known = [State::Pending, State::Firing].into_iter().find(|s| s.as_str() == self.state);
-        known.unwrap_or(State::Resolved)
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,27 @@ fn phases_are_numbered_from_their_first_day() {
     }
 }
 
+fn explained() -> Explained {
+    Explained {
+        by: "channel".into(),
+        change: -0.25,
+        mix: Some(-0.05),
+        rate: Some(-0.2),
+        rate_interval: Some((-0.3, -0.1)),
+        simpson: false,
+        contributors: vec![explained::Contributor {
+            segment: Segment::of([("territory", "a|\"b\""), ("channel", "web")]),
+            effect: -0.21,
+            mix: Some(-0.01),
+            rate: Some(-0.2),
+            now: Some(0.1),
+            n: 40,
+            baseline: Some(0.5),
+            baseline_n: 400,
+        }],
+    }
+}
+
 #[test]
 fn an_alert_is_json() {
     let figure = |value| Figure { value: Some(value), n: 61, interval: Some((0.1, 0.5)) };
@@ -38,7 +59,10 @@ fn an_alert_is_json() {
         end: None,
         change: Day::parse("2026-04-10").unwrap(),
         now: figure(0.25),
+        now_days: (to, Day::parse("2026-04-22").unwrap()),
         baseline: BaselineShown { from, to, figure: figure(0.5) },
+        explained: vec![explained()],
+        siblings: Some((12, true)),
         effect: -0.5,
         statistic: 4.5,
         threshold: 4.0,

@@ -45,6 +45,12 @@ pub fn mean(n: u64, sum: f64, squares: f64) -> Option<(f64, f64)> {
     Some((mean - half, mean + half))
 }
 
+/// The interval of an estimate that is about normal, from its variance.
+pub fn around(value: f64, variance: f64) -> (f64, f64) {
+    let half = Z * variance.max(0.0).sqrt();
+    (value - half, value + half)
+}
+
 /// The quantile of Student's distribution with so many degrees of freedom; `None` without any.
 pub fn student(freedom: f64, p: f64) -> Option<f64> {
     Some(StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(p))

@@ -2,6 +2,8 @@
 //! threads, no logging. Read in this order.
 
 pub mod alert;
+pub mod alert_schema;
+mod alert_seen;
 pub mod calendar;
 mod catalogue;
 pub mod channel;
@@ -9,12 +11,14 @@ pub mod customers;
 pub mod deadletter;
 pub mod definition;
 pub mod event;
+pub mod explained;
 pub mod fiscal;
 pub mod forecast;
 pub mod formula;
 pub mod funnel;
 pub mod fx;
 pub mod interval;
+pub mod kin;
 pub mod kpi;
 pub mod mapping;
 pub mod measure;

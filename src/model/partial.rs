@@ -14,7 +14,7 @@ use super::time::Timestamp;
 use super::watermark::{Doubt, Holder};
 
 /// First byte of every value on the partials topic; raised when the layout changes.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Bits of a version that hold the offset; the epoch stands above them.
 const OFFSET_BITS: u32 = 44;
@@ -75,6 +75,8 @@ pub struct ShardBeat {
     pub fine_floor: i32,
     /// Hash of the definition that the shard runs.
     pub definition: u64,
+    /// Hash of the kin that it sends copies for (`Kin::hash`).
+    pub kin: u64,
 }
 
 impl ShardBeat {
@@ -91,6 +93,8 @@ pub enum PartialMessage {
     Cell(Partial),
     /// A shard's progress.
     Beat(ShardBeat),
+    /// A copy of a cell, on a partition that is not that of its segment (`Kin`).
+    Copy(Partial),
 }
 
 /// Bytes that are no message of a format that we know.
@@ -113,6 +117,7 @@ impl PartialMessage {
         match self {
             PartialMessage::Cell(p) => cell_key(p.shard, &p.segment, p.slice),
             PartialMessage::Beat(b) => format!("beat|{}", b.shard),
+            PartialMessage::Copy(p) => copy_key(p.shard, &p.segment, p.slice),
         }
     }
 
@@ -142,6 +147,19 @@ pub fn cell_key(shard: u32, segment: &Segment, slice: Slice) -> String {
     format!("{:?}{}|{shard}|{segment}", slice.tier, slice.index)
 }
 
+/// What the key of a copy begins with.
+const COPY: &str = "copy:";
+
+/// The compaction key of a copy of a cell.
+pub fn copy_key(shard: u32, segment: &Segment, slice: Slice) -> String {
+    format!("{COPY}{}", cell_key(shard, segment, slice))
+}
+
+/// Shard and slice of the compaction key of a copy, and the text of its segment.
+pub fn parse_copy_key(key: &str) -> Option<(u32, Slice, &str)> {
+    parse_cell_key(key.strip_prefix(COPY)?)
+}
+
 /// Shard and slice of a compaction key, and the text of its segment.
 pub fn parse_cell_key(key: &str) -> Option<(u32, Slice, &str)> {
     use super::slice::Tier;
@@ -164,15 +182,20 @@ mod tests {
     #[test]
     fn messages_round_trip_and_foreign_bytes_are_refused() {
         let slice = Slice { tier: Tier::Day, index: 17_000 };
-        let message = PartialMessage::Cell(Partial {
+        let cell = Partial {
             shard: 3,
             version: 99,
             segment: Segment::of([("rep", "a|b")]),
             slice,
             measures: Measures::new(),
-        });
+        };
+        let message = PartialMessage::Cell(cell.clone());
         assert_eq!(PartialMessage::decode(&message.encode()), Ok(message.clone()));
-        assert_eq!(parse_cell_key(&message.key()), Some((3, slice, "rep=a%7Cb")));
+        let place = Some((3, slice, "rep=a%7Cb"));
+        assert_eq!((parse_cell_key(&message.key()), parse_copy_key(&message.key())), (place, None));
+        let copy = PartialMessage::Copy(cell);
+        assert_eq!(PartialMessage::decode(&copy.encode()), Ok(copy.clone()));
+        assert_eq!((parse_copy_key(&copy.key()), parse_cell_key(&copy.key())), (place, None));
         assert_eq!(PartialMessage::decode(&[9, 1]), Err(PartialError::Newer(9)));
         assert_eq!(PartialMessage::decode(&[1, 1, 0]), Err(PartialError::Older(1)));
         assert!(PartialMessage::decode(&[]).is_err());

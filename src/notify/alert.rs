@@ -36,6 +36,29 @@ pub(super) struct Said {
     pub(super) effect: Option<f64>,
     #[serde(rename = "expected_false_alarms_per_month")]
     pub(super) false_alarms: Option<f64>,
+    #[serde(default)]
+    pub(super) explained: Vec<Explained>,
+}
+
+/// Why it moved, by one dimension.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+pub(super) struct Explained {
+    pub(super) by: String,
+    pub(super) change: f64,
+    pub(super) mix: Option<f64>,
+    pub(super) rate: Option<f64>,
+    pub(super) simpson: bool,
+    pub(super) contributors: Vec<Contributor>,
+}
+
+/// Who moved it.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+pub(super) struct Contributor {
+    pub(super) segment: Map<String, Value>,
+    pub(super) effect: f64,
+    pub(super) now: Option<f64>,
+    pub(super) n: u64,
+    pub(super) baseline: Option<f64>,
 }
 
 /// An instant as the topic writes it.

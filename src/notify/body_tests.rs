@@ -10,7 +10,12 @@ fn notice(segment: &str, state: &str, more: &str) -> Notice {
          \"change_time\":\"2026-04-09T22:00:00Z\",\"now\":0.25,\"n\":61,\"interval\":[0.16,0.37],\
          \"baseline\":0.5,\"unit\":\"ratio\",\"effect\":-0.5,\
          \"expected_false_alarms_per_month\":0.3,\"as_of\":\"2026-04-21T22:00:00Z\",\
-         \"judged_to\":\"2026-04-21T22:00:00Z\",\"version\":17,\"later\":[1]}}"
+         \"explained\":[{{\"by\":\"channel\",\"change\":-0.25,\"mix\":-0.02,\"rate\":-0.23,\
+         \"rate_interval\":[-0.3,-0.16],\"simpson\":{},\"contributors\":[{{\"segment\":\
+         {{\"territory\":\"a&b\",\"channel\":\"web\"}},\"effect\":-0.2,\"mix\":0,\"rate\":-0.2,\
+         \"now\":0.1,\"n\":40,\"baseline\":0.5,\"baseline_n\":400}}]}}],\
+         \"judged_to\":\"2026-04-21T22:00:00Z\",\"version\":17,\"later\":[1]}}",
+        state == "pending"
     );
     let alert = Alert::parse(json.as_bytes()).unwrap();
     Notice { standing: alert.standing(), alert, from: Offset(3) }

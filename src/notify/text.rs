@@ -1,5 +1,6 @@
 //! An alert in a sentence or two, for people.
 
+use super::alert::Explained;
 use super::{Alert, Standing};
 use crate::model::calendar::Calendar;
 
@@ -42,6 +43,9 @@ pub(super) fn details(alert: &Alert, standing: Standing, calendar: &Calendar) ->
     if let Some(resolved) = said.resolved {
         out.push_str(&format!(", over on {}", day(resolved)));
     }
+    if let Some(explained) = said.explained.first().filter(|_| standing != Standing::Withdrawn) {
+        out.push_str(&why(explained, &said.unit));
+    }
     if let Some(rate) = said.false_alarms {
         out.push_str(&format!(
             ". False alarms expected: {rate:.2} a month, over all segments of this rule"
@@ -49,6 +53,49 @@ pub(super) fn details(alert: &Alert, standing: Standing, calendar: &Calendar) ->
     }
     out.push('.');
     out
+}
+
+/// Why it moved, by the dimension that says most.
+fn why(explained: &Explained, unit: &str) -> String {
+    let by = explained.by.replace('_', " ");
+    let mut out = String::new();
+    if let (Some(mix), Some(rate)) = (explained.mix, explained.rate) {
+        out.push_str(&format!(
+            ". Of the change of {}, by {by}: {} by their own numbers, {} by other weights",
+            change(explained.change, unit),
+            change(rate, unit),
+            change(mix, unit)
+        ));
+    }
+    let most = explained.contributors.iter().map(|who| {
+        let name = who.segment.get(&explained.by).and_then(|value| value.as_str());
+        format!(
+            "{by} {} {} ({} to {} on {} cases)",
+            name.unwrap_or_default(),
+            change(who.effect, unit),
+            value(who.baseline, unit),
+            value(who.now, unit),
+            who.n
+        )
+    });
+    let most: Vec<String> = most.collect();
+    if !most.is_empty() {
+        out.push_str(&format!(". Most by {}", most.join(", ")));
+    }
+    if explained.simpson {
+        out.push_str(&format!(". Every {by} that moved went the other way: only weights changed"));
+    }
+    out
+}
+
+/// A change, with its sign.
+fn change(change: f64, unit: &str) -> String {
+    match unit {
+        "ratio" => format!("{:+.1} points", change * 100.0),
+        "days" => format!("{change:+.1} days"),
+        "count_per_day" => format!("{change:+.1} a day"),
+        _ => format!("{change:+}"),
+    }
 }
 
 /// Where: `overall`, or `of territory north, channel web`.

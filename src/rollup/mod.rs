@@ -7,7 +7,9 @@ mod customers;
 mod exchange;
 mod firing;
 mod going;
+mod judging;
 mod moving;
+mod relatives;
 mod rows;
 mod segment;
 mod totals;
@@ -24,6 +26,7 @@ use crate::model::kpi::Group;
 use crate::model::measure::Measure;
 use crate::model::partial::{
     Partial, PartialMessage, ShardBeat, epoch_of, first_of, offset_of, parse_cell_key,
+    parse_copy_key,
 };
 use crate::model::reads::Reads;
 use crate::model::record::{Offset, Partition};
@@ -183,6 +186,7 @@ impl Rollup {
         // Also before the first tick: a restore opens no window that it would close at once.
         state.retire(self.floor());
         self.segments.push(state);
+        self.watch.relatives.meet(segment);
         self.by_segment.insert(segment.clone(), i);
         self.by_text.insert(segment.to_string(), i);
         i
@@ -216,7 +220,8 @@ impl Rollup {
 
     /// Segments and cells held.
     pub fn sizes(&self) -> (usize, usize) {
-        (self.segments.len(), self.segments.iter().map(SegmentState::cells).sum())
+        let own: usize = self.segments.iter().map(SegmentState::cells).sum();
+        (self.segments.len(), own + self.watch.relatives.cells())
     }
 
     /// Merges a message of the partials topic.
@@ -224,6 +229,7 @@ impl Rollup {
         match message {
             PartialMessage::Cell(partial) => self.merge_cell(offset, partial),
             PartialMessage::Beat(beat) => self.merge_beat(offset, beat),
+            PartialMessage::Copy(partial) => self.merge_copy(offset, partial),
         }
     }
 
@@ -271,6 +277,7 @@ impl Rollup {
         for state in &mut self.segments {
             state.supersede(shard, first, (&self.moving, &self.periods, &self.reads), today);
         }
+        self.watch.relatives.supersede(shard, first);
         self.watch.look_again();
     }
 
@@ -292,7 +299,7 @@ impl Rollup {
         let state = &mut self.segments[i];
         let windows = (&self.moving[..], &self.windows, &self.reads);
         if state.merge(slice, (shard, version), measures, windows, today) {
-            self.watch.changed(i, slice);
+            self.watch.changed(&segment, slice);
             Merged::New
         } else {
             Merged::Stale
@@ -322,13 +329,17 @@ impl Rollup {
     /// something else from here on, so the versions of their rows count it.
     pub fn forget(&mut self, offset: Offset, key: &str) {
         self.newest = self.newest.max(offset);
+        if let Some((shard, slice, segment)) = parse_copy_key(key) {
+            return self.watch.forget(shard, slice, segment);
+        }
         let Some((shard, slice, segment)) = parse_cell_key(key) else {
             return;
         };
         let today = self.today();
         if let Some(i) = self.by_text.get(segment) {
-            self.segments[*i].forget(shard, slice, (&self.moving, &self.reads), today);
-            self.watch.changed(*i, slice);
+            let state = &mut self.segments[*i];
+            state.forget(shard, slice, (&self.moving, &self.reads), today);
+            self.watch.changed(&state.segment, slice);
         }
     }
 

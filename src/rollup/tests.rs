@@ -126,6 +126,7 @@ impl Part {
                 doubts: Vec::new(),
                 fine_floor: i32::MIN,
                 definition: self.rollup.definition_hash,
+                kin: 0,
             };
             self.rollup.merge(Offset(0), PartialMessage::Beat(beat));
         }
@@ -200,11 +201,8 @@ fn stale_and_repeated_versions_change_nothing() {
     assert_eq!(part.kpi("day:2026-03-02|overall", "deals_won")["value"], 4, "shards are added");
 }
 
-#[test]
-fn progress_of_another_definition_is_refused() {
-    let mut part = Part::new(&[DAY], &[], at("3-2", 10));
-    let own = part.rollup.definition_hash;
-    let beat = ShardBeat {
+fn progress(definition: u64) -> ShardBeat {
+    ShardBeat {
         shard: 0,
         shards: 2,
         version: 1,
@@ -212,8 +210,16 @@ fn progress_of_another_definition_is_refused() {
         holder: None,
         doubts: Vec::new(),
         fine_floor: i32::MIN,
-        definition: own ^ 1,
-    };
+        definition,
+        kin: 0,
+    }
+}
+
+#[test]
+fn progress_of_another_definition_is_refused() {
+    let mut part = Part::new(&[DAY], &[], at("3-2", 10));
+    let own = part.rollup.definition_hash;
+    let beat = progress(own ^ 1);
     let merged = part.rollup.merge(Offset(0), PartialMessage::Beat(beat));
     assert_eq!(merged, Merged::Foreign { found: own ^ 1, own });
     assert_eq!(part.rollup.watermark(), None);
@@ -222,16 +228,8 @@ fn progress_of_another_definition_is_refused() {
 #[test]
 fn the_slowest_shard_holds_the_watermark() {
     let mut part = Part::new(&[DAY], &[], at("3-2", 10));
-    let beat = |shard, hour| ShardBeat {
-        shard,
-        shards: 2,
-        version: 1,
-        watermark: Some(at("3-2", hour)),
-        holder: None,
-        doubts: Vec::new(),
-        fine_floor: i32::MIN,
-        definition: part.rollup.definition_hash,
-    };
+    let own = part.rollup.definition_hash;
+    let beat = |shard, hour| ShardBeat { shard, watermark: Some(at("3-2", hour)), ..progress(own) };
     let (one, two) = (beat(0, 9), beat(1, 4));
     assert_eq!(part.rollup.merge(Offset(0), PartialMessage::Beat(one)), Merged::Progress);
     assert_eq!(part.rollup.watermark(), None);

@@ -4,10 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Rollup;
-use crate::drift::{DayFacts, Days, Stream, Verdict, judge};
+use super::judging::{Look, Priors, Streams};
+use super::relatives::Relatives;
+use super::{Merged, Rollup};
+use crate::drift::Verdict;
 use crate::model::alert::{self, Reading, Rule, Seen, State};
-use crate::model::record::Partition;
+use crate::model::kin::Kin;
+use crate::model::partial::{Partial, epoch_of};
+use crate::model::record::{Offset, Partition};
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
 use crate::model::time::{Day, Timestamp};
@@ -63,11 +67,12 @@ struct Round {
 /// What is watched, and what was said of it.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    rules: Vec<Rule>,
-    /// By place of the segment and of the rule.
-    streams: BTreeMap<(usize, usize), (Stream, Option<Reading>)>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) relatives: Relatives,
+    pub(super) streams: Streams,
+    pub(super) priors: Priors,
     /// Segments to be looked at.
-    changed: BTreeSet<usize>,
+    changed: BTreeSet<Segment>,
     all: bool,
     /// The first day that is not closed.
     closed: Option<i32>,
@@ -78,10 +83,17 @@ pub(super) struct Watch {
 
 impl Watch {
     /// A day of a segment has changed.
-    pub(super) fn changed(&mut self, segment: usize, slice: Slice) {
+    pub(super) fn changed(&mut self, segment: &Segment, slice: Slice) {
         let closed = slice.tier == Tier::Day && self.closed.is_some_and(|day| slice.index < day);
         if closed && !self.rules.is_empty() {
-            self.changed.insert(segment);
+            self.changed.extend(self.relatives.told_of_by(segment));
+        }
+    }
+
+    /// A copy of a day is out of retention.
+    pub(super) fn forget(&mut self, shard: u32, slice: Slice, segment: &str) {
+        if let Some(segment) = self.relatives.forget(shard, slice.index, segment) {
+            self.changed(&segment, slice);
         }
     }
 
@@ -99,8 +111,27 @@ impl Watch {
 impl Rollup {
     /// Watches for drift by these rules.
     pub fn watching(mut self, rules: &[Rule]) -> Rollup {
-        self.watch = Watch { rules: rules.to_vec(), all: true, ..Watch::default() };
+        let kin = Kin::of(rules, self.definition.partitions);
+        let mut relatives = Relatives::new(kin, self.partition);
+        self.segments.iter().for_each(|state| relatives.meet(&state.segment));
+        // Who is known in advance has no data here, though it lies elsewhere.
+        self.definition.known_segments().iter().for_each(|segment| relatives.meet(segment));
+        self.watch = Watch { rules: rules.to_vec(), relatives, all: true, ..Watch::default() };
         self
+    }
+
+    /// Takes a copy of a cell that lies elsewhere.
+    pub(super) fn merge_copy(&mut self, offset: Offset, partial: Partial) -> Merged {
+        let Partial { shard, version, segment, slice, measures } = partial;
+        self.newest = self.newest.max(offset);
+        if epoch_of(version) < self.epochs.get(&shard).copied().unwrap_or(0) {
+            return Merged::Stale;
+        }
+        if !self.watch.relatives.merge(&segment, slice.index, (shard, version), measures) {
+            return Merged::Stale;
+        }
+        self.watch.changed(&segment, slice);
+        Merged::New
     }
 
     /// Takes an alert as it stands on the alerts topic, so that one that is no more is taken back.
@@ -117,56 +148,6 @@ impl Rollup {
         self.watch.told.insert(key.to_owned(), told);
     }
 
-    /// Judges what has changed since the last time. Returns the alerts that say something new.
-    pub fn decide(&mut self) -> Vec<DueAlert> {
-        let Some(watermark) = self.watermark().filter(|_| self.watch.is_needed()) else {
-            return Vec::new();
-        };
-        let day = self.definition.calendar.day_of(watermark).0;
-        if self.watch.closed.is_none_or(|closed| closed < day) {
-            self.watch.closed = Some(day);
-            self.watch.all = true;
-        }
-        let closed = self.watch.closed.unwrap_or(day);
-        let mut due = Vec::new();
-        let everything = std::mem::take(&mut self.watch.all);
-        let mut look: Vec<usize> = std::mem::take(&mut self.watch.changed).into_iter().collect();
-        if everything {
-            look = (0..self.segments.len()).collect();
-        }
-        let doubtful = self.doubtful_days();
-        let floor = self.floor_of_days();
-        for i in look {
-            for r in 0..self.watch.rules.len() {
-                if self.watch.rules[r].watches(&self.segments[i].segment) {
-                    let facts = self.facts(i, r, closed);
-                    let days = Days { facts: &facts, closed, floor, doubtful: &doubtful };
-                    let verdict = self.judge_stream(i, r, days);
-                    self.tell(i, r, verdict, &mut due);
-                }
-            }
-        }
-        if everything {
-            self.take_back_unwatched(&mut due);
-        }
-        if std::mem::take(&mut self.watch.repeat) {
-            self.watch.say_the_rest(self.round(), &mut due);
-        }
-        due.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        due
-    }
-
-    fn facts(&self, i: usize, r: usize, closed: i32) -> Vec<(i32, DayFacts)> {
-        let signal = self.watch.rules[r].signal;
-        let days = self.segments[i].days(closed);
-        days.map(|(day, measures)| (day, DayFacts::of(signal, measures))).collect()
-    }
-
-    fn judge_stream(&mut self, i: usize, r: usize, days: Days<'_>) -> Verdict {
-        let (memo, _) = self.watch.streams.entry((i, r)).or_default();
-        judge(&self.watch.rules[r], &self.segments[i].segment, days, memo)
-    }
-
     fn round(&self) -> Round {
         let closed = self.watch.closed.map(|day| self.definition.calendar.start_of(Day(day)));
         Round { version: self.newest.0, partition: self.partition, judged_to: closed }
@@ -174,14 +155,14 @@ impl Rollup {
 
     /// The first day that every shard still keeps: each lets go of days by its own watermark, which
     /// may be ahead of that of all.
-    fn floor_of_days(&self) -> i32 {
+    pub(super) fn floor_of_days(&self) -> i32 {
         let ahead = self.beats.values().filter_map(|beat| beat.watermark).max();
         let ahead = ahead.map_or(self.now, |watermark| watermark.min(self.now));
         self.definition.retention.floors(&self.definition.calendar, ahead).1
     }
 
     /// Days that may lack records.
-    fn doubtful_days(&self) -> Vec<(i32, i32)> {
+    pub(super) fn doubtful_days(&self) -> Vec<(i32, i32)> {
         let day = |at: Timestamp| self.definition.calendar.day_of(at).0;
         let until = |at: Timestamp| day(Timestamp(at.0 - 1)) + 1;
         let days =
@@ -190,14 +171,14 @@ impl Rollup {
     }
 
     /// Says what is new of a stream, and takes back what is no more.
-    fn tell(&mut self, i: usize, r: usize, verdict: Verdict, due: &mut Vec<DueAlert>) {
+    pub(super) fn tell(&mut self, segment: &Segment, verdict: &Verdict, due: &mut Vec<DueAlert>) {
         let round = self.round();
         let calendar = &self.definition.calendar;
-        let Verdict { reading, alerts } = verdict;
-        let stem = alert::stem(reading.signal, &self.segments[i].segment);
+        let Verdict { reading, alerts, .. } = verdict;
+        let stem = alert::stem(reading.signal, segment);
         let base = reading.baseline.map(|b| alert::stem_of_baseline(&stem, b.from));
         let mut gone: BTreeSet<String> = self.watch.under(&stem);
-        for alert in &alerts {
+        for alert in alerts {
             let id = alert.id();
             gone.remove(&id);
             let told = Told {
@@ -219,18 +200,15 @@ impl Rollup {
                 self.watch.take_back(&id, round, due);
             }
         }
-        if let Some((_, shown)) = self.watch.streams.get_mut(&(i, r)) {
-            *shown = Some(reading);
-        }
     }
 
     /// Ends the alerts of what is watched no longer.
-    fn take_back_unwatched(&mut self, due: &mut Vec<DueAlert>) {
+    pub(super) fn take_back_unwatched(&mut self, due: &mut Vec<DueAlert>) {
         let watched: Vec<String> = self
             .watch
             .streams
             .keys()
-            .map(|(i, r)| alert::stem(self.watch.rules[*r].signal, &self.segments[*i].segment))
+            .map(|(segment, r)| alert::stem(self.watch.rules[*r].signal, segment))
             .collect();
         let is_watched = |id: &str| watched.iter().any(|stem| id.starts_with(stem.as_str()));
         let open = self.watch.told.iter().filter(|(_, told)| told.is_open());
@@ -241,18 +219,40 @@ impl Rollup {
         }
     }
 
+    /// Where everything is to be said again: also what no judgment yields any more.
+    pub(super) fn repeat_the_rest(&mut self, due: &mut Vec<DueAlert>) {
+        if std::mem::take(&mut self.watch.repeat) {
+            self.watch.say_the_rest(self.round(), due);
+        }
+    }
+
     /// What each watched stream reads like now, for `/metrics`.
     pub fn readings(&self) -> Vec<(&Segment, &Reading)> {
         let streams = self.watch.streams.iter();
         streams
-            .filter_map(|((i, _), (_, r))| Some((&self.segments[*i].segment, r.as_ref()?)))
+            .filter_map(|((segment, _), of)| Some((segment, &of.verdict.as_ref()?.reading)))
             .collect()
     }
 }
 
 impl Watch {
+    /// Begins a round, in which days before `day` are closed. Returns the first day that is not,
+    /// and what is to be looked at.
+    pub(super) fn begin(&mut self, day: i32) -> (i32, Look) {
+        if self.closed.is_none_or(|closed| closed < day) {
+            self.closed = Some(day);
+            self.all = true;
+        }
+        let everything = std::mem::take(&mut self.all);
+        let mut segments = std::mem::take(&mut self.changed);
+        if everything {
+            segments.clone_from(self.relatives.judged());
+        }
+        (self.closed.unwrap_or(day), Look { segments, everything })
+    }
+
     /// Without rules there may still be alerts to end.
-    fn is_needed(&self) -> bool {
+    pub(super) fn is_needed(&self) -> bool {
         !self.rules.is_empty() || !self.told.is_empty()
     }
 

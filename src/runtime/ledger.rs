@@ -9,6 +9,7 @@ use super::guard::guarded;
 use super::halted::Halted;
 use super::images::{self, Images};
 use super::news::News;
+use super::partials::Partials;
 use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Pace, TELL, Worker, record_before};
 use crate::clock::{monotonic, since};
 use crate::intake::{Stored, read_stored};
@@ -18,7 +19,8 @@ use crate::log::{
 };
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::definition::Definition;
-use crate::model::partial::{PartialMessage, ShardBeat, cell_key};
+use crate::model::kin::Kin;
+use crate::model::partial::ShardBeat;
 use crate::model::time::Timestamp;
 use crate::telemetry::{Ignored, Stage};
 
@@ -44,6 +46,8 @@ struct Shard {
 struct Bookkeeper {
     context: Context,
     definition: Arc<Definition>,
+    /// Which cells are needed on other partitions too.
+    kin: Kin,
     reader: Box<dyn Reader>,
     writer: Box<dyn Writer>,
     member: Box<dyn Member>,
@@ -76,6 +80,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
     Ok(Box::new(Bookkeeper {
         aside: (partitions(&context.topics.late)?, partitions(&context.topics.dlq)?),
         definition: Arc::new(config.definition.clone()),
+        kin: Kin::of(&config.drift, config.definition.partitions),
         reader: context.log.reader()?,
         writer: context.log.writer()?,
         member: context.log.join(&group, &[&context.topics.events])?,
@@ -381,28 +386,17 @@ impl Bookkeeper {
             let out = state.ledger.publish();
             sent += out.cells.len();
             let headers = Arrival::headers(state.since.take().as_ref());
-            for partial in out.cells {
-                let message = PartialMessage::Cell(partial);
-                let PartialMessage::Cell(partial) = &message else {
-                    continue;
-                };
-                let partition = partial.segment.partition(self.definition.partitions);
-                let (key, value) = (message.key(), message.encode());
-                send_with(
-                    &mut *self.writer,
-                    &self.partials,
-                    partition,
-                    key,
-                    Some(value),
-                    headers.clone(),
-                )?;
-            }
+            let mut partials = Partials {
+                writer: &mut *self.writer,
+                topic: &self.partials,
+                definition: &self.definition,
+                kin: &self.kin,
+            };
+            out.cells.into_iter().try_for_each(|cell| partials.cell(cell, &headers))?;
             for (segment, slice) in out.expired {
-                let partition = segment.partition(self.definition.partitions);
-                let key = cell_key(*shard, &segment, slice);
-                send(&mut *self.writer, &self.partials, partition, key, None)?;
+                partials.gone(*shard, &segment, slice)?;
             }
-            let progress = state.ledger.progress();
+            let progress = ShardBeat { kin: self.kin.hash(), ..state.ledger.progress() };
             let beat = beat && !state.ledger.is_held();
             let news = state.beat.as_ref().is_none_or(|(told, when)| {
                 let stale = now.saturating_duration_since(*when) >= TELL;
@@ -410,11 +404,7 @@ impl Bookkeeper {
             });
             if beat && news {
                 state.beat = Some((progress.clone(), now));
-                let message = PartialMessage::Beat(progress);
-                for p in 0..self.definition.partitions {
-                    let (key, value) = (message.key(), message.encode());
-                    send(&mut *self.writer, &self.partials, Partition(p), key, Some(value))?;
-                }
+                partials.beat(progress)?;
             }
         }
         self.writer.flush(FLUSH)?;
@@ -468,26 +458,4 @@ impl Bookkeeper {
         }
         Ok(())
     }
-}
-
-fn send(
-    writer: &mut dyn Writer,
-    topic: &Arc<str>,
-    partition: Partition,
-    key: String,
-    value: Option<Vec<u8>>,
-) -> Result<(), Fault> {
-    send_with(writer, topic, partition, key, value, Vec::new())
-}
-
-fn send_with(
-    writer: &mut dyn Writer,
-    topic: &Arc<str>,
-    partition: Partition,
-    key: String,
-    value: Option<Vec<u8>>,
-    headers: Vec<Header>,
-) -> Result<(), Fault> {
-    let (topic, key) = (topic.clone(), Some(key.into_bytes()));
-    Ok(writer.send(Outgoing { topic, partition, key, value, headers })?)
 }

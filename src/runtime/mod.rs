@@ -14,6 +14,7 @@ mod intake;
 mod ledger;
 mod news;
 pub mod notify;
+mod partials;
 mod registry;
 mod rollup;
 

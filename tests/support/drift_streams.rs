@@ -181,7 +181,7 @@ fn shipped(subject: Subject) -> First {
             (0..).zip(stream.chunks(A_DAY).map(|deals| day(subject, deals))).collect();
         let days =
             Days { facts: &facts, closed: facts.len() as i32, floor: i32::MIN, doubtful: &[] };
-        let verdict = judge(&rule, &Segment::overall(), days, &mut Stream::default());
+        let verdict = judge(&rule, &Segment::overall(), days, None, &mut Stream::default());
         let fired = verdict.alerts.iter().filter(|a| a.fired).map(|a| a.since.0 as usize);
         Some((fired.min()? + 1) * A_DAY - 1)
     })

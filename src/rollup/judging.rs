@@ -1,0 +1,218 @@
+//! Judging: which watched streams are looked at, with what their relatives say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Rollup;
+use super::watch::DueAlert;
+use crate::drift::siblings::{Own, Prior, believed, own, prior};
+use crate::drift::{DayFacts, Days, Member, Stream, Verdict, explain, judge, records_begin};
+use crate::model::alert::{Alert, Signal};
+use crate::model::explained::Explained;
+use crate::model::kin::Kin;
+use crate::model::measure::Measures;
+use crate::model::segment::Segment;
+
+/// A watched stream: a segment, and the place of its rule.
+type Key = (Segment, usize);
+
+/// The streams that differ in the value of their last dimension only: what is above them, that
+/// dimension, and the place of their rule.
+type Family = (Segment, Box<str>, usize);
+
+/// What is kept of a stream between two looks: nothing that does not follow from its days and from
+/// those of its siblings.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    memo: Stream,
+    own: Option<Own>,
+    pub(super) verdict: Option<Verdict>,
+    /// How many siblings there are, itself among them, and whether it is believed beside them.
+    siblings: Option<(usize, bool)>,
+}
+
+/// The moment at which streams are judged.
+struct Moment {
+    closed: i32,
+    floor: i32,
+    doubtful: Vec<(i32, i32)>,
+}
+
+impl Moment {
+    fn days<'a>(&'a self, facts: &'a [(i32, DayFacts)]) -> Days<'a> {
+        Days { facts, closed: self.closed, floor: self.floor, doubtful: &self.doubtful }
+    }
+}
+
+fn family((segment, r): &Key) -> Option<Family> {
+    let (dimension, _) = segment.parts.last()?;
+    Some((Kin::above(segment), dimension.clone(), *r))
+}
+
+impl Rollup {
+    /// Judges what has changed since the last time. Returns the alerts that say something new.
+    pub fn decide(&mut self) -> Vec<DueAlert> {
+        let Some(watermark) = self.watermark().filter(|_| self.watch.is_needed()) else {
+            return Vec::new();
+        };
+        if !self.has_all_copies() {
+            return Vec::new();
+        }
+        let day = self.definition.calendar.day_of(watermark).0;
+        let (closed, look) = self.watch.begin(day);
+        let (floor, doubtful) = (self.floor_of_days(), self.doubtful_days());
+        let said = self.judge_all(&look.segments, &Moment { closed, floor, doubtful });
+        let mut due = Vec::new();
+        for key in said {
+            let Some(watched) = self.watch.streams.get(&key) else { continue };
+            let Some(mut verdict) = watched.verdict.clone() else { continue };
+            for alert in verdict.alerts.iter_mut().filter(|alert| alert.resolved.is_none()) {
+                alert.siblings = watched.siblings;
+            }
+            self.tell(&key.0, &verdict, &mut due);
+        }
+        if look.everything {
+            self.take_back_unwatched(&mut due);
+        }
+        self.repeat_the_rest(&mut due);
+        due.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        due
+    }
+
+    /// Whether every shard sends what these rules need. One that runs with other rules, as while a
+    /// changed configuration is rolled out, does not: what is there of the copies is not all.
+    fn has_all_copies(&self) -> bool {
+        let kin = self.watch.relatives.kin.hash();
+        self.watch.rules.is_empty() || self.beats.values().all(|beat| beat.kin == kin)
+    }
+
+    /// Judges these segments, and the siblings of which they say something else now. Returns the
+    /// streams of which there may be something new.
+    fn judge_all(&mut self, look: &BTreeSet<Segment>, moment: &Moment) -> BTreeSet<Key> {
+        let mut look = self.keys_of(look);
+        for key in &look {
+            let said =
+                self.with_days(key, moment, |rollup, days| own(&rollup.watch.rules[key.1], days));
+            self.watch.streams.entry(key.clone()).or_default().own = said;
+        }
+        let families: BTreeSet<Family> = look.iter().filter_map(family).collect();
+        for of in &families {
+            let siblings = self.siblings(of);
+            let owns: Vec<Own> =
+                siblings.iter().filter_map(|key| self.watch.streams.get(key)?.own).collect();
+            let new = prior(self.watch.rules[of.2].signal.kind(), &owns);
+            if self.watch.priors.insert(of.clone(), new).flatten() != new {
+                look.extend(siblings);
+            }
+        }
+        for key in &look {
+            let verdict = self.judge_stream(key, moment);
+            self.watch.streams.entry(key.clone()).or_default().verdict = Some(verdict);
+        }
+        for of in &families {
+            look.extend(self.believe(of));
+        }
+        look
+    }
+
+    /// Says which siblings are believed. Returns those of which that is new.
+    fn believe(&mut self, of: &Family) -> Vec<Key> {
+        let siblings = self.siblings(of);
+        let evidence = |key: &Key| Some(self.watch.streams.get(key)?.verdict.as_ref()?.evidence);
+        let evidence: BTreeMap<Key, f64> =
+            siblings.into_iter().filter_map(|key| Some((key.clone(), evidence(&key)?))).collect();
+        let values: Vec<f64> = evidence.values().copied().collect();
+        let several = values.len() > 1;
+        let mut out = Vec::new();
+        for (key, believed) in evidence.into_keys().zip(believed(&values)) {
+            let Some(watched) = self.watch.streams.get_mut(&key) else { continue };
+            let new = several.then_some((values.len(), believed));
+            if std::mem::replace(&mut watched.siblings, new) != new {
+                out.push(key);
+            }
+        }
+        out
+    }
+
+    fn keys_of(&self, segments: &BTreeSet<Segment>) -> BTreeSet<Key> {
+        let rules = |segment: &Segment| {
+            let watching = self.watch.rules.iter().enumerate();
+            let watching = watching.filter(|(_, rule)| rule.watches(segment));
+            watching.map(|(r, _)| (segment.clone(), r)).collect::<Vec<_>>()
+        };
+        segments.iter().flat_map(rules).collect()
+    }
+
+    fn siblings(&self, of: &Family) -> Vec<Key> {
+        let all = self.watch.relatives.judged().iter().map(|segment| (segment.clone(), of.2));
+        all.filter(|key| family(key).as_ref() == Some(of)).collect()
+    }
+
+    fn judge_stream(&mut self, key: &Key, moment: &Moment) -> Verdict {
+        let prior: Option<Prior> =
+            family(key).and_then(|of| self.watch.priors.get(&of).copied().flatten());
+        let watched = self.watch.streams.entry(key.clone()).or_default();
+        let mut memo = std::mem::take(&mut watched.memo);
+        let verdict = self.with_days(key, moment, |rollup, days| {
+            let mut verdict = judge(&rollup.watch.rules[key.1], &key.0, days, prior, &mut memo);
+            for alert in &mut verdict.alerts {
+                alert.explained = rollup.explain(key.1, alert, days);
+            }
+            verdict
+        });
+        self.watch.streams.entry(key.clone()).or_default().memo = memo;
+        verdict
+    }
+
+    /// Why a stream moved, by each dimension that divides its segment; what says most first.
+    fn explain(&self, r: usize, alert: &Alert, days: Days<'_>) -> Vec<Explained> {
+        let rule = &self.watch.rules[r];
+        let mut out: Vec<(f64, Explained)> = Vec::new();
+        for ((by, _), parts) in self.watch.relatives.parts(&alert.segment) {
+            let member = |segment| {
+                let facts = self.facts(segment, rule.signal, days.closed);
+                Member { segment, facts }
+            };
+            let members: Vec<Member<'_>> = parts.into_iter().map(member).collect();
+            out.extend(explain(rule, alert, days, by, &members));
+        }
+        out.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.by.cmp(&b.1.by)));
+        out.into_iter().map(|(_, explained)| explained).collect()
+    }
+
+    fn with_days<T>(
+        &self,
+        (segment, r): &Key,
+        moment: &Moment,
+        with: impl FnOnce(&Rollup, Days<'_>) -> T,
+    ) -> T {
+        let rule = &self.watch.rules[*r];
+        let mut facts = self.facts(segment, rule.signal, moment.closed);
+        if rule.baseline_from.is_none() {
+            let begin = records_begin(rule.signal, self.days_of(segment, moment.closed));
+            facts.retain(|(day, _)| *day >= begin);
+        }
+        with(self, moment.days(&facts))
+    }
+
+    fn facts(&self, segment: &Segment, signal: Signal, end: i32) -> Vec<(i32, DayFacts)> {
+        let days = self.days_of(segment, end);
+        days.map(|(day, measures)| (day, DayFacts::of(signal, measures))).collect()
+    }
+
+    /// The days of a segment that lies here, or of which copies do.
+    fn days_of(&self, segment: &Segment, end: i32) -> impl Iterator<Item = (i32, &Measures)> {
+        let own = self.by_segment.get(segment).map(|i| self.segments[*i].days(end));
+        own.into_iter().flatten().chain(self.watch.relatives.days(segment, end))
+    }
+}
+
+/// The priors of families.
+pub(super) type Priors = BTreeMap<Family, Option<Prior>>;
+/// The watched streams.
+pub(super) type Streams = BTreeMap<Key, Watched>;
+
+/// What is looked at in a round.
+pub(super) struct Look {
+    pub(super) segments: BTreeSet<Segment>,
+    pub(super) everything: bool,
+}

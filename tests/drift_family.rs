@@ -1,0 +1,450 @@
+//! Drift of segments that have relatives: why one moved, and what its siblings say of it; the same on
+//! however many partitions they lie and in whatever order their days come.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use tidemark::config::Config;
+use tidemark::model::alert::Reading;
+use tidemark::model::alert_schema::alert_schema;
+use tidemark::model::definition::Definition;
+use tidemark::model::kin::Kin;
+use tidemark::model::measure::{Measure, MeasureKey, Measures};
+use tidemark::model::partial::{Partial, PartialMessage, ShardBeat, copy_key, version};
+use tidemark::model::record::{Offset, Partition};
+use tidemark::model::segment::Segment;
+use tidemark::model::slice::{Slice, Tier};
+use tidemark::model::time::{Day, Span};
+use tidemark::rollup::{Merged, Rollup};
+
+const SHARDS: u32 = 2;
+const FIRST: &str = "2026-01-05";
+/// Days until something changes, and days in all.
+const QUIET: i32 = 100;
+const DAYS: i32 = 130;
+
+fn config(partitions: u32, sets: &str, drift: &str) -> Config {
+    let text = format!(
+        "[topology]\nshards = {SHARDS}\npartitions = {partitions}\n[segments]\nsets = {sets}\n\
+         [segments.budget]\nterritory = 4\nchannel = 3\nrep = 8\n[drift]\n{drift}\n"
+    );
+    Config::from_toml(&text, "test", std::iter::empty()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn first() -> i32 {
+    Day::parse(FIRST).unwrap().0
+}
+
+/// What one deal is worth in the cells of a day: territory, channel, rep, and what it adds.
+#[derive(Clone, Debug)]
+struct Fact {
+    day: i32,
+    who: [(&'static str, String); 3],
+    key: MeasureKey,
+    n: i128,
+}
+
+/// The rollups of all partitions, fed as the ledger feeds them.
+struct Fleet {
+    definition: Arc<Definition>,
+    kin: Kin,
+    rollups: Vec<Rollup>,
+    offset: u64,
+    schema: jsonschema::Validator,
+    topic: BTreeMap<String, Value>,
+}
+
+impl Fleet {
+    fn new(config: &Config) -> Fleet {
+        let definition = Arc::new(config.definition.clone());
+        let start = definition.calendar.start_of(Day(first()));
+        let rollup =
+            |p| Rollup::new(definition.clone(), Partition(p), start).watching(&config.drift);
+        let rollups = (0..definition.partitions).map(rollup).collect();
+        let kin = Kin::of(&config.drift, definition.partitions);
+        let schema = jsonschema::validator_for(&alert_schema()).unwrap();
+        Fleet { definition, kin, rollups, offset: 0, schema, topic: BTreeMap::new() }
+    }
+
+    /// The cells that facts come to, one a segment, day and shard.
+    fn cells(&self, facts: &[Fact], version: u64) -> Vec<Partial> {
+        let mut cells: BTreeMap<(Segment, i32, u32), Measures> = BTreeMap::new();
+        for (i, fact) in facts.iter().enumerate() {
+            for set in &self.definition.segments {
+                let value = |d: &String| {
+                    let (name, value) = fact.who.iter().find(|(name, _)| name == d).unwrap();
+                    (*name, value.as_str())
+                };
+                let place = (Segment::of(set.iter().map(value)), fact.day, i as u32 % SHARDS);
+                cells.entry(place).or_default().add(fact.key, fact.n);
+            }
+        }
+        let partial = |((segment, day, shard), measures): ((Segment, i32, u32), Measures)| {
+            let slice = Slice { tier: Tier::Day, index: first() + day };
+            Partial { shard, version, segment, slice, measures }
+        };
+        cells.into_iter().map(partial).collect()
+    }
+
+    fn send(&mut self, cell: &Partial) {
+        self.offset += 1;
+        let own = cell.segment.partition(self.definition.partitions);
+        if let Some((copy, at)) = self.kin.copy(cell) {
+            assert!(!at.contains(&own));
+            for partition in at {
+                self.merge(partition, PartialMessage::Copy(copy.clone()));
+            }
+        }
+        self.merge(own, PartialMessage::Cell(cell.clone()));
+    }
+
+    fn merge(&mut self, partition: Partition, message: PartialMessage) -> Merged {
+        self.rollups[partition.0 as usize].merge(Offset(self.offset), message)
+    }
+
+    fn beat(&mut self, day: i32, kin: u64) {
+        let watermark = self.definition.calendar.start_of(Day(first() + day)) + Span::minutes(1);
+        for shard in 0..SHARDS {
+            self.offset += 1;
+            let beat = ShardBeat {
+                shard,
+                shards: SHARDS,
+                version: self.offset,
+                watermark: Some(watermark),
+                holder: None,
+                doubts: Vec::new(),
+                fine_floor: i32::MIN,
+                definition: self.definition.hash(),
+                kin,
+            };
+            for p in 0..self.rollups.len() {
+                self.merge(Partition(p as u32), PartialMessage::Beat(beat.clone()));
+            }
+        }
+        self.rollups.iter_mut().for_each(|rollup| {
+            rollup.tick(watermark);
+        });
+    }
+
+    fn close(&mut self, day: i32) {
+        self.beat(day, self.kin.hash());
+        self.decide();
+    }
+
+    fn decide(&mut self) {
+        for rollup in &mut self.rollups {
+            for alert in rollup.decide() {
+                let mut json: Value = serde_json::from_str(&alert.json).unwrap();
+                if let Err(fault) = self.schema.validate(&json) {
+                    panic!("{fault}: {json:#}");
+                }
+                json.as_object_mut().unwrap().remove("version");
+                json.as_object_mut().unwrap().remove("judged_to");
+                self.topic.insert(alert.key, json);
+            }
+        }
+    }
+
+    fn standing(&self) -> Vec<Value> {
+        self.topic.values().filter(|alert| alert["withdrawn"] == false).cloned().collect()
+    }
+
+    fn firing(&self, id: &str) -> &Value {
+        let of =
+            |(key, alert): &(&String, &Value)| key.starts_with(id) && alert["state"] == "firing";
+        let found = self.topic.iter().find(of).map(|(_, alert)| alert);
+        found.unwrap_or_else(|| panic!("{id} of {:#?}", self.topic))
+    }
+
+    /// How every watched stream reads.
+    fn readings(&self) -> BTreeMap<(String, String), String> {
+        let all = self.rollups.iter().flat_map(Rollup::readings);
+        let one = |(segment, reading): (&Segment, &Reading)| {
+            ((segment.to_string(), reading.signal.as_str().to_owned()), format!("{reading:?}"))
+        };
+        let count = self.rollups.iter().flat_map(Rollup::readings).count();
+        let out: BTreeMap<_, _> = all.map(one).collect();
+        assert_eq!(out.len(), count, "each is judged once");
+        out
+    }
+}
+
+const SETS: &str =
+    "[\"overall\", \"territory\", \"channel\", \"rep\", [\"territory\", \"channel\"]]";
+
+/// Ten deals of a day, whose chance of winning is by day and place.
+fn deals(seed: u64, chance: impl Fn(i32, &str, &str, usize) -> f64) -> Vec<Fact> {
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    let mut out = Vec::new();
+    for day in 0..DAYS {
+        for _ in 0..16 {
+            let territory = ["east", "north", "south", "west"][dice.random_range(0..4)];
+            let channel = ["event", "referral", "web"][dice.random_range(0..3)];
+            let rep = dice.random_range(0..8usize);
+            let won = dice.random_bool(chance(day, territory, channel, rep));
+            let who = [
+                ("territory", territory.to_owned()),
+                ("channel", channel.to_owned()),
+                ("rep", format!("r{rep}")),
+            ];
+            let days = dice.random_range(5..80);
+            let key = MeasureKey::plain(if won { Measure::DealsWon } else { Measure::DealsLost });
+            if won {
+                let key = MeasureKey::days(Measure::CycleWon, days);
+                out.push(Fact { day, who: who.clone(), key, n: 1 });
+            }
+            out.push(Fact { day, who, key, n: 1 });
+        }
+    }
+    out
+}
+
+/// The north falls, and no other territory.
+fn north_falls(day: i32, territory: &str, _: &str, _: usize) -> f64 {
+    if day >= QUIET && territory == "north" { 0.12 } else { 0.5 }
+}
+
+fn told(config: &Config, facts: &[Fact]) -> Fleet {
+    let mut fleet = Fleet::new(config);
+    for cell in fleet.cells(facts, 1) {
+        fleet.send(&cell);
+    }
+    fleet.close(DAYS);
+    fleet
+}
+
+#[test]
+fn the_territory_that_fell_is_named_first() {
+    for partitions in [1, 8] {
+        let config = config(partitions, SETS, "kpis = [\"win_rate\"]");
+        let fleet = told(&config, &deals(1, north_falls));
+        let alert = fleet.firing("win_rate|overall|");
+        let explained = alert["explained"].as_array().unwrap();
+        let by: Vec<&str> = explained.iter().map(|e| e["by"].as_str().unwrap()).collect();
+        assert_eq!(by[0], "territory", "{alert:#}");
+        assert_eq!(by.len(), 3, "by channel and rep too: {by:?}");
+        let number = |of: &Value, name: &str| of[name].as_f64().unwrap();
+        for one in explained {
+            let [mix, rate, change] = ["mix", "rate", "change"].map(|name| number(one, name));
+            assert!((mix + rate - change).abs() < 1e-12, "{one:#}");
+            let moved = number(alert, "now") - number(alert, "baseline");
+            assert!((change - moved).abs() < 1e-12, "{one:#}");
+            assert_eq!(one["simpson"], false);
+            assert!(one["contributors"].as_array().unwrap().len() <= 3);
+        }
+        let north = &explained[0]["contributors"][0];
+        assert_eq!(north["segment"]["territory"], "north");
+        assert!(number(north, "baseline") > 0.4 && number(north, "now") < 0.25, "{north:#}");
+        assert!(number(north, "effect") < 0.7 * number(&explained[0], "change"), "{alert:#}");
+        assert!(north["n"].as_u64().unwrap() > 20 && north["baseline_n"].as_u64().unwrap() > 200);
+        // The north itself is divided by channel.
+        let north = fleet.firing("win_rate|territory=north|");
+        let channels = &north["explained"][0];
+        assert_eq!(channels["by"], "channel");
+        let parts = channels["contributors"].as_array().unwrap();
+        assert_eq!(parts.len(), 3);
+        assert!(parts.iter().all(|part| part["segment"]["territory"] == "north"), "{north:#}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    /// Days come in any order and in two versions, over any number of partitions, and are judged at
+    /// any moment: at the end stands what stands where they came in order on one.
+    #[test]
+    fn partitions_and_order_decide_nothing(
+        seed in 0u64..100, shuffle in any::<u64>(), partitions in 2u32..9,
+    ) {
+        let drift = "kpis = [\"win_rate\", \"cycle_length_mean\"]\n\
+                     segments = [\"overall\", \"territory\", \"rep\"]\nmin_baseline = 60";
+        let facts = deals(seed, north_falls);
+        let one = told(&config(1, SETS, drift), &facts);
+        let mut fleet = Fleet::new(&config(partitions, SETS, drift));
+        let mut dice = ChaCha8Rng::seed_from_u64(shuffle);
+        let mut cells = fleet.cells(&facts, 2);
+        let mut wrong: Vec<Partial> = cells.iter().filter(|_| dice.random_bool(0.1)).cloned().collect();
+        for cell in &mut wrong {
+            (cell.version, cell.measures) = (1, Measures::new());
+            cell.measures.add(MeasureKey::plain(Measure::DealsLost), 3);
+        }
+        cells.extend(wrong);
+        cells.shuffle(&mut dice);
+        for (i, cell) in cells.iter().enumerate() {
+            fleet.send(cell);
+            if i % 500 == 0 {
+                fleet.close(DAYS - 20 + (i * 20 / cells.len()) as i32);
+            }
+        }
+        fleet.close(DAYS);
+        prop_assert_eq!(fleet.standing(), one.standing());
+        prop_assert_eq!(fleet.readings(), one.readings());
+        prop_assert!(!one.standing().is_empty());
+    }
+}
+
+#[test]
+fn siblings_pull_the_baseline_and_say_what_to_believe() {
+    let drift = "kpis = [\"win_rate\"]\nsegments = [\"rep\"]\nmin_baseline = 60\n\
+                 false_alarms = \"12 per month\"";
+    let falls = |day: i32, _: &str, _: &str, rep: usize| match (day >= QUIET, rep) {
+        (true, 7) => 0.05,
+        (_, rep) => 0.4 + 0.03 * rep as f64,
+    };
+    for partitions in [1, 8] {
+        let fleet = told(&config(partitions, SETS, drift), &deals(2, falls));
+        let alert = fleet.firing("win_rate|rep=r7|");
+        assert_eq!(alert["siblings"]["streams"], 8);
+        assert_eq!(alert["siblings"]["believed"], true, "{alert:#}");
+        let own = &alert["baseline_interval"];
+        let (low, high) = (own[0].as_f64().unwrap(), own[1].as_f64().unwrap());
+        let baseline = alert["baseline"].as_f64().unwrap();
+        assert!(low < baseline && baseline < high);
+        // Alone it is what its own days say.
+        let alone = deals(2, falls).into_iter().filter(|f| f.who[2].1 == "r7").collect::<Vec<_>>();
+        let alone = told(&config(partitions, SETS, drift), &alone);
+        let alone = alone.firing("win_rate|rep=r7|");
+        assert_eq!(alone["siblings"], Value::Null);
+        assert!((alone["baseline"].as_f64().unwrap() - baseline).abs() > 0.003, "{alone:#}");
+        assert_eq!(alone["baseline_n"], alert["baseline_n"]);
+    }
+}
+
+/// Ten leads of each territory a day; from a day on none come from the south.
+#[test]
+fn counts_and_cycles_say_who_moved_them() {
+    let mut dice = ChaCha8Rng::seed_from_u64(4);
+    let mut facts = Vec::new();
+    for day in 0..DAYS {
+        for (i, territory) in ["east", "north", "south", "west"].into_iter().enumerate() {
+            let who = [
+                ("territory", territory.to_owned()),
+                ("channel", "web".to_owned()),
+                ("rep", format!("r{i}")),
+            ];
+            let leads = if day >= QUIET && i == 2 { 0 } else { 9 + dice.random_range(0..3) };
+            let key = MeasureKey::plain(Measure::LeadsCreated);
+            facts.push(Fact { day, who: who.clone(), key, n: leads });
+            for _ in 0..3 {
+                let slow = if day >= QUIET && i == 1 { 7 } else { 1 };
+                let key = MeasureKey::days(Measure::CycleWon, slow * dice.random_range(10..60));
+                facts.push(Fact { day, who: who.clone(), key, n: 1 });
+            }
+        }
+    }
+    let config = config(8, SETS, "kpis = [\"leads_created\", \"cycle_length_mean\"]");
+    let fleet = told(&config, &facts);
+    let leads = &fleet.firing("leads_created|overall|")["explained"][0];
+    let south = &leads["contributors"][0];
+    assert!(leads["mix"].is_null() && leads["rate"].is_null(), "{leads:#}");
+    // By territory or by rep, who are the same here: the names of dimensions decide.
+    assert_eq!((&leads["by"], &south["segment"]["rep"]), (&"rep".into(), &"r2".into()));
+    assert_eq!((south["now"].as_f64(), south["n"].as_u64()), (Some(0.0), Some(0)));
+    let cycles = fleet.firing("cycle_length_mean|overall|");
+    let number = |of: &Value, name: &str| of[name].as_f64().unwrap();
+    let why = &cycles["explained"][0];
+    assert_eq!(why["contributors"][0]["segment"]["rep"], "r1");
+    let moved = number(cycles, "now") - number(cycles, "baseline");
+    assert!((number(why, "change") - moved).abs() < 1e-9, "{cycles:#}");
+    assert!((number(why, "mix") + number(why, "rate") - number(why, "change")).abs() < 1e-12);
+}
+
+#[test]
+fn while_a_shard_runs_with_other_rules_nothing_is_judged() {
+    let config = config(8, SETS, "kpis = [\"win_rate\"]");
+    let mut fleet = Fleet::new(&config);
+    for cell in fleet.cells(&deals(1, north_falls), 1) {
+        fleet.send(&cell);
+    }
+    fleet.beat(DAYS, Kin::default().hash());
+    fleet.decide();
+    assert_eq!(fleet.standing(), Vec::<Value>::new());
+    fleet.close(DAYS);
+    assert!(!fleet.standing().is_empty());
+}
+
+#[test]
+fn a_part_that_is_behind_explains_nothing_until_it_comes() {
+    let config = config(8, SETS, "kpis = [\"win_rate\"]\nsegments = [\"overall\"]");
+    let mut fleet = Fleet::new(&config);
+    let (late, here): (Vec<Partial>, Vec<Partial>) =
+        fleet.cells(&deals(1, north_falls), 1).into_iter().partition(|cell| {
+            cell.segment == Segment::of([("territory", "west")])
+                && cell.slice.index == first() + DAYS - 1
+        });
+    here.iter().for_each(|cell| fleet.send(cell));
+    fleet.close(DAYS);
+    let by = |fleet: &Fleet| {
+        let alert = fleet.firing("win_rate|overall|");
+        let list = alert["explained"].as_array().unwrap();
+        list.iter().map(|e| e["by"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(by(&fleet).iter().filter(|by| *by == "territory").count(), 0);
+    late.iter().for_each(|cell| fleet.send(cell));
+    fleet.decide();
+    assert_eq!(by(&fleet)[0], "territory");
+}
+
+#[test]
+fn copies_are_let_go_of_and_begin_anew_with_their_shard() {
+    let config = config(8, SETS, "kpis = [\"win_rate\"]\nsegments = [\"overall\", \"territory\"]");
+    let mut fleet = Fleet::new(&config);
+    let cells = fleet.cells(&deals(1, north_falls), 1);
+    cells.iter().for_each(|cell| fleet.send(cell));
+    fleet.close(DAYS);
+    let whole = fleet.readings();
+    // The shards count anew, and publish nothing of the west this time.
+    let west = Segment::of([("territory", "west")]);
+    for shard in 0..SHARDS {
+        let anew = ShardBeat {
+            shard,
+            shards: SHARDS,
+            version: version(1, Offset(1)),
+            watermark: None,
+            holder: None,
+            doubts: Vec::new(),
+            fine_floor: i32::MIN,
+            definition: fleet.definition.hash(),
+            kin: fleet.kin.hash(),
+        };
+        for p in 0..8 {
+            fleet.merge(Partition(p), PartialMessage::Beat(anew.clone()));
+        }
+    }
+    for mut cell in cells.into_iter().filter(|cell| cell.segment != west) {
+        cell.version = version(1, Offset(2));
+        fleet.send(&cell);
+    }
+    fleet.decide();
+    let anew = fleet.readings();
+    let of = |territory: &str| (format!("territory={territory}"), "win_rate".to_owned());
+    assert_eq!(anew[&of("north")], whole[&of("north")]);
+    assert!(anew[&of("west")].contains("NoData") && !whole[&of("west")].contains("NoData"));
+    // What is out of retention is forgotten, copies too.
+    let home = fleet.kin.home(&west);
+    let copied = ["east", "north", "south"].map(|t| Segment::of([("territory", t)]));
+    let copied = copied.iter().find(|segment| segment.partition(8) != home).unwrap();
+    let slice = Slice { tier: Tier::Day, index: first() };
+    let rollup = &mut fleet.rollups[home.0 as usize];
+    let before = rollup.sizes().1;
+    for shard in 0..SHARDS {
+        rollup.forget(Offset(fleet.offset), &copy_key(shard, copied, slice));
+    }
+    assert_eq!(rollup.sizes().1, before - 1);
+}
+
+#[test]
+fn of_a_member_that_is_known_in_advance_there_is_no_data() {
+    let text = "[topology]\nshards = 2\npartitions = 8\n[segments]\nsets = [\"overall\", \
+                \"territory\"]\n[directory.members]\nterritory = [\"north\"]\n";
+    let config = Config::from_toml(text, "test", std::iter::empty()).unwrap();
+    let mut fleet = Fleet::new(&config);
+    fleet.close(DAYS);
+    let north = ("territory=north".to_owned(), "win_rate".to_owned());
+    assert!(fleet.readings()[&north].contains("NoData"));
+}
