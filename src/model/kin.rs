@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(kin.home(&north), Segment::overall().partition(64));
         assert_eq!(kin.home(&ana), north.partition(64));
         assert_eq!(kin.wholes(&north), [Segment::overall()]);
-        assert_eq!(kin.wholes(&ana), [north.clone()]);
+        assert_eq!(kin.wholes(&ana), std::slice::from_ref(&north));
         assert_eq!(kin.wanted_at(&north), [Segment::overall().partition(64)]);
         // As a part of north, which is judged with its family.
         assert_eq!(kin.wanted_at(&ana), [Segment::overall().partition(64)]);
