@@ -8,6 +8,7 @@ const COLUMNS = [
   ["Advanced", (stage) => share(stage.step_rate ?? undefined)],
   ["Lost", (stage) => share(stage.drop_off ?? undefined)],
   ["Went back", (stage) => count(stage.back)],
+  ["Left otherwise", (stage) => count(stage.left)],
   ["Still there", (stage) => count(stage.held)],
   ["Median time", (stage) => days(stage.days_p50 ?? undefined)],
 ];

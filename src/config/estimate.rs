@@ -141,11 +141,11 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         return;
     }
     let all = estimate(definition, &limits.budget, drift);
-    let cost = |set: &SetEstimate| (set.series, set.series_per_family);
+    let whole = all.series > limits.max_series as u64;
+    let cost = |set: &SetEstimate| if whole { set.series } else { set.series_per_family };
     let Some((i, worst)) = all.sets.iter().enumerate().max_by_key(|(_, s)| cost(s)) else {
         return;
     };
-    let whole = all.series > limits.max_series as u64;
     if !whole && worst.series_per_family <= limits.max_series_per_family as u64 {
         return;
     }

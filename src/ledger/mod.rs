@@ -413,7 +413,9 @@ impl Ledger {
         let day = Slice::day(&self.definition.calendar, c.at);
         let fine = Slice::fine(c.at);
         let in_day = day.index >= day_floor || c.key.measure.lasts();
-        let too_late = !in_day;
+        // What becomes of a cohort or a visit amends the day on which it began, however old that is:
+        // the event itself may be on time.
+        let too_late = !in_day && !c.key.measure.is_followed();
         let in_fine = !stock && fine.index >= fine_floor;
         for k in 0..self.credits.segments_of(c.credit).len() {
             let segment = self.credits.segments_of(c.credit)[k];

@@ -206,6 +206,22 @@ impl Measure {
         !self.is_stock() && !matches!(self, Measure::Buyers | Measure::BuyersLevel)
     }
 
+    /// Whether it says what became of something since, on the day on which that began.
+    pub fn is_followed(self) -> bool {
+        matches!(
+            self,
+            Measure::CohortWon
+                | Measure::CohortLost
+                | Measure::CohortOpen
+                | Measure::StageEntered
+                | Measure::StageAdvanced
+                | Measure::StageBack
+                | Measure::StageLost
+                | Measure::StageHeld
+                | Measure::StageDays
+        )
+    }
+
     /// Whether days keep it beyond the retention: what is told of all time is read off it.
     pub fn lasts(self) -> bool {
         self.is_stock()

@@ -134,8 +134,13 @@ impl Funnels<'_> {
         };
         if let Some(from) = moved {
             self.leave(deal, from.as_ref(), at);
-            if let Some(stay) = &mut deal.stay {
-                stay.since = Some((i, at));
+            // Nobody saw it there while it was open: no visit.
+            let unseen = |stay: &Stay| {
+                let closed = open(stay).is_some() && deal.status != "open";
+                closed && (before != "open" || from.is_none())
+            };
+            if let Some(stay) = deal.stay.as_ref().filter(|stay| !unseen(stay)) {
+                deal.stay = Some(Stay { since: Some((i, at)), ..stay.clone() });
             }
         }
         let Some(stay) = &mut deal.stay else { return };
@@ -224,11 +229,15 @@ impl Funnels<'_> {
             };
             same.then(|| self.row(to.pipeline.as_deref(), &to.stage))?
         });
+        let onward = deal.stay.as_ref().is_some_and(|to| {
+            let row = self.row(to.pipeline.as_deref(), &to.stage);
+            row.is_some_and(|row| self.table[row].2 == "open")
+        });
         let how = match (deal.status.as_str(), next) {
-            ("lost", _) if was != "lost" => "lost",
-            ("won", _) if was != "won" => "advanced",
+            ("lost", _) if was != "lost" && !onward => "lost",
+            ("won", _) if was != "won" && !onward => "advanced",
             (_, None) => "left",
-            (now, Some(_)) if was != now => "back",
+            (_, Some(_)) if was != "open" && onward => "back",
             (_, Some(next)) if self.rank(next) > self.rank(row) => "advanced",
             _ => "back",
         };

@@ -91,7 +91,13 @@ impl Projector<'_> {
                     if let (Some(began), Some((from, found))) = (since, known(place)) {
                         tell(began, found, Some((at, end((from, found), next, status))));
                     }
-                    since = next.map(|_| at);
+                    // A deal that is closed where it comes to was not seen there while it was open,
+                    // but where this event both moves and closes it.
+                    let is_open = next.and_then(|n| n.found).map(|f| f.stage.status);
+                    let is_open = is_open == Some(Status::Open);
+                    let was_open = before == Status::Open && place.is_some();
+                    let seen = !is_open || status == Status::Open || was_open;
+                    since = next.filter(|_| seen).map(|_| at);
                 }
                 // Of which pipeline it is may be told without a move.
                 place = next;
@@ -131,17 +137,18 @@ fn known<'s>(place: Option<Placed<'s>>) -> Option<(Named<'s>, Found<'s>)> {
 /// How a visit ended whose deal moved on, and stands so behind that.
 fn end((from, left): (Named<'_>, Found<'_>), to: Option<Placed<'_>>, now: Status) -> End {
     let was = left.stage.status;
+    let next = known(to);
+    // Closed in a stage that it moved on to: it is won or lost there, and once.
+    let is_onward = next.is_some_and(|(_, found)| found.stage.status == Status::Open);
     match now {
-        Status::Lost if was != Status::Lost => return End::Lost,
-        Status::Won if was != Status::Won => return End::Advanced,
+        Status::Lost if was != Status::Lost && !is_onward => return End::Lost,
+        Status::Won if was != Status::Won && !is_onward => return End::Advanced,
         _ => {}
     }
-    let along =
-        known(to).filter(|(to, _)| to.system == from.system && fits(to.pipeline, from.pipeline));
-    match along {
+    match next.filter(|(to, _)| to.system == from.system && fits(to.pipeline, from.pipeline)) {
         None => End::Left,
         // Out of a stage that closes, and open again.
-        Some(_) if was != now => End::Back,
+        Some(_) if was != Status::Open && is_onward => End::Back,
         Some((_, next)) if next.rank() > left.rank() => End::Advanced,
         Some(_) => End::Back,
     }

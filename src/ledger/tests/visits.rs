@@ -114,10 +114,24 @@ fn what_closes_a_deal_ends_its_visit_and_what_reopens_it_begins_another() {
 
 #[test]
 fn a_deal_that_is_closed_by_the_event_that_moves_it_was_there_for_no_time() {
-    let shard = shard(&[(1, &[stage("talk"), LOST]), (4, &[stage("demo"), WON])]);
-    assert_eq!(visits(&shard, TALK), [(1, LOST_THERE)]);
-    assert_eq!(visits(&shard, DEMO), [(4, ADVANCED)]);
-    assert_eq!((took(&shard, TALK), took(&shard, DEMO)), (vec![(1, 0)], vec![(4, 0)]));
+    let closed = shard(&[(1, &[stage("talk")]), (4, &[stage("demo"), LOST])]);
+    // Lost once, in the stage that it moved on to.
+    assert_eq!(visits(&closed, TALK), [(1, ADVANCED)]);
+    assert_eq!(visits(&closed, DEMO), [(4, LOST_THERE)]);
+    assert_eq!((took(&closed, TALK), took(&closed, DEMO)), (vec![(1, 3)], vec![(4, 0)]));
+    let back = shard(&[(1, &[stage("demo")]), (4, &[stage("talk"), WON])]);
+    assert_eq!((visits(&back, DEMO), visits(&back, TALK)), (vec![(1, BACK)], vec![(4, ADVANCED)]));
+}
+
+#[test]
+fn a_deal_that_was_closed_before_it_was_seen_there_visits_nothing() {
+    let first = shard(&[(1, &[stage("talk"), LOST]), (4, &[stage("demo"), WON])]);
+    assert_eq!((visits(&first, TALK), visits(&first, DEMO)), (vec![], vec![]));
+    let edited = shard(&[(1, &[stage("talk")]), (2, &[LOST]), (5, &[stage("demo"), LOST])]);
+    assert_eq!((visits(&edited, TALK), visits(&edited, DEMO)), (vec![(1, LOST_THERE)], vec![]));
+    // Reopened it is there.
+    let again = shard(&[(1, &[stage("talk"), LOST]), (4, &[OPEN])]);
+    assert_eq!(visits(&again, TALK), [(4, HELD)]);
 }
 
 #[test]
