@@ -402,3 +402,18 @@ fn a_currency_of_hubspot_may_fill_a_field_of_the_company_too() {
         assert_eq!(get(&event, Field::Amount), amount);
     }
 }
+
+#[test]
+fn a_label_of_pipedrive_that_is_no_list_does_not_clear_the_stage() {
+    let pipedrive = decoder(System::Pipedrive);
+    let body = |labels: &str| {
+        format!(
+            r#"{{"meta":{{"action":"create","entity_id":"1","entity":"lead",
+            "timestamp":"2026-03-02T09:00:00Z"}},"data":{{"label_ids":{labels}}}}}"#
+        )
+    };
+    for (labels, stage) in [(r#""hot""#, "hot"), ("7", "7"), (r#"["hot","cold"]"#, "hot")] {
+        assert_eq!(get(&events(&pipedrive, &body(labels))[0], Field::Stage), stage);
+    }
+    assert_eq!(codes(&pipedrive, &body(r#"{"hot":1}"#)), ["DECODE_JSON"]);
+}
