@@ -315,13 +315,19 @@ fn states(
         }
         if kind.prices(name) {
             halves |= !amount(context, kind, current, outline)?;
+            // Beside the amount, the currency may fill a field of the company's own.
+            if kind.is_currency(name)
+                && let Some(field) = context.field(name, kind.fields)
+            {
+                outline.state(context, &field, *value, &plain)?;
+            }
             continue;
         }
         let Some(field) = context.field(name, kind.fields) else { continue };
         // A call lasts milliseconds here.
         let shift = if name == "hs_call_duration" { -3 } else { 0 };
-        // What HubSpot converted for the portal is not in the currency of the deal.
-        let currency = plain.currency.filter(|_| !name.ends_with("_in_home_currency"));
+        // What HubSpot converted for the portal is not in the currency of the object.
+        let currency = plain.currency.filter(|_| !kinds::is_converted(name));
         outline.state(context, &field, *value, &How { shift, currency, ..plain })?;
         if name == "hs_analytics_source" && context.decoder.reading.channels.default_grouping {
             outline.reword(Field::Channel, &SOURCES);

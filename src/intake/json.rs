@@ -105,6 +105,8 @@ impl<'a> Json<'a> {
         if !self.text.starts_with('{') {
             return None;
         }
+        #[cfg(test)]
+        cost::add(self.text.len());
         if !self.nodes.is_empty() {
             let mut members = Vec::with_capacity(16);
             let mut all = self.inside();
@@ -131,6 +133,8 @@ impl<'a> Json<'a> {
             // Names with an escape in them are compared as what they mean.
             _ => return self.object()?.find(name),
         };
+        #[cfg(test)]
+        cost::add(self.text.len());
         let text = |node: &Node| {
             &self.text[(node.start - object.start) as usize..(node.end - object.start) as usize]
         };
@@ -153,6 +157,8 @@ impl<'a> Json<'a> {
         if !self.text.starts_with('[') {
             return Vec::new();
         }
+        #[cfg(test)]
+        cost::add(self.text.len());
         if !self.nodes.is_empty() {
             return self.inside().collect();
         }
@@ -222,6 +228,8 @@ impl<'a> Object<'a> {
 
     /// A value by its name; `null` is a value.
     pub fn find(&self, name: &str) -> Option<Json<'a>> {
+        #[cfg(test)]
+        cost::add(self.0.len());
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| *value)
     }
 
@@ -243,6 +251,11 @@ impl<'a> Object<'a> {
     /// An object by its name.
     pub fn object(&self, name: &str) -> Option<Object<'a>> {
         self.get(name).object()
+    }
+
+    /// Names and values in order, taken out.
+    pub fn into_members(self) -> Vec<(Cow<'a, str>, Json<'a>)> {
+        self.0
     }
 
     /// Names and values in order.
@@ -269,6 +282,27 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             }
         }
         deserializer.deserialize_map(Level)
+    }
+}
+
+/// What reading cost on this thread: bytes of what was read a level of, and names that were
+/// compared. A clock would tell it less well.
+#[cfg(test)]
+pub mod cost {
+    use std::cell::Cell;
+
+    thread_local! {
+        static COST: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// So much more.
+    pub fn add(more: usize) {
+        COST.set(COST.get() + more);
+    }
+
+    /// All of it, and nothing from here on.
+    pub fn take() -> usize {
+        COST.take()
     }
 }
 

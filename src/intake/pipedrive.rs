@@ -182,9 +182,12 @@ fn state(
             shift: if name == "probability" { -2 } else { 0 },
         };
         let json = match name {
-            "label_ids" => context.list(json)?.first().copied().unwrap_or(Json::NULL),
-            _ => number_of(json),
+            "label_ids" if json.raw().starts_with('[') => {
+                context.list(json)?.first().copied().unwrap_or(Json::NULL)
+            }
+            _ => json,
         };
+        let json = number_of(json);
         outline.state(context, &field, json, &how)?;
     }
     match entity {

@@ -360,3 +360,60 @@ fn splits_come_as_a_list_or_as_a_text_that_holds_one() {
     let told = tidemark::config::mapping_from_toml(&refused, "own.toml").unwrap_err().to_string();
     assert!(told.contains("a list of owners and shares"), "{told}");
 }
+
+#[test]
+fn what_hubspot_converted_is_in_the_currency_of_the_company() {
+    for (kind, code, native) in [
+        ("0-53", "hs_currency", "hs_amount_billed_in_company_currency"),
+        ("0-123", "hs_currency_code", "hs_homecurrency_amount"),
+    ] {
+        let mut hubspot = decoder(System::HubSpot);
+        hubspot.reading.fields =
+            BTreeMap::from([(native.to_owned(), FieldName::Known(Field::Amount))]);
+        let body = format!(
+            r#"{{"occurredAt":"2026-07-01T10:00:00Z","action":"UPDATE","objectTypeId":"{kind}",
+            "objectId":1,"propertyChanges":{{"{code}":"USD","{native}":"9.5"}}}}"#
+        );
+        assert_eq!(get(&events(&hubspot, &body)[0], Field::Amount), "9.5 EUR", "{native}");
+    }
+}
+
+#[test]
+fn an_order_of_hubspot_tells_what_was_refunded_in_its_currency() {
+    let body = r#"{"occurredAt":"2026-07-01T10:00:00Z","action":"UPDATE","objectTypeId":"0-123",
+        "objectId":1,"propertyChanges":{"hs_currency_code":"GBP","hs_refund_amount":"4.90"}}"#;
+    assert_eq!(get(&events(&decoder(System::HubSpot), body)[0], Field::Refunded), "4.9 GBP");
+}
+
+#[test]
+fn a_currency_of_hubspot_may_fill_a_field_of_the_company_too() {
+    let own = FieldName::Custom("cur".into());
+    let mut hubspot = decoder(System::HubSpot);
+    hubspot.reading.fields = BTreeMap::from([("hs_currency".to_owned(), own.clone())]);
+    for changes in [r#""hs_currency":"USD","hs_amount_billed":"7""#, r#""hs_currency":"USD""#] {
+        let body = format!(
+            r#"{{"occurredAt":"2026-07-01T10:00:00Z","action":"UPDATE","objectTypeId":"0-53",
+            "objectId":1,"propertyChanges":{{{changes}}}}}"#
+        );
+        let event = events(&hubspot, &body).remove(0);
+        let held = event.set.iter().find(|(name, _)| *name == own).map(|(_, value)| value);
+        assert_eq!(held, Some(&Value::Text("USD".into())), "{changes}");
+        let amount = if changes.contains("billed") { "7 USD" } else { "" };
+        assert_eq!(get(&event, Field::Amount), amount);
+    }
+}
+
+#[test]
+fn a_label_of_pipedrive_that_is_no_list_does_not_clear_the_stage() {
+    let pipedrive = decoder(System::Pipedrive);
+    let body = |labels: &str| {
+        format!(
+            r#"{{"meta":{{"action":"create","entity_id":"1","entity":"lead",
+            "timestamp":"2026-03-02T09:00:00Z"}},"data":{{"label_ids":{labels}}}}}"#
+        )
+    };
+    for (labels, stage) in [(r#""hot""#, "hot"), ("7", "7"), (r#"["hot","cold"]"#, "hot")] {
+        assert_eq!(get(&events(&pipedrive, &body(labels))[0], Field::Stage), stage);
+    }
+    assert_eq!(codes(&pipedrive, &body(r#"{"hot":1}"#)), ["DECODE_JSON"]);
+}

@@ -31,6 +31,18 @@ impl Kind {
     pub fn prices(&self, name: &str) -> bool {
         self.priced.as_ref().is_some_and(|priced| [priced.amount, priced.currency].contains(&name))
     }
+
+    /// Whether the property is the code of its currency.
+    pub fn is_currency(&self, name: &str) -> bool {
+        self.priced.as_ref().is_some_and(|priced| priced.currency == name)
+    }
+}
+
+/// Whether the property is an amount that HubSpot converted to the currency of the company:
+/// `amount_in_home_currency`, `hs_amount_billed_in_company_currency`, `hs_homecurrency_amount`.
+pub fn is_converted(name: &str) -> bool {
+    ["_in_home_currency", "_in_company_currency"].iter().any(|end| name.ends_with(end))
+        || name.starts_with("hs_homecurrency_")
 }
 
 const DEAL: &[(&str, Field)] = &[
@@ -114,6 +126,7 @@ const INVOICE: &[(&str, Field)] = &[
 /// <https://developers.hubspot.com/docs/api/commerce/orders>. None of them says when it was paid.
 const ORDER: &[(&str, Field)] = &[
     ("hs_total_price", Field::Amount),
+    ("hs_refund_amount", Field::Refunded),
     ("hs_external_order_status", Field::Status),
     ("hubspot_owner_id", Field::Owner),
     ("hs_createdate", Field::CreatedAt),

@@ -14,6 +14,8 @@ struct Slot {
     value: u32,
     /// What is in its value: 1 more than the index of that.
     inside: u32,
+    /// The same by names or texts: 1 more than the index of that.
+    index: u32,
 }
 
 /// Nothing asked for it yet.
@@ -26,9 +28,39 @@ enum Inside<'x> {
     /// An object of which only the text is known.
     Object(Object<'x>),
     List(Vec<Json<'x>>),
-    /// The objects of an array by their text of one name.
-    Keyed(Vec<(Cow<'x, str>, Json<'x>)>),
     Nothing,
+}
+
+/// Values by text, sorted: many elements of an array may each ask for one of many.
+struct Keyed<'x>(Vec<(Cow<'x, str>, Json<'x>)>);
+
+impl<'x> Keyed<'x> {
+    fn of(mut all: Vec<(Cow<'x, str>, Json<'x>)>) -> Keyed<'x> {
+        // Stable, so that of the same text the first one stays first.
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        Keyed(all)
+    }
+
+    fn find(&self, text: &str) -> Option<Json<'x>> {
+        let at = self.0.partition_point(|(key, _)| &**key < text);
+        self.0.get(at).filter(|(key, _)| key == text).map(|(_, json)| *json)
+    }
+}
+
+/// What was found at places: no more than there are places.
+#[derive(Default)]
+struct Found<'x> {
+    values: Vec<Json<'x>>,
+    insides: Vec<Inside<'x>>,
+    indexes: Vec<Keyed<'x>>,
+}
+
+impl Found<'_> {
+    fn clear(&mut self) {
+        self.values.clear();
+        self.insides.clear();
+        self.indexes.clear();
+    }
 }
 
 /// An element under a mapping.
@@ -40,10 +72,10 @@ pub struct Element<'x> {
     item: Option<Json<'x>>,
     /// By the place.
     slots: Vec<Slot>,
-    values: Vec<Json<'x>>,
-    insides: Vec<Inside<'x>>,
-    /// How many values, and insides of them, were found before there were items.
-    lasting: Option<(usize, usize)>,
+    /// At the places that are the same for each element of the array that is exploded.
+    lasting: Found<'x>,
+    /// At those that are another one for each.
+    of_item: Found<'x>,
 }
 
 impl<'x> Element<'x> {
@@ -59,37 +91,37 @@ impl<'x> Element<'x> {
             places: &mapping.places,
             object,
             item: None,
-            values: Vec::with_capacity(slots.len().min(16)),
+            lasting: Found { values: Vec::with_capacity(slots.len().min(16)), ..Found::default() },
             slots,
-            insides: Vec::new(),
-            lasting: None,
+            of_item: Found::default(),
         }
     }
 
-    /// Goes to an element of the array that is exploded: what was found since the first of them is
-    /// found anew.
+    /// Goes to an element of the array that is exploded. What does not depend on it stays: an array
+    /// may have very many elements, and what is around it may be large.
     pub fn take_item(&mut self, item: Option<Json<'x>>) {
         self.item = item;
-        let here = (self.values.len(), self.insides.len());
-        let (values, insides) = *self.lasting.get_or_insert(here);
-        self.values.truncate(values);
-        self.insides.truncate(insides);
+        self.of_item.clear();
         for (slot, node) in self.slots.iter_mut().zip(&self.places.0) {
-            let is_found = slot.value != ABSENT && slot.value as usize > values;
-            if node.of_item || is_found {
-                slot.value = UNKNOWN;
-            }
-            if node.of_item || slot.inside as usize > insides {
-                slot.inside = UNKNOWN;
+            if node.of_item {
+                *slot = Slot::default();
             }
         }
+    }
+
+    fn found(&self, place: Place) -> &Found<'x> {
+        if self.places.0[place.0].of_item { &self.of_item } else { &self.lasting }
+    }
+
+    fn found_mut(&mut self, place: Place) -> &mut Found<'x> {
+        if self.places.0[place.0].of_item { &mut self.of_item } else { &mut self.lasting }
     }
 
     /// The value at a place; none where it is absent.
     pub fn get(&mut self, place: Place) -> Result<Option<Json<'x>>, Reason> {
         match self.at(place) {
             Ok(ABSENT) => Ok(None),
-            Ok(at) => Ok(Some(self.values[at as usize - 1])),
+            Ok(at) => Ok(Some(self.found(place).values[at as usize - 1])),
             Err(reason) => Err(*reason),
         }
     }
@@ -106,8 +138,9 @@ impl<'x> Element<'x> {
             _ => match self.find(place)? {
                 None => ABSENT,
                 Some(json) => {
-                    self.values.push(json);
-                    self.values.len() as u32
+                    let values = &mut self.found_mut(place).values;
+                    values.push(json);
+                    values.len() as u32
                 }
             },
         };
@@ -122,12 +155,8 @@ impl<'x> Element<'x> {
 
     /// What is known to be in the value at a place.
     fn known(&self, place: Place) -> Option<&Inside<'x>> {
-        self.insides.get((self.slots[place.0].inside as usize).checked_sub(1)?)
-    }
-
-    fn keep(&mut self, place: Place, inside: Inside<'x>) {
-        self.insides.push(inside);
-        self.slots[place.0].inside = self.insides.len() as u32;
+        let at = (self.slots[place.0].inside as usize).checked_sub(1)?;
+        self.found(place).insides.get(at)
     }
 
     /// Goes back over the places before it: no more than a path has steps.
@@ -143,7 +172,7 @@ impl<'x> Element<'x> {
         match &node.hop {
             Hop::Name(name) => self.named(parent, name),
             Hop::ItemName => match self.item.and_then(|item| item.text()) {
-                Some(name) => self.named(parent, &name),
+                Some(name) => self.by_name(parent, &name),
                 None => Ok(None),
             },
             Hop::At(at) => self.nth(parent, *at),
@@ -179,7 +208,9 @@ impl<'x> Element<'x> {
                 Some(json) => json.object().map_or(Inside::Nothing, Inside::Object),
                 None => Inside::Nothing,
             };
-            self.keep(place, inside);
+            let insides = &mut self.found_mut(place).insides;
+            insides.push(inside);
+            self.slots[place.0].inside = insides.len() as u32;
         }
         Ok(self.known(place).unwrap_or(&Inside::Nothing))
     }
@@ -191,7 +222,8 @@ impl<'x> Element<'x> {
         }
     }
 
-    fn nth(&mut self, parent: Place, at: i64) -> Result<Option<Json<'x>>, Reason> {
+    /// The element of the array at a place, from the end where negative.
+    pub fn nth(&mut self, parent: Place, at: i64) -> Result<Option<Json<'x>>, Reason> {
         let list = self.list(parent)?;
         let at = if at < 0 { at.saturating_add_unsigned(list.len() as u64) } else { at };
         Ok(usize::try_from(at).ok().and_then(|at| list.get(at)).copied())
@@ -199,18 +231,49 @@ impl<'x> Element<'x> {
 
     /// Of several objects with the same text the first one.
     fn keyed(&mut self, by: Place, text: &str) -> Result<Option<Json<'x>>, Reason> {
-        if self.known(by).is_none() {
-            let Node { hop: Hop::By(key), parent: Some(parent), .. } = &self.places.0[by.0] else {
-                return Ok(None);
-            };
-            let text = |json: &Json<'x>| json.member(key)?.text();
-            let list = self.list(*parent)?;
-            let mut keyed = Vec::with_capacity(list.len());
-            keyed.extend(list.iter().filter_map(|json| Some((text(json)?, *json))));
-            self.keep(by, Inside::Keyed(keyed));
+        Ok(self.index(by)?.find(text))
+    }
+
+    /// The value of a name that is another one for each element of an array.
+    fn by_name(&mut self, place: Place, name: &str) -> Result<Option<Json<'x>>, Reason> {
+        let is_element = self.places.0[place.0].hop == Hop::Element;
+        if is_element || self.get(place)?.is_some_and(|json| json.raw().starts_with('{')) {
+            return Ok(self.index(place)?.find(name));
         }
-        let Some(Inside::Keyed(keyed)) = self.known(by) else { return Ok(None) };
-        Ok(keyed.iter().find(|(key, _)| key == text).map(|(_, json)| *json))
+        Ok(None)
+    }
+
+    /// Whether the array at a place has this text.
+    pub fn lists(&mut self, place: Place, text: &str) -> Result<bool, Reason> {
+        let is_list = self.get(place)?.is_some_and(|json| json.raw().starts_with('['));
+        Ok(is_list && self.index(place)?.find(text).is_some())
+    }
+
+    /// What is in the value at a place by text, read once: the members of an object by name, the
+    /// elements of an array by what they are, or by what they have under the name of [`Hop::By`].
+    fn index(&mut self, place: Place) -> Result<&Keyed<'x>, Reason> {
+        if self.slots[place.0].index == UNKNOWN {
+            let all = match &self.places.0[place.0] {
+                Node { hop: Hop::By(key), parent: Some(parent), .. } => {
+                    let text = |json: &Json<'x>| json.member(key)?.text();
+                    let list = self.list(*parent)?.iter();
+                    list.filter_map(|json| Some((text(json)?, *json))).collect()
+                }
+                Node { hop: Hop::Element, .. } => self.object.clone().into_members(),
+                _ => match self.get(place)?.and_then(Json::object) {
+                    Some(object) => object.into_members(),
+                    None => {
+                        let list = self.list(place)?.iter();
+                        list.filter_map(|json| Some((json.text()?, *json))).collect()
+                    }
+                },
+            };
+            let indexes = &mut self.found_mut(place).indexes;
+            indexes.push(Keyed::of(all));
+            self.slots[place.0].index = indexes.len() as u32;
+        }
+        let at = self.slots[place.0].index as usize - 1;
+        Ok(&self.found(place).indexes[at])
     }
 
     /// The elements of the array at a place; none where it is anything else.

@@ -15,7 +15,7 @@ use super::make::{Moment, Outline, missing};
 use super::native::{Context, Out};
 use crate::model::deadletter::{Code, Reason};
 use crate::model::event::{FieldName, Flags, Op, Value};
-use crate::model::mapping::{Expr, Gives, Nulls, OpOf, Place, Recipe, Rule};
+use crate::model::mapping::{Expr, Gives, Nulls, OpOf, Place, Recipe, Rule, Stated};
 use crate::model::source::Unread;
 use element::Element;
 use value::Got;
@@ -208,23 +208,24 @@ impl<'x> Element<'x> {
     }
 
     fn state(&mut self, rule: &'x Recipe, outline: &mut Outline) -> Result<(), Reason> {
-        let cleared = match rule.nulls {
-            Nulls::Cleared | Nulls::Unknown(None) => Vec::new(),
-            Nulls::Unknown(Some(place)) => self.items(place)?,
-        };
         for stated in &rule.set {
             let value = self.value(&stated.field, &stated.value)?;
             let Some(value) = value else { continue };
-            let named = || {
-                let native = stated.native.as_deref();
-                cleared.iter().any(|name| name.text().as_deref() == native && native.is_some())
-            };
-            if value == Value::Null && rule.nulls != Nulls::Cleared && !named() {
+            if value == Value::Null && !self.clears(rule.nulls, stated)? {
                 continue;
             }
             outline.put(stated.field.clone(), value);
         }
         Ok(())
+    }
+
+    /// Whether a null clears the field.
+    fn clears(&mut self, nulls: Nulls, stated: &Stated) -> Result<bool, Reason> {
+        match (nulls, &stated.native) {
+            (Nulls::Cleared, _) => Ok(true),
+            (Nulls::Unknown(Some(place)), Some(native)) => self.lists(place, native),
+            (Nulls::Unknown(_), _) => Ok(false),
+        }
     }
 
     /// The name of the event: the same for every delivery, and another for every change.
@@ -323,3 +324,6 @@ impl Parts {
 fn of(what: &str, reason: Reason) -> Reason {
     Reason::new(reason.code, format!("{what}: {}", reason.message))
 }
+
+#[cfg(test)]
+mod tests;

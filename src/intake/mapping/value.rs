@@ -125,7 +125,17 @@ impl<'x> Element<'x> {
     /// What an expression gives. Expressions nest as deep as the mapping has them.
     pub fn expr(&mut self, expr: &'x Expr) -> Result<Got<'x>, Reason> {
         let mut got = self.from(&expr.from)?;
-        for step in &expr.steps {
+        let mut steps = &expr.steps[..];
+        // The array is read once, however often it is asked for.
+        if let (Input::Place(place), [end @ (Step::First | Step::Last), rest @ ..]) =
+            (&expr.from, steps)
+            && matches!(got, Got::Json(json) if json.raw().starts_with('['))
+        {
+            let at = if *end == Step::First { 0 } else { -1 };
+            got = Got::of(Some(self.nth(*place, at)?.unwrap_or(Json::NULL)));
+            steps = rest;
+        }
+        for step in steps {
             got = self.step(step, got)?;
         }
         match &expr.read {
