@@ -25,6 +25,8 @@ struct Known {
     standing: Standing,
     /// How it stood by what the receiver last heard; what he does not want to hear counts as heard.
     heard: Option<Standing>,
+    /// Whether that was told in vain until it was given up.
+    given_up: bool,
     /// The alert itself, while it is open or waits.
     alert: Option<Alert>,
     /// Where the last word of it is.
@@ -110,12 +112,22 @@ impl Outbox {
         Some(Notice { alert, standing: known.standing, from: *from })
     }
 
-    /// It was told, or given up.
+    /// It was told.
     pub fn told(&mut self, notice: &Notice) {
+        self.heard(notice, false);
+    }
+
+    /// It was tried in vain: the receiver may hear of it by other ways, and is told of what comes
+    /// next.
+    pub fn gave_up(&mut self, notice: &Notice) {
+        self.heard(notice, true);
+    }
+
+    fn heard(&mut self, notice: &Notice, given_up: bool) {
         let Some(key) = self.waiting.get(&notice.from).cloned() else { return };
         self.drop_waiting(Some(notice.from));
         if let Some(known) = self.known.get_mut(&key) {
-            (known.heard, known.waits) = (Some(notice.standing), None);
+            (known.heard, known.waits, known.given_up) = (Some(notice.standing), None, given_up);
             known.alert = known.alert.take().filter(|_| !known.standing.is_over());
         }
     }
@@ -134,6 +146,7 @@ impl Outbox {
     pub fn firing(&self) -> impl Iterator<Item = &Alert> {
         let fires = |known: &&Known| {
             (known.standing, known.heard) == (Standing::Firing, Some(Standing::Firing))
+                && !known.given_up
         };
         self.known.values().filter(fires).filter_map(|known| known.alert.as_ref())
     }
@@ -167,7 +180,8 @@ impl Outbox {
     ) {
         let (order, standing) = (alert.order(), alert.standing());
         let alert = Some(alert).filter(|_| waits.is_some() || !standing.is_over());
-        self.known.insert(key, Known { order, standing, heard, alert, at, waits });
+        let given_up = self.known.get(&key).is_some_and(|k| k.given_up && k.heard == heard);
+        self.known.insert(key, Known { order, standing, heard, given_up, alert, at, waits });
     }
 
     fn drop_waiting(&mut self, from: Option<Offset>) {

@@ -201,3 +201,19 @@ fn one_that_fails_lets_the_next_one_pass_and_keeps_its_place() {
     // Nothing is committed past what waits.
     assert_eq!(outbox.settled(Offset(3)), Some(Offset(0)));
 }
+
+#[test]
+fn what_was_given_up_is_not_renewed_until_it_is_told_anew() {
+    let mut outbox = Outbox::new(usual());
+    outbox.take(&word(0, "a", "firing", 0));
+    let notice = outbox.next(None).unwrap();
+    outbox.gave_up(&notice);
+    outbox.take(&word(1, "a", "firing", 1));
+    assert_eq!((outbox.waiting(), outbox.firing().count()), (0, 0));
+    outbox.take(&word(2, "a", "withdrawn", 2));
+    outbox.take(&word(3, "b", "firing", 2));
+    assert_eq!(said(&tell(&mut outbox)), ["a withdrawn", "b firing"]);
+    outbox.take(&word(4, "a", "firing", 3));
+    assert_eq!(said(&tell(&mut outbox)), ["a firing"]);
+    assert_eq!(outbox.firing().count(), 2);
+}
