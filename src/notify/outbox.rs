@@ -13,7 +13,9 @@ pub struct Notice {
     pub alert: Alert,
     /// How it stands.
     pub standing: Standing,
-    /// The first record since it was last told of: by this notices are told apart.
+    /// The record since which it stands so: by this notices are told apart, after a restart too.
+    pub stood: Offset,
+    /// The first record since it was last told of: its place in the outbox.
     pub from: Offset,
 }
 
@@ -23,6 +25,8 @@ struct Known {
     order: (u64, Option<Timestamp>),
     /// How it stands by the last word of it.
     standing: Standing,
+    /// Where it began to stand so. It depends on the topic alone, and not on what was told when.
+    stood: Offset,
     /// How it stood by what the receiver last heard; what he does not want to hear counts as heard.
     heard: Option<Standing>,
     /// Whether that was told in vain until it was given up.
@@ -109,7 +113,7 @@ impl Outbox {
         let (from, key) = self.waiting.range(from..).next()?;
         let known = self.known.get(key)?;
         let alert = known.alert.clone()?;
-        Some(Notice { alert, standing: known.standing, from: *from })
+        Some(Notice { alert, standing: known.standing, stood: known.stood, from: *from })
     }
 
     /// It was told.
@@ -180,8 +184,10 @@ impl Outbox {
     ) {
         let (order, standing) = (alert.order(), alert.standing());
         let alert = Some(alert).filter(|_| waits.is_some() || !standing.is_over());
-        let given_up = self.known.get(&key).is_some_and(|k| k.given_up && k.heard == heard);
-        self.known.insert(key, Known { order, standing, heard, given_up, alert, at, waits });
+        let before = self.known.get(&key);
+        let given_up = before.is_some_and(|k| k.given_up && k.heard == heard);
+        let stood = before.filter(|k| k.standing == standing).map_or(at, |k| k.stood);
+        self.known.insert(key, Known { order, standing, stood, heard, given_up, alert, at, waits });
     }
 
     fn drop_waiting(&mut self, from: Option<Offset>) {
