@@ -126,7 +126,7 @@ fn drifts(signal: Signal, kpi: &str) -> Alert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::catalogue::CATALOGUE;
+    use crate::model::kpi::CATALOGUE;
 
     #[test]
     fn what_should_be_little_has_the_names_of_the_catalogue() {
