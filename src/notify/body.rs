@@ -11,10 +11,11 @@ use crate::model::time::{Span, Timestamp};
 pub const AHEAD: Span = Span::minutes(5);
 
 /// The id of a message: the same whenever this is told, so that receivers can fold repetitions, and
-/// another one when a correction makes an alert stand again as it stood before.
+/// another one when a correction makes an alert stand again as it stood before. So it is made of where
+/// it came to stand so, and not of what else was told before or behind it.
 pub fn id(notice: &Notice) -> String {
-    let (said, from) = (&notice.alert.said, notice.from);
-    let text = format!("{}|{}|{}|{from}", said.id, notice.standing.as_str(), said.since.0);
+    let (said, stood) = (&notice.alert.said, notice.stood);
+    let text = format!("{}|{}|{}|{stood}", said.id, notice.standing.as_str(), said.since.0);
     format!("msg_{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
 }
 

@@ -18,7 +18,7 @@ fn notice(segment: &str, state: &str, more: &str) -> Notice {
         state == "pending"
     );
     let alert = Alert::parse(json.as_bytes()).unwrap();
-    Notice { standing: alert.standing(), alert, from: Offset(3) }
+    Notice { standing: alert.standing(), alert, stood: Offset(3), from: Offset(3) }
 }
 
 const OPEN: &str = "\"withdrawn\":false,\"resolved\":null,\"end\":null";
@@ -79,7 +79,7 @@ fn an_id_is_that_of_what_is_told() {
     let segment = "{}";
     let firing = id(&notice(segment, "firing", OPEN));
     assert_eq!(firing, id(&notice(segment, "firing", OPEN)));
-    let again = Notice { from: Offset(99), ..notice(segment, "firing", OPEN) };
+    let again = Notice { stood: Offset(99), ..notice(segment, "firing", OPEN) };
     assert_ne!(firing, id(&again), "it fires again");
     assert_ne!(firing, id(&notice(segment, "resolved", OVER)));
     assert_ne!(id(&notice(segment, "resolved", OVER)), id(&notice(segment, "resolved", UNDONE)));

@@ -13,7 +13,9 @@ pub struct Notice {
     pub alert: Alert,
     /// How it stands.
     pub standing: Standing,
-    /// The first record since it was last told of: by this notices are told apart.
+    /// The record since which it stands so: by this notices are told apart, after a restart too.
+    pub stood: Offset,
+    /// The first record since it was last told of: its place in the outbox.
     pub from: Offset,
 }
 
@@ -23,8 +25,12 @@ struct Known {
     order: (u64, Option<Timestamp>),
     /// How it stands by the last word of it.
     standing: Standing,
+    /// Where it began to stand so. It depends on the topic alone, and not on what was told when.
+    stood: Offset,
     /// How it stood by what the receiver last heard; what he does not want to hear counts as heard.
     heard: Option<Standing>,
+    /// Whether that was told in vain until it was given up.
+    given_up: bool,
     /// The alert itself, while it is open or waits.
     alert: Option<Alert>,
     /// Where the last word of it is.
@@ -107,15 +113,25 @@ impl Outbox {
         let (from, key) = self.waiting.range(from..).next()?;
         let known = self.known.get(key)?;
         let alert = known.alert.clone()?;
-        Some(Notice { alert, standing: known.standing, from: *from })
+        Some(Notice { alert, standing: known.standing, stood: known.stood, from: *from })
     }
 
-    /// It was told, or given up.
+    /// It was told.
     pub fn told(&mut self, notice: &Notice) {
+        self.heard(notice, false);
+    }
+
+    /// It was tried in vain: the receiver may hear of it by other ways, and is told of what comes
+    /// next.
+    pub fn gave_up(&mut self, notice: &Notice) {
+        self.heard(notice, true);
+    }
+
+    fn heard(&mut self, notice: &Notice, given_up: bool) {
         let Some(key) = self.waiting.get(&notice.from).cloned() else { return };
         self.drop_waiting(Some(notice.from));
         if let Some(known) = self.known.get_mut(&key) {
-            (known.heard, known.waits) = (Some(notice.standing), None);
+            (known.heard, known.waits, known.given_up) = (Some(notice.standing), None, given_up);
             known.alert = known.alert.take().filter(|_| !known.standing.is_over());
         }
     }
@@ -134,6 +150,7 @@ impl Outbox {
     pub fn firing(&self) -> impl Iterator<Item = &Alert> {
         let fires = |known: &&Known| {
             (known.standing, known.heard) == (Standing::Firing, Some(Standing::Firing))
+                && !known.given_up
         };
         self.known.values().filter(fires).filter_map(|known| known.alert.as_ref())
     }
@@ -167,7 +184,10 @@ impl Outbox {
     ) {
         let (order, standing) = (alert.order(), alert.standing());
         let alert = Some(alert).filter(|_| waits.is_some() || !standing.is_over());
-        self.known.insert(key, Known { order, standing, heard, alert, at, waits });
+        let before = self.known.get(&key);
+        let given_up = before.is_some_and(|k| k.given_up && k.heard == heard);
+        let stood = before.filter(|k| k.standing == standing).map_or(at, |k| k.stood);
+        self.known.insert(key, Known { order, standing, stood, heard, given_up, alert, at, waits });
     }
 
     fn drop_waiting(&mut self, from: Option<Offset>) {

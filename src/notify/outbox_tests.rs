@@ -201,3 +201,58 @@ fn one_that_fails_lets_the_next_one_pass_and_keeps_its_place() {
     // Nothing is committed past what waits.
     assert_eq!(outbox.settled(Offset(3)), Some(Offset(0)));
 }
+
+#[test]
+fn what_was_given_up_is_not_renewed_until_it_is_told_anew() {
+    let mut outbox = Outbox::new(usual());
+    outbox.take(&word(0, "a", "firing", 0));
+    let notice = outbox.next(None).unwrap();
+    outbox.gave_up(&notice);
+    outbox.take(&word(1, "a", "firing", 1));
+    assert_eq!((outbox.waiting(), outbox.firing().count()), (0, 0));
+    outbox.take(&word(2, "a", "withdrawn", 2));
+    outbox.take(&word(3, "b", "firing", 2));
+    assert_eq!(said(&tell(&mut outbox)), ["a withdrawn", "b firing"]);
+    outbox.take(&word(4, "a", "firing", 3));
+    assert_eq!(said(&tell(&mut outbox)), ["a firing"]);
+    assert_eq!(outbox.firing().count(), 2);
+}
+
+/// What is told behind a message that is stuck since the first record, with ids.
+fn past_the_stuck(outbox: &mut Outbox) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    while let Some(notice) = outbox.next(Some(Offset(0))) {
+        let said = format!("{} {}", notice.alert.id(), notice.standing.as_str());
+        out.push((said, crate::notify::id(&notice)));
+        outbox.told(&notice);
+    }
+    out
+}
+
+#[test]
+fn behind_a_stuck_message_a_restart_tells_under_the_ids_of_before() {
+    let log = ["firing", "firing", "resolved", "resolved", "firing"];
+    let stuck = word(0, "stuck", "firing", 0);
+    let word = |i: usize| word(i as u64 + 1, "a", log[i], i as u64);
+    for read in 1..=log.len() {
+        let mut outbox = Outbox::new(usual());
+        outbox.take(&stuck);
+        let mut before = Vec::new();
+        for i in 0..read {
+            outbox.take(&word(i));
+            before.extend(past_the_stuck(&mut outbox));
+        }
+        assert_eq!(outbox.settled(Offset(9)), Some(Offset(0)), "nothing is committed");
+        // A new worker takes all of it at once, and what came since.
+        for came in read..=log.len() {
+            let mut next = Outbox::new(usual());
+            next.take(&stuck);
+            (0..came).for_each(|i| next.take(&word(i)));
+            let again = past_the_stuck(&mut next).pop().unwrap();
+            let told_before = before.iter().any(|(_, id)| *id == again.1);
+            // As it stands was told before under the same id, or it is news under a new one.
+            let news = log[read - 1..came].windows(2).any(|pair| pair[0] != pair[1]);
+            assert_eq!(told_before, !news, "{read} {came}: {again:?} behind {before:?}");
+        }
+    }
+}

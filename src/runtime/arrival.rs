@@ -1,10 +1,15 @@
 //! When what a row tells of came in. It travels beside the values, from the source record to the
 //! row, so that the time between can be measured; no number is made of it.
 
+use std::time::Duration;
+
 use crate::log::{Header, Record};
 
 /// Name of the header on events and partials.
 const HEADER: &str = "tidemark.since";
+/// How far the clock of whoever wrote a record may be ahead of ours, in milliseconds, before the
+/// time between says nothing.
+const AHEAD: i64 = 1_000;
 
 /// The oldest record behind something that is written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,12 +23,12 @@ pub struct Arrival {
 impl Arrival {
     /// The header of an event that was made of this record; none where the log knows no time of it.
     pub fn headers_of(record: &Record) -> Vec<Header> {
-        record.timestamp_ms.map(|ms| Header::new(HEADER, ms.to_string())).into_iter().collect()
+        stated(record).map(|ms| Header::new(HEADER, ms.to_string())).into_iter().collect()
     }
 
     /// Of a record of the events topic: since when the event was in its source, or at least here.
     pub fn of_event(record: &Record, named: bool) -> Option<Arrival> {
-        let ms = Arrival::read(record).map(|arrival| arrival.ms).or(record.timestamp_ms)?;
+        let ms = Arrival::read(record).map(|arrival| arrival.ms).or_else(|| stated(record))?;
         let key = record.key.as_deref().filter(|_| named);
         let entity = key.and_then(|key| std::str::from_utf8(key).ok()).map(str::to_owned);
         Some(Arrival { ms, entity })
@@ -38,14 +43,27 @@ impl Arrival {
         since.map(|since| Header::new(HEADER, text(since))).into_iter().collect()
     }
 
+    /// Of a partial, which an instance may have written that names what this one does not.
+    pub fn of_partial(record: &Record, named: bool) -> Option<Arrival> {
+        let Arrival { ms, entity } = Arrival::read(record)?;
+        Some(Arrival { ms, entity: entity.filter(|_| named) })
+    }
+
+    /// How long ago it came; `None` where it lies ahead.
+    pub fn age(&self, now_ms: i64) -> Option<Duration> {
+        let ms = now_ms.saturating_sub(self.ms);
+        (ms >= -AHEAD).then(|| Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+    }
+
     /// As it was carried.
-    pub fn read(record: &Record) -> Option<Arrival> {
+    fn read(record: &Record) -> Option<Arrival> {
         let text = std::str::from_utf8(record.header(HEADER)?).ok()?;
         let (ms, entity) = match text.split_once(' ') {
             Some((ms, entity)) => (ms, Some(entity.to_owned())),
             None => (text, None),
         };
-        Some(Arrival { ms: ms.parse().ok()?, entity })
+        let ms = ms.parse().ok().filter(|ms| *ms > 0)?;
+        Some(Arrival { ms, entity })
     }
 
     /// Keeps the older one.
@@ -55,6 +73,11 @@ impl Arrival {
             *since = Some(new);
         }
     }
+}
+
+/// The time of a record; some producers write 0 or -1 where they know none.
+fn stated(record: &Record) -> Option<i64> {
+    record.timestamp_ms.filter(|ms| *ms > 0)
 }
 
 #[cfg(test)]
@@ -82,14 +105,33 @@ mod tests {
         let named = Arrival::of_event(&event, true).unwrap();
         assert_eq!((named.ms, named.entity.as_deref()), (1_000, Some("acme/deal/D 1/x")));
         let partial = record(Some(3_000), Arrival::headers(Some(&named)));
-        assert_eq!(Arrival::read(&partial), Some(named));
+        assert_eq!(Arrival::of_partial(&partial, true), Some(named));
         let plain = Arrival::of_event(&event, false).unwrap();
         assert_eq!(plain, Arrival { ms: 1_000, entity: None });
-        assert_eq!(Arrival::read(&record(None, Arrival::headers(Some(&plain)))), Some(plain));
+        assert_eq!(
+            Arrival::of_partial(&record(None, Arrival::headers(Some(&plain))), true),
+            Some(plain)
+        );
         // Sources whose log knows no time, and events of an older release.
         assert_eq!(Arrival::headers_of(&record(None, Vec::new())), []);
         assert_eq!(Arrival::of_event(&record(Some(2_000), Vec::new()), false).unwrap().ms, 2_000);
         assert_eq!(Arrival::of_event(&record(None, Vec::new()), true), None);
+    }
+
+    #[test]
+    fn what_says_nothing_is_not_measured_and_nobody_is_named_where_none_may_be() {
+        for ms in [0, -1] {
+            assert_eq!(Arrival::headers_of(&record(Some(ms), Vec::new())), []);
+            assert_eq!(Arrival::of_event(&record(Some(ms), Vec::new()), true), None);
+            let carried = record(Some(5), vec![Header::new(HEADER, ms.to_string())]);
+            assert_eq!(Arrival::of_event(&carried, false).unwrap().ms, 5);
+        }
+        let at = Arrival { ms: 10_000, entity: Some("acme/deal/1".to_owned()) };
+        assert_eq!(at.age(12_000), Some(Duration::from_secs(2)));
+        assert_eq!((at.age(9_000), at.age(8_999)), (Some(Duration::ZERO), None));
+        let partial = record(None, Arrival::headers(Some(&at)));
+        assert_eq!(Arrival::of_partial(&partial, true), Some(at.clone()));
+        assert_eq!(Arrival::of_partial(&partial, false), Some(Arrival { entity: None, ..at }));
     }
 
     #[test]

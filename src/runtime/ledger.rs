@@ -15,7 +15,8 @@ use crate::clock::{monotonic, since};
 use crate::intake::{Stored, read_stored};
 use crate::ledger::{Applied, Ledger, Verdict};
 use crate::log::{
-    Bounds, Header, Member, Outgoing, Partition, Position, Reader, Record, TopicPartition, Writer,
+    Bounds, Header, Member, Offset, Outgoing, Partition, Position, Reader, Record, TopicPartition,
+    Writer,
 };
 use crate::model::deadletter::{Code, DeadLetter, Reason};
 use crate::model::definition::Definition;
@@ -39,6 +40,8 @@ struct Shard {
     repair: Every,
     /// The oldest record that changed something since the last publish.
     since: Option<Arrival>,
+    /// From here on events are new: an owner before may have told of those below.
+    fresh: Offset,
     /// What was last told of its progress, and when.
     beat: Option<(ShardBeat, Instant)>,
 }
@@ -222,8 +225,8 @@ impl Bookkeeper {
         let repair = Every::later(publish.repair_interval, now);
         self.context.telemetry.restored(Stage::Ledger, since(started), restored.bytes);
         tracing::info!(stage = "ledger", %shard, %next, took = ?since(started), "restored");
-        let images = restored.images;
-        Ok(Some(Shard { ledger, images, read: 0, image, repair, since: None, beat: None }))
+        let (images, fresh) = (restored.images, bounds.end);
+        Ok(Some(Shard { ledger, images, read: 0, image, repair, since: None, fresh, beat: None }))
     }
 
     /// A new generation over an events topic that does not go back to the first event counts from
@@ -312,7 +315,8 @@ impl Bookkeeper {
             }
         })?;
         if let (Some(applied), Stored::Event(event)) = (applied, &stored) {
-            if applied.verdict == Verdict::Counted {
+            let is_new = offset >= shard.fresh && !applied.too_late;
+            if is_new && applied.verdict == Verdict::Counted {
                 let named = self.context.config.http.exemplars;
                 Arrival::note(&mut shard.since, Arrival::of_event(record, named));
             }
@@ -385,7 +389,7 @@ impl Bookkeeper {
             }
             let out = state.ledger.publish();
             sent += out.cells.len();
-            let headers = Arrival::headers(state.since.take().as_ref());
+            let headers = Arrival::headers(state.since.as_ref());
             let mut partials = Partials {
                 writer: &mut *self.writer,
                 topic: &self.partials,
@@ -408,6 +412,10 @@ impl Bookkeeper {
             }
         }
         self.writer.flush(FLUSH)?;
+        // What is held back goes out later, with the time since when it waits.
+        for state in self.shards.values_mut().filter(|state| !state.ledger.is_held()) {
+            state.since = None;
+        }
         if sent > 0 {
             self.context.telemetry.partials_published(sent as u64);
             self.context.telemetry.published(Stage::Ledger, since(started));

@@ -184,7 +184,8 @@ fn merge(context: &Context, part: &mut Part, record: &Record) -> Result<(), Faul
                 }
                 Merged::New => {
                     part.changed = true;
-                    Arrival::note(&mut part.since, Arrival::read(record));
+                    let named = context.config.http.exemplars;
+                    Arrival::note(&mut part.since, Arrival::of_partial(record, named));
                     context.telemetry.partials_merged(1, 0);
                     Ok(())
                 }
@@ -356,7 +357,7 @@ impl Merger {
             if part.repair.due(timer) {
                 part.rollup.re_emit();
             }
-            let (rows, arrival) = (part.rollup.tick(now), part.since.take());
+            let (rows, arrival) = (part.rollup.tick(now), part.since.clone());
             sent += rows.len();
             told.extend(arrival.filter(|_| !rows.is_empty()));
             for row in rows {
@@ -391,13 +392,15 @@ impl Merger {
             }
         }
         self.writer.flush(FLUSH)?;
+        self.parts.values_mut().for_each(|part| part.since = None);
         if sent > 0 {
             self.context.telemetry.published(Stage::Rollup, since(started));
         }
         let now_ms = wall_ms();
-        for Arrival { ms, entity } in told {
-            let took = Duration::from_millis(u64::try_from(now_ms - ms).unwrap_or(0));
-            self.context.telemetry.event_told(took, entity.as_deref(), now_ms);
+        for arrival in told {
+            if let Some(took) = arrival.age(now_ms) {
+                self.context.telemetry.event_told(took, arrival.entity.as_deref(), now_ms);
+            }
         }
         Ok(())
     }

@@ -86,3 +86,24 @@ fn what_fires_is_renewed_and_a_stop_waits_for_one_request_at_most() {
     job.idle(&mut workers[0]);
     assert_eq!(inbox.all().len(), before, "nobody is asked any more");
 }
+
+#[test]
+fn a_renewal_that_always_fails_keeps_nothing_new_from_being_told() {
+    let inbox = Inbox::start();
+    let row = "[[alerts.receivers]]\nname = \"am\"\ntype = \"alertmanager\"\nurl = \"URL\"\n";
+    let job = Job::start(&row.replace("URL", &inbox.url));
+    let mut workers = [job.open(0)];
+    job.say("a", "firing", 1);
+    job.until(&mut workers, "it is told", || inbox.all().len() == 1);
+    inbox.fails(Some(("territory a ", 413)));
+    // By then the pause is longer than that between two renewals.
+    job.until(&mut workers, "renewals fail", || job.count("am", "failed") == 7);
+    job.say("b", "firing", 1);
+    let told = |id: &str| {
+        let of = |posted: &Posted| posted.json()[0]["labels"]["alert_id"] == id;
+        inbox.all().iter().filter(|posted| posted.status == 200 && of(posted)).count()
+    };
+    job.until(&mut workers, "b is told", || told("b") == 1);
+    job.until(&mut workers, "b alone is renewed", || told("b") == 3);
+    assert_eq!((told("a"), job.count("am", "given_up")), (1, 0));
+}

@@ -75,6 +75,14 @@ fn each_publish_of_rows_is_measured_by_its_oldest_record_and_no_repetition_is() 
     work(&mut workers, &clocks, 20);
     let (count, both) = measured(&context);
     assert!(count == 2 && (10.0..40.0).contains(&(both - seconds)), "{count} {both}");
+    // Nor is that which no image holds yet, and what is dated ahead.
+    workers.into_iter().for_each(|worker| worker.finish().unwrap());
+    let mut workers = all(&context);
+    work(&mut workers, &clocks, 20);
+    assert_eq!(measured(&context).0, 2);
+    feed(&log, 4, -3_600);
+    work(&mut workers, &clocks, 20);
+    assert_eq!(measured(&context).0, 2);
     for stage in ["ledger", "rollup"] {
         let series = format!("tidemark_publish_seconds_count{{stage=\"{stage}\"}} 0");
         assert!(!page(&context).contains(&series), "{stage} measured no publish");
@@ -91,4 +99,18 @@ fn nobody_is_named_where_exemplars_are_off() {
     work(&mut workers, &clocks, 20);
     assert_eq!(measured(&context).0, 1);
     assert!(!page(&context).contains(" # {"), "{}", page(&context));
+}
+
+#[test]
+fn what_another_instance_names_is_not_named_where_exemplars_are_off() {
+    let (named, log, clocks) = job("");
+    let (plain, ..) = job("[http]\nexemplars = false\n");
+    let [named, plain] =
+        [named, plain].map(|config| context(&config, Arc::new(log.clone()), &clocks));
+    let mut workers = [open("intake", &named), open("ledger", &named), open("rollup", &plain)];
+    work(&mut workers, &clocks, 20);
+    feed(&log, 1, 50);
+    work(&mut workers, &clocks, 20);
+    assert_eq!(measured(&plain).0, 1);
+    assert!(!page(&plain).contains(" # {"), "{}", page(&plain));
 }

@@ -164,13 +164,28 @@ fn behind() -> Vec<Case> {
         case("WatermarkStalled", 50, [Line(watermark, ZERO, ZERO), allowed(ZERO, |_| 3_600.0)]),
         case("WatermarkBehind", 40, [Line(watermark, LATE, CLOCK), allowed(ZERO, ZERO)]),
         case("WatermarkBehind", 40, [Line(watermark, LATE, LATE), allowed(ZERO, |_| 5_400.0)]),
+        // Prometheus 3 writes the bound as 60.0.
         case(
             "FreshnessMissed",
             45,
             [
-                Line("tidemark_event_latency_seconds_bucket{§,le=\"60\"}", ZERO, TEN_EACH),
-                Line("tidemark_event_latency_seconds_bucket{§,le=\"120\"}", TEN_EACH, TEN_EACH),
-                Line("tidemark_event_latency_seconds_bucket{§,le=\"+Inf\"}", TEN_EACH, TEN_EACH),
+                Line("tidemark_event_latency_seconds_bucket{§,le=\"60.0\"}", ZERO, TEN_EACH),
+                Line("tidemark_event_latency_seconds_count{§}", TEN_EACH, TEN_EACH),
+            ],
+        ),
+        // A record each quarter of an hour; and well are few late ones.
+        case(
+            "FreshnessMissed",
+            200,
+            [
+                Line("tidemark_event_latency_seconds_bucket{§,le=\"60\"}", ZERO, |m| {
+                    f64::from(m / 100)
+                }),
+                Line(
+                    "tidemark_event_latency_seconds_count{§}",
+                    |m| f64::from(m / 15),
+                    |m| f64::from(m / 50),
+                ),
             ],
         ),
     ]
@@ -356,6 +371,11 @@ fn drift() -> Vec<Case> {
     let week = "tidemark_overall_won_amount_target_pace_ratio{§,window=\"week\"}";
     let over = "tidemark_overall_window_complete_ratio{§,window=\"week\"}";
     let low: fn(u32) -> f64 = |_| 0.3;
+    // One to date is nearly complete from its first day on, and few lost deals are no harm.
+    let to_date = "tidemark_overall_won_amount_target_pace_ratio{§,window=\"month_to_date\"}";
+    let ended = "tidemark_overall_window_complete_ratio{§,window=\"month_to_date\"}";
+    let lost = "tidemark_overall_deals_lost_target_pace_ratio{§,window=\"month\"}";
+    let late = "tidemark_overall_window_complete_ratio{§,window=\"month\"}";
     let territory = |alert, series| case(alert, 15, [Line(series, TWO, ONE)]);
     vec![
         territory(
@@ -380,6 +400,8 @@ fn drift() -> Vec<Case> {
         territory("LeadsCreatedDrift", "tidemark_overall_drift_state{§,kpi=\"leads_created\"}"),
         pace("month", [Line(quarter, low, low), Line(half, |_| 0.4, |_| 0.4)]),
         pace("fiscal_quarter", [Line(week, low, low), Line(over, |_| 0.9, |_| 0.9)]),
+        pace("quarter", [Line(to_date, low, low), Line(ended, ONE, ONE)]),
+        pace("year", [Line(lost, low, low), Line(late, |_| 0.9, |_| 0.9)]),
         case(
             "DriftBaselineLost",
             80,

@@ -30,19 +30,35 @@ pub(super) fn alerts() -> Vec<Alert> {
     all
 }
 
-/// Which windows may tell of pace: where half is over in days, chance decides.
-const PACED: &str = "window!~\"(day|week|sunday_week)(_to_date)?\"";
+/// Which windows may tell of pace: where half is over in days, chance decides, and one to date is
+/// nearly complete on its first day.
+const PACED: &str = "window!~\"day|week|sunday_week|.+_to_date\"";
+
+/// Sums, by the names of their families, of which less is better or no matter: behind the pace is
+/// where they should be.
+const LESS: [&str; 9] = [
+    "anonymous_purchases",
+    "churned_recurring_monthly_amount",
+    "deals_lost",
+    "detractors",
+    "invoice_refunded_amount",
+    "lapsed_customers",
+    "order_refunded_amount",
+    "spend_amount",
+    "subscriptions_ended",
+];
 
 /// Reps are for looking closer, as with drift. Which KPI it is stands in the name of a family, and
 /// two may have the same labels, so the name becomes one.
 fn behind_target() -> Alert {
+    let less = LESS.join("|");
     Alert {
         name: "TidemarkTargetPaceBehind".to_owned(),
         area: Area::Drift,
         severity: Severity::Info,
         expr: format!(
             "max without (instance) (\n  max_over_time(label_replace(\n    \
-             {{__name__=~\"tidemark_.+_target_pace_ratio\", rep=\"\", {PACED}}},\n    \
+             {{__name__=~\"tidemark_.+_target_pace_ratio\", __name__!~\"tidemark_.+_({less})_target_pace_ratio\", rep=\"\", {PACED}}},\n    \
              \"of\", \"$1\", \"__name__\", \"tidemark_(.+)_target_pace_ratio\"\n  )[10m:1m])\n) < 0.75\n\
              and ignoring (of)\n\
              max without (instance) (\n  max_over_time({{__name__=~\"tidemark_.+_window_complete_ratio\", {PACED}}}[10m])\n) > 0.5"
@@ -52,8 +68,8 @@ fn behind_target() -> Alert {
         summary: "{{ $labels.of }} of this {{ $labels.window }} is at {{ $value | humanizePercentage }} of the pace of its target"
             .to_owned(),
         description: "More than half of the window is over, and attainment is below three quarters of \
-                      the elapsed working days. Of windows of a month or longer, and not of single \
-                      reps. Where much is closed at the end of a quarter, this is usual until then: \
+                      the elapsed working days. Of whole windows of a month or longer, not of single \
+                      reps, and not of what should be little, like deals lost. Where much is closed at the end of a quarter, this is usual until then: \
                       `/api/v1/forecast` knows the season, and a pace does not."
             .to_owned(),
     }
@@ -104,5 +120,18 @@ fn drifts(signal: Signal, kpi: &str) -> Alert {
              enough. Since when, from what to what and on how many cases is in `/api/v1/alerts` and \
              on the drift board. {look} It ends by itself when the statistic falls back."
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kpi::CATALOGUE;
+
+    #[test]
+    fn what_should_be_little_has_the_names_of_the_catalogue() {
+        for less in LESS {
+            assert!(CATALOGUE.iter().any(|kpi| kpi.family == less), "{less}");
+        }
     }
 }

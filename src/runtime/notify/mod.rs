@@ -7,26 +7,24 @@
 #[cfg(feature = "notify")]
 mod client;
 mod pace;
+mod renewal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::news::News;
-use super::{BATCH, Context, Every, Fault, Worker, read_through};
+use super::{BATCH, Context, Fault, Worker, read_through};
 use crate::clock::wall_ms;
 use crate::config::{Receiver, ReceiverKind};
 use crate::log::{LogError, Member, Offset, Partition, Position, Reader, Record, TopicPartition};
 use crate::model::time::Timestamp;
 use crate::notify::{self, AHEAD, Notice, Outbox, Standing};
 use pace::Pace;
+use renewal::{RENEW, Renewal};
 
 /// Most alerts that wait in memory; beyond it the topic is read no further.
 const MOST: usize = 1_000;
-/// Time between two times that Alertmanager is told what is open.
-const RENEW: Duration = Duration::from_secs(60);
-/// The same behind one that failed.
-const RENEW_AGAIN: Duration = Duration::from_secs(15);
 /// So often a receiver may refuse a message before it is given up.
 const TRIES: u32 = 3;
 
@@ -92,7 +90,9 @@ struct Notifier {
     pace: Pace,
     /// What failed last: the others have their turn before it is tried again.
     behind: Option<(u32, Offset)>,
-    renewing: Every,
+    renewal: Renewal,
+    /// Whether the last request was a renewal: then what is new has its turn first.
+    renewed: bool,
 }
 
 /// Opens the worker of one receiver.
@@ -112,7 +112,8 @@ pub fn open(context: &Context, receiver: &Receiver) -> Result<Box<dyn Worker>, F
         batch: Vec::with_capacity(BATCH),
         pace: Pace::default(),
         behind: None,
-        renewing: Every::new(RENEW, (context.timer)()),
+        renewal: Renewal::new((context.timer)()),
+        renewed: false,
         receiver: receiver.clone(),
         context: context.clone(),
     }))
@@ -135,8 +136,13 @@ impl Worker for Notifier {
         self.context.telemetry.notify_waiting(&self.receiver.name, self.waiting());
         // At most one request a step: a stop waits for it, and for no more.
         let may = self.pace.is_open((self.context.timer)()) && !self.context.stop.is_requested();
-        if may && !self.renew() {
-            self.deliver();
+        if may {
+            // In turns: neither may keep the other from being asked, however it fails.
+            let new_first = self.renewed && self.waiting() > 0;
+            self.renewed = !new_first && self.renew();
+            if !self.renewed {
+                self.deliver();
+            }
         }
         self.commit()
     }
@@ -263,32 +269,32 @@ impl Notifier {
         let outcome = (self.post)(&self.request(&notice));
         let (name, id) = (self.receiver.name.clone(), notice.alert.id().to_owned());
         let state = notice.standing.as_str();
-        let is_done = match self.tried(outcome) {
+        let tell: Option<fn(&mut Outbox, &Notice)> = match self.tried(outcome) {
             None => {
                 tracing::info!(receiver = name, id, state, "told of a drift alert");
                 self.context.telemetry.notified(&name, "delivered");
-                true
+                Some(Outbox::told)
             }
             // Nothing else goes before it: who refuses one message for what he is asked refuses all.
             Some(why) if self.pace.refusals(number, notice.from) >= TRIES => {
                 self.pace.gave_up();
                 self.give_up(&notice, &why);
-                true
+                Some(Outbox::gave_up)
             }
             Some(why) if self.is_hopeless(number, notice.from) => {
                 self.give_up(&notice, &why);
-                true
+                Some(Outbox::gave_up)
             }
             Some(_) => {
                 self.context.telemetry.notified(&name, "failed");
                 if !self.pace.is_refused() {
                     self.behind = Some((number, notice.from));
                 }
-                false
+                None
             }
         };
-        if let Some(part) = self.parts.get_mut(&number).filter(|_| is_done) {
-            part.outbox.told(&notice);
+        if let (Some(part), Some(tell)) = (self.parts.get_mut(&number), tell) {
+            tell(&mut part.outbox, &notice);
         }
     }
 
@@ -305,23 +311,22 @@ impl Notifier {
         self.context.telemetry.notified(&receiver.name, "given_up");
     }
 
-    /// Tells Alertmanager again what fires. Returns whether it was asked.
+    /// Tells Alertmanager again what fires, or a part of it. Returns whether it was asked.
     fn renew(&mut self) -> bool {
         let timer = (self.context.timer)();
-        if !matches!(self.receiver.kind, ReceiverKind::Alertmanager) || !self.renewing.due(timer) {
+        if !matches!(self.receiver.kind, ReceiverKind::Alertmanager) {
             return false;
         }
         let firing: Vec<_> = self.parts.values().flat_map(|part| part.outbox.firing()).collect();
-        if firing.is_empty() {
-            return false;
-        }
-        let all = firing.into_iter().map(|alert| (alert, Standing::Firing));
-        let request = self.to_alertmanager(all);
+        let open = firing.len();
+        let Some(turn) = self.renewal.turn(open, timer) else { return false };
+        let chunk = firing.into_iter().skip(turn.start).take(turn.len());
+        let request = self.to_alertmanager(chunk.map(|alert| (alert, Standing::Firing)));
         let outcome = (self.post)(&request);
-        if self.tried(outcome).is_some() {
+        let is_well = self.tried(outcome).is_none();
+        self.renewal.went(&turn, open, timer, is_well);
+        if !is_well {
             self.context.telemetry.notified(&self.receiver.name, "failed");
-            // It ends what it is not told of in time; and what is new has its turn in between.
-            self.renewing = Every::later(RENEW_AGAIN, timer);
         }
         true
     }
