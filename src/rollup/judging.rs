@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Rollup;
 use super::watch::DueAlert;
 use crate::drift::siblings::{Own, Prior, believed, own, prior};
-use crate::drift::{DayFacts, Days, Member, Stream, Verdict, explain, judge, records_begin};
+use crate::drift::{DayFacts, Days, Member, Stream, Verdict, explain, judge};
 use crate::model::alert::{Alert, Signal};
 use crate::model::explained::Explained;
 use crate::model::kin::Kin;
@@ -186,11 +186,7 @@ impl Rollup {
         with: impl FnOnce(&Rollup, Days<'_>) -> T,
     ) -> T {
         let rule = &self.watch.rules[*r];
-        let mut facts = self.facts(segment, rule.signal, moment.closed);
-        if rule.baseline_from.is_none() {
-            let begin = records_begin(rule.signal, self.days_of(segment, moment.closed));
-            facts.retain(|(day, _)| *day >= begin);
-        }
+        let facts = self.facts(segment, rule.signal, moment.closed);
         with(self, moment.days(&facts))
     }
 
