@@ -1,222 +1,24 @@
 //! Drift of segments that have relatives: why one moved, and what its siblings say of it; the same on
 //! however many partitions they lie and in whatever order their days come.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use tidemark::config::Config;
-use tidemark::model::alert::Reading;
-use tidemark::model::alert_schema::alert_schema;
-use tidemark::model::definition::Definition;
 use tidemark::model::kin::Kin;
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::partial::{Partial, PartialMessage, ShardBeat, copy_key, version};
 use tidemark::model::record::{Offset, Partition};
 use tidemark::model::segment::Segment;
 use tidemark::model::slice::{Slice, Tier};
-use tidemark::model::time::{Day, Span};
-use tidemark::rollup::{Merged, Rollup};
+use tidemark::rollup::Merged;
 
-const SHARDS: u32 = 2;
-const FIRST: &str = "2026-01-05";
-/// Days until something changes, and days in all.
-const QUIET: i32 = 100;
-const DAYS: i32 = 130;
+use fleet::*;
 
-fn config(partitions: u32, sets: &str, drift: &str) -> Config {
-    let text = format!(
-        "[topology]\nshards = {SHARDS}\npartitions = {partitions}\n[segments]\nsets = {sets}\n\
-         [segments.budget]\nterritory = 4\nchannel = 3\nrep = 8\n[drift]\n{drift}\n"
-    );
-    Config::from_toml(&text, "test", std::iter::empty()).unwrap_or_else(|e| panic!("{e}"))
-}
-
-fn first() -> i32 {
-    Day::parse(FIRST).unwrap().0
-}
-
-/// What one deal is worth in the cells of a day: territory, channel, rep, and what it adds.
-#[derive(Clone, Debug)]
-struct Fact {
-    day: i32,
-    who: [(&'static str, String); 3],
-    key: MeasureKey,
-    n: i128,
-}
-
-/// The rollups of all partitions, fed as the ledger feeds them.
-struct Fleet {
-    definition: Arc<Definition>,
-    kin: Kin,
-    rollups: Vec<Rollup>,
-    offset: u64,
-    schema: jsonschema::Validator,
-    topic: BTreeMap<String, Value>,
-}
-
-impl Fleet {
-    fn new(config: &Config) -> Fleet {
-        let definition = Arc::new(config.definition.clone());
-        let start = definition.calendar.start_of(Day(first()));
-        let rollup =
-            |p| Rollup::new(definition.clone(), Partition(p), start).watching(&config.drift);
-        let rollups = (0..definition.partitions).map(rollup).collect();
-        let kin = Kin::of(&config.drift, definition.partitions);
-        let schema = jsonschema::validator_for(&alert_schema()).unwrap();
-        Fleet { definition, kin, rollups, offset: 0, schema, topic: BTreeMap::new() }
-    }
-
-    /// The cells that facts come to, one a segment, day and shard.
-    fn cells(&self, facts: &[Fact], version: u64) -> Vec<Partial> {
-        let mut cells: BTreeMap<(Segment, i32, u32), Measures> = BTreeMap::new();
-        for (i, fact) in facts.iter().enumerate() {
-            for set in &self.definition.segments {
-                let value = |d: &String| {
-                    let (name, value) = fact.who.iter().find(|(name, _)| name == d).unwrap();
-                    (*name, value.as_str())
-                };
-                let place = (Segment::of(set.iter().map(value)), fact.day, i as u32 % SHARDS);
-                cells.entry(place).or_default().add(fact.key, fact.n);
-            }
-        }
-        let partial = |((segment, day, shard), measures): ((Segment, i32, u32), Measures)| {
-            let slice = Slice { tier: Tier::Day, index: first() + day };
-            Partial { shard, version, segment, slice, measures }
-        };
-        cells.into_iter().map(partial).collect()
-    }
-
-    fn send(&mut self, cell: &Partial) {
-        self.offset += 1;
-        let own = cell.segment.partition(self.definition.partitions);
-        if let Some((copy, at)) = self.kin.copy(cell) {
-            assert!(!at.contains(&own));
-            for partition in at {
-                self.merge(partition, PartialMessage::Copy(copy.clone()));
-            }
-        }
-        self.merge(own, PartialMessage::Cell(cell.clone()));
-    }
-
-    fn merge(&mut self, partition: Partition, message: PartialMessage) -> Merged {
-        self.rollups[partition.0 as usize].merge(Offset(self.offset), message)
-    }
-
-    fn beat(&mut self, day: i32, kin: u64) {
-        let watermark = self.definition.calendar.start_of(Day(first() + day)) + Span::minutes(1);
-        for shard in 0..SHARDS {
-            self.offset += 1;
-            let beat = ShardBeat {
-                shard,
-                shards: SHARDS,
-                version: self.offset,
-                watermark: Some(watermark),
-                holder: None,
-                doubts: Vec::new(),
-                fine_floor: i32::MIN,
-                definition: self.definition.hash(),
-                kin,
-            };
-            for p in 0..self.rollups.len() {
-                self.merge(Partition(p as u32), PartialMessage::Beat(beat.clone()));
-            }
-        }
-        self.rollups.iter_mut().for_each(|rollup| {
-            rollup.tick(watermark);
-        });
-    }
-
-    fn close(&mut self, day: i32) {
-        self.beat(day, self.kin.hash());
-        self.decide();
-    }
-
-    fn decide(&mut self) {
-        for rollup in &mut self.rollups {
-            for alert in rollup.decide() {
-                let mut json: Value = serde_json::from_str(&alert.json).unwrap();
-                if let Err(fault) = self.schema.validate(&json) {
-                    panic!("{fault}: {json:#}");
-                }
-                json.as_object_mut().unwrap().remove("version");
-                json.as_object_mut().unwrap().remove("judged_to");
-                self.topic.insert(alert.key, json);
-            }
-        }
-    }
-
-    fn standing(&self) -> Vec<Value> {
-        self.topic.values().filter(|alert| alert["withdrawn"] == false).cloned().collect()
-    }
-
-    fn firing(&self, id: &str) -> &Value {
-        let of =
-            |(key, alert): &(&String, &Value)| key.starts_with(id) && alert["state"] == "firing";
-        let found = self.topic.iter().find(of).map(|(_, alert)| alert);
-        found.unwrap_or_else(|| panic!("{id} of {:#?}", self.topic))
-    }
-
-    /// How every watched stream reads.
-    fn readings(&self) -> BTreeMap<(String, String), String> {
-        let all = self.rollups.iter().flat_map(Rollup::readings);
-        let one = |(segment, reading): (&Segment, &Reading)| {
-            ((segment.to_string(), reading.signal.as_str().to_owned()), format!("{reading:?}"))
-        };
-        let count = self.rollups.iter().flat_map(Rollup::readings).count();
-        let out: BTreeMap<_, _> = all.map(one).collect();
-        assert_eq!(out.len(), count, "each is judged once");
-        out
-    }
-}
-
-const SETS: &str =
-    "[\"overall\", \"territory\", \"channel\", \"rep\", [\"territory\", \"channel\"]]";
-
-/// Ten deals of a day, whose chance of winning is by day and place.
-fn deals(seed: u64, chance: impl Fn(i32, &str, &str, usize) -> f64) -> Vec<Fact> {
-    let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    let mut out = Vec::new();
-    for day in 0..DAYS {
-        for _ in 0..16 {
-            let territory = ["east", "north", "south", "west"][dice.random_range(0..4)];
-            let channel = ["event", "referral", "web"][dice.random_range(0..3)];
-            let rep = dice.random_range(0..8usize);
-            let won = dice.random_bool(chance(day, territory, channel, rep));
-            let who = [
-                ("territory", territory.to_owned()),
-                ("channel", channel.to_owned()),
-                ("rep", format!("r{rep}")),
-            ];
-            let days = dice.random_range(5..80);
-            let key = MeasureKey::plain(if won { Measure::DealsWon } else { Measure::DealsLost });
-            if won {
-                let key = MeasureKey::days(Measure::CycleWon, days);
-                out.push(Fact { day, who: who.clone(), key, n: 1 });
-            }
-            out.push(Fact { day, who, key, n: 1 });
-        }
-    }
-    out
-}
-
-/// The north falls, and no other territory.
-fn north_falls(day: i32, territory: &str, _: &str, _: usize) -> f64 {
-    if day >= QUIET && territory == "north" { 0.12 } else { 0.5 }
-}
-
-fn told(config: &Config, facts: &[Fact]) -> Fleet {
-    let mut fleet = Fleet::new(config);
-    for cell in fleet.cells(facts, 1) {
-        fleet.send(&cell);
-    }
-    fleet.close(DAYS);
-    fleet
-}
+#[path = "support/fleet.rs"]
+mod fleet;
 
 #[test]
 fn the_territory_that_fell_is_named_first() {
@@ -291,7 +93,7 @@ proptest! {
 #[test]
 fn siblings_pull_the_baseline_and_say_what_to_believe() {
     let drift = "kpis = [\"win_rate\"]\nsegments = [\"rep\"]\nmin_baseline = 60\n\
-                 false_alarms = \"12 per month\"";
+                 baseline_from = \"2026-01-05\"\nfalse_alarms = \"12 per month\"";
     let falls = |day: i32, _: &str, _: &str, rep: usize| match (day >= QUIET, rep) {
         (true, 7) => 0.05,
         (_, rep) => 0.4 + 0.03 * rep as f64,
@@ -447,4 +249,106 @@ fn of_a_member_that_is_known_in_advance_there_is_no_data() {
     fleet.close(DAYS);
     let north = ("territory=north".to_owned(), "win_rate".to_owned());
     assert!(fleet.readings()[&north].contains("NoData"));
+}
+
+fn lead(day: i32, territory: &str, measure: Measure, n: i128) -> Fact {
+    let other = |dimension, value: &str| (dimension, value.to_owned());
+    let who = [other("territory", territory), other("channel", "web"), other("rep", "r0")];
+    Fact { day, who, key: MeasureKey::plain(measure), n }
+}
+
+#[test]
+fn the_tenth_closing_takes_no_baseline_of_leads_away() {
+    let leads = |day| lead(day, "north", Measure::LeadsCreated, if day < QUIET { 9 } else { 2 });
+    let facts: Vec<Fact> = (0..DAYS).map(leads).collect();
+    let config = config(8, SETS, "kpis = [\"leads_created\"]\nsegments = [\"territory\"]");
+    let mut fleet = told(&config, &facts);
+    let before = fleet.firing("leads_created|territory=north|").clone();
+    let mut more = facts;
+    more.push(lead(DAYS - 1, "north", Measure::DealsLost, 10));
+    fleet.cells(&more, 2).iter().for_each(|cell| fleet.send(cell));
+    fleet.decide();
+    assert_eq!(fleet.firing("leads_created|territory=north|"), &before);
+    assert_eq!(fleet.standing(), [before]);
+}
+
+#[test]
+fn a_sibling_whose_baseline_comes_later_changes_nothing_of_an_alert() {
+    let falls = |day: i32, _: &str, _: &str, rep: usize| match (day >= 60, rep) {
+        (true, 7) => 0.05,
+        (_, rep) => 0.4 + 0.03 * rep as f64,
+    };
+    // One of them has few deals, so its baseline is four times as long.
+    let (few, rest): (Vec<Fact>, Vec<Fact>) =
+        deals(2, falls).into_iter().partition(|fact| fact.who[2].1 == "r0");
+    let few: Vec<Fact> = few.into_iter().filter(|fact| fact.day % 4 == 0).collect();
+    for stated in ["baseline_from = \"2026-01-05\"", ""] {
+        let drift = format!(
+            "kpis = [\"win_rate\"]\nsegments = [\"rep\"]\nmin_baseline = 40\n\
+             baseline = \"28d\"\nfalse_alarms = \"12 per month\"\n{stated}"
+        );
+        let mut fleet = told(&config(8, SETS, &drift), &rest);
+        let numbers = |fleet: &Fleet| {
+            let mut alert = fleet.firing("win_rate|rep=r7|").clone();
+            assert!(alert["baseline_to"].as_str() <= Some("2026-03-02T00:00:00Z"), "{alert:#}");
+            alert.as_object_mut().unwrap().remove("siblings");
+            alert
+        };
+        let before = numbers(&fleet);
+        fleet.cells(&few, 1).iter().for_each(|cell| fleet.send(cell));
+        fleet.decide();
+        let late = &fleet.readings()[&("rep=r0".to_owned(), "win_rate".to_owned())];
+        assert!(late.contains("baseline: Some"), "{late}");
+        assert_eq!(numbers(&fleet), before);
+    }
+}
+
+#[test]
+fn what_is_over_and_what_has_too_many_members_is_not_explained() {
+    let sets = "[\"overall\", \"territory\", \"account\"]";
+    let config = config(8, sets, "kpis = [\"win_rate\"]\nsegments = [\"overall\"]");
+    // Of one account each; the fall is over after 25 days.
+    let falls = |day: i32, _: &str, _: &str, _: usize| {
+        if (60..85).contains(&day) { 0.1 } else { 0.5 }
+    };
+    let mut facts = deals(1, falls);
+    facts.retain(|fact| fact.day < 85 + 40);
+    facts.iter_mut().enumerate().for_each(|(i, fact)| fact.who[1] = ("account", format!("a{i}")));
+    let mut fleet = Fleet::new(&config);
+    fleet.cells(&facts, 1).iter().for_each(|cell| fleet.send(cell));
+    let account = Segment::of([("account", "a1")]);
+    assert_eq!(fleet.kin.wanted_at(&account), []);
+    fleet.close(85);
+    let by = |alert: &Value| {
+        let list = alert["explained"].as_array().unwrap();
+        list.iter().map(|e| e["by"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(by(fleet.firing("win_rate|overall|")), ["territory"]);
+    fleet.close(125);
+    let over = fleet.standing();
+    assert!(over.iter().all(|alert| alert["state"] == "resolved"), "{over:#?}");
+    assert!(over.iter().all(|alert| by(alert).is_empty()), "{over:#?}");
+}
+
+#[test]
+fn a_copy_that_nobody_wants_here_is_dropped() {
+    let config = config(8, SETS, "kpis = [\"win_rate\"]");
+    let mut fleet = Fleet::new(&config);
+    let cell = fleet.cells(&[lead(1, "north", Measure::DealsWon, 1)], 1);
+    let north = Segment::of([("territory", "north")]);
+    let north = cell.iter().find(|cell| cell.segment == north).unwrap();
+    let home = fleet.kin.home(&north.segment);
+    for p in (0..8).map(Partition) {
+        let said = fleet.merge(p, PartialMessage::Copy(north.clone()));
+        assert_eq!(said == Merged::New, p == home, "{p:?}");
+    }
+}
+
+#[test]
+fn a_member_without_a_baseline_is_none_of_the_streams() {
+    let config = config(8, SETS, "kpis = [\"win_rate\"]\nsegments = [\"territory\"]");
+    let mut facts = deals(1, north_falls);
+    facts.retain(|fact| fact.who[0].1 != "west" || fact.day > DAYS - 10);
+    let fleet = told(&config, &facts);
+    assert_eq!(fleet.firing("win_rate|territory=north|")["siblings"]["streams"], 3);
 }

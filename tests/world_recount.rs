@@ -4,17 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidemark::drift::{DayFacts, Days, Stream, Verdict, judge, records_begin};
 use tidemark::intake::{Decoder, Limits};
 use tidemark::ledger::Ledger;
-use tidemark::model::alert::{Direction, Gates, Phase, Rule, Signal};
 use tidemark::model::calendar::Calendar;
 use tidemark::model::definition::{Attribution, Definition, StageTable};
 use tidemark::model::event::shard_of;
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::money::{Currency, Exact};
 use tidemark::model::record::{Offset, Partition, Record};
-use tidemark::model::segment::Segment;
 use tidemark::model::slice::{Retention, Tier};
 use tidemark::model::source::{Reading, System};
 use tidemark::model::time::Span;
@@ -207,49 +204,4 @@ fn splits_move_between_members_and_leave_every_total_alone() {
     }
     let overlays = cells["overall"].values().map(|m| m.total(Measure::OverlayPriced)).sum::<i128>();
     assert!(overlays > 10, "{overlays}");
-}
-
-/// A world begins with what was open then, as a CRM that is connected does: of what was created
-/// before, nothing that was closed is there. Taken for a baseline it shows a drift that never was.
-#[test]
-fn what_was_there_at_the_start_is_no_baseline() {
-    let settings = WorldSettings { days: Some(300), deals_per_day: 20.0, ..settings(5) };
-    let start = Calendar::of("UTC").unwrap().day_of(settings.start).0;
-    let arrivals: Vec<Arrival> = World::new(settings.clone()).collect();
-    let cells = fold(&arrivals, &definition(&settings)).remove("overall").unwrap();
-    for signal in [Signal::CohortConversion, Signal::DealsCreated, Signal::LeadsCreated] {
-        let rule = Rule {
-            signal,
-            segments: vec![Vec::new()],
-            streams: 1,
-            false_alarms_a_year: 4,
-            phase: if signal == Signal::CohortConversion { Phase::None } else { Phase::Weekday },
-            baseline_days: 84,
-            baseline_from: None,
-            gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
-        };
-        let judged = |from: i32| {
-            let facts: Vec<_> = cells.range(from..).collect();
-            let facts: Vec<_> =
-                facts.into_iter().map(|(day, m)| (*day, DayFacts::of(signal, m))).collect();
-            let days = Days { facts: &facts, closed: start + 300, floor: i32::MIN, doubtful: &[] };
-            judge(&rule, &Segment::overall(), days, None, &mut Stream::default())
-        };
-        let begin = records_begin(signal, cells.iter().map(|(day, m)| (*day, m)));
-        assert!((start - 14..start + 7).contains(&begin), "{signal:?}: {}", begin - start);
-        let (naive, ours) = (judged(i32::MIN), judged(begin));
-        let from = |verdict: &Verdict| verdict.reading.baseline.unwrap().from.0 - start;
-        assert!(from(&naive) < -40 && from(&ours) < 7, "{signal:?}: {}", from(&naive));
-        let rises = |verdict: &Verdict| {
-            verdict.alerts.iter().filter(|a| a.fired && a.direction == Direction::Up).count()
-        };
-        assert!(rises(&naive) > 0, "{signal:?}: what is there of before shows a rise");
-        // The year has seasons, which are drifts of how much is created; how much of it is won has
-        // none.
-        if signal == Signal::CohortConversion {
-            assert_eq!(ours.alerts.iter().filter(|a| a.fired).count(), 0, "{ours:?}");
-        }
-        let level = |v: &Verdict| v.reading.baseline.unwrap().figure.value.unwrap();
-        assert!(level(&ours) > 1.2 * level(&naive), "{signal:?}");
-    }
 }

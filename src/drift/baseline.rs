@@ -74,27 +74,6 @@ impl DayFacts {
     }
 }
 
-/// So many closings begin the records of a segment.
-const BEGUN: i128 = 10;
-
-/// The first day from which it is known what was created: before deals were closed, by ten of them,
-/// what is there of created deals and leads is only what was still open when records began. To take
-/// those few for a baseline would show growth, and conversion, that never was. All of it where fewer
-/// were ever closed, and for signals of what was closed.
-pub fn records_begin<'a>(signal: Signal, days: impl Iterator<Item = (i32, &'a Measures)>) -> i32 {
-    if !signal.is_of_creation() {
-        return i32::MIN;
-    }
-    let mut closed = 0;
-    for (day, measures) in days {
-        closed += measures.total(Measure::DealsWon) + measures.total(Measure::DealsLost);
-        if closed >= BEGUN {
-            return day;
-        }
-    }
-    i32::MIN
-}
-
 /// Facts over days: what there was, and what the baseline expected there.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub(super) struct Totals {

@@ -92,28 +92,6 @@ fn facts_are_read_off_a_day() {
 }
 
 #[test]
-fn what_was_created_before_records_begin_is_no_baseline() {
-    let measures = |created, closed| -> Measures {
-        let key = MeasureKey::plain;
-        [(key(Measure::DealsCreated), created), (key(Measure::DealsLost), closed)]
-            .into_iter()
-            .collect()
-    };
-    // A stray closing begins nothing.
-    let mut days = vec![(-90, measures(1, 1))];
-    days.extend((-60..0).map(|d| (d, measures(1, 0))));
-    days.extend((0..90).map(|d| (d, measures(9, 5))));
-    let begin = |signal| records_begin(signal, days.iter().map(|(day, measures)| (*day, measures)));
-    assert_eq!((begin(Signal::DealsCreated), begin(Signal::LeadsCreated)), (1, 1));
-    assert_eq!((begin(Signal::CohortConversion), begin(Signal::WinRate)), (1, i32::MIN));
-    days.truncate(61);
-    let begin = |days: &[(i32, Measures)]| {
-        records_begin(Signal::DealsCreated, days.iter().map(|(day, m)| (*day, m)))
-    };
-    assert_eq!(begin(&days), i32::MIN, "nobody closes anything there");
-}
-
-#[test]
 fn days_that_may_lack_records_are_no_days_without_cases() {
     let deals = Rule { baseline_from: Some(Day(0)), ..rule() };
     let counts = Rule { signal: Signal::LeadsCreated, phase: Phase::Weekday, ..deals.clone() };

@@ -3,7 +3,7 @@
 use super::baseline::{Baseline, DayFacts, IsSure, Totals, figure, is_lost};
 use super::calibrate::{Charts, Side};
 use super::chart::{Cusum, Mixture};
-use super::siblings::Prior;
+use super::siblings::{Prior, e_value};
 use crate::model::alert::{Alert, End, Kind, Reading, Rule, State};
 use crate::model::segment::Segment;
 use crate::model::time::Day;
@@ -58,9 +58,9 @@ pub struct Verdict {
     pub reading: Reading,
     /// Its episodes, each as it stands; first those that rise, in order.
     pub alerts: Vec<Alert>,
-    /// Evidence now, of both sides together: grows by one a look while nothing has changed, on
-    /// average ([`super::siblings::believed`]).
-    pub evidence: f64,
+    /// Evidence now, of both sides together, as an e-value ([`super::siblings::believed`]); `None`
+    /// without a baseline.
+    pub evidence: Option<f64>,
 }
 
 /// Judges a stream. The verdict follows from the rule, the days and what siblings say alone.
@@ -155,7 +155,7 @@ fn no_baseline(
     totals.days = (end.saturating_sub(SHOWN)..end).filter(|day| is_sure(*day)).count() as u32;
     let now = figure(rule.signal.kind(), &totals);
     let reading = Reading { signal: rule.signal, state, score: 0.0, now, baseline: None };
-    Verdict { reading, alerts: Vec::new(), evidence: 0.0 }
+    Verdict { reading, alerts: Vec::new(), evidence: None }
 }
 
 /// What an episode showed when its evidence was last strong.
@@ -186,6 +186,8 @@ struct Walk<'a> {
     side: &'a Side,
     chart: Cusum,
     mixture: Mixture,
+    /// Looks that the mixture has taken.
+    looks: u32,
     /// The first day since the chart was last at zero, and what there was since.
     change: i32,
     since: Totals,
@@ -203,6 +205,7 @@ impl<'a> Walk<'a> {
             side,
             chart: Cusum::new(side.threshold),
             mixture: Mixture::new(5),
+            looks: 0,
             change: baseline.to,
             since: Totals::default(),
             looked: None,
@@ -224,7 +227,7 @@ impl<'a> Walk<'a> {
             episode.resolved = Some((day, end));
         }
         self.chart = Cusum::new(self.side.threshold);
-        self.mixture = Mixture::new(5);
+        (self.mixture, self.looks) = (Mixture::new(5), 0);
         (self.change, self.since) = (day + 1, Totals::default());
     }
 
@@ -238,6 +241,7 @@ impl<'a> Walk<'a> {
         let usual = &self.baseline.usual;
         let sum = self.chart.add(self.side.step(usual, phase, facts));
         self.mixture.add(self.side.ratios(usual, phase, facts).into_iter());
+        self.looks += 1;
         if sum > 0.0 {
             take(&mut self.since, facts, self.baseline.expects(phase, facts));
         } else {
@@ -368,7 +372,8 @@ fn conclude(
     let of = |walk: &Walk<'_>| -> Vec<Alert> {
         walk.episodes.iter().enumerate().map(|(i, e)| walk.alert(i, e, segment, closed)).collect()
     };
-    let evidence = walks.iter().map(|walk| walk.mixture.value()).sum::<f64>() / 2.0;
+    let evidence = walks.iter().map(|walk| e_value(walk.mixture.value(), walk.looks)).sum::<f64>();
+    let evidence = Some(evidence / walks.len() as f64);
     Verdict { reading, alerts: walks.iter().flat_map(of).collect(), evidence }
 }
 

@@ -16,6 +16,6 @@ pub mod shrink;
 pub mod siblings;
 
 pub use crate::model::interval;
-pub use baseline::{DayFacts, records_begin};
+pub use baseline::DayFacts;
 pub use explain::{Member, explain};
 pub use judge::{Days, Stream, Verdict, judge};

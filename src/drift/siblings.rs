@@ -9,14 +9,17 @@ use crate::model::alert::{Kind, Rule};
 
 /// From so many siblings with a baseline on it can be told how far they differ.
 const ENOUGH: usize = 5;
-/// Days over which evidence of a stream may be waited for: its e-value is of so many looks.
-const PATIENCE: f64 = 365.0;
+/// Looks over which evidence of a stream may be waited for: a sum of it that grew for no longer is
+/// divided by so many, so that it is one on average while nothing has changed.
+const PATIENCE: u32 = 365;
 /// The share of the streams that are believed which may be wrong, on average.
 const WRONG: f64 = 0.5;
 
 /// What the baseline of a stream says by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Own {
+    /// The first day behind the baseline.
+    to: i32,
     n: u64,
     /// Hits, or the mean of the logarithms.
     value: f64,
@@ -34,23 +37,29 @@ pub enum Prior {
 }
 
 /// What a stream says for its siblings; `None` where it has no baseline, or is a count: volumes of
-/// siblings are not alike.
+/// siblings are not alike. `None` too where the first day of baselines is not stated: then siblings
+/// lose theirs one by one, and what one says must not hang on whether another is still kept.
 pub fn own(rule: &Rule, days: Days<'_>) -> Option<Own> {
-    let all = days.baseline(rule)?.all;
+    rule.baseline_from?;
+    let baseline = days.baseline(rule)?;
+    let (to, all) = (baseline.to, baseline.all);
     let n = all.facts.n;
     match rule.signal.kind() {
-        Kind::Proportion => Some(Own { n, value: all.facts.hits as f64, variance: 0.0 }),
+        Kind::Proportion => Some(Own { to, n, value: all.facts.hits as f64, variance: 0.0 }),
         Kind::Duration => {
             let (count, sum) = (n as f64, all.facts.sum);
             let variance = (all.facts.squares - sum * sum / count) / (count - 1.0).max(1.0);
-            Some(Own { n, value: sum / count, variance: variance.max(0.0) })
+            Some(Own { to, n, value: sum / count, variance: variance.max(0.0) })
         }
         Kind::Count => None,
     }
 }
 
-/// What siblings say together; `None` where they are too few.
-pub fn prior(kind: Kind, siblings: &[Own]) -> Option<Prior> {
+/// What siblings, itself among them, say of one before it says anything; `None` where they are too
+/// few. Only those count whose baseline ended no later than its own: what comes later moves no
+/// baseline that is frozen.
+pub fn prior(kind: Kind, of: &Own, siblings: &[Own]) -> Option<Prior> {
+    let siblings: Vec<Own> = siblings.iter().filter(|own| own.to <= of.to).copied().collect();
     if siblings.len() < ENOUGH {
         return None;
     }
@@ -90,12 +99,16 @@ impl Prior {
     }
 }
 
+/// What a sum of evidence is worth that has grown by one a look, on average, for so many looks.
+pub(super) fn e_value(sum: f64, looks: u32) -> f64 {
+    sum / f64::from(looks.max(PATIENCE))
+}
+
 /// Which of siblings to believe, by place, from their evidence ([`super::Verdict::evidence`]): of
-/// those believed at most half are wrong, on average, whatever they have in common.
-pub fn believed(evidence: &[f64]) -> Vec<bool> {
-    let values: Vec<f64> = evidence.iter().map(|sum| sum / PATIENCE).collect();
+/// those believed at most about half are wrong, on average, whatever they have in common.
+pub fn believed(values: &[f64]) -> Vec<bool> {
     let mut out = vec![false; values.len()];
-    e_bh(&values, values.len(), WRONG).into_iter().for_each(|i| out[i] = true);
+    e_bh(values, values.len(), WRONG).into_iter().for_each(|i| out[i] = true);
     out
 }
 
@@ -105,6 +118,7 @@ mod tests {
     use super::*;
     use crate::model::alert::{Gates, Phase, Signal, State};
     use crate::model::segment::Segment;
+    use crate::model::time::Day;
 
     fn rule(signal: Signal) -> Rule {
         Rule {
@@ -114,7 +128,7 @@ mod tests {
             false_alarms_a_year: 12,
             phase: Phase::None,
             baseline_days: 84,
-            baseline_from: None,
+            baseline_from: Some(Day(0)),
             gates: Gates { min_n: 20, min_baseline: 100, effect_percent: 15 },
         }
     }
@@ -134,8 +148,22 @@ mod tests {
         let rule = rule(Signal::WinRate);
         let streams: Vec<_> = [2, 3, 4, 5, 6].map(stream).to_vec();
         let all: Vec<Own> = streams.iter().map(|facts| own(&rule, days(facts)).unwrap()).collect();
-        assert_eq!(prior(Kind::Proportion, &all[..4]), None, "four say nothing of a fifth");
-        let prior = prior(Kind::Proportion, &all).unwrap();
+        assert_eq!(
+            prior(Kind::Proportion, &all[0], &all[..4]),
+            None,
+            "four say nothing of a fifth"
+        );
+        let later = all.iter().enumerate().map(|(i, own)| Own { to: own.to + i as i32, ..*own });
+        let later: Vec<Own> = later.collect();
+        assert_eq!(
+            prior(Kind::Proportion, &later[0], &later),
+            None,
+            "of the first one no other is"
+        );
+        assert!(prior(Kind::Proportion, &later[4], &later).is_some());
+        let stated_no_first = Rule { baseline_from: None, ..rule.clone() };
+        assert_eq!(own(&stated_no_first, days(&streams[0])), None);
+        let prior = prior(Kind::Proportion, &all[0], &all).unwrap();
         let value = |prior: Option<Prior>, facts: &[(i32, DayFacts)]| {
             let segment = Segment::of([("rep", "a")]);
             let said = judge(&rule, &segment, days(facts), prior, &mut Stream::default());
@@ -160,7 +188,7 @@ mod tests {
         let streams: Vec<_> = [20.0, 21.0, 22.0, 23.0, 28.0].map(stream).to_vec();
         let all: Vec<Own> =
             streams.iter().map(|facts| own(&rule_of_days, days(facts)).unwrap()).collect();
-        let prior = prior(Kind::Duration, &all);
+        let prior = prior(Kind::Duration, &all[4], &all);
         let value = |prior| {
             let segment = Segment::of([("rep", "a")]);
             let said =
@@ -173,7 +201,8 @@ mod tests {
 
     #[test]
     fn what_is_believed_of_one_depends_on_how_many_were_looked_at() {
-        let enough = 2.0 * PATIENCE;
+        let enough = e_value(2.0 * 365.0, 100);
+        assert_eq!(e_value(730.0, 730), 1.0, "what grew for longer is worth less");
         assert_eq!(believed(&[enough]), [true]);
         assert_eq!(believed(&[enough, 0.0]), [false, false]);
         assert_eq!(believed(&[enough, enough]), [true, true]);

@@ -71,11 +71,6 @@ impl Signal {
         }
     }
 
-    /// Whether its days are those on which things came into being.
-    pub fn is_of_creation(self) -> bool {
-        matches!(self, Signal::CohortConversion | Signal::DealsCreated | Signal::LeadsCreated)
-    }
-
     /// Whether some signal is made of a measure.
     pub fn reads(measure: Measure) -> bool {
         use Measure::{CohortWon, CycleWon, DealsCreated, DealsLost, DealsWon, LeadsCreated};

@@ -12,6 +12,10 @@ use super::record::Partition;
 use super::segment::Segment;
 use super::slice::Tier;
 
+/// Dimensions of which there are too many members to be copied and read at each look; those of the
+/// others a directory or a form bounds.
+const TOO_MANY: [&str; 2] = ["account", "contact"];
+
 /// Who is watched, and so whose days are needed where.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Kin {
@@ -50,7 +54,8 @@ impl Kin {
         self.watched.iter().any(|set| segment.is_of(set))
     }
 
-    /// The watched segments that it is a part of: those with one dimension less.
+    /// The watched segments that it is a part of: those with one dimension less, unless that is one
+    /// of too many members.
     pub fn wholes(&self, segment: &Segment) -> Vec<Segment> {
         let value =
             |dimension: &String| segment.parts.iter().find(|(d, _)| **d == **dimension).cloned();
@@ -58,7 +63,11 @@ impl Kin {
         let whole = |set: &Vec<String>| {
             Some(Segment { parts: set.iter().map(value).collect::<Option<Vec<_>>>()? })
         };
-        one_less.filter_map(whole).collect()
+        let wholes = one_less.filter_map(whole);
+        let missing = |whole: &Segment| {
+            segment.parts.iter().find(|(d, _)| whole.value(d).is_none()).map(|(d, _)| &**d)
+        };
+        wholes.filter(|whole| missing(whole).is_some_and(|d| !TOO_MANY.contains(&d))).collect()
     }
 
     /// The other partitions on which its days are needed, in order.

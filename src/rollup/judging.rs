@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Rollup;
 use super::watch::DueAlert;
 use crate::drift::siblings::{Own, Prior, believed, own, prior};
-use crate::drift::{DayFacts, Days, Member, Stream, Verdict, explain, judge, records_begin};
+use crate::drift::{DayFacts, Days, Member, Stream, Verdict, explain, judge};
 use crate::model::alert::{Alert, Signal};
 use crate::model::explained::Explained;
 use crate::model::kin::Kin;
@@ -25,6 +25,8 @@ type Family = (Segment, Box<str>, usize);
 pub(super) struct Watched {
     memo: Stream,
     own: Option<Own>,
+    /// What its siblings say of it.
+    prior: Option<Prior>,
     pub(super) verdict: Option<Verdict>,
     /// How many siblings there are, itself among them, and whether it is believed beside them.
     siblings: Option<(usize, bool)>,
@@ -99,9 +101,13 @@ impl Rollup {
             let siblings = self.siblings(of);
             let owns: Vec<Own> =
                 siblings.iter().filter_map(|key| self.watch.streams.get(key)?.own).collect();
-            let new = prior(self.watch.rules[of.2].signal.kind(), &owns);
-            if self.watch.priors.insert(of.clone(), new).flatten() != new {
-                look.extend(siblings);
+            let kind = self.watch.rules[of.2].signal.kind();
+            for key in siblings {
+                let Some(watched) = self.watch.streams.get_mut(&key) else { continue };
+                let new = watched.own.and_then(|own| prior(kind, &own, &owns));
+                if std::mem::replace(&mut watched.prior, new) != new {
+                    look.insert(key);
+                }
             }
         }
         for key in &look {
@@ -117,7 +123,7 @@ impl Rollup {
     /// Says which siblings are believed. Returns those of which that is new.
     fn believe(&mut self, of: &Family) -> Vec<Key> {
         let siblings = self.siblings(of);
-        let evidence = |key: &Key| Some(self.watch.streams.get(key)?.verdict.as_ref()?.evidence);
+        let evidence = |key: &Key| self.watch.streams.get(key)?.verdict.as_ref()?.evidence;
         let evidence: BTreeMap<Key, f64> =
             siblings.into_iter().filter_map(|key| Some((key.clone(), evidence(&key)?))).collect();
         let values: Vec<f64> = evidence.values().copied().collect();
@@ -148,35 +154,39 @@ impl Rollup {
     }
 
     fn judge_stream(&mut self, key: &Key, moment: &Moment) -> Verdict {
-        let prior: Option<Prior> =
-            family(key).and_then(|of| self.watch.priors.get(&of).copied().flatten());
         let watched = self.watch.streams.entry(key.clone()).or_default();
-        let mut memo = std::mem::take(&mut watched.memo);
+        let (prior, mut memo) = (watched.prior, std::mem::take(&mut watched.memo));
         let verdict = self.with_days(key, moment, |rollup, days| {
             let mut verdict = judge(&rollup.watch.rules[key.1], &key.0, days, prior, &mut memo);
-            for alert in &mut verdict.alerts {
-                alert.explained = rollup.explain(key.1, alert, days);
-            }
+            rollup.explain(key, &mut verdict.alerts, days);
             verdict
         });
         self.watch.streams.entry(key.clone()).or_default().memo = memo;
         verdict
     }
 
-    /// Why a stream moved, by each dimension that divides its segment; what says most first.
-    fn explain(&self, r: usize, alert: &Alert, days: Days<'_>) -> Vec<Explained> {
-        let rule = &self.watch.rules[r];
-        let mut out: Vec<(f64, Explained)> = Vec::new();
-        for ((by, _), parts) in self.watch.relatives.parts(&alert.segment) {
-            let member = |segment| {
-                let facts = self.facts(segment, rule.signal, days.closed);
-                Member { segment, facts }
-            };
-            let members: Vec<Member<'_>> = parts.into_iter().map(member).collect();
-            out.extend(explain(rule, alert, days, by, &members));
+    /// Says why a stream moved, by each dimension that divides its segment; what says most first. Of
+    /// an alert that is over nothing is said: there may be many, and days of all members to read.
+    fn explain(&self, (segment, r): &Key, alerts: &mut [Alert], days: Days<'_>) {
+        let mut open = alerts.iter_mut().filter(|alert| alert.resolved.is_none()).peekable();
+        if open.peek().is_none() {
+            return;
         }
-        out.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.by.cmp(&b.1.by)));
-        out.into_iter().map(|(_, explained)| explained).collect()
+        let rule = &self.watch.rules[*r];
+        let member = |segment| {
+            let facts = self.facts(segment, rule.signal, days.closed);
+            Member { segment, facts }
+        };
+        let parts = self.watch.relatives.parts(segment).into_iter();
+        let parts: Vec<(&str, Vec<Member<'_>>)> =
+            parts.map(|((by, _), of)| (by, of.into_iter().map(member).collect())).collect();
+        for alert in open {
+            let one =
+                |(by, members): &(&str, Vec<Member<'_>>)| explain(rule, alert, days, by, members);
+            let mut out: Vec<(f64, Explained)> = parts.iter().filter_map(one).collect();
+            out.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.by.cmp(&b.1.by)));
+            alert.explained = out.into_iter().map(|(_, explained)| explained).collect();
+        }
     }
 
     fn with_days<T>(
@@ -186,11 +196,7 @@ impl Rollup {
         with: impl FnOnce(&Rollup, Days<'_>) -> T,
     ) -> T {
         let rule = &self.watch.rules[*r];
-        let mut facts = self.facts(segment, rule.signal, moment.closed);
-        if rule.baseline_from.is_none() {
-            let begin = records_begin(rule.signal, self.days_of(segment, moment.closed));
-            facts.retain(|(day, _)| *day >= begin);
-        }
+        let facts = self.facts(segment, rule.signal, moment.closed);
         with(self, moment.days(&facts))
     }
 
@@ -206,8 +212,6 @@ impl Rollup {
     }
 }
 
-/// The priors of families.
-pub(super) type Priors = BTreeMap<Family, Option<Prior>>;
 /// The watched streams.
 pub(super) type Streams = BTreeMap<Key, Watched>;
 

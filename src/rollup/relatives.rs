@@ -72,21 +72,29 @@ impl Relatives {
         out
     }
 
-    /// Merges a copy. Returns whether it was new.
+    /// Whether copies of a segment are for this partition.
+    pub(super) fn wants(&self, segment: &Segment) -> bool {
+        self.here.is_some_and(|here| self.kin.wanted_at(segment).contains(&here))
+    }
+
+    /// Merges a copy. Returns whether what is there says something else by it; `None` where it is not
+    /// new.
     pub(super) fn merge(
         &mut self,
         segment: &Segment,
         day: i32,
         (shard, version): (u32, u64),
         value: Measures,
-    ) -> bool {
-        if !self.copies.contains_key(segment) {
+    ) -> Option<bool> {
+        let first = !self.copies.contains_key(segment);
+        if first {
             self.copies.insert(segment.clone(), BTreeMap::new());
             self.by_text.insert(segment.to_string(), segment.clone());
             self.meet(segment);
         }
         let days = self.copies.get_mut(segment).map(|days| days.entry(day).or_default());
-        days.and_then(|cell| cell.merge(shard, version, value)).is_some()
+        let change = days.and_then(|cell| cell.merge(shard, version, value))?;
+        Some(first || change != Measures::new())
     }
 
     /// Forgets a shard's value of a day. Returns whose it was.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judging::{Look, Priors, Streams};
+use super::judging::{Look, Streams};
 use super::relatives::Relatives;
 use super::{Merged, Rollup};
 use crate::drift::Verdict;
@@ -70,7 +70,6 @@ pub(super) struct Watch {
     pub(super) rules: Vec<Rule>,
     pub(super) relatives: Relatives,
     pub(super) streams: Streams,
-    pub(super) priors: Priors,
     /// Segments to be looked at.
     changed: BTreeSet<Segment>,
     all: bool,
@@ -127,10 +126,15 @@ impl Rollup {
         if epoch_of(version) < self.epochs.get(&shard).copied().unwrap_or(0) {
             return Merged::Stale;
         }
-        if !self.watch.relatives.merge(&segment, slice.index, (shard, version), measures) {
+        // What was copied by rules of before may still stand there.
+        if !self.watch.relatives.wants(&segment) {
             return Merged::Stale;
         }
-        self.watch.changed(&segment, slice);
+        match self.watch.relatives.merge(&segment, slice.index, (shard, version), measures) {
+            None => return Merged::Stale,
+            Some(true) => self.watch.changed(&segment, slice),
+            Some(false) => {}
+        }
         Merged::New
     }
 
