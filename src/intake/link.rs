@@ -38,7 +38,7 @@ pub fn landed(address: &str, outline: &mut Outline) {
     for (name, value) in form::pairs(query) {
         let tag = TAGS.iter().find(|(tag, _)| *tag == name);
         if let Some((_, field)) = tag.filter(|_| !value.trim().is_empty()) {
-            outline.text(*field, value);
+            outline.text(*field, value.into_owned());
         }
     }
 }

@@ -75,7 +75,7 @@ impl Ledger {
                 buffers: &mut scratch.buffers,
             }
             .project(entity, &mut scratch.contributions);
-            self.settle_difference(&mut scratch.contributions);
+            self.settle_difference(&mut scratch.contributions, false);
         }
         self.entities = entities;
         self.scratch = scratch;

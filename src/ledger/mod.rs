@@ -246,7 +246,9 @@ impl Ledger {
         applied.verdict = self.join(kind, event, &mut scratch);
         applied.unknown_stage = self.unknown_stage(event, &scratch);
         if applied.verdict == Verdict::Counted {
-            applied.too_late = self.settle_difference(&mut scratch.contributions);
+            let day = Slice::day(&self.definition.calendar, event.time);
+            let is_old = day.index < self.floors.1;
+            applied.too_late = self.settle_difference(&mut scratch.contributions, is_old);
             applied.late = !applied.too_late && self.watermark().is_some_and(|w| event.time < w);
         }
         self.scratch = scratch;
@@ -384,8 +386,9 @@ impl Ledger {
     }
 
     /// Adds contributions to the cells of every segment and tier. What cancels out touches none.
-    /// Returns whether something fell behind the retention.
-    fn settle_difference(&mut self, contributions: &mut [Contribution]) -> bool {
+    /// Returns whether something fell behind the retention that an event, which `is_old` or not, says
+    /// of its own day.
+    fn settle_difference(&mut self, contributions: &mut [Contribution], is_old: bool) -> bool {
         contributions.sort_unstable_by_key(|c| (c.at, c.credit, c.key));
         let mut too_late = false;
         let mut i = 0;
@@ -401,13 +404,13 @@ impl Ledger {
                 i += 1;
             }
             if n != 0 {
-                too_late |= self.credit_cells(&Contribution { n, ..head });
+                too_late |= self.credit_cells(&Contribution { n, ..head }, is_old);
             }
         }
         too_late
     }
 
-    fn credit_cells(&mut self, c: &Contribution) -> bool {
+    fn credit_cells(&mut self, c: &Contribution, is_old: bool) -> bool {
         let stock = c.key.measure.is_stock();
         let (fine_floor, day_floor) = self.floors;
         let day = Slice::day(&self.definition.calendar, c.at);
@@ -415,7 +418,7 @@ impl Ledger {
         let in_day = day.index >= day_floor || c.key.measure.lasts();
         // What becomes of a cohort or a visit amends the day on which it began, however old that is:
         // the event itself may be on time.
-        let too_late = !in_day && !c.key.measure.is_followed();
+        let too_late = !in_day && (is_old || !c.key.measure.is_followed());
         let in_fine = !stock && fine.index >= fine_floor;
         for k in 0..self.credits.segments_of(c.credit).len() {
             let segment = self.credits.segments_of(c.credit)[k];

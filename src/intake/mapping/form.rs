@@ -1,55 +1,44 @@
 //! What a web form posts, as JSON: the names `data[merges][FNAME]` are objects inside objects.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
-use crate::intake::form::plain;
+use crate::intake::form::{Fields, Node, plain};
 
 /// Names inside a name; what is deeper is one name.
 const DEPTH: usize = 6;
 
 /// A form as JSON. Of a name that stands twice the last value counts; `a[]` is an array.
 pub fn json_of_form(body: &str) -> String {
-    let mut form = Map::new();
+    let mut form = Fields::default();
     for (name, value) in body.split('&').filter_map(|pair| pair.split_once('=')) {
-        put(&mut form, &plain(name), plain(value));
+        put(&mut form, plain(name), plain(value));
     }
-    Value::Object(form).to_string()
+    form.json()
 }
 
-fn put(form: &mut Map<String, Value>, name: &str, value: String) {
-    let mut path = split(name);
+fn put<'a>(form: &mut Fields<'a>, name: Cow<'a, str>, value: Cow<'a, str>) {
+    let Some(mut path) = split(&name) else {
+        *form.slot(name) = Node::Text(value);
+        return;
+    };
     let last = path.pop().unwrap_or_default();
     // `a[]`: the elements of an array.
     let list = last.is_empty() && !path.is_empty();
     let last = if list { path.pop().unwrap_or_default() } else { last };
-    let mut level = form;
-    for name in path {
-        let inner = level.entry(name).or_insert_with(|| Value::Object(Map::new()));
-        if !inner.is_object() {
-            *inner = Value::Object(Map::new());
-        }
-        let Value::Object(inner) = inner else { return };
-        level = inner;
-    }
-    match level.get_mut(&last) {
-        Some(Value::Array(items)) if list => items.push(Value::String(value)),
-        _ if list => {
-            level.insert(last, Value::Array(vec![Value::String(value)]));
-        }
-        _ => {
-            level.insert(last, Value::String(value));
-        }
+    match form.inside(path).slot(Cow::Owned(last)) {
+        Node::List(items) if list => items.push(value),
+        node if list => *node = Node::List(vec![value]),
+        node => *node = Node::Text(value),
     }
 }
 
-/// `a[b][c]` as a, b, c; what is not of this form is one name.
-fn split(name: &str) -> Vec<String> {
-    let whole = || vec![name.to_owned()];
-    let Some((head, rest)) = name.split_once('[') else { return whole() };
-    let Some(inside) = rest.strip_suffix(']') else { return whole() };
+/// `a[b][c]` as a, b, c; `None` of what is one name.
+fn split(name: &str) -> Option<Vec<String>> {
+    let (head, rest) = name.split_once('[')?;
+    let inside = rest.strip_suffix(']').filter(|_| !head.is_empty())?;
     let mut path = vec![head.to_owned()];
     path.extend(inside.splitn(DEPTH, "][").map(str::to_owned));
-    if head.is_empty() { whole() } else { path }
+    Some(path)
 }
 
 #[cfg(test)]

@@ -205,3 +205,13 @@ fn times_are_whole_days_from_0_to_the_most_that_a_place_holds() {
     let of = |stage| sum.of_stage(Measure::StageDays, StageIndex(stage)).collect::<Vec<_>>();
     assert_eq!((of(1), of(2), of(3)), (vec![], vec![(7, 2), (4095, 1)], vec![]));
 }
+
+/// What becomes of an old visit amends it, where it is kept; the event that says so may be new.
+#[test]
+fn what_ends_an_old_visit_is_not_too_late_and_what_is_old_itself_is() {
+    let mut shard = Shard::new(job());
+    shard.apply(&event(Op::Create, day(100), &[stage("talk")]));
+    shard.beat(day(150));
+    assert!(!shard.apply(&event(Op::Update, day(150), &[stage("demo")])).too_late);
+    assert!(shard.apply(&event(Op::Update, day(101), &[stage("offer")])).too_late);
+}

@@ -78,6 +78,7 @@ const ALERTS: &[Told] = &[
         "15m",
         "The receiver {{ $labels.receiver }} was not told of a drift alert",
         "It said three times that the message is wrong, or took it not once in `give_up_after`. It \
-             was given up; the alert stands on the alerts topic and on the page, and its end is told.",
+             was given up; the alert stands on the alerts topic and on the page, and what comes of it \
+             later is told.",
     ),
 ];

@@ -283,7 +283,8 @@ impl Notifier {
             }
             Some(why) if self.is_hopeless(number, notice.from) => {
                 self.give_up(&notice, &why);
-                Some(Outbox::gave_up)
+                // It was not refused: once the receiver lives, a renewal may tell what is open still.
+                Some(Outbox::told)
             }
             Some(_) => {
                 self.context.telemetry.notified(&name, "failed");
