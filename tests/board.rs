@@ -204,9 +204,9 @@ fn check_alert(alert: &str) {
         "{alert}"
     );
     assert!(alert.contains("Since about Mar 2, 2026, fired on Mar 10, 2026. 61 cases since"));
-    assert!(alert.contains("By channel: web -20.0% (50.0% to 10.0%, 40 cases)"), "{alert}");
+    assert!(alert.contains("By channel: web -20.0 points (50.0% to 10.0%, 40 cases)"), "{alert}");
     assert!(
-        alert.contains("in all -23.0% by their own numbers, -2.0% by other weights"),
+        alert.contains("in all -23.0 points by their own numbers, -2.0 points by other weights"),
         "{alert}"
     );
     assert!(alert.contains("95% interval 16.0% to 37.0%; baseline of 840"), "{alert}");

@@ -68,7 +68,9 @@ function why(alert, value, labels) {
   const [explained] = alert.explained ?? [];
   if (!explained) return [];
   const by = explained.by.replaceAll("_", " ");
-  const change = (of) => (of === null ? ABSENT : `${of < 0 ? "" : "+"}${value(of)}`);
+  // Of a share a change is so many points: a percentage of it would be another number.
+  const points = (of) => value(of).replace(/%$/, " points");
+  const change = (of) => (of === null ? ABSENT : `${of < 0 ? "" : "+"}${points(of)}`);
   const most = explained.contributors.flatMap((who, i) => {
     const member = who.segment[explained.by];
     return [
