@@ -51,14 +51,16 @@ const LESS: [&str; 9] = [
 /// Reps are for looking closer, as with drift. Which KPI it is stands in the name of a family, and
 /// two may have the same labels, so the name becomes one.
 fn behind_target() -> Alert {
-    let less = LESS.join("|");
+    let less = LESS
+        .map(|name| format!("__name__!~\"tidemark_.+_{name}_target_pace_ratio\",\n     "))
+        .concat();
     Alert {
         name: "TidemarkTargetPaceBehind".to_owned(),
         area: Area::Drift,
         severity: Severity::Info,
         expr: format!(
             "max without (instance) (\n  max_over_time(label_replace(\n    \
-             {{__name__=~\"tidemark_.+_target_pace_ratio\", __name__!~\"tidemark_.+_({less})_target_pace_ratio\", rep=\"\", {PACED}}},\n    \
+             {{__name__=~\"tidemark_.+_target_pace_ratio\",\n     {less}rep=\"\", {PACED}}},\n    \
              \"of\", \"$1\", \"__name__\", \"tidemark_(.+)_target_pace_ratio\"\n  )[10m:1m])\n) < 0.75\n\
              and ignoring (of)\n\
              max without (instance) (\n  max_over_time({{__name__=~\"tidemark_.+_window_complete_ratio\", {PACED}}}[10m])\n) > 0.5"
