@@ -89,7 +89,7 @@ fn whole(
     moment: Moment,
     out: &mut Out,
 ) -> Result<(), Reason> {
-    let id = id_of(object, "objectId")?;
+    let id = kind.id(id_of(object, "objectId")?);
     let mut outline = Outline::new(kind.entity, &*id, op, moment);
     outline.flags = flags(object);
     outline_activity(kind, op, &mut outline);
@@ -135,7 +135,7 @@ fn property(
     moment: Moment,
     out: &mut Out,
 ) -> Result<(), Reason> {
-    let id = id_of(object, "objectId")?;
+    let id = kind.id(id_of(object, "objectId")?);
     let name = id_of(object, "propertyName")?;
     let value = object.get("propertyValue");
     let mut outline = Outline::new(kind.entity, &*id, Op::Update, moment);
@@ -159,12 +159,12 @@ fn merge(
     moment: Moment,
     out: &mut Out,
 ) -> Result<(), Reason> {
-    let primary = id_of(object, "primaryObjectId")?;
-    let winner = object.text("newObjectId").unwrap_or_else(|| primary.clone());
+    let primary = kind.id(id_of(object, "primaryObjectId")?);
+    let winner = object.text("newObjectId").map_or_else(|| primary.clone(), |id| kind.id(id));
     let merged = context.list(object.get("mergedObjectIds"))?;
     // The list names the primary object too, or does not.
-    let mut losers: Vec<_> =
-        merged.iter().filter_map(|json| json.text()).chain([primary]).collect();
+    let merged = merged.iter().filter_map(|json| json.text()).map(|id| kind.id(id));
+    let mut losers: Vec<_> = merged.chain([primary]).collect();
     losers.sort();
     losers.dedup();
     for loser in losers.into_iter().filter(|loser| *loser != winner) {
@@ -203,7 +203,7 @@ fn journal(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Result<
     let Some(changed) = changes.object().filter(|_| op != Op::Delete) else {
         return whole(context, object, kind, op, moment, out);
     };
-    let id = id_of(object, "objectId")?;
+    let id = kind.id(id_of(object, "objectId")?);
     let mut outline = Outline::new(kind.entity, &*id, op, moment);
     let state: State<'_> = changed.iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let unread = states(context, kind, &state, &state, &mut outline)?;
@@ -237,7 +237,7 @@ fn workflow(
         out.ignore(Unread::EntityNotRead, &*type_name);
         return Ok(());
     };
-    let id = id_of(object, "objectId")?;
+    let id = kind.id(id_of(object, "objectId")?);
     let mut newest = None;
     let mut changes: BTreeMap<Moment, State<'_>> = BTreeMap::new();
     for (name, property) in properties.iter() {
@@ -335,6 +335,9 @@ fn states(
         if name == "hs_survey_type" {
             outline.reword(Field::Metric, &[("NPS", "nps"), ("CSAT", "csat"), ("CES", "ces")]);
         }
+        if name == kinds::PAYMENT_STATUS {
+            paid(context, *value, outline);
+        }
         if matches!(name.as_str(), "hs_task_status" | "hs_meeting_outcome") {
             let done = value.text().as_deref() == Some("COMPLETED");
             outline.put(FieldName::Known(Field::Done), Value::Bool(done));
@@ -348,6 +351,20 @@ fn states(
         (true, true) => Some(Unread::SaysNothingAlone),
         (true, false) => Some(Unread::FieldNotRead),
     })
+}
+
+/// A payment was paid when its status came to say so, unless a property of the company's own says
+/// when.
+fn paid(context: &Context<'_>, status: Json<'_>, outline: &mut Outline) {
+    let name = FieldName::Known(Field::PaidAt);
+    if context.configured(&name) {
+        return;
+    }
+    match status.text().as_deref().and_then(kinds::paid) {
+        Some(true) => outline.put(name, Value::Time(outline.time())),
+        Some(false) => outline.put(name, Value::Null),
+        None => {}
+    }
 }
 
 /// The amount in its currency. False where there is no amount.

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use tidemark::intake::Decoder;
 use tidemark::model::event::{Event, Field, FieldName, Op, Value};
 use tidemark::model::source::System;
+use tidemark::model::time::Timestamp;
 
 use crate::{decoder, now, record};
 
@@ -366,6 +367,7 @@ fn what_hubspot_converted_is_in_the_currency_of_the_company() {
     for (kind, code, native) in [
         ("0-53", "hs_currency", "hs_amount_billed_in_company_currency"),
         ("0-123", "hs_currency_code", "hs_homecurrency_amount"),
+        ("0-101", "hs_currency_code", "hs_initial_amount_in_portal_currency"),
     ] {
         let mut hubspot = decoder(System::HubSpot);
         hubspot.reading.fields =
@@ -383,6 +385,44 @@ fn an_order_of_hubspot_tells_what_was_refunded_in_its_currency() {
     let body = r#"{"occurredAt":"2026-07-01T10:00:00Z","action":"UPDATE","objectTypeId":"0-123",
         "objectId":1,"propertyChanges":{"hs_currency_code":"GBP","hs_refund_amount":"4.90"}}"#;
     assert_eq!(get(&events(&decoder(System::HubSpot), body)[0], Field::Refunded), "4.9 GBP");
+}
+
+#[test]
+fn a_payment_of_hubspot_is_paid_when_it_succeeded_or_when_the_company_says() {
+    let at = |seconds: i64| format!("{:?}", Value::Time(Timestamp(seconds * 1_000_000)));
+    let body = r#"{"occurredAt":"2026-07-04T00:00:00Z","action":"UPDATE","objectTypeId":"0-101",
+        "objectId":1,"propertyChanges":{"hs_latest_status":"STATUS","hs_initiated_date":1772442000000}}"#;
+    let mut hubspot = decoder(System::HubSpot);
+    for (status, paid) in [
+        ("succeeded", at(1_783_123_200)),
+        ("failed", format!("{:?}", Value::Null)),
+        ("refunded", String::new()),
+    ] {
+        let event = events(&hubspot, &body.replace("STATUS", status)).remove(0);
+        assert_eq!(get(&event, Field::PaidAt), paid, "{status}");
+    }
+    let paid_at = FieldName::Known(Field::PaidAt);
+    hubspot.reading.fields = BTreeMap::from([("hs_initiated_date".to_owned(), paid_at)]);
+    let event = events(&hubspot, &body.replace("STATUS", "succeeded")).remove(0);
+    assert_eq!(get(&event, Field::PaidAt), at(1_772_442_000));
+}
+
+/// What is around an exploded array may be large, and what is made of it is made for each element.
+#[test]
+fn a_mapping_cannot_be_made_to_work_for_ever() {
+    let mapping = "[[map]]\nexplode = \"all\"\nentity = { type = \"deal\", id = \"@\" }\n\
+                   time = { from = \"t\", time = \"ms\" }\n[map.set]\n\
+                   name = { concat = [{ from = \"long\", hash = true }, \"@\"] }\n";
+    let mut decoder = decoder(System::Canonical);
+    let mapping = tidemark::config::mapping_from_toml(mapping, "own.toml").unwrap();
+    decoder.reading.mapping = Some(std::sync::Arc::new(mapping));
+    let body = |n: usize| {
+        let all: Vec<String> = (0..n).map(|i| i.to_string()).collect();
+        let long = "x".repeat(500_000);
+        format!(r#"{{"t":1772442000000,"all":[{}],"long":"{long}"}}"#, all.join(","))
+    };
+    assert_eq!(events(&decoder, &body(100)).len(), 100);
+    assert_eq!(codes(&decoder, &body(200)), ["TOO_LARGE"]);
 }
 
 #[test]

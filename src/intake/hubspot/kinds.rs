@@ -1,5 +1,7 @@
 //! The kinds of HubSpot's objects that are read, and their properties.
 
+use std::borrow::Cow;
+
 use crate::model::event::{EntityKind, Field};
 
 /// A kind of object that is read.
@@ -16,6 +18,8 @@ pub struct Kind {
     pub fields: &'static [(&'static str, Field)],
     /// Which two of them say together what it is worth.
     pub priced: Option<Priced>,
+    /// Stands before its id where another kind becomes the same entity: each has ids of its own.
+    prefix: &'static str,
 }
 
 /// The properties of an amount.
@@ -27,6 +31,14 @@ pub struct Priced {
 }
 
 impl Kind {
+    /// The id of the entity that an object of this id is.
+    pub fn id<'a>(&self, object: Cow<'a, str>) -> Cow<'a, str> {
+        match self.prefix {
+            "" => object,
+            prefix => Cow::Owned(format!("{prefix}{object}")),
+        }
+    }
+
     /// Whether the property is part of what an object is worth.
     pub fn prices(&self, name: &str) -> bool {
         self.priced.as_ref().is_some_and(|priced| [priced.amount, priced.currency].contains(&name))
@@ -39,9 +51,12 @@ impl Kind {
 }
 
 /// Whether the property is an amount that HubSpot converted to the currency of the company:
-/// `amount_in_home_currency`, `hs_amount_billed_in_company_currency`, `hs_homecurrency_amount`.
+/// `amount_in_home_currency`, `hs_amount_billed_in_company_currency`, `hs_homecurrency_amount`,
+/// `hs_initial_amount_in_portal_currency`.
 pub fn is_converted(name: &str) -> bool {
-    ["_in_home_currency", "_in_company_currency"].iter().any(|end| name.ends_with(end))
+    ["_in_home_currency", "_in_company_currency", "_in_portal_currency"]
+        .iter()
+        .any(|end| name.ends_with(end))
         || name.starts_with("hs_homecurrency_")
 }
 
@@ -132,7 +147,30 @@ const ORDER: &[(&str, Field)] = &[
     ("hs_createdate", Field::CreatedAt),
 ];
 
-const KINDS: [Kind; 10] = [
+/// The property of a payment that says how far it is.
+pub const PAYMENT_STATUS: &str = "hs_latest_status";
+
+/// <https://developers.hubspot.com/docs/api-reference/latest/crm/objects/commerce-payments/guide>.
+/// `hs_initiated_date` is when a payment was begun, whether or not anything came of it.
+const PAYMENT: &[(&str, Field)] = &[
+    ("hs_initial_amount", Field::Amount),
+    ("hs_refunds_amount", Field::Refunded),
+    (PAYMENT_STATUS, Field::Status),
+    ("hubspot_owner_id", Field::Owner),
+    ("hs_createdate", Field::CreatedAt),
+];
+
+/// What the status of a payment says of whether it was paid. What comes after a payment that
+/// succeeded, refunds and disputes, says nothing of it.
+pub fn paid(status: &str) -> Option<bool> {
+    match status {
+        "succeeded" => Some(true),
+        "processing" | "failed" => Some(false),
+        _ => None,
+    }
+}
+
+const KINDS: [Kind; 11] = [
     Kind {
         priced: Some(Priced { amount: "amount", currency: "deal_currency_code" }),
         ..kind("deal", "0-3", EntityKind::Deal, None, DEAL)
@@ -144,6 +182,11 @@ const KINDS: [Kind; 10] = [
     Kind {
         priced: Some(Priced { amount: "hs_total_price", currency: "hs_currency_code" }),
         ..kind("order", "0-123", EntityKind::Order, None, ORDER)
+    },
+    Kind {
+        priced: Some(Priced { amount: "hs_initial_amount", currency: "hs_currency_code" }),
+        prefix: "payment:",
+        ..kind("commerce_payment", "0-101", EntityKind::Order, None, PAYMENT)
     },
     kind("contact", "0-1", EntityKind::Lead, None, CONTACT),
     kind("call", "0-48", EntityKind::Activity, Some("call"), ACTIVITY),
@@ -161,7 +204,7 @@ const fn kind(
     activity: Option<&'static str>,
     fields: &'static [(&'static str, Field)],
 ) -> Kind {
-    Kind { name, type_id, entity, activity, fields, priced: None }
+    Kind { name, type_id, entity, activity, fields, priced: None, prefix: "" }
 }
 
 /// The kind of this name, or of this id where one is told.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::intake::json::{Json, Object};
 use crate::intake::native::Context;
-use crate::model::deadletter::Reason;
+use crate::model::deadletter::{Code, Reason};
 use crate::model::mapping::{Hop, Is, Mapping, Node, Place, Places, Test};
 
 /// What is known of a place: a mapping has many, and an element needs few and has fewer.
@@ -17,6 +17,9 @@ struct Slot {
     /// The same by names or texts: 1 more than the index of that.
     index: u32,
 }
+
+/// An element may make its mapping work through texts of so many times the limit of a record.
+const WORK: usize = 64;
 
 /// Nothing asked for it yet.
 const UNKNOWN: u32 = 0;
@@ -70,6 +73,8 @@ pub struct Element<'x> {
     places: &'x Places,
     object: &'x Object<'x>,
     item: Option<Json<'x>>,
+    /// Bytes of the texts that steps were done with.
+    spent: usize,
     /// By the place.
     slots: Vec<Slot>,
     /// At the places that are the same for each element of the array that is exploded.
@@ -91,6 +96,7 @@ impl<'x> Element<'x> {
             places: &mapping.places,
             object,
             item: None,
+            spent: 0,
             lasting: Found { values: Vec::with_capacity(slots.len().min(16)), ..Found::default() },
             slots,
             of_item: Found::default(),
@@ -107,6 +113,20 @@ impl<'x> Element<'x> {
                 *slot = Slot::default();
             }
         }
+    }
+
+    /// Counts what is done with texts: each element of an array may ask for what is around it anew.
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), Reason> {
+        self.spent = self.spent.saturating_add(bytes);
+        let limit = self.context.decoder.limits.max_record_bytes;
+        if self.spent > limit.saturating_mul(WORK) {
+            let why = format!(
+                "its mapping works through texts of more than {WORK} times {limit} bytes, the \
+                 limit of a record: hash or join fewer of them in an exploded array"
+            );
+            return Err(Reason::new(Code::TooLarge, why));
+        }
+        Ok(())
     }
 
     fn found(&self, place: Place) -> &Found<'x> {

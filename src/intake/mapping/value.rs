@@ -178,6 +178,7 @@ impl<'x> Element<'x> {
                     }
                     out.push_str(&text);
                     self.fits(out.len())?;
+                    self.spend(text.len())?;
                 }
                 Ok(Got::made(out))
             }
@@ -204,7 +205,7 @@ impl<'x> Element<'x> {
         Ok(())
     }
 
-    fn step(&self, step: &'x Step, got: Got<'x>) -> Result<Got<'x>, Reason> {
+    fn step(&mut self, step: &'x Step, got: Got<'x>) -> Result<Got<'x>, Reason> {
         if let (Step::First | Step::Last, Got::Json(json)) = (step, &got) {
             if !json.raw().starts_with('[') {
                 return Ok(got);
@@ -217,6 +218,7 @@ impl<'x> Element<'x> {
             return Ok(got);
         }
         let Some(text) = got.text()? else { return Ok(Got::Absent) };
+        self.spend(text.len())?;
         Ok(match step {
             Step::First | Step::Last => Got::made(text),
             Step::Trim => cut(text, |text| Some(text.trim())),
