@@ -405,6 +405,10 @@ fn a_payment_of_hubspot_is_paid_when_it_succeeded_or_when_the_company_says() {
     hubspot.reading.fields = BTreeMap::from([("hs_initiated_date".to_owned(), paid_at)]);
     let event = events(&hubspot, &body.replace("STATUS", "succeeded")).remove(0);
     assert_eq!(get(&event, Field::PaidAt), at(1_772_442_000));
+    // The status may come alone.
+    let alone = body.replace(r#","hs_initiated_date":1772442000000"#, "");
+    let event = events(&hubspot, &alone.replace("STATUS", "succeeded")).remove(0);
+    assert_eq!(get(&event, Field::PaidAt), "");
 }
 
 /// What is around an exploded array may be large, and what is made of it is made for each element.
