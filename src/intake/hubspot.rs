@@ -336,7 +336,7 @@ fn states(
             outline.reword(Field::Metric, &[("NPS", "nps"), ("CSAT", "csat"), ("CES", "ces")]);
         }
         if name == kinds::PAYMENT_STATUS {
-            paid(context, *value, outline);
+            paid(*value, outline);
         }
         if matches!(name.as_str(), "hs_task_status" | "hs_meeting_outcome") {
             let done = value.text().as_deref() == Some("COMPLETED");
@@ -353,13 +353,9 @@ fn states(
     })
 }
 
-/// A payment was paid when its status came to say so, unless a property of the company's own says
-/// when.
-fn paid(context: &Context<'_>, status: Json<'_>, outline: &mut Outline) {
+/// A payment was paid when its status came to say so.
+fn paid(status: Json<'_>, outline: &mut Outline) {
     let name = FieldName::Known(Field::PaidAt);
-    if context.configured(&name) {
-        return;
-    }
     match status.text().as_deref().and_then(kinds::paid) {
         Some(true) => outline.put(name, Value::Time(outline.time())),
         Some(false) => outline.put(name, Value::Null),
