@@ -17,7 +17,7 @@ mod promql;
 const PROMETHEUS: [&str; 4] =
     ["up", "ALERTS", "scrape_samples_post_metric_relabeling", "scrape_duration_seconds"];
 /// What stands beside a KPI, behind `tidemark_<grain>_`.
-const BESIDE: [&str; 13] = [
+const BESIDE: [&str; 15] = [
     "deals_closed",
     "window_complete_ratio",
     "won_amount_target",
@@ -28,6 +28,8 @@ const BESIDE: [&str; 13] = [
     "stage_advanced",
     "stage_lost",
     "stage_held",
+    "stage_won",
+    "stage_closed",
     "stage_step_ratio",
     "stage_drop_off_ratio",
     "stage_p50_seconds",

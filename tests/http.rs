@@ -21,6 +21,8 @@ use tower::ServiceExt;
 
 #[path = "board/fixture.rs"]
 mod fixture;
+#[path = "http/forecast.rs"]
+mod forecast;
 #[path = "http/promtool.rs"]
 mod promtool;
 #[path = "http/serve.rs"]

@@ -130,6 +130,7 @@ const FLOATS: &[(&str, &str)] = &[
     ("src/drift/siblings.rs", "as above"),
     ("src/intake/avro/read.rs", "a double of Avro becomes its shortest text, and no number here"),
     ("src/model/forecast.rs", "forecasts are estimates, made anew each time and no state"),
+    ("src/model/forecast/pipeline.rs", "the same"),
     ("src/model/interval.rs", "intervals of counts, for showing"),
     ("src/model/formula/fraction.rs", "a fraction is rounded once, when a row is due"),
     ("src/model/alert.rs", "an alert shows what the statistics say"),

@@ -10,6 +10,7 @@ const COLUMNS = [
   ["Went back", (stage) => count(stage.back)],
   ["Left otherwise", (stage) => count(stage.left)],
   ["Still there", (stage) => count(stage.held)],
+  ["Won in the end", (stage) => share(stage.win_rate ?? undefined)],
   ["Median time", (stage) => days(stage.days_p50 ?? undefined)],
 ];
 

@@ -35,10 +35,16 @@ struct Stage<'a> {
     lost: i64,
     left: i64,
     held: i64,
+    #[serde(default)]
+    won: i64,
+    #[serde(default)]
+    closed: i64,
     #[serde(borrow)]
     step_rate: Option<&'a RawValue>,
     #[serde(borrow)]
     drop_off: Option<&'a RawValue>,
+    #[serde(borrow)]
+    win_rate: Option<&'a RawValue>,
     #[serde(borrow)]
     days_p50: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -68,8 +74,11 @@ impl Stage<'_> {
             lost: self.lost.into(),
             left: self.left.into(),
             held: self.held.into(),
+            won: self.won.into(),
+            closed: self.closed.into(),
             step_rate: number(self.step_rate)?,
             drop_off: number(self.drop_off)?,
+            win_rate: number(self.win_rate)?,
             days_p50: number(self.days_p50)?,
             days_p90: number(self.days_p90)?,
             n: self.n.into(),
@@ -108,7 +117,8 @@ mod tests {
         let flow: Measures =
             [(at(Measure::StageEntered), 3), (at(Measure::StageLost), 1), (days, 1)]
                 .into_iter()
-                .chain([(at(Measure::StageHeld), 2)])
+                .chain([(at(Measure::StageHeld), 2), (at(Measure::StageWon), 1)])
+                .chain([(at(Measure::StageClosed), 2)])
                 .collect();
         let mut row = row();
         row.funnel = Some(Funnel::of(&flow, &steps(&stages)));
@@ -123,7 +133,8 @@ mod tests {
             String::from_utf8(out).unwrap()
         };
         let all = text(usize::MAX);
-        for told in ["_stage_entered{", "_stage_lost{", "_stage_p50_seconds{"] {
+        for told in ["_stage_entered{", "_stage_lost{", "_stage_win_ratio{", "_stage_p50_seconds{"]
+        {
             let line = all.lines().find(|line| line.contains(told)).unwrap_or_default();
             assert!(line.contains("stage=\"talk\"}"), "{told} in {all}");
         }

@@ -12,10 +12,12 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::board::{Query, Segments};
+use super::board::{self, Query, Segments};
 use super::params::{BadParameter, one_of};
 use super::{App, ServerInfo, failure};
-use crate::model::forecast::{Forecast, Known, LEAST, LEVEL, Lack, Outlook, outlook};
+use crate::model::forecast::{
+    FEWEST_CLOSED, Forecast, Known, LEAST, LEVEL, Lack, Method, Outlook, Pipeline, outlook,
+};
 use crate::model::kpi::Kpi;
 use crate::model::segment::Segment;
 use crate::model::time::{Day, Timestamp};
@@ -35,6 +37,34 @@ struct WireRow<'a> {
     window: WireWindow,
     #[serde(borrow)]
     kpis: BTreeMap<&'a str, &'a RawValue>,
+    #[serde(default)]
+    segment: BTreeMap<String, String>,
+    #[serde(default)]
+    funnel: WireFunnel,
+}
+
+impl WireRow<'_> {
+    fn start(&self) -> Option<Timestamp> {
+        Timestamp::parse_rfc3339(&self.window.start)
+    }
+
+    fn kpi(&self, name: &str) -> Option<WireKpi> {
+        self.kpis.get(name).and_then(|kpi| serde_json::from_str(kpi.get()).ok())
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct WireFunnel {
+    stages: Vec<WireStage>,
+}
+
+#[derive(Deserialize)]
+struct WireStage {
+    stage: String,
+    #[serde(default)]
+    won: u64,
+    #[serde(default)]
+    closed: u64,
 }
 
 #[derive(Deserialize)]
@@ -108,17 +138,87 @@ pub(super) async fn forecast(
         Ok(asked) => asked,
         Err(bad) => return bad.into_response(),
     };
-    let answer = app.state.board.query(&Query {
-        window: Some(WindowKind::Calendar(Period::Day).name()),
-        segments: Segments::Exact(asked.segment.clone()),
-        ..Query::default()
-    });
-    let rows: Vec<WireRow<'_>> =
-        answer.rows.iter().filter_map(|(_, row)| serde_json::from_str(row).ok()).collect();
+    let days = |segments| {
+        let window = Some(WindowKind::Calendar(Period::Day).name());
+        app.state.board.query(&Query { window, segments, ..Query::default() })
+    };
+    let answer = days(Segments::Exact(asked.segment.clone()));
+    let rows = read(&answer);
+    let stages = by_stage(&asked, info).map(|segments| segments.map(days));
+    let pipeline = stages
+        .map(|stages| stages.and_then(|stages| pipeline(&asked, &rows, &read(&stages), info)));
     match app.state.board.as_of() {
-        Some(as_of) if !rows.is_empty() => render(&asked, &rows, as_of, info),
+        Some(as_of) if !rows.is_empty() => render(&asked, &rows, pipeline.as_ref(), as_of, info),
         _ => failure(StatusCode::NOT_FOUND, "there are no rows of days of this segment yet"),
     }
+}
+
+fn read(answer: &board::Answer) -> Vec<WireRow<'_>> {
+    answer.rows.iter().filter_map(|(_, row)| serde_json::from_str(row).ok()).collect()
+}
+
+/// What is open in the stages of a segment is in the rows of its segments by stage. `None` where the
+/// number has nothing to do with the pipeline, or no rows of a segment have a funnel.
+fn by_stage(asked: &Asked<'_>, info: &ServerInfo) -> Option<Result<Segments, String>> {
+    open_of(asked.kpi)?;
+    let mut set: Vec<&str> = asked.segment.iter().map(|(name, _)| name.as_str()).collect();
+    if set.contains(&STAGE) {
+        return None;
+    }
+    set.push(STAGE);
+    set.sort_unstable();
+    let is_it = |grain: &&Vec<String>| {
+        let mut grain: Vec<&str> = grain.iter().map(String::as_str).collect();
+        grain.sort_unstable();
+        grain == set
+    };
+    let grain = info.grains.iter().find(is_it).map(|grain| ServerInfo::grain_name(grain));
+    Some(match grain {
+        Some(grain) => Ok(Segments::Grain(grain, asked.segment.clone())),
+        None => Err(format!(
+            "it needs rows of what is open by stage: add [\"{}\"] to segments.sets",
+            set.join("\", \"")
+        )),
+    })
+}
+
+const STAGE: &str = "stage";
+
+/// The stock that becomes this number.
+fn open_of(kpi: &Kpi) -> Option<&'static str> {
+    match &*kpi.name {
+        "revenue" => Some("open_pipeline"),
+        "deals_won" => Some("open_deals"),
+        _ => None,
+    }
+}
+
+/// The stages, by the rows of days of the segment and of its segments by stage.
+fn pipeline(
+    asked: &Asked<'_>,
+    rows: &[WireRow<'_>],
+    stages: &[WireRow<'_>],
+    info: &ServerInfo,
+) -> Result<Pipeline, String> {
+    let mut out = Pipeline::default();
+    let day = |row: &WireRow<'_>| Some(info.calendar.day_of(row.start()?));
+    if rows.iter().all(|row| row.funnel.stages.is_empty()) {
+        let why = "it needs the funnel: add \"funnel\" to kpis.groups, and a stage table";
+        return Err(why.to_owned());
+    }
+    for row in rows {
+        let Some(day) = day(row) else { continue };
+        for stage in &row.funnel.stages {
+            out.visits(&stage.stage, day, stage.won, stage.closed);
+        }
+    }
+    for row in stages {
+        let stock = open_of(asked.kpi).and_then(|stock| row.kpi(stock)?.value);
+        if let (Some(day), Some(stage), Some(open)) = (day(row), row.segment.get(STAGE), stock) {
+            out.open(stage, day, open);
+        }
+    }
+    Ok(out)
 }
 
 fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'a>, BadParameter> {
@@ -167,16 +267,14 @@ fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'
 fn render(
     asked: &Asked<'_>,
     rows: &[WireRow<'_>],
+    pipeline: Option<&Result<Pipeline, String>>,
     as_of: Timestamp,
     info: &ServerInfo,
 ) -> Response {
     let mut daily: BTreeMap<Day, f64> = BTreeMap::new();
     let mut unit = None;
     for row in rows {
-        let kpi = row.kpis.get(&*asked.kpi.name);
-        let kpi = kpi.and_then(|kpi| serde_json::from_str::<WireKpi>(kpi.get()).ok());
-        let start = Timestamp::parse_rfc3339(&row.window.start);
-        if let (Some(kpi), Some(start)) = (kpi, start) {
+        if let (Some(kpi), Some(start)) = (row.kpi(&asked.kpi.name), row.start()) {
             daily.insert(info.calendar.day_of(start), kpi.value.unwrap_or(0.0));
             unit = Some(kpi.unit);
         }
@@ -187,7 +285,9 @@ fn render(
         return failure(StatusCode::NOT_FOUND, "there are no rows of days of this segment yet");
     };
     let work = info.work.of(&segment, &info.directory);
-    let known = Known { daily: &daily, first, today: info.calendar.day_of(as_of), work };
+    let weighed = pipeline.and_then(|pipeline| pipeline.as_ref().ok());
+    let known =
+        Known { daily: &daily, first, today: info.calendar.day_of(as_of), work, pipeline: weighed };
     let Outlook { start, end, so_far, worked, forecasts, lacking } = outlook(&known, asked.period);
     let none = lacking.iter().map(|(method, lack)| Unsaid {
         method: method.as_str(),
@@ -198,8 +298,14 @@ fn render(
             Lack::History(n) => {
                 format!("it can be tried on {n} past periods, and {LEAST} are needed")
             }
+            Lack::Stage { name, closed } => format!(
+                "something is open in the stage \"{name}\", of whose visits of the last 365 days \
+                 {closed} are of deals that are closed, and {FEWEST_CLOSED} are needed"
+            ),
         },
     });
+    let missing = pipeline.and_then(|pipeline| pipeline.as_ref().err());
+    let missing = missing.map(|why| Unsaid { method: Method::Pipeline.as_str(), why: why.clone() });
     let at = |day: Day| info.calendar.start_of(day).to_string();
     let answer = Answer {
         window: asked.period.as_str(),
@@ -213,7 +319,7 @@ fn render(
         so_far,
         working_days: WorkingDays { over: worked.0, of: worked.1 },
         forecasts: forecasts.iter().map(shown).collect(),
-        none: none.collect(),
+        none: none.chain(missing).collect(),
     };
     Json(answer).into_response()
 }

@@ -12,8 +12,11 @@ const HELP: [&str; FAMILIES.len()] = [
     "Of them those that ended with the deal lost",
     "Of them those that ended otherwise: another pipeline, an unknown stage, none",
     "Of them those that go on: the deal is still in the stage",
+    "Of them those whose deal is won now",
+    "Of them those whose deal is won or lost now",
     "Of the visits that began in the window the share that advanced",
     "Of the visits that began in the window the share that was lost",
+    "Of the visits whose deal is won or lost now the share that is won",
     "Median time of the ended visits (86400 seconds a civil day)",
     "90th percentile of the time of the ended visits, likewise",
     "Visits that ended: those behind the times",
@@ -32,10 +35,11 @@ pub(crate) fn samples(
         escape(&mut own, &stage.step.name);
         own.push_str("\"}");
         let counts = stage.counts().map(|(_, n)| Some(n as f64));
-        let [rate, drop] = [stage.step_rate, stage.drop_off].map(|r| r.map(|r| r.to_f64()));
+        let [rate, drop, win] =
+            [stage.step_rate, stage.drop_off, stage.win_rate].map(|r| r.map(|r| r.to_f64()));
         let [p50, p90] =
             [stage.days_p50, stage.days_p90].map(|d| d.map(|d| d.to_f64() * DAY_SECONDS));
-        let others = [rate, drop, p50, p90, Some(stage.n as f64)];
+        let others = [rate, drop, win, p50, p90, Some(stage.n as f64)];
         let values = counts.into_iter().chain(others);
         for ((suffix, help), value) in FAMILIES.iter().zip(HELP).zip(values) {
             if let Some(value) = value.filter(|value| value.is_finite()) {

@@ -5,7 +5,13 @@
 //! what came to what was forecast give the interval, as that of one more such ratio (Student). How
 //! often such intervals held what came, each made of the periods before it, is told beside it.
 
+mod pipeline;
+
+pub use pipeline::{FEWEST_CLOSED, Pipeline};
+
 use std::collections::BTreeMap;
+
+use pipeline::{Tried, backtest, yielded};
 
 use super::interval::student;
 use super::time::Day;
@@ -30,11 +36,14 @@ pub enum Method {
     LastYear,
     /// What came in the month three months before: the same month of its quarter.
     LastQuarter,
+    /// What came so far, and of what is open by stage so much as came before in the rest of a period.
+    Pipeline,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Method; 3] = [Method::RunRate, Method::LastYear, Method::LastQuarter];
+    pub const ALL: [Method; 4] =
+        [Method::RunRate, Method::LastYear, Method::LastQuarter, Method::Pipeline];
 
     /// The name in the API.
     pub fn as_str(self) -> &'static str {
@@ -42,6 +51,7 @@ impl Method {
             Method::RunRate => "run_rate",
             Method::LastYear => "same_period_last_year",
             Method::LastQuarter => "same_month_last_quarter",
+            Method::Pipeline => "weighted_pipeline",
         }
     }
 
@@ -85,12 +95,19 @@ pub struct Forecast {
 }
 
 /// Why a method says nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lack {
     /// No working day of the period has passed yet, or nothing came yet that could be gone on with.
     TooEarly,
     /// Too few past periods to try it on: how many there are.
     History(usize),
+    /// Something is open in a stage of which too few visits are of deals that are closed.
+    Stage {
+        /// The stage.
+        name: String,
+        /// How many of its visits of the year before.
+        closed: u64,
+    },
 }
 
 /// How a running period stands, and what it may come to.
@@ -121,6 +138,8 @@ pub struct Known<'a> {
     pub today: Day,
     /// The working days.
     pub work: WorkOf<'a>,
+    /// The stages, where they are known and the number is one of deals that are won.
+    pub pipeline: Option<&'a Pipeline>,
 }
 
 impl Known<'_> {
@@ -148,6 +167,19 @@ impl Known<'_> {
         day
     }
 
+    /// The first day of a period at which a share of its working days is over.
+    fn at_share(&self, start: Day, end: Day, share: (i64, i64)) -> Day {
+        let all = self.working_days(start, end);
+        let worked = (all as f64 * share.0 as f64 / share.1.max(1) as f64).round() as i64;
+        self.behind(start, end, worked)
+    }
+
+    /// How a period stood then. What cannot be weighted is left out.
+    fn weighed(&self, pipeline: &Pipeline, start: Day, end: Day, at: Day) -> Option<Tried> {
+        let weighted = pipeline.weighted(at).ok().filter(|weighted| *weighted > 0.0)?;
+        Some(Tried { so_far: self.sum(start, at), came: self.sum(start, end), weighted })
+    }
+
     /// What a method says of a period of which a share of the working days is over.
     fn guess(&self, method: Method, period: Period, start: Day, share: (i64, i64)) -> Option<f64> {
         let end = period.next(start);
@@ -160,8 +192,9 @@ impl Known<'_> {
             return (from >= self.first).then(|| self.sum(from, period.next(from)));
         }
         let all = self.working_days(start, end);
-        let worked = (all as f64 * share.0 as f64 / share.1.max(1) as f64).round() as i64;
-        let so_far = self.sum(start, self.behind(start, end, worked));
+        let at = self.at_share(start, end, share);
+        let worked = self.working_days(start, at);
+        let so_far = self.sum(start, at);
         (worked > 0).then(|| so_far / worked as f64 * all as f64)
     }
 }
@@ -179,6 +212,11 @@ pub fn outlook(known: &Known<'_>, period: Period) -> Outlook {
     }
     past.reverse();
     let (mut forecasts, mut lacking) = (Vec::new(), Vec::new());
+    match by_pipeline(known, period, start, share, &past) {
+        None => {}
+        Some(Ok(forecast)) => forecasts.push(forecast),
+        Some(Err(lack)) => lacking.push((Method::Pipeline, lack)),
+    }
     for method in Method::ALL.into_iter().filter(|m| m.back(period).is_some()) {
         let tried: Vec<(f64, f64)> = past
             .iter()
@@ -205,6 +243,33 @@ pub fn outlook(known: &Known<'_>, period: Period) -> Outlook {
     });
     let so_far = known.sum(start, known.today);
     Outlook { start, end, so_far, worked: share, forecasts, lacking }
+}
+
+/// What the pipeline says; `None` where it is not known.
+fn by_pipeline(
+    known: &Known<'_>,
+    period: Period,
+    start: Day,
+    share: (i64, i64),
+    past: &[Day],
+) -> Option<Result<Forecast, Lack>> {
+    let pipeline = known.pipeline?;
+    let past: Vec<Tried> = past
+        .iter()
+        .filter_map(|start| {
+            let end = period.next(*start);
+            known.weighed(pipeline, *start, end, known.at_share(*start, end, share))
+        })
+        .collect();
+    let tried = backtest(&past);
+    Some(pipeline.weighted(known.today).and_then(|weighted| match yielded(&past) {
+        Some(share) if tried.len() >= LEAST && weighted > 0.0 => {
+            let value = known.sum(start, known.today) + share * weighted;
+            Ok(told(Method::Pipeline, value, &tried))
+        }
+        _ if tried.len() >= LEAST => Err(Lack::TooEarly),
+        _ => Err(Lack::History(tried.len())),
+    }))
 }
 
 fn told(method: Method, value: f64, tried: &[(f64, f64)]) -> Forecast {
@@ -250,7 +315,10 @@ mod tests {
         let (calendars, directory) = (WorkCalendars::default(), Directory::default());
         let segment = Segment::overall();
         let work = calendars.of(&segment, &directory);
-        outlook(&Known { daily, first: day(first), today: day(today), work }, period)
+        outlook(
+            &Known { daily, first: day(first), today: day(today), work, pipeline: None },
+            period,
+        )
     }
 
     /// A hundred each weekday, more in the second half of a month by a factor.

@@ -17,24 +17,29 @@ use super::row::{json_number, json_string};
 use super::stage::{Found, StageIndex, StageTable};
 
 /// The measures that funnels are made of.
-pub const MEASURES: [Measure; 6] = [
+pub const MEASURES: [Measure; 8] = [
     Measure::StageEntered,
     Measure::StageAdvanced,
     Measure::StageBack,
     Measure::StageLost,
     Measure::StageHeld,
     Measure::StageDays,
+    Measure::StageWon,
+    Measure::StageClosed,
 ];
 /// The families of a funnel on `/metrics`, behind the grain; each has a series a stage.
-pub const FAMILIES: [&str; 11] = [
+pub const FAMILIES: [&str; 14] = [
     "stage_entered",
     "stage_advanced",
     "stage_back",
     "stage_lost",
     "stage_left",
     "stage_held",
+    "stage_won",
+    "stage_closed",
     "stage_step_ratio",
     "stage_drop_off_ratio",
+    "stage_win_ratio",
     "stage_p50_seconds",
     "stage_p90_seconds",
     "stage_samples",
@@ -111,10 +116,16 @@ pub struct StageVisits {
     pub left: i128,
     /// Those that go on: the deal is still in the stage.
     pub held: i128,
+    /// Those whose deal is won now, whatever became of the visit. Of stages that mean open.
+    pub won: i128,
+    /// Those whose deal is won or lost now, likewise.
+    pub closed: i128,
     /// Advanced of entered. Of a stage that means won or lost there is none.
     pub step_rate: Option<Number>,
     /// Lost of entered, likewise.
     pub drop_off: Option<Number>,
+    /// Won of closed: how often a deal that came there was won in the end.
+    pub win_rate: Option<Number>,
     /// Median of the days that ended visits took.
     pub days_p50: Option<Number>,
     /// Their 90th percentile.
@@ -126,12 +137,14 @@ pub struct StageVisits {
 impl StageVisits {
     fn of(flow: &Measures, step: &Arc<Step>) -> StageVisits {
         let at = |m| flow.at(MeasureKey::stage(m, step.index));
-        let [entered, advanced, back, lost, held] = [
+        let [entered, advanced, back, lost, held, won, closed] = [
             Measure::StageEntered,
             Measure::StageAdvanced,
             Measure::StageBack,
             Measure::StageLost,
             Measure::StageHeld,
+            Measure::StageWon,
+            Measure::StageClosed,
         ]
         .map(at);
         let of_entered = |n: i128| {
@@ -147,8 +160,11 @@ impl StageVisits {
             lost,
             left: entered - advanced - back - lost - held,
             held,
+            won,
+            closed,
             step_rate: of_entered(advanced),
             drop_off: of_entered(lost),
+            win_rate: quotient(Exact::whole(won), Exact::whole(closed), closed).value,
             days_p50: days(1, 2).value,
             days_p90: days(9, 10).value,
             n: entered - held,
@@ -228,6 +244,7 @@ impl StageVisits {
         for (key, number) in [
             ("step_rate", self.step_rate),
             ("drop_off", self.drop_off),
+            ("win_rate", self.win_rate),
             ("days_p50", self.days_p50),
             ("days_p90", self.days_p90),
         ] {
@@ -237,7 +254,7 @@ impl StageVisits {
     }
 
     /// The counts by their names.
-    pub fn counts(&self) -> [(&'static str, i128); 6] {
+    pub fn counts(&self) -> [(&'static str, i128); 8] {
         [
             ("entered", self.entered),
             ("advanced", self.advanced),
@@ -245,6 +262,8 @@ impl StageVisits {
             ("lost", self.lost),
             ("left", self.left),
             ("held", self.held),
+            ("won", self.won),
+            ("closed", self.closed),
         ]
     }
 }
@@ -344,12 +363,14 @@ mod tests {
         }
         flow.add(at(Measure::StageAdvanced), 4);
         flow.add(at(Measure::StageHeld), 5);
+        flow.add(at(Measure::StageWon), 3);
+        flow.add(at(Measure::StageClosed), 30);
         assert_eq!(
             Funnel::of(&flow, &steps(&stages)).to_json(),
             "{\"stages\":[{\"name\":\"talk\",\"stage\":\"talk\",\"system\":\"hubspot\",\
              \"pipeline\":\"sales\",\"label\":\"A \\\"talk\\\"\",\"status\":\"open\",\"entered\":40,\
-             \"advanced\":4,\"back\":0,\"lost\":30,\"left\":1,\"held\":5,\"step_rate\":0.1,\
-             \"drop_off\":0.75,\"days_p50\":2.0,\"days_p90\":5.0,\"n\":35}],\"bottleneck\":\"talk\"}"
+             \"advanced\":4,\"back\":0,\"lost\":30,\"left\":1,\"held\":5,\"won\":3,\"closed\":30,\
+             \"step_rate\":0.1,\"drop_off\":0.75,\"win_rate\":0.1,\"days_p50\":2.0,\"days_p90\":5.0,\"n\":35}],\"bottleneck\":\"talk\"}"
         );
     }
 }

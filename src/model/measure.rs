@@ -141,6 +141,8 @@ measures! {
     StageLost CountByStage "Of them those that ended with the deal lost.",
     StageHeld CountByStage "Of them those that have not ended: the deal is still in the stage.",
     StageDays HistogramByStage "Of them those that ended, by how many days they took.",
+    StageWon CountByStage "Visits of open stages that began in the slice and whose deal is won now.",
+    StageClosed CountByStage "Visits of open stages that began in the slice and whose deal is won or lost now.",
 }
 
 impl Measure {
@@ -219,6 +221,8 @@ impl Measure {
                 | Measure::StageLost
                 | Measure::StageHeld
                 | Measure::StageDays
+                | Measure::StageWon
+                | Measure::StageClosed
         )
     }
 

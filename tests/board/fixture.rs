@@ -122,6 +122,8 @@ fn funnel() -> Funnel {
         (at(Measure::StageLost, 0), 10),
         (at(Measure::StageAdvanced, 0), 24),
         (at(Measure::StageHeld, 0), 6),
+        (at(Measure::StageWon, 0), 8),
+        (at(Measure::StageClosed, 0), 20),
         (MeasureKey::stage_days(Measure::StageDays, StageIndex(0), 3), 34),
         (at(Measure::StageEntered, 1), 8),
         (at(Measure::StageHeld, 1), 8),

@@ -31,6 +31,8 @@ pub struct Visit {
     pub row: usize,
     /// What became of it, and after how many days; none while it goes on.
     pub end: Option<(&'static str, i64)>,
+    /// How its deal stands in the end.
+    pub now: String,
 }
 
 /// Where a deal stands.
@@ -108,7 +110,13 @@ impl Funnels<'_> {
                 deal.owners.iter().rfind(|(j, ..)| j <= i).or_else(|| {
                     deal.owners.first().filter(|(_, named, _)| *named <= at + self.settle)
                 });
-            Visit { at: *at, owner: owner.and_then(|o| o.2.clone()), row: *row, end: *end }
+            Visit {
+                at: *at,
+                owner: owner.and_then(|o| o.2.clone()),
+                row: *row,
+                end: *end,
+                now: deal.status.clone(),
+            }
         });
         visits.collect()
     }
@@ -257,6 +265,11 @@ impl Funnels<'_> {
             let own: Vec<&&Visit> = visits.iter().filter(|v| v.row == row).collect();
             let of =
                 |how: &str| own.iter().filter(|v| v.end.is_some_and(|end| end.0 == how)).count();
+            let ended = |how: &[&str]| {
+                let open = own.iter().filter(|_| status == "open");
+                open.filter(|v| how.contains(&v.now.as_str())).count()
+            };
+            let (won, closed) = (ended(&["won"]), ended(&["won", "lost"]));
             let mut days: Vec<i64> = own.iter().filter_map(|v| Some(v.end?.1)).collect();
             days.sort_unstable();
             let twice = self.table.iter().filter(|r| r.1 == stage).count() > 1;
@@ -276,6 +289,7 @@ impl Funnels<'_> {
                 "name": name, "stage": stage, "status": status, "entered": own.len(),
                 "advanced": of("advanced"), "back": of("back"), "lost": of("lost"),
                 "left": of("left"), "held": own.iter().filter(|v| v.end.is_none()).count(),
+                "won": won, "closed": closed, "win_rate": (closed > 0).then(|| won as f64 / closed as f64),
                 "step_rate": rate(of("advanced")), "drop_off": rate(of("lost")),
                 "days_p50": quantile(&days, 0.5), "days_p90": quantile(&days, 0.9), "n": days.len(),
             });

@@ -39,13 +39,17 @@ impl Projector<'_> {
         if self.definition.stages.is_empty() {
             return;
         }
+        // How the deal stands now, after all of it.
+        let now = changes.last().map_or(Status::Open, |(_, status)| *status);
         let mut ended = Vec::new();
         self.walk(entity, changes, |since, found, end| {
             let days = |to: Stamp| self.definition.calendar.days_between(since.time, to.time);
             let end = end.map(|(to, how)| (how, days(to)));
-            ended.push((since, found.index, end));
+            let won = (found.stage.status == Status::Open && now != Status::Open)
+                .then_some(now == Status::Won);
+            ended.push((since, found.index, end, won));
         });
-        for (since, stage, end) in ended {
+        for (since, stage, end, won) in ended {
             let at = since.time;
             let credit = self.credit(entity, since, at);
             let mut add = |key| out.push(Contribution { at, credit, key, n: 1 });
@@ -58,6 +62,10 @@ impl Projector<'_> {
                 Some(End::Left) => None,
             };
             how.into_iter().for_each(|m| add(MeasureKey::stage(m, stage)));
+            if let Some(won) = won {
+                add(MeasureKey::stage(Measure::StageClosed, stage));
+                won.then(|| add(MeasureKey::stage(Measure::StageWon, stage)));
+            }
             if let Some((_, days)) = end {
                 add(MeasureKey::stage_days(Measure::StageDays, stage, days));
             }

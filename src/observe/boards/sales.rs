@@ -136,16 +136,18 @@ fn funnel(grain: &str) -> Vec<Value> {
     let share = |family: &str| format!("{} / {}", sum(family), sum("stage_entered"));
     let (entered, held) = (sum("stage_entered"), sum("stage_held"));
     let (rate, drop) = (share("stage_advanced"), share("stage_lost"));
+    let win = format!("{} / {}", sum("stage_won"), sum("stage_closed"));
     let told = (
         "Visits of each stage",
         "Of the visits that began in the chosen window: how many, which share advanced or was lost \
-         so far, and how many go on. Needs the group `funnel` and a stage table.",
+         so far, how many go on, and of those whose deal is closed which share is won. Needs the group `funnel` and a stage table.",
     );
     let columns = [
         ("Entered", "short", &*entered),
         ("Step rate", "percentunit", &*rate),
         ("Drop-off", "percentunit", &*drop),
         ("Still there", "short", &*held),
+        ("Won in the end", "percentunit", &*win),
     ];
     let by_stage = |told, unit, family| {
         let legend = format!("{{{{stage}}}}, {{{{{grain}}}}}");

@@ -1,0 +1,148 @@
+//! What stands in the pipeline, and what of it comes within a period.
+//!
+//! Of what is open in a stage at the beginning of a day, so much is expected to be won in the end as
+//! was won of the visits of that stage whose deals are closed: the weighted pipeline. How much of it
+//! comes before the period ends, and how much new business comes beside it, is read off earlier
+//! periods at the same share of their working days: what came in their rest, to what was weighted
+//! then.
+
+use std::collections::BTreeMap;
+
+use super::Lack;
+use crate::model::time::Day;
+
+/// Visits that began in so many days before say how often a stage was won.
+const LOOKS_BACK: i32 = 365;
+/// Visits whose deal is closed that a stage must have had in them: half the width of the 95 %
+/// interval of a share is at most 0.18 then.
+pub const FEWEST_CLOSED: u64 = 30;
+
+/// What is known of the stages of a segment, by the name of the stage.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pipeline {
+    stages: BTreeMap<String, Past>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Past {
+    /// What was open when a day ended; as before where it is not there.
+    open: BTreeMap<Day, f64>,
+    /// Of the visits that began on a day those whose deal is won now, and is won or lost now.
+    visits: BTreeMap<Day, (u64, u64)>,
+}
+
+impl Pipeline {
+    /// Tells what was open in a stage when a day ended.
+    pub fn open(&mut self, stage: &str, day: Day, open: f64) {
+        self.stage(stage).open.insert(day, open);
+    }
+
+    /// Tells of visits of a stage that began on a day: those whose deal is won now, and is won or
+    /// lost now. Two stages of one name, of different pipelines, add up.
+    pub fn visits(&mut self, stage: &str, day: Day, won: u64, closed: u64) {
+        let visits = self.stage(stage).visits.entry(day).or_default();
+        *visits = (visits.0 + won, visits.1 + closed);
+    }
+
+    fn stage(&mut self, name: &str) -> &mut Past {
+        self.stages.entry(name.to_owned()).or_default()
+    }
+
+    /// What was open when a day began, each stage by how often it was won in the end.
+    pub(super) fn weighted(&self, day: Day) -> Result<f64, Lack> {
+        let mut sum = 0.0;
+        for (name, past) in &self.stages {
+            let open = past.open.range(..day).next_back().map_or(0.0, |(_, open)| *open);
+            if open <= 0.0 {
+                continue;
+            }
+            let visits = past.visits.range(Day(day.0 - LOOKS_BACK)..day);
+            let (won, closed) = visits.fold((0, 0), |sum, (_, n)| (sum.0 + n.0, sum.1 + n.1));
+            if closed < FEWEST_CLOSED {
+                return Err(Lack::Stage { name: name.clone(), closed });
+            }
+            sum += open * won as f64 / closed as f64;
+        }
+        Ok(sum)
+    }
+}
+
+/// A past period at the same share of its working days.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tried {
+    /// What had come by then.
+    pub so_far: f64,
+    /// What came in all.
+    pub came: f64,
+    /// What was weighted then.
+    pub weighted: f64,
+}
+
+/// Periods that say how much of what is weighted comes in the rest of one.
+const CALIBRATE: usize = 3;
+
+/// What comes in the rest of a period for what is weighted, from earlier periods; `None` where they
+/// are too few, or nothing was weighted.
+pub(super) fn yielded(earlier: &[Tried]) -> Option<f64> {
+    let weighted: f64 = earlier.iter().map(|t| t.weighted).sum();
+    let rest: f64 = earlier.iter().map(|t| t.came - t.so_far).sum();
+    (earlier.len() >= CALIBRATE && weighted > 0.0).then(|| rest / weighted)
+}
+
+/// What each past period would have been forecast, by those before it only, and what came.
+pub(super) fn backtest(past: &[Tried]) -> Vec<(f64, f64)> {
+    let guess = |(i, tried): (usize, &Tried)| {
+        let share = yielded(&past[..i])?;
+        Some((tried.so_far + share * tried.weighted, tried.came))
+    };
+    past.iter().enumerate().filter_map(guess).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pipeline(closed: u64) -> Pipeline {
+        let mut out = Pipeline::default();
+        out.open("talk", Day(400), 1000.0);
+        out.open("talk", Day(410), 500.0);
+        out.open("offer", Day(405), 200.0);
+        out.visits("talk", Day(100), 10, closed - 20);
+        out.visits("talk", Day(300), 5, 20);
+        out.visits("offer", Day(399), 30, 40);
+        out
+    }
+
+    #[test]
+    fn what_is_open_counts_by_how_often_its_stage_was_won() {
+        let weighted = |day: i32| pipeline(60).weighted(Day(day));
+        // 15 of 60, and 30 of 40.
+        assert_eq!(weighted(405), Ok(250.0), "what a day ends with is open when the next begins");
+        assert_eq!(weighted(406), Ok(250.0 + 150.0));
+        assert_eq!(weighted(411), Ok(125.0 + 150.0));
+        assert_eq!(weighted(400), Ok(0.0), "nothing is open yet");
+    }
+
+    #[test]
+    fn a_stage_of_which_too_little_is_known_is_named() {
+        assert_eq!(
+            pipeline(49).weighted(Day(406)).map(|_| ()),
+            Ok(()),
+            "49 of the visits of the last year are closed"
+        );
+        // The first visits are more than a year ago.
+        let lack = Lack::Stage { name: "talk".to_owned(), closed: 20 };
+        assert_eq!(pipeline(60).weighted(Day(466)), Err(lack));
+    }
+
+    #[test]
+    fn each_period_is_forecast_by_those_before_it() {
+        let of = |so_far, came, weighted| Tried { so_far, came, weighted };
+        let past =
+            [of(10.0, 60.0, 100.0), of(0.0, 50.0, 100.0), of(5.0, 55.0, 100.0), of(7.0, 9.0, 40.0)];
+        assert_eq!(yielded(&past[..2]), None);
+        assert_eq!(yielded(&past[..3]), Some(0.5));
+        assert_eq!(backtest(&past), [(27.0, 9.0)]);
+        assert_eq!(yielded(&[of(0.0, 1.0, 0.0); 3]), None, "nothing was weighted");
+    }
+}
