@@ -262,8 +262,11 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
         "February 2026 €4,321 60.0% 5 corrected, revision 3"
     );
     assert_eq!(line_of(&dom, ">March 2026<"), "March 2026 €1,250,000 40.0% 100 running");
-    assert_eq!(line_of(&dom, ">Qualified<"), "Qualified bottleneck 40 60.0% 25.0% 0 0 6 40.0% 3 days");
-    assert_eq!(line_of(&dom, "title=\"won\""), "won 8 – – 0 0 8 –");
+    assert_eq!(
+        line_of(&dom, ">Qualified<"),
+        "Qualified bottleneck 40 60.0% 25.0% 0 0 6 40.0% 3 days"
+    );
+    assert_eq!(line_of(&dom, "title=\"won\""), "won 8 – – 0 0 8 – –");
     assert!(dom.contains("title=\"r-001\">Ana Costa<"), "the id is told too");
     // Stages stand in their order, whatever is in them; those without one behind, largest first.
     assert_eq!(line_of(&dom, ">Qualified &lt;b&gt;<"), "Qualified &lt;b&gt; €400 2 3 2");

@@ -191,8 +191,9 @@ fn check(flow: &Flow, visits: &[Visit], funnels: &Funnels<'_>) -> Result<usize, 
             prop_assert_eq!(&published["funnel"], &found, "{}", row.key());
         }
         for stage in &funnel.stages {
-            let parts: i128 = stage.counts()[1..].iter().map(|(_, n)| n).sum();
+            let parts: i128 = stage.counts()[1..6].iter().map(|(_, n)| n).sum();
             prop_assert!(stage.counts().iter().all(|(_, n)| *n >= 0));
+            prop_assert!(stage.won <= stage.closed && stage.closed <= stage.entered);
             prop_assert_eq!((stage.entered, stage.n), (parts, stage.entered - stage.held));
         }
     }

@@ -231,6 +231,8 @@ fn show(which: &Show) -> Result<(), Failure> {
     println!("stage      {}", letter.stage);
     println!("written    {}", instant(letter.written_ms));
     println!("timestamp  {}", instant(letter.timestamp_ms));
+    println!("first seen {}", instant(letter.first_ms));
+    println!("attempt    {}", letter.attempt);
     println!("put back   {} times", letter.redriven);
     if let Some(key) = &letter.key {
         println!("key        {}", safe(key));

@@ -12,7 +12,7 @@ use crate::model::event::{
     EntityKind, EntityRef, Event, EventKind, Field, FieldName, FieldType, Flags, Op, Origin,
     Status, Value,
 };
-use crate::model::money::{Amount, Currency, Money};
+use crate::model::money::{Amount, AmountError, Currency, Money};
 use crate::model::record::{Offset, Partition};
 use crate::model::time::{Day, Precision, Span, Timestamp};
 
@@ -227,7 +227,9 @@ fn value<'a>(field: Field, raw: &'a str, defaults: &Defaults<'_>) -> Result<Valu
 }
 
 fn amount(field: &str, text: &str) -> Result<Amount, Reason> {
-    text.parse().map_err(|e| bad(Code::BadAmount, format!("set.{field}: {e}")))
+    text.parse().map_err(|e: AmountError| {
+        bad(Code::BadAmount, format!("set.{field}: {}", e.without_text()))
+    })
 }
 
 fn money<'a>(field: &str, raw: &'a str) -> Result<Value<'a>, Reason> {

@@ -73,6 +73,7 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
         let reads = |name: &str| {
             context.field(name, table).is_some()
                 || [
+                    "status_id",
                     "status_type",
                     "value_currency",
                     "status",

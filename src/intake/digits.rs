@@ -33,7 +33,11 @@ pub fn number(what: &str, digits: &str) -> Result<Amount, Reason> {
         }
         _ => Err(error),
     });
-    amount.map_err(|e| Reason::new(Code::BadAmount, format!("{what}: {e}")))
+    amount.map_err(|e| not_one(what, &e))
+}
+
+fn not_one(what: &str, error: &AmountError) -> Reason {
+    Reason::new(Code::BadAmount, format!("{what}: {}", error.without_text()))
 }
 
 /// An amount of the given currency, or of the configured one.
@@ -43,9 +47,7 @@ pub fn money(
     digits: &str,
     how: &How<'_>,
 ) -> Result<Money, Reason> {
-    let amount = shifted(digits, how.shift)
-        .parse()
-        .map_err(|e| Reason::new(Code::BadAmount, format!("{what}: {e}")))?;
+    let amount = shifted(digits, how.shift).parse().map_err(|e| not_one(what, &e))?;
     let currency = match how.currency {
         Some(code) => Currency::parse(code).ok_or_else(|| {
             Reason::new(

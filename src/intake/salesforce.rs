@@ -329,13 +329,12 @@ fn tell(context: &Context<'_>, change: &Change<'_>, out: &mut Out) -> Result<(),
         return Err(Reason::new(Code::TooMany, why));
     }
     for id in &change.ids {
-        // All records of an object, as in `006*`: no record is named.
-        if id.contains('*') {
-            out.ignore(Unread::EntityNotRead, format!("{} of {id}", change.kind));
-            continue;
-        }
         let name = format!("{}:{id}:{}", change.object, change.name);
-        if gap {
+        // All records of an object, as in `006*`: no record is named, whatever the change is called.
+        if id.contains('*') {
+            let all = Outline::new(entity, &**id, Op::Update, change.moment);
+            out.event(context, all.gap(), &name)?;
+        } else if gap {
             // The fields are lost; a snapshot heals it. That a record is gone is told all the same.
             out.event(context, outline.clone().about(&**id).gap(), &name)?;
             if op == Op::Delete {

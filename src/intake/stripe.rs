@@ -1,4 +1,5 @@
-//! Stripe: events of webhooks (<https://docs.stripe.com/api/events>), of any API version.
+//! Stripe: events of webhooks (<https://docs.stripe.com/api/events>). Versions of the API
+//! since 2025-03-31 name the invoice of a payment in an event of its own only.
 //!
 //! Events come in no order and `created` counts whole seconds, so those of one second are ranked
 //! by their type: created before updated before paid before refunded before ended. Amounts are
@@ -40,6 +41,9 @@ const INVOICE: &[(&str, Field)] = &[
     ("created", Field::CreatedAt),
 ];
 
+/// What was credited of an invoice after it was paid.
+const CREDITED: &str = "post_payment_credit_notes_amount";
+
 const PAYMENT: &[(&str, Field)] = &[
     ("status", Field::Status),
     ("amount", Field::Amount),
@@ -79,6 +83,7 @@ pub fn decode(context: &Context<'_>, event: &Object<'_>, out: &mut Out) -> Resul
         // Of an invoice to come there is no id.
         "invoice.upcoming" => told.unread(out),
         _ if kind.starts_with("invoice.") => invoice(context, &told, out),
+        "invoice_payment.paid" => paid_by(context, &told, out),
         "charge.succeeded" | "charge.captured" | "charge.refunded" => charge(context, &told, out),
         "payment_intent.succeeded"
         | "checkout.session.completed"
@@ -259,7 +264,7 @@ fn monthly(items: &[Object<'_>]) -> Option<Decimal> {
 }
 
 fn invoice(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<(), Reason> {
-    if told.is_idle(&["status_transitions", "currency"], INVOICE) {
+    if told.is_idle(&["status_transitions", "currency", CREDITED], INVOICE) {
         out.ignore(Unread::FieldNotRead, told.kind);
         return Ok(());
     }
@@ -274,8 +279,26 @@ fn invoice(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<
         if let Some(transitions) = told.object.object("status_transitions") {
             outline.field(context, Field::PaidAt, transitions.get("paid_at"), &in_minor(None))?;
         }
+        // Where a charge names its invoice, it tells what was refunded without a credit note too.
+        let credited = told.object.get(CREDITED);
+        if credited.whole().is_some_and(|n| n > 0) {
+            let currency = told.object.text("currency");
+            outline.field(context, Field::Refunded, credited, &in_minor(currency.as_deref()))?;
+        }
     }
     told.emit(context, outline, out)
+}
+
+/// What was paid by this intent, or charge, is told by the invoice that it paid: it is no order of
+/// its own. Since version 2025-03-31 of Stripe's API neither names its invoice.
+fn paid_by(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<(), Reason> {
+    let payment = told.object.object("payment");
+    let by = |name| payment.as_ref().and_then(|payment| reference(payment.get(name)).text());
+    let Some(id) = by("payment_intent").or_else(|| by("charge")) else {
+        // Paid outside of Stripe: there is no charge.
+        return told.unread(out);
+    };
+    out.event(context, told.outline(EntityKind::Order, &id, Op::Delete), told.id)
 }
 
 /// The amount of an invoice is told by the invoice; of another charge by the charge.

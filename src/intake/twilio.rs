@@ -22,17 +22,21 @@ pub fn decode(context: &Context<'_>, object: &Object<'_>, out: &mut Out) -> Resu
     let status = status.ok_or_else(|| unknown_shape("CallSid and CallStatus"))?;
     let id = id_of(object, "CallSid")?;
     let over = ["completed", "busy", "no-answer", "failed", "canceled"].contains(&&*status);
-    let Some(text) = object.text("Timestamp") else {
-        if over {
-            return Err(missing("Timestamp"));
+    let moment = match object.text("Timestamp") {
+        Some(text) => {
+            let at = DateTime::parse_from_rfc2822(&text)
+                .map_err(|_| Reason::new(Code::BadTime, "Timestamp is no time as in an e-mail"))?;
+            let at = Timestamp(at.timestamp_micros());
+            Moment { at, precision: Precision::Seconds }
         }
-        out.ignore(Unread::SaysNothingAlone, format!("{status}, without a time"));
-        return Ok(());
+        // The status callback of a <Dial> or of an old number has none: it comes when it happens.
+        None if over => context.came_at().ok_or_else(|| missing("Timestamp"))?,
+        None => {
+            out.ignore(Unread::SaysNothingAlone, format!("{status}, without a time"));
+            return Ok(());
+        }
     };
-    let at = DateTime::parse_from_rfc2822(&text)
-        .map_err(|_| Reason::new(Code::BadTime, "Timestamp is no time as in an e-mail"))?;
-    let at = Timestamp(at.timestamp_micros());
-    let moment = Moment { at, precision: Precision::Seconds };
+    let at = moment.at;
     let mut outline = Outline::new(EntityKind::Activity, &*id, Op::Update, moment);
     // Several callbacks fall into one second, and are numbered.
     outline.order = [at.millis(), object.get("SequenceNumber").whole().unwrap_or(0)];

@@ -78,6 +78,19 @@ pub enum AmountError {
     TooLarge(String),
 }
 
+impl AmountError {
+    /// What is wrong, without the text that it is of: dead letters quote nothing of a payload.
+    pub fn without_text(&self) -> &'static str {
+        match self {
+            AmountError::NotDecimal(_) => "not a decimal number",
+            AmountError::TooPrecise(_) => {
+                "more digits than can be kept exactly (18 significant, 12 decimals)"
+            }
+            AmountError::TooLarge(_) => "beyond the largest amount, 10^15",
+        }
+    }
+}
+
 /// A decimal number as an event carries it: `mantissa × 10^-scale`, without trailing zeros, so
 /// that equal amounts are equal values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

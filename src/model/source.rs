@@ -44,7 +44,7 @@ names! {
         Salesforce "salesforce" "Salesforce: Change Data Capture as CometD, Confluent or Redpanda Connect write it; PushTopics.",
         Pipedrive "pipedrive" "Pipedrive: webhooks of version 1 and 2.",
         Close "close" "Close: webhooks.",
-        Stripe "stripe" "Stripe: events of any API version.",
+        Stripe "stripe" "Stripe: snapshot events of its webhooks.",
         Segment "segment" "Segment: track, identify, page, screen and alias calls, and batches of them.",
         RudderStack "rudderstack" "RudderStack: the same calls.",
         Shopify "shopify" "Shopify: webhooks of orders, customers and subscription contracts.",

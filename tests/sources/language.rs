@@ -223,12 +223,17 @@ fn times_have_a_form_and_dates_a_zone() {
 
 /// Field, value, what the source has there, and why it is bad; no reason where it is not.
 const BAD: &[(&str, &str, &str, &str)] = &[
-    ("stage", r#""a""#, "{}", "DECODE_JSON: stage: expected a single value, found an object"),
+    (
+        "stage",
+        r#""a""#,
+        "{}",
+        "DECODE_JSON: stage (from a): expected a single value, found an object",
+    ),
     (
         "stage",
         r#"{ from = "a", trim = true }"#,
         "[1]",
-        "DECODE_JSON: stage: expected a text, found an array",
+        "DECODE_JSON: stage (from a): expected a single value, found an array",
     ),
     (
         "status",
@@ -240,25 +245,20 @@ const BAD: &[(&str, &str, &str, &str)] = &[
         "status",
         r#"{ from = "a", map = { Won = "won" } }"#,
         "\"Parked\"",
-        "UNKNOWN_VALUE: status: \"Parked\" is not in the map",
+        "UNKNOWN_VALUE: status (from a): a text of 6 characters that is not in the map",
     ),
-    (
-        "probability",
-        r#""a""#,
-        "\"half\"",
-        "BAD_AMOUNT: probability: \"half\" is not a decimal number",
-    ),
+    ("probability", r#""a""#, "\"half\"", "BAD_AMOUNT: probability (from a): not a decimal number"),
     (
         "active",
         r#"{ from = "a", bool = true }"#,
         "\"maybe\"",
-        "DECODE_JSON: active: expected a word for yes or no (true, yes, 1, …)",
+        "DECODE_JSON: active (from a): expected a word for yes or no (true, yes, 1, …)",
     ),
     (
         "amount",
         r#"{ from = "a", money = "major" }"#,
         "\"50,000\"",
-        "BAD_AMOUNT: amount: the amount: \"50,000\" is not a decimal number",
+        "BAD_AMOUNT: amount (from a): the amount: not a decimal number",
     ),
     (
         "amount",
@@ -270,55 +270,55 @@ const BAD: &[(&str, &str, &str, &str)] = &[
         "amount",
         r#"{ from = "a", money = "major", currency = "id" }"#,
         "1",
-        "BAD_CURRENCY: amount: the amount: the currency is no code of three letters",
+        "BAD_CURRENCY: amount (from a): the amount: the currency is no code of three letters",
     ),
     (
         "amount",
         r#"{ from = "a", money = "connect", scale = 2 }"#,
         "\"12.50\"",
-        "BAD_AMOUNT: amount: no decimal of Kafka Connect: it is not base64; read digits as money = \"major\"",
+        "BAD_AMOUNT: amount (from a): no decimal of Kafka Connect: it is not base64; read digits as money = \"major\"",
     ),
     (
         "amount",
         r#"{ from = "a", money = "connect", scale = 2 }"#,
         "true",
-        "BAD_AMOUNT: amount: no decimal of Kafka Connect: expected base64 or a number",
+        "BAD_AMOUNT: amount (from a): no decimal of Kafka Connect: expected base64 or a number",
     ),
     (
         "amount",
         r#"{ from = "a", money = "connect", scale = 2 }"#,
         "{\"value\":\"AeI6\"}",
-        "BAD_AMOUNT: amount: no decimal of Kafka Connect: it is an object without a scale",
+        "BAD_AMOUNT: amount (from a): no decimal of Kafka Connect: it is an object without a scale",
     ),
     (
         "amount",
         r#"{ from = "a", money = "connect", scale = -20 }"#,
         "\"AeI6\"",
-        "BAD_AMOUNT: amount: the amount: \"12345000000000000000000000\" is beyond the largest amount, 10^15",
+        "BAD_AMOUNT: amount (from a): the amount: beyond the largest amount, 10^15",
     ),
     (
         "created_at",
         r#"{ from = "a", time = "rfc3339" }"#,
         "\"2026-03-02 08:00:00\"",
-        "BAD_TIME: created_at: no time of the form rfc3339",
+        "BAD_TIME: created_at (from a): no time of the form rfc3339",
     ),
     (
         "created_at",
         r#"{ from = "a", time = "naive" }"#,
         "\"2026-03-02T08:00:00Z\"",
-        "BAD_TIME: created_at: no time of the form naive",
+        "BAD_TIME: created_at (from a): no time of the form naive",
     ),
     (
         "created_at",
         r#"{ from = "a", time = "date" }"#,
         "\"tomorrow\"",
-        "BAD_TIME: created_at: no time of the form date",
+        "BAD_TIME: created_at (from a): no time of the form date",
     ),
     (
         "created_at",
         r#"{ from = "a", time = "ms" }"#,
         "1e12",
-        "BAD_TIME: created_at: no time of the form ms",
+        "BAD_TIME: created_at (from a): no time of the form ms",
     ),
     (
         "created_at",
@@ -480,7 +480,10 @@ fn an_element_cannot_ask_for_more_than_its_size() {
     ));
     let record = row(&format!("\"a\":\"{}\"", "x".repeat(200_000)));
     let why = told_of(&grow, &record).unwrap_err();
-    assert!(why.starts_with("TOO_LARGE: name: a text of more than 1048576 bytes"), "{why}");
+    assert!(
+        why.starts_with("TOO_LARGE: name (from a): a text of more than 1048576 bytes"),
+        "{why}"
+    );
 }
 
 #[test]

@@ -89,6 +89,25 @@ fn any_value_may_be_any_other() {
     }
 }
 
+/// Whoever reads a log or a metric of dead letters must not read of a customer there.
+#[test]
+fn no_dead_letter_quotes_what_it_could_not_read() {
+    let mut buried = 0;
+    for (decoder, whole) in ALL.iter() {
+        let text = std::str::from_utf8(whole.value.as_deref().unwrap()).unwrap();
+        for (from, to) in values(text) {
+            let text = format!("{}\"Ana Lopez <ana@example.com>\"{}", &text[..from], &text[to..]);
+            let record = Record { value: Some(text.into_bytes()), ..whole.clone() };
+            for dead in decoder.take(&record, now()).dead_letters {
+                buried += 1;
+                let told = &dead.reason.message;
+                assert!(!told.contains("Ana") && !told.contains("example.com"), "{told}");
+            }
+        }
+    }
+    assert!(buried > 500, "{buried}");
+}
+
 #[test]
 fn headers_may_be_missing() {
     for (decoder, whole) in ALL.iter() {

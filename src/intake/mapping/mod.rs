@@ -162,7 +162,7 @@ impl<'x> Element<'x> {
         // A deletion knows the row's key alone, or the row as it was: not when it went.
         let time = rule.time.as_ref().filter(|_| !self.is_gone());
         if let Some(expr) = time {
-            return match self.expr(expr).map_err(|r| of("time", r))? {
+            return match self.expr(expr).map_err(|r| of(&self.at_path("time", expr), r))? {
                 Got::Time(moment) => Ok((moment, !expr.asks_arrival())),
                 _ => Err(missing("time")),
             };
@@ -185,7 +185,7 @@ impl<'x> Element<'x> {
     fn order(&mut self, rule: &'x Recipe, moment: Moment) -> Result<[i64; 2], Reason> {
         let mut given = Vec::with_capacity(2);
         for (i, expr) in rule.order.iter().enumerate() {
-            let n = match self.expr(expr).map_err(|r| of("order", r))? {
+            let n = match self.expr(expr).map_err(|r| of(&self.at_path("order", expr), r))? {
                 Got::Time(moment) => Some(moment.at.millis()),
                 Got::Absent | Got::Null if self.is_gone() => {
                     Some(last(expr, i == 0 && rule.order.len() > 1, moment)?)
@@ -242,7 +242,7 @@ impl<'x> Element<'x> {
         parts.add(Some(id));
         let mut is_any = false;
         for expr in &rule.name {
-            let part = match self.expr(expr).map_err(|r| of("id", r))? {
+            let part = match self.expr(expr).map_err(|r| of(&self.at_path("id", expr), r))? {
                 Got::Time(moment) => Some(Cow::Owned(moment.at.0.to_string())),
                 Got::Json(json) => Some(json.text().unwrap_or(Cow::Borrowed(json.raw()))),
                 other => other.text()?,

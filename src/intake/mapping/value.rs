@@ -57,10 +57,13 @@ impl<'x> Got<'x> {
             Got::Text(text) => Ok(Some(text)),
             Got::Number(number) => Ok(Some(Cow::Owned(number.to_string()))),
             Got::Json(json) => word(json).map(Some).ok_or_else(|| {
-                Reason::new(Code::DecodeJson, format!("expected a text, found {}", json.kind()))
+                Reason::new(
+                    Code::DecodeJson,
+                    format!("expected a single value, found {}", json.kind()),
+                )
             }),
             Got::Money(_) | Got::Time(_) => {
-                Err(Reason::new(Code::DecodeJson, "expected a text, found money or a time"))
+                Err(Reason::new(Code::DecodeJson, "expected a single value, found money or a time"))
             }
         }
     }
@@ -69,7 +72,16 @@ impl<'x> Got<'x> {
 impl<'x> Element<'x> {
     /// The text of an expression.
     pub fn word(&mut self, expr: &'x Expr, what: &str) -> Result<Option<Cow<'x, str>>, Reason> {
-        self.expr(expr).and_then(Got::text).map_err(|reason| of(what, reason))
+        self.expr(expr).and_then(Got::text).map_err(|reason| of(&self.at_path(what, expr), reason))
+    }
+
+    /// What is read, with the path that it is read from, where that is a single one.
+    pub(super) fn at_path(&self, what: &str, expr: &Expr) -> String {
+        match &expr.from {
+            Input::Place(place) => format!("{what} (from {})", self.mapping.places.path(*place)),
+            Input::Expr(inner) => self.at_path(what, inner),
+            _ => what.to_owned(),
+        }
     }
 
     /// What an expression gives as the value of a field; none where the field is not stated.
@@ -82,16 +94,17 @@ impl<'x> Element<'x> {
             FieldName::Known(field) => (Cow::Borrowed(field.as_str()), field.field_type()),
             FieldName::Custom(name) => (Cow::Owned(format!("x.{name}")), FieldType::Text),
         };
-        let got = self.expr(expr).map_err(|reason| of(&what, reason))?;
+        let got = self.expr(expr).map_err(|reason| of(&self.at_path(&what, expr), reason))?;
+        let what = || self.at_path(&what, expr);
         let text = match got {
             Got::Absent => return Ok(None),
             Got::Null => return Ok(Some(Value::Null)),
             Got::Money(money) => return Ok(Some(Value::Money(money))),
             Got::Time(moment) => return Ok(Some(Value::Time(moment.at))),
             Got::Json(json) if kind == FieldType::Splits => {
-                return splits::written(&what, json.raw()).map(Some);
+                return splits::written(&what(), json.raw()).map(Some);
             }
-            Got::Json(json) => word(json).ok_or_else(|| wrong(&what, "a single value", json))?,
+            Got::Json(json) => word(json).ok_or_else(|| wrong(&what(), "a single value", json))?,
             Got::Text(text) => text,
             Got::Number(number) if kind == FieldType::Number => {
                 return Ok(Some(Value::Number(number)));
@@ -104,19 +117,19 @@ impl<'x> Element<'x> {
                 Some(status) => Value::Status(status),
                 None => Value::Text(Cow::Owned(text.into_owned())),
             },
-            FieldType::Number => Value::Number(number(&what, text.trim())?),
+            FieldType::Number => Value::Number(number(&what(), text.trim())?),
             FieldType::Bool => match &*text {
                 "true" => Value::Bool(true),
                 "false" => Value::Bool(false),
                 _ => {
-                    let why = format!("{what}: expected true or false");
+                    let why = format!("{}: expected true or false", what());
                     return Err(Reason::new(Code::DecodeJson, why));
                 }
             },
-            FieldType::Splits => splits::written(&what, &text)?,
+            FieldType::Splits => splits::written(&what(), &text)?,
             // The configuration lets nothing else fill such a field.
             FieldType::Money | FieldType::Time => {
-                let why = format!("{what}: expected money or a time");
+                let why = format!("{}: expected money or a time", what());
                 return Err(Reason::new(Code::DecodeJson, why));
             }
         }))
@@ -244,8 +257,8 @@ impl<'x> Element<'x> {
                 (None, Unlisted::Keep) => Got::made(text),
                 (None, Unlisted::Leave) => Got::Absent,
                 (None, Unlisted::Refuse) => {
-                    let shown: String = text.chars().take(40).collect();
-                    let why = format!("\"{shown}\" is not in the map");
+                    let n = text.chars().count();
+                    let why = format!("a text of {n} characters that is not in the map");
                     return Err(Reason::new(Code::UnknownValue, why));
                 }
             },
