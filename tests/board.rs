@@ -11,6 +11,7 @@ use tidemark::model::event::EntityKind;
 use tidemark::model::money::Exact;
 use tidemark::model::row::{Pane, Row};
 use tidemark::model::target::{Aim, Standing, WorkingDays};
+use tidemark::model::time::Timestamp;
 use tidemark::model::window::{Period, WindowKind};
 use tokio::net::TcpListener;
 
@@ -87,6 +88,20 @@ fn rows() -> Vec<Row> {
         february,
         row(month, now, &[], all),
     ]
+    .into_iter()
+    .chain(days())
+    .collect()
+}
+
+/// A hundred euros each weekday, for seven whole months and more.
+fn days() -> Vec<Row> {
+    let monday = at("2025-07-28T10:00:00Z");
+    let sales = Sales { won: 1, revenue: 100, cycle: 5, ..Sales::default() };
+    (0..235)
+        .filter(|day| day % 7 < 5)
+        .map(|day| Timestamp(monday.0 + day * 86_400_000_000))
+        .map(|day| row(WindowKind::Calendar(Period::Day), day, &[], sales))
+        .collect()
 }
 
 /// One alert that fires, and one that was taken back.
@@ -242,6 +257,13 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     ] {
         assert_eq!(text_of(&dom, id), expected, "{id}");
     }
+    assert_eq!(text_of(&dom, "forecast-title"), "March 2026 will come to");
+    assert_eq!(text_of(&dom, "forecast-note"), "€1,400 so far, 14 of 22 working days over");
+    assert_eq!(
+        line_of(&dom, ">As much a working day as so far<"),
+        "As much a working day as so far €2,200 €2,200 and €2,200 0% 7 past periods"
+    );
+    assert!(text_of(&dom, "forecast-none").contains("As a year before: it can be tried on 0 past"));
     check_alert(&text_of(&dom, "alert-list"));
     assert!(dom.contains("1 firing") && !dom.contains("withdrawn-rep"));
     assert!(!dom.contains("tile-spend"), "what was never seen has no tile");

@@ -3,6 +3,7 @@
 import { pollAlerts } from "./alerts.js";
 import { arrange, byId, h, setNumber, setText } from "./dom.js";
 import { Feed, getJson } from "./feed.js";
+import { pollForecast } from "./forecast.js";
 import { showFunnel } from "./funnel.js";
 import {
   ABSENT, basis, count, days, duration, growth, isPeriod, kindName, moment, money, percent, share,
@@ -74,6 +75,9 @@ async function askRows() {
     if (fresh) state.trend = new Feed(trend);
     if (await state.trend.poll() || fresh) showTrend(trendKind, periods(trendKind).slice(-SHOWN[basis(trendKind)]));
   }
+  // Of a window that is over nothing is to be foretold.
+  const running = state.start === null ? state.status.windows.find((w) => w.kind === trendKind) : null;
+  await pollForecast(trendKind, running, state.status);
   const window = chosenWindow();
   if (!window) return;
   const segments = { window: state.kind };

@@ -15,6 +15,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("alerts.js", SCRIPT, include_str!("../board/alerts.js")),
     ("app.js", SCRIPT, include_str!("../board/app.js")),
     ("feed.js", SCRIPT, include_str!("../board/feed.js")),
+    ("forecast.js", SCRIPT, include_str!("../board/forecast.js")),
     ("funnel.js", SCRIPT, include_str!("../board/funnel.js")),
     ("format.js", SCRIPT, include_str!("../board/format.js")),
     ("dom.js", SCRIPT, include_str!("../board/dom.js")),

@@ -1,0 +1,48 @@
+// What the running period will come to, and how wrong such forecasts were before.
+
+import { arrange, byId, h, setText } from "./dom.js";
+import { getJson } from "./feed.js";
+import { civilDay, count, money, percent, windowName } from "./format.js";
+
+const METHODS = {
+  run_rate: "As much a working day as so far",
+  weighted_pipeline: "From what is open by stage",
+  same_month_last_quarter: "As three months before",
+  same_period_last_year: "As a year before",
+};
+const COLUMNS = [
+  ["Revenue", (f, currency) => money(f.value, currency)],
+  ["8 of 10 times between", (f, currency) => f.interval.map((end) => money(end, currency)).join(" and ")],
+  ["Off by, on average", (f) => percent(f.backtest.mape ?? undefined)],
+  ["Tried on", (f) => `${count(f.backtest.periods)} past periods`],
+];
+
+let asked = null;
+
+/** Asks once for each day of a period that is over: forecasts are made of whole days. */
+export async function pollForecast(kind, window, status) {
+  const day = civilDay(Date.parse(status.watermark ?? status.now), status.zone);
+  const question = [status.started, kind, window?.start, day].join();
+  if (asked === question) return;
+  asked = question;
+  const query = new URLSearchParams({ window: kind, kpi: "revenue" });
+  // A period of days, or a start without rows: there is nothing to say.
+  const answer = window ? await getJson(`api/v1/forecast?${query}`).catch(() => null) : null;
+  show(answer, window, status.currency);
+}
+
+function show(answer, window, currency) {
+  const forecasts = answer?.forecasts ?? [];
+  byId("forecast").hidden = forecasts.length === 0;
+  if (forecasts.length === 0) return;
+  const { over, of } = answer.working_days;
+  setText(byId("forecast-title"), `${windowName(window)} will come to`);
+  setText(byId("forecast-note"), `${money(answer.so_far, currency)} so far, ${count(over)} of ${count(of)} working days over`);
+  arrange(byId("forecast-head"), [h("th", { scope: "col", class: "name" }, "Forecast"),
+    ...COLUMNS.map(([title]) => h("th", { scope: "col" }, title))]);
+  arrange(byId("forecast-methods"), forecasts.map((forecast) => h("tr", {},
+    h("th", { scope: "row", class: "name" }, METHODS[forecast.method] ?? forecast.method),
+    ...COLUMNS.map(([, text]) => h("td", {}, text(forecast, currency))))));
+  const lacking = answer.none.map((none) => `${METHODS[none.method] ?? none.method}: ${none.why}.`);
+  setText(byId("forecast-none"), lacking.join(" "));
+}
