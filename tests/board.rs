@@ -213,6 +213,18 @@ fn words(html: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+fn check_forecast(dom: &str) {
+    assert_eq!(
+        text_of(dom, "forecast-title"),
+        "March 2026 will come to €1,400 so far, 14 of 22 working days over"
+    );
+    assert_eq!(
+        line_of(dom, ">As much a working day as so far<"),
+        "As much a working day as so far €2,200 €2,200 and €2,200 0% 7 past periods"
+    );
+    assert!(text_of(dom, "forecast-none").contains("As a year before: it can be tried on 0 past"));
+}
+
 fn check_alert(alert: &str) {
     assert!(
         alert.starts_with("firing Win rate, rep Ana Costa fell from 50.0% to 25.0% (-50%)"),
@@ -257,13 +269,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     ] {
         assert_eq!(text_of(&dom, id), expected, "{id}");
     }
-    assert_eq!(text_of(&dom, "forecast-title"), "March 2026 will come to");
-    assert_eq!(text_of(&dom, "forecast-note"), "€1,400 so far, 14 of 22 working days over");
-    assert_eq!(
-        line_of(&dom, ">As much a working day as so far<"),
-        "As much a working day as so far €2,200 €2,200 and €2,200 0% 7 past periods"
-    );
-    assert!(text_of(&dom, "forecast-none").contains("As a year before: it can be tried on 0 past"));
+    check_forecast(&dom);
     check_alert(&text_of(&dom, "alert-list"));
     assert!(dom.contains("1 firing") && !dom.contains("withdrawn-rep"));
     assert!(!dom.contains("tile-spend"), "what was never seen has no tile");

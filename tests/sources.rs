@@ -26,6 +26,8 @@ mod real;
 mod redrive;
 #[path = "sources/robust.rs"]
 mod robust;
+#[path = "sources/vendors.rs"]
+mod vendors;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -16,7 +16,7 @@ use super::board::{self, Query, Segments};
 use super::params::{BadParameter, one_of};
 use super::{App, ServerInfo, failure};
 use crate::model::forecast::{
-    FEWEST_CLOSED, Forecast, Known, LEAST, LEVEL, Lack, Method, Outlook, Pipeline, outlook,
+    FEWEST_CLOSED, Forecast, Known, LEAST, LEVEL, Lack, MOST, Method, Outlook, Pipeline, outlook,
 };
 use crate::model::kpi::Kpi;
 use crate::model::segment::Segment;
@@ -138,9 +138,10 @@ pub(super) async fn forecast(
         Ok(asked) => asked,
         Err(bad) => return bad.into_response(),
     };
+    let from = app.state.board.as_of().map(|as_of| earliest(asked.period, as_of, info));
     let days = |segments| {
         let window = Some(WindowKind::Calendar(Period::Day).name());
-        app.state.board.query(&Query { window, segments, ..Query::default() })
+        app.state.board.query(&Query { window, segments, from, ..Query::default() })
     };
     let answer = days(Segments::Exact(asked.segment.clone()));
     let rows = read(&answer);
@@ -151,6 +152,14 @@ pub(super) async fn forecast(
         Some(as_of) if !rows.is_empty() => render(&asked, &rows, pipeline.as_ref(), as_of, info),
         _ => failure(StatusCode::NOT_FOUND, "there are no rows of days of this segment yet"),
     }
+}
+
+/// From here on days are looked at: of the past periods, and two years before the first of them,
+/// where methods look back.
+fn earliest(period: Period, as_of: Timestamp, info: &ServerInfo) -> Timestamp {
+    let running = period.start(info.calendar.day_of(as_of));
+    let first = (0..MOST).fold(running, |start, _| period.previous(start));
+    info.calendar.start_of(Day(first.0 - 800))
 }
 
 fn read(answer: &board::Answer) -> Vec<WireRow<'_>> {
@@ -176,7 +185,7 @@ fn by_stage(asked: &Asked<'_>, info: &ServerInfo) -> Option<Result<Segments, Str
     Some(match grain {
         Some(grain) => Ok(Segments::Grain(grain, asked.segment.clone())),
         None => Err(format!(
-            "it needs rows of what is open by stage: add [\"{}\"] to segments.sets",
+            "it needs rows of what is open by stage: add [\"{}\"] to segments.sets, with a new app.generation",
             set.join("\", \"")
         )),
     })
@@ -298,10 +307,11 @@ fn render(
             Lack::History(n) => {
                 format!("it can be tried on {n} past periods, and {LEAST} are needed")
             }
-            Lack::Stage { name, closed } => format!(
-                "something is open in the stage \"{name}\", of whose visits of the last 365 days \
-                 {closed} are of deals that are closed, and {FEWEST_CLOSED} are needed"
+            Lack::Visits(closed) => format!(
+                "of the visits of stages that began 455 to 90 days ago {closed} are of deals that \
+                 are closed, and {FEWEST_CLOSED} are needed"
             ),
+            Lack::NothingOpen => "nothing is open by stage".to_owned(),
         },
     });
     let missing = pipeline.and_then(|pipeline| pipeline.as_ref().err());

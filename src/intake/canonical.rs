@@ -237,7 +237,7 @@ fn money<'a>(field: &str, raw: &'a str) -> Result<Value<'a>, Reason> {
         return Err(wrong(field, "an object with value and currency", raw));
     }
     let draft: MoneyDraft<'_> = serde_json::from_str(raw)
-        .map_err(|e| bad(Code::DecodeJson, format!("set.{field}: {e}")))?;
+        .map_err(|e| bad(Code::DecodeJson, format!("set.{field}: {}", super::json_fault(&e))))?;
     let value = match draft.value.map(|v| v.get()) {
         None => return Err(bad(Code::BadAmount, format!("set.{field}.value is absent"))),
         Some("null") => return Ok(Value::Null),

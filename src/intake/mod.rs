@@ -334,8 +334,21 @@ struct Counts {
     unknown_fields: u32,
 }
 
+/// What is wrong with a text that is to be JSON, without any of it: `serde_json` quotes values that
+/// are of another type than expected.
+fn json_fault(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    if error.classify() != serde_json::error::Category::Data || told.starts_with("missing field") {
+        return told;
+    }
+    match told.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("a value of another type than expected: {expected}"),
+        None => format!("a bad value at line {} column {}", error.line(), error.column()),
+    }
+}
+
 fn json_reason(error: serde_json::Error) -> Reason {
-    Reason::new(Code::DecodeJson, error.to_string())
+    Reason::new(Code::DecodeJson, json_fault(&error))
 }
 
 /// A value on the events topic.

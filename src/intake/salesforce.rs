@@ -277,6 +277,16 @@ fn stamped(
     Ok((moment, order, name))
 }
 
+impl Change<'_> {
+    /// Whether the currency changed and the amount is not beside it. Where no one says what changed
+    /// it did if nothing else is told.
+    fn is_recoined(&self, nothing_else: bool) -> bool {
+        let changed = self.changed.iter().flatten().any(|f| f == CURRENCY);
+        let alone = self.changed.is_none() && nothing_else && self.fields.has(CURRENCY);
+        (changed || alone) && self.fields.get("Amount").is_empty()
+    }
+}
+
 /// One event a record.
 fn tell(context: &Context<'_>, change: &Change<'_>, out: &mut Out) -> Result<(), Reason> {
     let Some((entity, table)) = kind_of(&change.object) else {
@@ -293,23 +303,26 @@ fn tell(context: &Context<'_>, change: &Change<'_>, out: &mut Out) -> Result<(),
     if change.ids.is_empty() {
         return Err(Reason::new(Code::MissingEntity, "recordIds is absent or empty"));
     }
-    let op = match entity {
-        EntityKind::Touch if !gap => match answered(change, op) {
-            Some(op) => op,
-            None => {
-                out.ignore(Unread::SaysNothingAlone, "a campaign member without a response");
-                return Ok(());
-            }
-        },
-        _ => op,
+    // All records of an object, as in `006*`: no record is named, whatever the change is called.
+    let (all, ids): (Vec<_>, Vec<_>) = change.ids.iter().partition(|id| id.contains('*'));
+    for id in all {
+        let all = Outline::new(entity, &**id, Op::Update, change.moment).gap();
+        out.event(context, all, &format!("{}:{id}:{}", change.object, change.name))?;
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let responded =
+        if entity == EntityKind::Touch && !gap { answered(change, op) } else { Some(op) };
+    let Some(op) = responded else {
+        out.ignore(Unread::SaysNothingAlone, "a campaign member without a response");
+        return Ok(());
     };
     let mut outline = Outline::new(entity, "", op, change.moment);
     outline.order = change.order;
     if !gap {
         state(context, change, op, table, &mut outline)?;
-        let recoined = change.changed.iter().flatten().any(|f| f == CURRENCY)
-            || (change.changed.is_none() && outline.is_empty() && change.fields.has(CURRENCY));
-        if entity == EntityKind::Deal && recoined && change.fields.get("Amount").is_empty() {
+        if entity == EntityKind::Deal && change.is_recoined(outline.is_empty()) {
             // What the amount is worth now is told by a row with both.
             out.ignore(Unread::SaysNothingAlone, CURRENCY);
             if op == Op::Update && outline.is_empty() {
@@ -324,17 +337,13 @@ fn tell(context: &Context<'_>, change: &Change<'_>, out: &mut Out) -> Result<(),
     }
     // Each event has the texts for itself.
     let limit = context.decoder.limits.max_record_bytes.saturating_mul(8);
-    if change.ids.len().saturating_mul(outline.size()) > limit {
-        let why = format!("a change of {} records, too large to state of each", change.ids.len());
+    if ids.len().saturating_mul(outline.size()) > limit {
+        let why = format!("a change of {} records, too large to state of each", ids.len());
         return Err(Reason::new(Code::TooMany, why));
     }
-    for id in &change.ids {
+    for id in ids {
         let name = format!("{}:{id}:{}", change.object, change.name);
-        // All records of an object, as in `006*`: no record is named, whatever the change is called.
-        if id.contains('*') {
-            let all = Outline::new(entity, &**id, Op::Update, change.moment);
-            out.event(context, all.gap(), &name)?;
-        } else if gap {
+        if gap {
             // The fields are lost; a snapshot heals it. That a record is gone is told all the same.
             out.event(context, outline.clone().about(&**id).gap(), &name)?;
             if op == Op::Delete {

@@ -26,7 +26,7 @@ pub fn splits(what: &str, raw: &str) -> Result<Value<'static>, Reason> {
         return Err(Reason::new(Code::DecodeJson, why));
     }
     let drafts: Vec<Draft<'_>> = serde_json::from_str(raw)
-        .map_err(|e| Reason::new(Code::DecodeJson, format!("{what}: {e}")))?;
+        .map_err(|e| Reason::new(Code::DecodeJson, format!("{what}: {}", super::json_fault(&e))))?;
     let bad = |why: String| Reason::new(Code::BadSplits, format!("{what}{why}"));
     let mut list = Vec::new();
     for (i, draft) in drafts.into_iter().enumerate() {

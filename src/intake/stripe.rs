@@ -279,9 +279,11 @@ fn invoice(context: &Context<'_>, told: &Told<'_, '_>, out: &mut Out) -> Result<
         if let Some(transitions) = told.object.object("status_transitions") {
             outline.field(context, Field::PaidAt, transitions.get("paid_at"), &in_minor(None))?;
         }
-        // Where a charge names its invoice, it tells what was refunded without a credit note too.
+        // Where charges name their invoice, they tell what was refunded, also without a credit note.
+        let names_charge = told.object.has("charge");
+        let changed = told.previous.as_ref().is_some_and(|previous| previous.has(CREDITED));
         let credited = told.object.get(CREDITED);
-        if credited.whole().is_some_and(|n| n > 0) {
+        if changed && !names_charge {
             let currency = told.object.text("currency");
             outline.field(context, Field::Refunded, credited, &in_minor(currency.as_deref()))?;
         }

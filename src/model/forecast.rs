@@ -21,7 +21,7 @@ use super::workdays::WorkOf;
 /// Past periods that a method must have been tried on.
 pub const LEAST: usize = 6;
 /// Past periods that are looked at, the newest.
-const MOST: usize = 24;
+pub const MOST: usize = 24;
 /// Ratios that an interval is made of at least, where past intervals are checked.
 const FEWEST: usize = 4;
 /// What an interval covers.
@@ -95,19 +95,16 @@ pub struct Forecast {
 }
 
 /// Why a method says nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
     /// No working day of the period has passed yet, or nothing came yet that could be gone on with.
     TooEarly,
     /// Too few past periods to try it on: how many there are.
     History(usize),
-    /// Something is open in a stage of which too few visits are of deals that are closed.
-    Stage {
-        /// The stage.
-        name: String,
-        /// How many of its visits of the year before.
-        closed: u64,
-    },
+    /// Too few visits of stages are of deals that are closed: how many.
+    Visits(u64),
+    /// Nothing is open that could be won.
+    NothingOpen,
 }
 
 /// How a running period stands, and what it may come to.
@@ -176,7 +173,7 @@ impl Known<'_> {
 
     /// How a period stood then. What cannot be weighted is left out.
     fn weighed(&self, pipeline: &Pipeline, start: Day, end: Day, at: Day) -> Option<Tried> {
-        let weighted = pipeline.weighted(at).ok().filter(|weighted| *weighted > 0.0)?;
+        let weighted = pipeline.weighted(at).ok()?;
         Some(Tried { so_far: self.sum(start, at), came: self.sum(start, end), weighted })
     }
 
@@ -263,11 +260,11 @@ fn by_pipeline(
         .collect();
     let tried = backtest(&past);
     Some(pipeline.weighted(known.today).and_then(|weighted| match yielded(&past) {
-        Some(share) if tried.len() >= LEAST && weighted > 0.0 => {
+        Some(share) if tried.len() >= LEAST => {
             let value = known.sum(start, known.today) + share * weighted;
-            Ok(told(Method::Pipeline, value, &tried))
+            let is_any = value > 0.0;
+            is_any.then(|| told(Method::Pipeline, value, &tried)).ok_or(Lack::TooEarly)
         }
-        _ if tried.len() >= LEAST => Err(Lack::TooEarly),
         _ => Err(Lack::History(tried.len())),
     }))
 }

@@ -196,6 +196,7 @@ pub fn state(rows: &[Row]) -> HttpState {
             names(&["channel"]),
             names(&["stage"]),
             names(&["territory", "channel"]),
+            names(&["territory", "stage"]),
         ],
         members: members(),
         periods: vec![Period::Day, Period::Week, Period::Month, Period::Quarter, Period::Year],

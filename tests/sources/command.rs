@@ -134,7 +134,7 @@ fn a_mapping_needs_no_configuration_and_its_faults_are_told() {
     assert_eq!((code, events), (Some(1), 9), "{told}");
     for line in [
         "mappings/copper/notifications.json, element 9: ignored: entity_not_read: type = company",
-        "mappings/copper/notifications.json, element 5: dead letter: UNKNOWN_VALUE: status (from updated_attributes.status[1]): a text of 6 characters that is not in the map",
+        "mappings/copper/notifications.json, element 5: dead letter: UNKNOWN_VALUE: status (from updated_attributes.status[1]): a text, 6 characters long, that is not in the map",
     ] {
         assert!(told.lines().any(|l| l == line), "{line}\n{told}");
     }

@@ -12,21 +12,21 @@ use tidemark::model::time::Timestamp;
 use crate::{decoder, now, record};
 
 /// Codes of the dead letters of a body.
-fn codes(decoder: &Decoder, body: &str) -> Vec<&'static str> {
+pub fn codes(decoder: &Decoder, body: &str) -> Vec<&'static str> {
     let record = record(body);
     let taken = decoder.take(&record, now());
     assert_eq!(taken.events, []);
     taken.dead_letters.iter().map(|dead| dead.reason.code.as_str()).collect()
 }
 
-fn events(decoder: &Decoder, body: &str) -> Vec<Event<'static>> {
+pub fn events(decoder: &Decoder, body: &str) -> Vec<Event<'static>> {
     let record = Box::leak(Box::new(record(body)));
     let taken = decoder.take(record, now());
     assert_eq!(taken.dead_letters, []);
     taken.events
 }
 
-fn get(event: &Event<'_>, field: Field) -> String {
+pub fn get(event: &Event<'_>, field: Field) -> String {
     let found = event.set.iter().find(|(name, _)| *name == FieldName::Known(field));
     match found {
         Some((_, Value::Money(money))) => {
@@ -460,20 +460,4 @@ fn a_label_of_pipedrive_that_is_no_list_does_not_clear_the_stage() {
         assert_eq!(get(&events(&pipedrive, &body(labels))[0], Field::Stage), stage);
     }
     assert_eq!(codes(&pipedrive, &body(r#"{"hot":1}"#)), ["DECODE_JSON"]);
-}
-
-#[test]
-fn what_names_its_status_or_its_time_otherwise_is_read() {
-    let close = r#"{"event":{"id":"ev_1","date_updated":"2026-03-02T15:02:11","object_type":"lead",
-        "object_id":"lead_1","action":"updated","changed_fields":["status_id"],
-        "data":{"id":"lead_1","status_id":"stat_9","status_label":"Potential"}}}"#;
-    let event = events(&decoder(System::Close), close).remove(0);
-    assert_eq!(get(&event, Field::Status), "Potential");
-    // An ended call without a time was over when its callback came.
-    let call = r#"{"CallSid":"CA1","CallStatus":"completed","CallDuration":"7"}"#;
-    let mut record = record(call);
-    assert_eq!(codes(&decoder(System::Twilio), call), ["MISSING_FIELD"]);
-    record.timestamp_ms = Some(1_772_442_000_000);
-    let taken = decoder(System::Twilio).take(&record, now());
-    assert_eq!(taken.events[0].time, Timestamp(1_772_442_000_000_000));
 }

@@ -245,7 +245,7 @@ const BAD: &[(&str, &str, &str, &str)] = &[
         "status",
         r#"{ from = "a", map = { Won = "won" } }"#,
         "\"Parked\"",
-        "UNKNOWN_VALUE: status (from a): a text of 6 characters that is not in the map",
+        "UNKNOWN_VALUE: status (from a): a text, 6 characters long, that is not in the map",
     ),
     ("probability", r#""a""#, "\"half\"", "BAD_AMOUNT: probability (from a): not a decimal number"),
     (
@@ -468,10 +468,7 @@ fn an_element_cannot_ask_for_more_than_its_size() {
         Ok(events) => events.len().to_string(),
         Err(why) => why.split(':').next().unwrap().to_owned(),
     };
-    let with_time = |mut record: Record| {
-        record.timestamp_ms = Some(1_772_438_400_000);
-        record
-    };
+    let with_time = |record: Record| Record { timestamp_ms: Some(1_772_438_400_000), ..record };
     assert_eq!(codes(&with_time(one(many("1", 1000), "x"))), "1000");
     assert_eq!(codes(&with_time(one(many("1", 1001), "x"))), "TOO_MANY");
     assert_eq!(codes(&with_time(one(many("1", 1000), &"x".repeat(100_000)))), "TOO_MANY");

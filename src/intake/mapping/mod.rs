@@ -147,8 +147,10 @@ impl<'x> Element<'x> {
         let word = self.word(expr, "op");
         let word = match word {
             // A table for operations need not list those that nobody wants to read.
-            Err(reason) if reason.code == Code::UnknownValue => return Ok(Err(reason.message)),
-            other => other?.unwrap_or(Cow::Borrowed("")),
+            Err(reason) if reason.code == Code::UnknownValue => {
+                self.from(&expr.from)?.text()?.unwrap_or_default()
+            }
+            other => other?.unwrap_or_default(),
         };
         let op = Op::ALL.iter().find(|(_, name)| *name == word);
         Ok(op.map(|(op, _)| *op).ok_or_else(|| {

@@ -78,7 +78,7 @@ impl<'x> Element<'x> {
     /// What is read, with the path that it is read from, where that is a single one.
     pub(super) fn at_path(&self, what: &str, expr: &Expr) -> String {
         match &expr.from {
-            Input::Place(place) => format!("{what} (from {})", self.mapping.places.path(*place)),
+            Input::Place(place) => format!("{what} (from {})", self.mapping.places.show(*place)),
             Input::Expr(inner) => self.at_path(what, inner),
             _ => what.to_owned(),
         }
@@ -158,7 +158,7 @@ impl<'x> Element<'x> {
         }
     }
 
-    fn from(&mut self, from: &'x Input) -> Result<Got<'x>, Reason> {
+    pub(super) fn from(&mut self, from: &'x Input) -> Result<Got<'x>, Reason> {
         match from {
             Input::Place(place) => match self.told(*place) {
                 Some(text) => Ok(text.map_or(Got::Absent, Got::made)),
@@ -258,7 +258,7 @@ impl<'x> Element<'x> {
                 (None, Unlisted::Leave) => Got::Absent,
                 (None, Unlisted::Refuse) => {
                     let n = text.chars().count();
-                    let why = format!("a text of {n} characters that is not in the map");
+                    let why = format!("a text, {n} characters long, that is not in the map");
                     return Err(Reason::new(Code::UnknownValue, why));
                 }
             },

@@ -11,10 +11,13 @@ use std::collections::BTreeMap;
 use super::Lack;
 use crate::model::time::Day;
 
-/// Visits that began in so many days before say how often a stage was won.
+/// Visits that began in so many days say how often a stage was won …
 const LOOKS_BACK: i32 = 365;
-/// Visits whose deal is closed that a stage must have had in them: half the width of the 95 %
-/// interval of a share is at most 0.18 then.
+/// … the last of them so many days before: of visits that began lately only the quick ends are
+/// known, while all ends are known of those before a past period.
+const MATURE: i32 = 90;
+/// Visits whose deal is closed that a stage must have had in them, or it is taken as all stages
+/// together: half the width of the 95 % interval of a share is at most 0.18 then.
 pub const FEWEST_CLOSED: u64 = 30;
 
 /// What is known of the stages of a segment, by the name of the stage.
@@ -50,20 +53,30 @@ impl Pipeline {
 
     /// What was open when a day began, each stage by how often it was won in the end.
     pub(super) fn weighted(&self, day: Day) -> Result<f64, Lack> {
-        let mut sum = 0.0;
-        for (name, past) in &self.stages {
-            let open = past.open.range(..day).next_back().map_or(0.0, |(_, open)| *open);
-            if open <= 0.0 {
-                continue;
-            }
-            let visits = past.visits.range(Day(day.0 - LOOKS_BACK)..day);
-            let (won, closed) = visits.fold((0, 0), |sum, (_, n)| (sum.0 + n.0, sum.1 + n.1));
-            if closed < FEWEST_CLOSED {
-                return Err(Lack::Stage { name: name.clone(), closed });
-            }
-            sum += open * won as f64 / closed as f64;
+        let all = self.stages.values().map(|past| past.known(day));
+        let all = all.fold((0, 0), |sum, n| (sum.0 + n.0, sum.1 + n.1));
+        if all.1 < FEWEST_CLOSED {
+            return Err(Lack::Visits(all.1));
         }
-        Ok(sum)
+        let weigh = |past: &Past| {
+            let open = past.open.range(..day).next_back().map_or(0.0, |(_, open)| *open);
+            let own = past.known(day);
+            let (won, closed) = if own.1 < FEWEST_CLOSED { all } else { own };
+            open.max(0.0) * won as f64 / closed as f64
+        };
+        match self.stages.values().map(weigh).fold(0.0, |sum, n| sum + n) {
+            sum if sum > 0.0 => Ok(sum),
+            _ => Err(Lack::NothingOpen),
+        }
+    }
+}
+
+impl Past {
+    /// Visits of which enough time has passed, whose deal is won, and is won or lost.
+    fn known(&self, day: Day) -> (u64, u64) {
+        let end = Day(day.0 - MATURE);
+        let visits = self.visits.range(Day(end.0 - LOOKS_BACK)..end);
+        visits.fold((0, 0), |sum, (_, n)| (sum.0 + n.0, sum.1 + n.1))
     }
 }
 
@@ -95,7 +108,9 @@ pub(super) fn backtest(past: &[Tried]) -> Vec<(f64, f64)> {
         let share = yielded(&past[..i])?;
         Some((tried.so_far + share * tried.weighted, tried.came))
     };
-    past.iter().enumerate().filter_map(guess).collect()
+    let told = past.iter().enumerate().filter_map(guess);
+    // Of a forecast of nothing there is no ratio.
+    told.filter(|(guess, _)| *guess > 0.0).collect()
 }
 
 #[cfg(test)]
@@ -104,11 +119,13 @@ mod tests {
 
     fn pipeline(closed: u64) -> Pipeline {
         let mut out = Pipeline::default();
-        out.open("talk", Day(400), 1000.0);
-        out.open("talk", Day(410), 500.0);
-        out.open("offer", Day(405), 200.0);
+        out.open("talk", Day(490), 1000.0);
+        out.open("talk", Day(500), 500.0);
+        out.open("offer", Day(495), 200.0);
         out.visits("talk", Day(100), 10, closed - 20);
         out.visits("talk", Day(300), 5, 20);
+        // Too lately for those that will be won.
+        out.visits("talk", Day(410), 0, 1000);
         out.visits("offer", Day(399), 30, 40);
         out
     }
@@ -117,22 +134,21 @@ mod tests {
     fn what_is_open_counts_by_how_often_its_stage_was_won() {
         let weighted = |day: i32| pipeline(60).weighted(Day(day));
         // 15 of 60, and 30 of 40.
-        assert_eq!(weighted(405), Ok(250.0), "what a day ends with is open when the next begins");
-        assert_eq!(weighted(406), Ok(250.0 + 150.0));
-        assert_eq!(weighted(411), Ok(125.0 + 150.0));
-        assert_eq!(weighted(400), Ok(0.0), "nothing is open yet");
+        assert_eq!(weighted(495), Ok(250.0), "what a day ends with is open when the next begins");
+        assert_eq!(weighted(496), Ok(250.0 + 150.0));
+        assert_eq!(weighted(500), Ok(250.0 + 150.0), "visits of the last 90 days do not count");
+        assert_eq!(weighted(490), Err(Lack::NothingOpen), "nothing is open yet");
+        assert_eq!(weighted(180), Err(Lack::Visits(0)));
     }
 
     #[test]
-    fn a_stage_of_which_too_little_is_known_is_named() {
-        assert_eq!(
-            pipeline(49).weighted(Day(406)).map(|_| ()),
-            Ok(()),
-            "49 of the visits of the last year are closed"
-        );
-        // The first visits are more than a year ago.
-        let lack = Lack::Stage { name: "talk".to_owned(), closed: 20 };
-        assert_eq!(pipeline(60).weighted(Day(466)), Err(lack));
+    fn a_stage_of_which_too_little_is_known_is_as_all_of_them() {
+        // 15 of 29 and 30 of 40: 45 of 69, so of the first stage too.
+        let told = pipeline(29).weighted(Day(496)).unwrap();
+        assert!((told - (1000.0 * 45.0 / 69.0 + 150.0)).abs() < 1e-9, "{told}");
+        let mut few = pipeline(29);
+        few.open("new", Day(495), 69.0);
+        assert!((few.weighted(Day(496)).unwrap() - told - 45.0).abs() < 1e-9);
     }
 
     #[test]

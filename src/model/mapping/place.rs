@@ -90,30 +90,6 @@ impl Places {
         Ok(place)
     }
 
-    /// The path of a place, as it is written.
-    pub fn path(&self, place: Place) -> String {
-        let Node { parent, hop, .. } = &self.0[place.0];
-        let before = parent.map(|parent| self.path(parent)).unwrap_or_default();
-        match hop {
-            Hop::Element => String::new(),
-            Hop::Item => "@".to_owned(),
-            Hop::Op => "$op".to_owned(),
-            Hop::Table => "$table".to_owned(),
-            Hop::Before => "$before".to_owned(),
-            Hop::Name(name) if name.contains(['.', '[', ']', '=']) || name.is_empty() => {
-                format!("{before}[\"{name}\"]")
-            }
-            Hop::Name(name) if before.is_empty() => name.clone(),
-            Hop::Name(name) => format!("{before}.{name}"),
-            Hop::ItemName => format!("{before}[@]"),
-            Hop::At(at) => format!("{before}[{at}]"),
-            // Only with the text that it is to have.
-            Hop::By(key) => format!("{before}[{key}="),
-            Hop::Is(text) => format!("{before}{text}]"),
-            Hop::IsItem => format!("{before}@]"),
-        }
-    }
-
     fn name<'p>(&mut self, rest: &'p str, place: &mut Place) -> Result<&'p str, String> {
         let end = rest.find(['.', '[', ']', '=']).unwrap_or(rest.len());
         if end == 0 {

@@ -136,7 +136,7 @@ fn funnel(grain: &str) -> Vec<Value> {
     let share = |family: &str| format!("{} / {}", sum(family), sum("stage_entered"));
     let (entered, held) = (sum("stage_entered"), sum("stage_held"));
     let (rate, drop) = (share("stage_advanced"), share("stage_lost"));
-    let win = format!("{} / {}", sum("stage_won"), sum("stage_closed"));
+    let win = format!("{} / ({} > 0)", sum("stage_won"), sum("stage_closed"));
     let told = (
         "Visits of each stage",
         "Of the visits that began in the chosen window: how many, which share advanced or was lost \
