@@ -308,6 +308,7 @@ table! {
         alerts: Option<Given<TopicName>>,
         partials: Option<Given<TopicName>>,
         images: Option<Given<TopicName>>,
+        targets: Option<Given<TopicName>>,
         events_retention: Given<Keep>,
         dlq_retention: Given<Keep>,
         late_retention: Given<Keep>,

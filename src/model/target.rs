@@ -1,16 +1,19 @@
 //! Targets and benchmarks: what a KPI should be, beside what it is.
 //!
-//! They come from reference files, with the day from which each revision is valid. They touch rows
-//! only: no cell depends on them, so they are part of no hash, and a changed file needs no new
-//! generation. Of several revisions the newest that is valid at the moment decides; the moment is
+//! They come from reference files and from a topic, with the day from which each revision is valid.
+//! They touch rows only: no cell depends on them, so they are part of no hash, and a change needs no
+//! new generation. Of several revisions the newest that is valid at the moment decides; the moment is
 //! today, and in a window that ended its last day. Nothing is prorated between revisions.
 
 #[path = "target_json.rs"]
 mod json;
+#[path = "target_topic.rs"]
+mod topic;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use json::standings_json;
+pub use topic::{MOST_RECORDS, TargetRecords};
 
 use super::kpi::{KpiValue, Number, Unit, Words};
 use super::money::{EXACT_ONE, Exact};
@@ -219,11 +222,14 @@ impl Targets {
 
     /// Adds one.
     pub fn insert(&mut self, scope: Scope, goal: Goal) {
-        let goals = match scope {
+        self.goals_mut(scope).push(goal);
+    }
+
+    fn goals_mut(&mut self, scope: Scope) -> &mut Vec<Goal> {
+        match scope {
             Scope::Of(segment) => self.own.entry(segment).or_default(),
             Scope::Each(grain) => self.each.entry(grain).or_default(),
-        };
-        goals.push(goal);
+        }
     }
 
     /// Whether there is none.
