@@ -278,19 +278,19 @@ fn stages(reader: &mut Reader, typed: typed::Stages, base: &Path) -> StageTable 
     table
 }
 
-fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Directory {
-    let inline = [
+fn in_the_file_or_here(reader: &mut Reader, typed: &typed::Directory) {
+    let here = [
         ("rep", typed.rep.is_some()),
         ("territory", typed.territory.is_some()),
         ("members", typed.members.is_some()),
     ];
-    let given = inline.iter().find(|(_, given)| *given);
-    one_place(
-        reader,
-        "directory",
-        given.map_or("members", |(key, _)| key),
-        typed.file.is_some() && given.is_some(),
-    );
+    if let Some((key, _)) = here.iter().find(|(_, given)| *given) {
+        one_place(reader, "directory", key, typed.file.is_some());
+    }
+}
+
+fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Directory {
+    in_the_file_or_here(reader, &typed);
     let (reps, territories, members) = match typed.file {
         Some(file) => reference::<typed::DirectoryFile>(reader, base, "directory", &file.0)
             .map_or((None, None, None), |f| (f.rep, f.territory, f.members)),
