@@ -143,6 +143,17 @@ fn month(rows: &Rows, start: &str, kpi: &str) -> BTreeMap<String, f64> {
     out
 }
 
+/// The open pipeline by segment, at the end of a day.
+fn pipeline(rows: &Rows, start: &str) -> BTreeMap<String, f64> {
+    let of_day = rows.0.iter().filter(|((kind, at, ..), _)| kind == "day" && at.starts_with(start));
+    let values = of_day.filter_map(|((.., segment), kpis)| {
+        let kpis: Value = serde_json::from_str(kpis).ok()?;
+        let value = kpis["open_pipeline"]["value"].as_f64().filter(|value| *value != 0.0)?;
+        Some((segment.clone(), value))
+    });
+    values.collect()
+}
+
 /// Galicia goes from the North to the South on May 10th. By hand: what was won before stays, what is
 /// open goes along; the territory that a deal states decides, and not that of its owner; who is in no
 /// territory of the table is in no region.
@@ -190,17 +201,7 @@ fn a_territory_takes_what_is_open_along_to_its_new_region() {
         let records: Vec<_> = (0u64..).zip(&events).map(|(i, e)| record(i, e.clone())).collect();
         let (rows, _) = replay(&job, &records, end);
         let won = month(&rows, "2026-05", "revenue");
-        let open = |day: &str| {
-            let day =
-                rows.0.iter().filter(|((kind, at, ..), _)| kind == "day" && at.starts_with(day));
-            let values = day.filter_map(|((.., segment), kpis)| {
-                let kpis: Value = serde_json::from_str(kpis).ok()?;
-                let value =
-                    kpis["open_pipeline"]["value"].as_f64().filter(|value| *value != 0.0)?;
-                Some((segment.clone(), value))
-            });
-            values.collect::<BTreeMap<_, _>>()
-        };
+        let open = |day: &str| pipeline(&rows, day);
         let of = |rows: &BTreeMap<String, f64>, region: &str| {
             rows.get(&json!({"region": region}).to_string()).copied().unwrap_or(0.0)
         };
