@@ -185,7 +185,7 @@ pub struct Standing {
     pub value: Exact,
     /// The longer period that it is a step of.
     pub step_of: Option<Period>,
-    /// The KPI divided by it; absent where it is zero, or the KPI is absent.
+    /// The KPI divided by it, of a benchmark its share; absent where it is zero, or the KPI is absent.
     pub attainment: Option<f64>,
     /// The KPI less it.
     pub gap: Option<Number>,
@@ -267,7 +267,7 @@ impl Targets {
                 let families = match (goal.aim, goal.accrues) {
                     (Aim::Target, true) => 5,
                     (Aim::Target, false) => 3,
-                    (Aim::Benchmark, _) => 2,
+                    (Aim::Benchmark, _) => 3,
                 };
                 for kind in windows.iter().filter(|kind| self.shows(goal, **kind)) {
                     let series = segments.saturating_mul(families);
@@ -456,7 +456,7 @@ impl Found<'_> {
             kpi: goal.kpi.clone(),
             value: aim,
             step_of: self.step_of,
-            attainment: attainment.filter(|_| goal.aim == Aim::Target),
+            attainment,
             gap,
             pace,
             required_per_day: required,
