@@ -226,6 +226,16 @@ pub fn directory_toml(directory: &Directory) -> String {
         }
         out.push('\n');
     }
+    for (id, territory) in &directory.territories {
+        let (id, region) = (text(id), text(&territory.region));
+        let _ = writeln!(out, "[[directory.territory]]\nid = {id}\nregion = {region}");
+        for (day, region) in &territory.moves {
+            let region = text(region);
+            let _ =
+                writeln!(out, "[[directory.territory.moves]]\nfrom = \"{day}\"\nregion = {region}");
+        }
+        out.push('\n');
+    }
     if !directory.members.is_empty() {
         out.push_str("[directory.members]\n");
         for (dimension, values) in &directory.members {

@@ -469,6 +469,7 @@ async fn promtool_finds_nothing_to_say() {
     state.pages.put(1, drift_page());
     t.hook_topic("crm.raw", true, 1);
     t.targets_stale(1);
+    t.target_records(1, 1);
     t.unconverted("0", 1);
     t.parts(Stage::Ledger, 1);
     let (_, _, page) = get(&state, "/metrics").await;

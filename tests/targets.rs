@@ -134,7 +134,7 @@ fn rows_carry_targets_and_are_read_back_with_them() {
     let missing = target["required_per_day"].as_f64().expect("there are days left");
     assert!((missing - 6300.0 / 11.0).abs() < 1e-9);
     assert_eq!(target["owner"], "Ana");
-    assert_eq!(r1["benchmarks"]["win_rate"], json!({"benchmark": 0.25, "gap": 0.75}));
+    assert_eq!(r1["benchmarks"]["win_rate"], json!({"benchmark": 0.25, "gap": 0.75, "share": 4.0}));
     assert_eq!(of("month_to_date|rep=r-1")["targets"], r1["targets"]);
     let r2 = of("month:2026-05-01T00:00:00Z|rep=r-2");
     assert_eq!(r2["targets"]["revenue"]["attainment"], 0.1);
@@ -163,6 +163,7 @@ fn metrics_and_tables_show_them() {
         "tidemark_rep_won_amount_target_pace_ratio{rep=\"r-1\",window=\"month\"} 0.8",
         "tidemark_rep_won_amount_target_gap{rep=\"r-1\",window=\"month\"} -6300",
         "tidemark_rep_win_ratio_benchmark_gap{rep=\"r-1\",window=\"month\"} 0.75",
+        "tidemark_rep_win_ratio_benchmark_ratio{rep=\"r-1\",window=\"month\"} 4",
     ] {
         assert!(page.lines().any(|l| l == line), "{line}\n{page}");
     }
@@ -174,7 +175,7 @@ fn metrics_and_tables_show_them() {
         Table::new(&dimensions, kpis.to_vec(), Layout::Wide, Parts::None).with_goals(&goals);
     let names: Vec<&str> = table.columns().iter().map(|c| c.name.as_str()).collect();
     assert_eq!(
-        names[names.len() - 7..],
+        names[names.len() - 8..],
         [
             "revenue_target",
             "revenue_target_gap",
@@ -182,13 +183,14 @@ fn metrics_and_tables_show_them() {
             "revenue_pace",
             "revenue_required_per_day",
             "win_rate_benchmark",
-            "win_rate_benchmark_gap"
+            "win_rate_benchmark_gap",
+            "win_rate_benchmark_share"
         ]
     );
     let cells = |table: &Table| {
         let mut out = Vec::new();
         let done: Result<(), ()> = table.lines(month, |line| {
-            out.push(format!("{:?}", &line[line.len() - 7..]));
+            out.push(format!("{:?}", &line[line.len() - 8..]));
             Ok(())
         });
         done.expect("it always goes on");

@@ -11,7 +11,7 @@ use super::topics::{self, Topics};
 use super::typed::{self, Property, SecretRef, Settings, SourceRow};
 use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
-    TimeRules, define, drift, estimate, hooks, mapping, receivers, registry, summary,
+    TimeRules, calendar, define, drift, estimate, hooks, mapping, receivers, registry, summary,
 };
 use crate::model::channel::ChannelRules;
 use crate::model::event::{Field, FieldName};
@@ -66,7 +66,16 @@ fn intake_limits(typed: &typed::Intake) -> IntakeLimits {
     }
 }
 
+fn limits(typed: &typed::Limits, budget: Budget) -> Limits {
+    Limits {
+        max_series: usize_of(typed.max_series.0.0),
+        max_series_per_family: usize_of(typed.max_series_per_family.0.0),
+        budget,
+    }
+}
+
 fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config {
+    let followed = typed.targets.topic.0.then(|| calendar::fiscal(&typed.calendar));
     let topics = Topics::new(&typed.app.name.0.0, typed.app.generation.0.0, &typed.topics);
     topics::check(reader, &topics);
     let rows = typed.sources.unwrap_or_default();
@@ -85,11 +94,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     };
     let intake = intake_limits(&typed.intake);
     let schema_registry = registry::meant(reader, typed.schema_registry, base, env);
-    let limits = Limits {
-        max_series: usize_of(typed.limits.max_series.0.0),
-        max_series_per_family: usize_of(typed.limits.max_series_per_family.0.0),
-        budget: budget(typed.segments.budget.clone()),
-    };
+    let limits = limits(&typed.limits, budget(typed.segments.budget.clone()));
     let specs = topics::specs(&topics, &typed.topics, &typed.topology, &publish, &intake);
     let app = typed.app.name.0.0.clone();
     let generation = small(typed.app.generation.0.0);
@@ -132,6 +137,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         hooks,
         limits,
         origin,
+        followed,
         topics,
         specs,
     }
@@ -240,9 +246,12 @@ fn check_source(
             reader.fault(&key, what, "name it once: each record would be taken in twice");
         }
         if let Some((key_of_own, _)) = own.named().into_iter().find(|(_, own)| own == topic) {
-            let what = format!(
-                "the source \"{name}\" reads \"{topic}\", which Tidemark writes itself (topics.{key_of_own})"
-            );
+            let whose = match key_of_own {
+                "targets" => "which holds targets",
+                _ => "which Tidemark writes itself",
+            };
+            let what =
+                format!("the source \"{name}\" reads \"{topic}\", {whose} (topics.{key_of_own})");
             reader.fault(&key, what, "name the topic that the events come in by; canonical events may also be written to the events topic without a source");
         }
     }

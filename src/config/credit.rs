@@ -1,9 +1,11 @@
-//! Moves of reps from team to team and from territory to territory.
+//! Moves of reps from team to team and from territory to territory, and of territories from region
+//! to region.
 
 use std::collections::BTreeMap;
 
 use super::read::Reader;
-use super::typed::MoveRow;
+use super::typed::{MoveRow, TerritoryRow};
+use crate::model::definition::TerritoryEntry;
 use crate::model::time::Day;
 
 /// Dimension values by name.
@@ -43,4 +45,41 @@ pub(super) fn moves(
         }
     }
     out.into_iter().map(|(day, (_, values))| (day, values)).collect()
+}
+
+/// The territories with their regions; what is wrong with them goes to the reader.
+pub(super) fn territories(
+    reader: &mut Reader,
+    rows: Option<Vec<TerritoryRow>>,
+    checked: bool,
+) -> BTreeMap<String, TerritoryEntry> {
+    let mut out: BTreeMap<String, TerritoryEntry> = BTreeMap::new();
+    for (i, row) in rows.into_iter().flatten().enumerate() {
+        let at = format!("directory.territory[{i}]");
+        let mut moves: BTreeMap<Day, (usize, String)> = BTreeMap::new();
+        for (k, step) in row.moves.into_iter().flatten().enumerate() {
+            let day = step.from.0.0;
+            if moves.insert(day, (k, step.region.0)).is_some() && checked {
+                let what = format!("there are two moves on {day}");
+                reader.fault(&format!("{at}.moves[{k}].from"), what, "keep one of the two");
+            }
+        }
+        let mut held = &row.region.0;
+        for (day, (k, region)) in &moves {
+            if checked && held == region {
+                let what = format!("the region is \"{region}\" already before {day}");
+                let mend = "state where the territory moves to";
+                reader.fault(&format!("{at}.moves[{k}].region"), what, mend);
+            }
+            held = region;
+        }
+        let moves = moves.into_iter().map(|(day, (_, region))| (day, region)).collect();
+        let entry = TerritoryEntry { region: row.region.0.clone(), moves };
+        if out.insert(row.id.0.clone(), entry).is_some() && checked {
+            let what = format!("there are two territories with the id \"{}\"", row.id.0);
+            let mend = "make them one: where it goes to another region is one of its moves";
+            reader.fault(&format!("{at}.id"), what, mend);
+        }
+    }
+    out
 }

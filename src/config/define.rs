@@ -180,6 +180,14 @@ fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
     if reader.faulty(&["segments.sets"]) {
         return sets;
     }
+    let has = |dimension: &str| sets.iter().flatten().any(|d| d == dimension);
+    if has("region") && !has("territory") {
+        reader.fault(
+            "segments.sets",
+            "regions are made of territories, and no set has those",
+            "add \"territory\" or [\"region\", \"territory\"]",
+        );
+    }
     if sets.is_empty() {
         reader.fault(
             "segments.sets",
@@ -270,19 +278,27 @@ fn stages(reader: &mut Reader, typed: typed::Stages, base: &Path) -> StageTable 
     table
 }
 
+fn in_the_file_or_here(reader: &mut Reader, typed: &typed::Directory) {
+    let here = [
+        ("rep", typed.rep.is_some()),
+        ("territory", typed.territory.is_some()),
+        ("members", typed.members.is_some()),
+    ];
+    if let Some((key, _)) = here.iter().find(|(_, given)| *given) {
+        one_place(reader, "directory", key, typed.file.is_some());
+    }
+}
+
 fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Directory {
-    let (key, both) = match typed.rep {
-        Some(_) => ("rep", typed.file.is_some()),
-        None => ("members", typed.file.is_some() && typed.members.is_some()),
-    };
-    one_place(reader, "directory", key, both);
-    let (reps, members) = match typed.file {
+    in_the_file_or_here(reader, &typed);
+    let (reps, territories, members) = match typed.file {
         Some(file) => reference::<typed::DirectoryFile>(reader, base, "directory", &file.0)
-            .map_or((None, None), |f| (f.rep, f.members)),
-        None => (typed.rep, typed.members),
+            .map_or((None, None, None), |f| (f.rep, f.territory, f.members)),
+        None => (typed.rep, typed.territory, typed.members),
     };
     let checked = !reader.faulty(&["directory"]);
-    let mut out = Directory::default();
+    let territories = credit::territories(reader, territories, checked);
+    let mut out = Directory { territories, ..Directory::default() };
     // Who is known by an id in a source or system.
     let mut claims: BTreeMap<(String, String), String> = BTreeMap::new();
     for (i, RepRow { ids, moves, values }) in reps.into_iter().flatten().enumerate() {

@@ -20,7 +20,7 @@ const TAKEN_FAMILIES: [&str; 3] = ["deals_closed", "cycle_samples", "window_comp
 /// What families of others begin with.
 const TAKEN_STARTS: [&str; 1] = ["drift_"];
 /// What stands behind a family where there are targets and benchmarks.
-const FAMILY_ENDS: [&str; 7] = [
+const FAMILY_ENDS: [&str; 8] = [
     "_target",
     "_target_gap",
     "_target_attainment_ratio",
@@ -28,6 +28,7 @@ const FAMILY_ENDS: [&str; 7] = [
     "_target_required_per_day",
     "_benchmark",
     "_benchmark_gap",
+    "_benchmark_ratio",
 ];
 /// The columns of exports that are there whatever the KPIs are.
 const COLUMNS: [&str; 11] = [
@@ -44,7 +45,7 @@ const COLUMNS: [&str; 11] = [
     "currency",
 ];
 /// What stands behind the name of a KPI in other columns of it.
-const COLUMN_ENDS: [&str; 11] = [
+const COLUMN_ENDS: [&str; 12] = [
     "_num",
     "_den",
     "_n",
@@ -56,6 +57,7 @@ const COLUMN_ENDS: [&str; 11] = [
     "_required_per_day",
     "_benchmark",
     "_benchmark_gap",
+    "_benchmark_share",
 ];
 
 /// The one of `names` that `whole` is with one of `ends` behind it.

@@ -28,6 +28,7 @@ mod receivers;
 mod registry;
 mod shape;
 mod summary;
+mod target_record;
 mod targets;
 mod topics;
 mod typed;
@@ -43,6 +44,7 @@ use std::time::Duration;
 
 use crate::model::alert::Rule;
 use crate::model::definition::Definition;
+use crate::model::fiscal::Fiscal;
 use crate::model::source::{Reading, System};
 use crate::model::time::Span;
 
@@ -96,6 +98,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where each setting came from.
     pub origin: Origins,
+    /// The fiscal year that targets of the topic are checked by, where it is read.
+    followed: Option<Fiscal>,
     topics: Topics,
     specs: Vec<TopicSpec>,
 }
@@ -304,7 +308,8 @@ impl Config {
 
     /// What the topics must be like.
     pub fn specs(&self) -> Vec<TopicSpec> {
-        self.specs.clone()
+        let of_targets = self.followed.map(|_| topics::of_targets(&self.topics));
+        self.specs.iter().cloned().chain(of_targets).collect()
     }
 
     /// An error about a key, for checks that need more than the configuration (a decoder, a

@@ -228,19 +228,20 @@ impl Config {
             let size = show_size(spec.max_record_bytes as u64);
             ("topic", format!("{}: {partitions}, {cleanup}, records up to {size}", spec.name))
         };
-        self.specs.iter().map(line).collect()
+        self.specs().iter().map(line).collect()
     }
 
     fn targets_line(&self) -> String {
         let targets = &self.definition.targets;
         if targets.is_empty() {
-            return "none".to_owned();
+            return if self.follows_targets() { "of the topic" } else { "none" }.to_owned();
         }
         let mut kpis: Vec<&str> = targets.kpis().map(|(_, kpi)| kpi).collect();
         kpis.sort_unstable();
         kpis.dedup();
         let series = thousands(self.estimate().targets);
-        format!("{} of {} ({series} series)", count(targets.len(), "row"), kpis.join(", "))
+        let more = if self.follows_targets() { ", and those of the topic" } else { "" };
+        format!("{} of {} ({series} series){more}", count(targets.len(), "row"), kpis.join(", "))
     }
 
     fn drift_line(&self) -> String {

@@ -21,6 +21,7 @@ table! {
     /// The section.
     Typed {
         files: Vec<Given<String>>,
+        topic: Given<bool>,
         steps: Given<bool>,
         target: Option<Vec<TargetRow>>,
     }
@@ -173,16 +174,16 @@ fn word(aim: Aim) -> &'static str {
 }
 
 /// A problem, and the key of the row that it is with.
-type At = (&'static str, Problem);
+pub(super) type At = (&'static str, Problem);
 
-struct Check<'a> {
-    definition: &'a Definition,
-    fiscal: Fiscal,
-    steps: bool,
+pub(super) struct Check<'a> {
+    pub(super) definition: &'a Definition,
+    pub(super) fiscal: Fiscal,
+    pub(super) steps: bool,
 }
 
 impl Check<'_> {
-    fn row(&self, row: TargetRow) -> Result<(Scope, Goal), At> {
+    pub(super) fn row(&self, row: TargetRow) -> Result<(Scope, Goal), At> {
         let aim = row.kind.map_or(Aim::Target, |kind| kind.0);
         let scope = self.scope(row.segment.map_or(Vec::new(), |s| s.0.0))?;
         let kpi = self.kpi(&row.kpi.0)?;

@@ -24,6 +24,8 @@ pub struct Topics {
     pub partials: String,
     /// Images of this generation.
     pub images: String,
+    /// Targets, where they are read from a topic: written by the user.
+    pub targets: String,
 }
 
 impl Topics {
@@ -45,11 +47,12 @@ impl Topics {
             alerts: name(&typed.alerts, alerts),
             partials: name(&typed.partials, format!("{app}.g{generation}.partials")),
             images: name(&typed.images, format!("{app}.g{generation}.images")),
+            targets: name(&typed.targets, format!("{app}.targets")),
         }
     }
 
     /// Each with its key in `[topics]`.
-    pub fn named(&self) -> [(&'static str, &str); 8] {
+    pub fn named(&self) -> [(&'static str, &str); 9] {
         [
             ("events", &self.events),
             ("dlq", &self.dlq),
@@ -59,6 +62,7 @@ impl Topics {
             ("alerts", &self.alerts),
             ("partials", &self.partials),
             ("images", &self.images),
+            ("targets", &self.targets),
         ]
     }
 }
@@ -155,4 +159,15 @@ pub(super) fn specs(
         spec(&topics.partials, partitions, compact, USUAL_RECORD),
         spec(&topics.images, shards, compact, USUAL_RECORD),
     ]
+}
+
+/// The topic of targets. One partition, so that its records have one order; nothing of it is ever
+/// written again by us, so superseded records need not stay.
+pub(super) fn of_targets(topics: &Topics) -> TopicSpec {
+    TopicSpec {
+        name: topics.targets.clone(),
+        partitions: 1,
+        cleanup: Cleanup::Compact { min_lag: Duration::ZERO },
+        max_record_bytes: USUAL_RECORD,
+    }
 }

@@ -197,12 +197,24 @@ table! {
     Directory {
         file: Option<Given<String>>,
         rep: Option<Vec<RepRow>>,
+        territory: Option<Vec<TerritoryRow>>,
         members: Option<Members>,
     }
     /// A file with the directory.
     DirectoryFile {
         rep: Option<Vec<RepRow>>,
+        territory: Option<Vec<TerritoryRow>>,
         members: Option<Members>,
+    }
+    /// The region that a territory is in.
+    TerritoryRow {
+        id: Given<String>,
+        region: Given<String>,
+        moves: Option<Vec<RegionMove>>,
+    }
+    RegionMove {
+        from: Given<CivilDay>,
+        region: Given<String>,
     }
     Channels {
         default_grouping: Given<bool>,
@@ -308,6 +320,7 @@ table! {
         alerts: Option<Given<TopicName>>,
         partials: Option<Given<TopicName>>,
         images: Option<Given<TopicName>>,
+        targets: Option<Given<TopicName>>,
         events_retention: Given<Keep>,
         dlq_retention: Given<Keep>,
         late_retention: Given<Keep>,

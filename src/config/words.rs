@@ -16,10 +16,11 @@ use crate::model::source::{System, Wrapping};
 use crate::model::window::{Period, WindowKind};
 
 /// Dimensions that a segment may have, besides the user's own (`x.<name>`).
-pub const DIMENSIONS: [&str; 12] = [
+pub const DIMENSIONS: [&str; 13] = [
     "rep",
     "team",
     "territory",
+    "region",
     "channel",
     "campaign",
     "source",
@@ -274,7 +275,7 @@ pub(super) fn dimension(name: &str) -> Result<(), Problem> {
         "owner" | "user" | "seller" | "salesperson" => {
             "the owner of a deal is the dimension \"rep\"".to_owned()
         }
-        "region" | "country" => "did you mean \"territory\"?".to_owned(),
+        "country" => "did you mean \"territory\"?".to_owned(),
         "overall" => "\"overall\" stands alone, not beside other dimensions".to_owned(),
         "status" => {
             "a deal is open, won or lost: those are KPIs of their own; \"stage\" can be used"

@@ -18,7 +18,7 @@ pub(super) struct Shown<'a> {
     target: &'a RawValue,
     #[serde(borrow)]
     gap: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "share")]
     attainment: Option<&'a RawValue>,
     #[serde(borrow)]
     pace: Option<&'a RawValue>,

@@ -120,7 +120,11 @@ impl GoalPart {
                 ("pace", GoalPart::Pace),
                 ("required_per_day", GoalPart::RequiredPerDay),
             ],
-            Aim::Benchmark => &[("benchmark", GoalPart::Value), ("benchmark_gap", GoalPart::Gap)],
+            Aim::Benchmark => &[
+                ("benchmark", GoalPart::Value),
+                ("benchmark_gap", GoalPart::Gap),
+                ("benchmark_share", GoalPart::Attainment),
+            ],
         }
     }
 }

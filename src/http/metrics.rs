@@ -348,8 +348,11 @@ fn goal_samples(row: &Row, kpis: &Kpis, sample: &mut impl FnMut(&str, Help, f64)
         one("", "What the KPI should be, in its unit", Some(based(standing.value.to_f64())));
         let gap = standing.gap.map(|gap| based(gap.to_f64()));
         one("_gap", "The KPI less what it should be, in its unit", gap);
-        let help = "The KPI divided by its target";
-        one("_attainment_ratio", help, standing.attainment);
+        let (ratio, help) = match standing.aim {
+            Aim::Target => ("_attainment_ratio", "The KPI divided by its target"),
+            Aim::Benchmark => ("_ratio", "The KPI divided by its benchmark: of a market its share"),
+        };
+        one(ratio, help, standing.attainment);
         let help = "Attainment of the target divided by the elapsed share of the working days";
         one("_pace_ratio", help, standing.pace);
         let help =

@@ -5,7 +5,7 @@ use super::symbols::{Map, Symbol, Symbols};
 use crate::model::channel::Origins;
 use crate::model::definition::Definition;
 use crate::model::event::{Field, FieldName};
-use crate::model::time::Timestamp;
+use crate::model::time::{Day, Timestamp};
 
 /// Most sets of texts of which the channel is remembered.
 const MOST_TOLD: usize = 1 << 16;
@@ -22,8 +22,16 @@ pub struct Dimensions {
     directory: Map<(u32, u8, usize), Option<Symbol>>,
     /// When the directory moves an owner.
     moves: Map<u32, Box<[Timestamp]>>,
-    /// Whether it moves anybody.
+    /// Whether it moves anybody, or a territory.
     dated: bool,
+    /// When it moves an owner, or any territory to another region.
+    points: Map<u32, Box<[Timestamp]>>,
+    /// Which one is the region and which the territory that decides it, if any.
+    region: Option<(usize, usize)>,
+    /// The days on which any territory goes to another region, and when they begin.
+    shifts: Vec<(Timestamp, Day)>,
+    /// Regions by territory and by how many shifts lie behind.
+    regions: Map<(u32, usize), Option<Symbol>>,
     /// Reps by the name of a source or system, then by their id there.
     claims: Map<String, Map<String, String>>,
     /// The rep behind an owner of an origin: asked for with every credit.
@@ -54,7 +62,11 @@ impl Dimensions {
                 claims.entry(place.clone()).or_default().insert(id.clone(), rep.clone());
             }
         }
-        let dated = definition.directory.reps.values().any(|rep| !rep.moves.is_empty());
+        let at = |name: &str| names.iter().position(|d| d == name);
+        let region = at("region").zip(at("territory"));
+        let shifts = if region.is_some() { shifts(definition) } else { Vec::new() };
+        let moved = definition.directory.reps.values().any(|rep| !rep.moves.is_empty());
+        let dated = moved || !shifts.is_empty();
         Dimensions {
             names,
             by_field,
@@ -62,6 +74,10 @@ impl Dimensions {
             directory: Map::default(),
             moves: Map::default(),
             dated,
+            points: Map::default(),
+            region,
+            shifts,
+            regions: Map::default(),
             claims,
             reps: Map::default(),
             channel,
@@ -154,7 +170,50 @@ impl Dimensions {
         })
     }
 
-    /// Whether the directory moves any rep.
+    /// Which one is the region, and which the territory that decides it.
+    pub fn region(&self) -> Option<(usize, usize)> {
+        self.region
+    }
+
+    /// The region that a territory is in, at a moment or newest, where the directory has it.
+    pub fn region_of(
+        &mut self,
+        territory: Symbol,
+        at: Option<Timestamp>,
+        definition: &Definition,
+        symbols: &mut Symbols,
+    ) -> Option<Symbol> {
+        let shifted = match at {
+            Some(at) => self.shifts.partition_point(|(from, _)| *from <= at),
+            None => self.shifts.len(),
+        };
+        let last = shifted.checked_sub(1).map_or(Day(i32::MIN), |i| self.shifts[i].1);
+        *self.regions.entry((territory.0, shifted)).or_insert_with(|| {
+            let entry = definition.directory.territories.get(symbols.text(territory))?;
+            Some(symbols.intern(entry.region_on(last)))
+        })
+    }
+
+    /// When the directory moves an owner, or a territory to another region.
+    pub fn points(
+        &mut self,
+        owner: Option<Symbol>,
+        definition: &Definition,
+        symbols: &Symbols,
+    ) -> &[Timestamp] {
+        let key = owner.map_or(u32::MAX, |owner| owner.0);
+        if !self.points.contains_key(&key) {
+            let moves = owner.map_or(&[][..], |owner| self.moves(owner, definition, symbols));
+            let mut all = moves.to_vec();
+            all.extend(self.shifts.iter().map(|(at, _)| *at));
+            all.sort_unstable();
+            all.dedup();
+            self.points.insert(key, all.into());
+        }
+        &self.points[&key]
+    }
+
+    /// Whether the directory moves any rep or territory.
     pub fn are_dated(&self) -> bool {
         self.dated
     }
@@ -193,4 +252,12 @@ impl Dimensions {
             Some(symbols.intern(rep.value(&names[i], moved)?))
         })
     }
+}
+
+fn shifts(definition: &Definition) -> Vec<(Timestamp, Day)> {
+    let territories = definition.directory.territories.values();
+    let mut days: Vec<Day> = territories.flat_map(|t| t.moves.keys().copied()).collect();
+    days.sort_unstable();
+    days.dedup();
+    days.into_iter().map(|day| (definition.calendar.start_of(day), day)).collect()
 }

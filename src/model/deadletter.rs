@@ -42,6 +42,7 @@ codes! {
     BadEnvelope "BAD_ENVELOPE" "The envelope (Debezium, Kafka Connect, Standard Webhooks, Confluent's framing) is broken, or is not the one that the source is pinned to.",
     UnknownSchema "UNKNOWN_SCHEMA" "The schema registry has no schema of the record's id, or one that cannot be used.",
     BadAvro "BAD_AVRO" "The bytes do not follow their Avro schema, or are larger or deeper than is read.",
+    BadTarget "BAD_TARGET" "A record of the targets topic is no target that this job can show: the message names the key and how to mend it.",
     UnknownShape "UNKNOWN_SHAPE" "It has none of the shapes that the source's system is known to send.",
     Panicked "PANICKED" "Decoding or folding it broke an invariant of ours: please report it.",
 }

@@ -82,12 +82,30 @@ impl DirectoryEntry {
     }
 }
 
+/// A territory, as the directory knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct TerritoryEntry {
+    /// The region that it is in, before it first moved.
+    pub region: String,
+    /// Which one it is in from the start of a day on.
+    pub moves: BTreeMap<Day, String>,
+}
+
+impl TerritoryEntry {
+    /// The region on a day.
+    pub fn region_on(&self, day: Day) -> &str {
+        self.moves.range(..=day).next_back().map_or(&self.region, |(_, region)| region)
+    }
+}
+
 /// The reps and other members known in advance. They get zero rows, and fill dimensions that an
 /// event does not state.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Directory {
     /// By rep id.
     pub reps: BTreeMap<String, DirectoryEntry>,
+    /// The regions of territories, by the territory's id.
+    pub territories: BTreeMap<String, TerritoryEntry>,
     /// Further members by dimension: `channel` to its known values.
     pub members: BTreeMap<String, BTreeSet<String>>,
 }
@@ -99,6 +117,12 @@ impl Directory {
             "rep" => self.reps.keys().map(String::as_str).collect(),
             _ => self.reps.values().flat_map(|rep| rep.ever(dimension)).collect(),
         };
+        let ever = self.territories.values().flat_map(|t| t.moves.values().chain([&t.region]));
+        match dimension {
+            "territory" => out.extend(self.territories.keys().map(String::as_str)),
+            "region" => out.extend(ever.map(String::as_str)),
+            _ => {}
+        }
         out.extend(self.members.get(dimension).into_iter().flatten().map(String::as_str));
         out
     }

@@ -1,16 +1,19 @@
 //! Targets and benchmarks: what a KPI should be, beside what it is.
 //!
-//! They come from reference files, with the day from which each revision is valid. They touch rows
-//! only: no cell depends on them, so they are part of no hash, and a changed file needs no new
-//! generation. Of several revisions the newest that is valid at the moment decides; the moment is
+//! They come from reference files and from a topic, with the day from which each revision is valid.
+//! They touch rows only: no cell depends on them, so they are part of no hash, and a change needs no
+//! new generation. Of several revisions the newest that is valid at the moment decides; the moment is
 //! today, and in a window that ended its last day. Nothing is prorated between revisions.
 
 #[path = "target_json.rs"]
 mod json;
+#[path = "target_topic.rs"]
+mod topic;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use json::standings_json;
+pub use topic::{MOST_RECORDS, TargetRecords};
 
 use super::kpi::{KpiValue, Number, Unit, Words};
 use super::money::{EXACT_ONE, Exact};
@@ -182,7 +185,7 @@ pub struct Standing {
     pub value: Exact,
     /// The longer period that it is a step of.
     pub step_of: Option<Period>,
-    /// The KPI divided by it; absent where it is zero, or the KPI is absent.
+    /// The KPI divided by it, of a benchmark its share; absent where it is zero, or the KPI is absent.
     pub attainment: Option<f64>,
     /// The KPI less it.
     pub gap: Option<Number>,
@@ -219,11 +222,14 @@ impl Targets {
 
     /// Adds one.
     pub fn insert(&mut self, scope: Scope, goal: Goal) {
-        let goals = match scope {
+        self.goals_mut(scope).push(goal);
+    }
+
+    fn goals_mut(&mut self, scope: Scope) -> &mut Vec<Goal> {
+        match scope {
             Scope::Of(segment) => self.own.entry(segment).or_default(),
             Scope::Each(grain) => self.each.entry(grain).or_default(),
-        };
-        goals.push(goal);
+        }
     }
 
     /// Whether there is none.
@@ -261,7 +267,7 @@ impl Targets {
                 let families = match (goal.aim, goal.accrues) {
                     (Aim::Target, true) => 5,
                     (Aim::Target, false) => 3,
-                    (Aim::Benchmark, _) => 2,
+                    (Aim::Benchmark, _) => 3,
                 };
                 for kind in windows.iter().filter(|kind| self.shows(goal, **kind)) {
                     let series = segments.saturating_mul(families);
@@ -450,7 +456,7 @@ impl Found<'_> {
             kpi: goal.kpi.clone(),
             value: aim,
             step_of: self.step_of,
-            attainment: attainment.filter(|_| goal.aim == Aim::Target),
+            attainment,
             gap,
             pace,
             required_per_day: required,

@@ -35,9 +35,8 @@ fn write_standing(out: &mut String, s: &Standing, value: &str) {
         None => "null".to_owned(),
     };
     let _ = write!(out, "{}:{{\"{value}\":{},\"gap\":{gap}", json_string(&s.kpi), s.value);
-    if s.aim == Aim::Target {
-        let _ = write!(out, ",\"attainment\":{}", float(s.attainment));
-    }
+    let ratio = if s.aim == Aim::Target { "attainment" } else { "share" };
+    let _ = write!(out, ",\"{ratio}\":{}", float(s.attainment));
     if let Some(days) = s.days {
         let _ = write!(
             out,

@@ -204,12 +204,12 @@ fn a_benchmark_is_compared_with_and_never_paced() {
     let found = all.stand(&stand, &[("win_rate".into(), Unit::Ratio, value)]);
     assert_eq!(
         standings_json(&found),
-        ",\"benchmarks\":{\"win_rate\":{\"benchmark\":0.25,\"gap\":0.5}}"
+        ",\"benchmarks\":{\"win_rate\":{\"benchmark\":0.25,\"gap\":0.5,\"share\":3.0}}"
     );
     let absent = all.stand(&stand, &[("win_rate".into(), Unit::Ratio, KpiValue::default())]);
     assert_eq!(
         standings_json(&absent),
-        ",\"benchmarks\":{\"win_rate\":{\"benchmark\":0.25,\"gap\":null}}"
+        ",\"benchmarks\":{\"win_rate\":{\"benchmark\":0.25,\"gap\":null,\"share\":null}}"
     );
     assert_eq!(standings_json(&[]), "");
 }

@@ -33,6 +33,7 @@ use crate::model::record::{Offset, Partition};
 use crate::model::row::Pane;
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
+use crate::model::target::Targets;
 use crate::model::time::{Day, Timestamp};
 use crate::model::watermark::{Doubt, Frontier, Holder, Report};
 use crate::model::window::{Period, SliceRange, WindowKind};
@@ -116,6 +117,8 @@ pub struct Rollup {
     repair: bool,
     /// What is watched for drift.
     watch: Watch,
+    /// What KPIs should be, where that is not the definition's for good.
+    targets: Option<Arc<Targets>>,
 }
 
 impl Rollup {
@@ -160,6 +163,7 @@ impl Rollup {
             started: false,
             repair: false,
             watch: Watch::default(),
+            targets: None,
         };
         for segment in out.definition.known_segments() {
             if segment.partition(out.definition.partitions) == partition {

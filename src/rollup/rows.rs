@@ -1,6 +1,7 @@
 //! Rows: a window's totals, read as KPIs.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::Rollup;
 use super::customers::Told;
@@ -11,7 +12,7 @@ use crate::model::kpi::View;
 use crate::model::measure::Measures;
 use crate::model::row::{Pane, Row};
 use crate::model::slice::Tier;
-use crate::model::target::{Stand, Standing, standings_json};
+use crate::model::target::{Stand, Standing, Targets, standings_json};
 use crate::model::time::{Day, Timestamp};
 use crate::model::window::{Period, SliceRange, WindowKind};
 
@@ -110,11 +111,24 @@ impl Rollup {
             as_of,
             complete_ratio: complete(start, end, as_of),
             incomplete: self.doubts.iter().any(|doubt| doubt.touches(start, end)),
-            targets: self.definition.targets.stand(&stand, &kpis),
+            targets: self.targets().stand(&stand, &kpis),
             kpis,
             currency: self.definition.currency,
             funnel: self.funnel(state, &flow),
         }
+    }
+
+    /// Takes targets in the place of the definition's. Rows that stand otherwise by them are due; as
+    /// no number of theirs changed, that corrects nothing.
+    pub fn aim(&mut self, targets: Arc<Targets>) {
+        if *self.targets() != *targets {
+            self.touch();
+        }
+        self.targets = Some(targets);
+    }
+
+    fn targets(&self) -> &Targets {
+        self.targets.as_deref().unwrap_or(&self.definition.targets)
     }
 
     /// The funnel of a window. Within one stage there is none.

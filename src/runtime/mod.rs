@@ -17,6 +17,7 @@ pub mod notify;
 mod partials;
 mod registry;
 mod rollup;
+mod targets;
 
 pub use guard::{Poison, Probe};
 pub use intake::decoder;

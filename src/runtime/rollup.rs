@@ -8,6 +8,7 @@ use super::arrival::Arrival;
 use super::guard::guarded;
 use super::halted::Halted;
 use super::news::News;
+use super::targets::Follower;
 use super::{BATCH, Context, Every, FLUSH, Fault, Pace, Worker, read_through};
 use crate::clock::{monotonic, since, wall_ms};
 use crate::http::{Caps, KpiSnapshot};
@@ -80,6 +81,8 @@ struct Merger {
     /// Latest time that windows were moved to.
     latest: Timestamp,
     measuring: Every,
+    /// Where targets come from a topic too.
+    follower: Option<Follower>,
 }
 
 /// Opens the stage.
@@ -88,7 +91,9 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
     let config = &context.config;
     let group = format!("{}.g{}.rollup", config.app, config.generation);
     let now = (context.timer)();
+    let follower = Follower::open(context)?;
     Ok(Box::new(Merger {
+        follower,
         definition: Arc::new(config.definition.clone()),
         reader: context.log.reader()?,
         writer: context.log.writer()?,
@@ -110,6 +115,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
 
 impl Worker for Merger {
     fn step(&mut self) -> Result<(), Fault> {
+        self.follow()?;
         self.rebalance()?;
         let mut batch = std::mem::take(&mut self.batch);
         self.reader.poll(BATCH, self.context.wait, &mut batch)?;
@@ -214,6 +220,18 @@ impl Merger {
         TopicPartition { topic: self.partials.clone(), partition: Partition(partition) }
     }
 
+    /// Takes what came on the topic of targets: rows that stand otherwise since are due.
+    fn follow(&mut self) -> Result<(), Fault> {
+        let Some(follower) = &mut self.follower else { return Ok(()) };
+        if follower.step(&mut *self.writer)? {
+            for part in self.parts.values_mut() {
+                part.rollup.aim(follower.targets());
+                part.changed = true;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes what the group gives and takes away. At most one part is restored in a step, so that
     /// the group hears from this member in between.
     fn rebalance(&mut self) -> Result<(), Fault> {
@@ -270,6 +288,16 @@ impl Merger {
         Ok(())
     }
 
+    /// A partition of which nothing is read yet.
+    fn empty(&self, partition: Partition, now: Timestamp) -> Rollup {
+        let rollup = Rollup::new(self.definition.clone(), partition, now);
+        let mut rollup = rollup.watching(&self.context.config.drift);
+        if let Some(follower) = &self.follower {
+            rollup.aim(follower.targets());
+        }
+        rollup
+    }
+
     /// The state is a view of the compacted partials; revisions go on from the rows published. `None`
     /// where the group took the partition away in between.
     fn restore(&mut self, partition: Partition) -> Result<Option<Part>, Fault> {
@@ -279,8 +307,7 @@ impl Merger {
         context.health.set("rollup", Err(format!("restoring partition {partition}")));
         let mut reader = context.log.reader()?;
         let now = (context.clock)();
-        let mut rollup =
-            Rollup::new(self.definition.clone(), partition, now).watching(&context.config.drift);
+        let mut rollup = self.empty(partition, now);
         let rows = TopicPartition { topic: self.kpis.clone(), partition };
         let mut keep = || Ok(self.news.keeps(&mut *self.member, partition.0)?);
         let dropped = || {
@@ -407,7 +434,9 @@ impl Merger {
 
     fn measure(&mut self) -> Result<(), Fault> {
         let today = self.definition.calendar.day_of((self.context.clock)());
-        self.context.telemetry.targets_stale(self.definition.targets.stale(today).len());
+        let followed = self.follower.as_ref().map(Follower::targets);
+        let targets = followed.as_deref().unwrap_or(&self.definition.targets);
+        self.context.telemetry.targets_stale(targets.stale(today).len());
         let mut next = Vec::new();
         for (partition, part) in &self.parts {
             let label = partition.to_string();

@@ -177,6 +177,8 @@ declare! {
         "Partitions of a source topic that took no webhook when one was last tried on them; the others are written.";
     targets_stale gauges "tidemark_targets_stale" []
         "Targets whose last period has ended, with none for the current one: `validate` names them.";
+    target_records gauges "tidemark_target_records" ["state"]
+        "Keys of the targets topic by what their newest record is: held, a target that counts; refused, none, and a dead letter.";
     series gauges "tidemark_series" ["family"]
         "KPI series that this process exposes, by family.";
     series_dropped counters "tidemark_series_dropped_total" ["family"]

@@ -300,5 +300,6 @@ pub fn directory(settings: &WorldSettings) -> Directory {
     Directory {
         reps: reps.collect(),
         members: [("channel".to_owned(), channels), ("territory".to_owned(), territories)].into(),
+        ..Directory::default()
     }
 }

@@ -16,6 +16,7 @@ mod refusals;
 mod scale;
 #[cfg(feature = "registry")]
 mod schemas;
+mod targets;
 
 #[cfg(feature = "notify")]
 #[path = "../support/alertmanager.rs"]

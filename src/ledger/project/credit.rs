@@ -82,6 +82,12 @@ impl Projector<'_> {
                 own.or_else(|| self.directory_value(owner, i, as_of))
             };
         }
+        if let Some((region, territory)) = self.dimensions.region() {
+            let told = values[territory].and_then(|territory| {
+                self.dimensions.region_of(territory, as_of.at, self.definition, self.symbols)
+            });
+            values[region] = told.or(values[region]);
+        }
         self.intern(&values[..n])
     }
 
@@ -175,8 +181,8 @@ impl Projector<'_> {
         self.dimensions.of_owner(owner?, i, as_of.at, self.definition, self.symbols)
     }
 
-    /// What stands open goes along with its owner when the directory moves them, between two
-    /// moments. `order` is the last event before.
+    /// What stands open goes along with its owner, and its territory, when the directory moves them,
+    /// between two moments. `order` is the last event before.
     pub(super) fn carry(
         &mut self,
         entity: &Entity,
@@ -189,9 +195,9 @@ impl Projector<'_> {
         if !self.dimensions.are_dated() {
             return;
         }
-        let Some(owner) = self.owner(entity, AsOf::stock(order, from)) else { return };
+        let owner = self.owner(entity, AsOf::stock(order, from));
         let mut i = 0;
-        while let Some(at) = self.dimensions.moves(owner, self.definition, self.symbols).get(i) {
+        while let Some(at) = self.dimensions.points(owner, self.definition, self.symbols).get(i) {
             let at = *at;
             i += 1;
             if at <= from || at >= to {

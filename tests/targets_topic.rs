@@ -1,0 +1,368 @@
+//! Targets from the compacted topic, by the real workers over logs in memory and on disk: revised,
+//! deleted and wrong records, before, between and behind the events, and over restarts.
+
+#[path = "support/instance.rs"]
+mod instance;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use instance::{Clocks, context};
+use serde_json::{Value, json};
+use tidemark::app;
+use tidemark::config::Config;
+use tidemark::http::Query;
+use tidemark::log::embedded::EmbeddedLog;
+use tidemark::log::memory::MemoryLog;
+use tidemark::log::{Log, Offset, Outgoing, Partition, Record, TopicPartition};
+use tidemark::model::time::Timestamp;
+use tidemark::runtime::{Context, STAGES, Worker};
+
+const CONFIG: &str = r#"
+[app]
+name = "t"
+[[sources]]
+name = "crm"
+topics = ["source"]
+[topology]
+shards = 2
+partitions = 3
+[time]
+zone = "UTC"
+[windows]
+rolling = []
+calendar = ["month"]
+to_date = []
+[segments]
+sets = ["overall", "rep"]
+[money]
+currency = "EUR"
+[targets]
+topic = true
+steps = false
+[[targets.target]]
+kpi = "revenue"
+period = "month"
+value = 100000
+"#;
+
+fn config() -> Arc<Config> {
+    Arc::new(Config::from_toml(CONFIG, "t.toml", std::iter::empty()).expect("it is right"))
+}
+
+/// What may happen, one at a time.
+enum Step {
+    Event(&'static str, &'static str, &'static str, u32),
+    Target(&'static str, Value),
+    Deletion(&'static str),
+    /// The instance dies, and another one takes over.
+    Restart,
+}
+
+struct Story {
+    log: Arc<dyn Log>,
+    config: Arc<Config>,
+    clocks: Clocks,
+    instances: Vec<(Context, Vec<Box<dyn Worker>>)>,
+}
+
+impl Story {
+    fn new(log: Arc<dyn Log>, instances: usize) -> Story {
+        let config = config();
+        app::create_sources(&config, &*log, 1).expect("created");
+        app::create_topics(&config, &*log).expect("created");
+        let now = Timestamp::parse_rfc3339("2026-05-15T18:00:00Z").expect("a time");
+        let mut story = Story { log, config, clocks: Clocks::new(now), instances: Vec::new() };
+        (0..instances).for_each(|_| story.join());
+        story
+    }
+
+    fn join(&mut self) {
+        let context = context(&self.config, self.log.clone(), &self.clocks);
+        let stages = STAGES.iter().map(|(_, open)| open(&context).expect("it opens")).collect();
+        self.instances.push((context, stages));
+    }
+
+    fn happen(&mut self, step: &Step) {
+        match step {
+            Step::Event(id, time, rep, amount) => {
+                let money = json!({"value": amount.to_string(), "currency": "EUR"});
+                let set = json!({"status": "won", "owner": rep, "amount": money});
+                let event = json!({"id": id, "entity": {"type": "deal", "id": id}, "time": time,
+                    "op": "update", "set": set});
+                self.write("source", None, Some(event.to_string()));
+            }
+            Step::Target(key, value) => self.target(key, Some(value.to_string())),
+            Step::Deletion(key) => self.target(key, None),
+            Step::Restart => {
+                self.instances.remove(0);
+                self.join();
+            }
+        }
+    }
+
+    fn target(&self, key: &str, value: Option<String>) {
+        self.write("t.targets", Some(key), value);
+    }
+
+    fn write(&self, topic: &str, key: Option<&str>, value: Option<String>) {
+        let mut writer = self.log.writer().expect("a writer");
+        let out = Outgoing {
+            topic: topic.into(),
+            partition: Partition(0),
+            key: key.map(|key| key.as_bytes().to_vec()),
+            value: value.map(String::into_bytes),
+            headers: Vec::new(),
+        };
+        writer.send(out).expect("it is taken");
+        writer.flush(Duration::from_secs(10)).expect("it is acknowledged");
+    }
+
+    fn step(&mut self) {
+        self.clocks.pass(600);
+        for (_, stages) in &mut self.instances {
+            stages.iter_mut().for_each(|stage| stage.step().expect("it works"));
+        }
+    }
+
+    /// Works until `there` is, at most so many rounds.
+    fn until(&mut self, what: &str, there: impl Fn(&Story) -> bool) {
+        for _ in 0..300 {
+            if there(self) {
+                return;
+            }
+            self.step();
+        }
+        panic!("{what}: {:#?}", self.rows());
+    }
+
+    /// The rows that the last instance shows, by key.
+    fn rows(&self) -> BTreeMap<String, Value> {
+        let Some((context, _)) = self.instances.last() else { return BTreeMap::new() };
+        let rows = context.board.query(&Query::default()).rows;
+        let read = |json: &str| serde_json::from_str(json).expect("JSON");
+        rows.iter().map(|(key, json)| (key.to_string(), read(json))).collect()
+    }
+
+    /// Target and attainment of revenue in a month.
+    fn stands(&self, month: &str, segment: &str) -> (Value, Value) {
+        let rows = self.rows();
+        let row = rows.get(&format!("month:{month}-01T00:00:00Z|{segment}"));
+        let standing = row.map_or(Value::Null, |row| row["targets"]["revenue"].clone());
+        (standing["target"].clone(), standing["attainment"].clone())
+    }
+
+    fn records(&self, topic: &str) -> Vec<Record> {
+        let partitions = self.log.describe(topic).expect("it answers").expect("it is there");
+        let mut out = Vec::new();
+        for partition in 0..partitions.partitions {
+            let mut reader = self.log.reader().expect("a reader");
+            reader.assign(&[(TopicPartition::new(topic, partition), Offset(0))]).expect("assigned");
+            while reader.poll(1000, Duration::ZERO, &mut out).expect("it reads") > 0 {}
+        }
+        out
+    }
+}
+
+fn target(segment: &str, start: Option<&str>, valid_from: Option<&str>, value: u32) -> Value {
+    json!({"segment": segment, "kpi": "revenue", "period": "month", "start": start,
+        "valid_from": valid_from, "value": value, "owner": "Ana"})
+}
+
+/// The file says 100000 for the whole; here are the events and the records of the topic.
+fn steps() -> (Vec<Step>, Vec<Step>) {
+    let events = vec![
+        Step::Event("D0", "2026-04-10T10:00:00Z", "r-1", 1000),
+        Step::Event("D1", "2026-05-06T10:00:00Z", "r-1", 4200),
+        Step::Event("D2", "2026-05-06T10:00:00Z", "r-2", 2100),
+    ];
+    let may = Some("2026-05-01");
+    let targets = vec![
+        Step::Target("all", target("rep=*", None, None, 21_000)),
+        Step::Target("r-1 may", target("rep=r-1", may, None, 42_000)),
+        Step::Target("r-1 may 2", target("rep=r-1", may, Some("2026-05-08"), 7_000)),
+        Step::Target("wrong", target("rep=r-2", may, None, 1)),
+        Step::Target("wrong", json!({"kpi": "revenu", "period": "month", "value": 1})),
+        Step::Target("r-1 may 2", target("rep=r-1", may, Some("2026-05-08"), 8_400)),
+        Step::Target("gone", target("rep=r-1", may, Some("2026-05-09"), 1)),
+        Step::Deletion("gone"),
+        Step::Target("whole", target("overall", None, None, 50_000)),
+    ];
+    (events, targets)
+}
+
+/// By hand: r-1 has 8400 since the 8th, r-2 what each has, the whole what the topic says.
+fn is_there(story: &Story) -> bool {
+    let stands = |month, segment, target: u32, attainment: f64| {
+        story.stands(month, segment) == (json!(target), json!(attainment))
+    };
+    stands("2026-05", "rep=r-1", 8_400, 0.5)
+        && stands("2026-05", "rep=r-2", 21_000, 0.1)
+        && stands("2026-05", "overall", 50_000, 0.126)
+        && stands("2026-04", "rep=r-1", 21_000, 1000.0 / 21_000.0)
+}
+
+/// What rows say, without what tells when it was said.
+fn said(story: &Story) -> BTreeMap<String, (Value, Value)> {
+    let rows = story.rows().into_iter();
+    rows.map(|(key, row)| (key, (row["targets"].clone(), row["kpis"].clone()))).collect()
+}
+
+fn logs() -> Vec<(&'static str, Arc<dyn Log>, Option<tempfile::TempDir>)> {
+    let dir = tempfile::tempdir().expect("there is a directory for temporary files");
+    let disk = EmbeddedLog::open(dir.path(), tidemark::clock::wall_ms).expect("it opens");
+    vec![("memory", Arc::new(MemoryLog::default()), None), ("disk", Arc::new(disk), Some(dir))]
+}
+
+#[test]
+fn rows_follow_the_records_in_whatever_order_events_and_restarts_come_between() {
+    let mut all = Vec::new();
+    for (name, log, _dir) in logs() {
+        let mut story = Story::new(log, 1);
+        let (events, targets) = steps();
+        targets.iter().chain(&events).for_each(|step| story.happen(step));
+        story.until(&format!("{name}, targets first"), is_there);
+        all.push((format!("{name}, targets first"), said(&story)));
+    }
+    for (name, log, _dir) in logs() {
+        let mut story = Story::new(log, 1);
+        let (events, targets) = steps();
+        events.iter().for_each(|step| story.happen(step));
+        story.until("the rows", |s| s.stands("2026-05", "overall").1 == 0.063);
+        // April is over: its row is said anew, and no number of it was corrected.
+        story.step();
+        for step in &targets {
+            story.happen(step);
+            story.step();
+            story.step();
+        }
+        story.until(&format!("{name}, targets last"), is_there);
+        all.push((format!("{name}, targets last"), said(&story)));
+        story.happen(&Step::Restart);
+        story.until(&format!("{name}, after a restart"), is_there);
+        all.push((format!("{name}, after a restart"), said(&story)));
+    }
+    let log = MemoryLog::default();
+    let mut story = Story::new(Arc::new(log.clone()), 1);
+    let (events, targets) = steps();
+    targets.iter().for_each(|step| story.happen(step));
+    log.compact("t.targets");
+    story.happen(&Step::Restart);
+    events.iter().for_each(|step| story.happen(step));
+    story.until("after compaction", is_there);
+    all.push(("after compaction".to_owned(), said(&story)));
+    for (name, rows) in &all {
+        assert_eq!(rows, &all[0].1, "{name}");
+    }
+}
+
+#[test]
+fn what_is_deleted_gives_the_file_its_target_back_and_the_others_none() {
+    let mut story = Story::new(Arc::new(MemoryLog::default()), 1);
+    let (events, targets) = steps();
+    events.iter().chain(&targets).for_each(|step| story.happen(step));
+    story.until("all of it", is_there);
+    ["all", "r-1 may", "r-1 may 2", "whole"].iter().for_each(|k| story.happen(&Step::Deletion(k)));
+    story.until("the file alone", |s| s.stands("2026-05", "overall").0 == 100_000);
+    for segment in ["rep=r-1", "rep=r-2"] {
+        assert_eq!(story.stands("2026-05", segment).0, Value::Null, "{segment}");
+    }
+    // What ends while nobody is there ends all the same.
+    let april = "month:2026-04-01T00:00:00Z|rep=r-1";
+    assert_eq!(story.rows()[april].get("targets"), None);
+    story.happen(&Step::Target("all", target("rep=*", None, None, 5)));
+    story.until("it is back", |s| s.stands("2026-04", "rep=r-1").0 == 5);
+    story.instances.clear();
+    story.happen(&Step::Deletion("all"));
+    story.join();
+    let stands = |s: &Story| s.rows().get(april).map(|row| row.get("targets").is_some());
+    story.until("it is gone", |s| stands(s) == Some(false));
+}
+
+#[test]
+fn a_bad_record_is_one_dead_letter_with_its_reason_and_stops_nothing() {
+    let mut story = Story::new(Arc::new(MemoryLog::default()), 2);
+    let (events, targets) = steps();
+    events.iter().chain(&targets).for_each(|step| story.happen(step));
+    story.until("all of it", is_there);
+    let dead = |s: &Story| s.records("t.dlq").len();
+    story.until("the dead letter", |s| dead(s) > 0);
+    // The key of a record that is wrong holds nothing: also without what compaction takes away.
+    assert_eq!(story.stands("2026-05", "rep=r-2").0, 21_000);
+    story.happen(&Step::Restart);
+    story.happen(&Step::Restart);
+    story.target("late", Some("{".to_owned()));
+    story.until("the second one", |s| dead(s) > 1);
+    (0..20).for_each(|_| story.step());
+    let dead = story.records("t.dlq");
+    let header = |record: &Record, name: &str| {
+        let value = record.header(&format!("tidemark.error.{name}")).expect("it has one");
+        String::from_utf8(value.to_vec()).expect("text")
+    };
+    let told: Vec<[String; 4]> = dead
+        .iter()
+        .map(|record| ["code", "message", "id", "stage"].map(|name| header(record, name)))
+        .collect();
+    assert_eq!(
+        told[0],
+        [
+            "BAD_TARGET",
+            "kpi: there is no KPI \"revenu\"; did you mean \"revenue\"?",
+            "t.targets/0/4",
+            "targets"
+        ]
+    );
+    assert_eq!((told[1][0].as_str(), told[1][2].as_str()), ("DECODE_JSON", "t.targets/0/9"));
+    assert_eq!(told.len(), 2, "{told:?}");
+    let (context, _) = &story.instances[0];
+    let families = context.telemetry.registry().gather();
+    let encoder = prometheus::TextEncoder::new();
+    let page = encoder.encode_to_string(&families).expect("it can be written");
+    assert!(page.contains("tidemark_target_records{state=\"refused\"} 2"), "{page}");
+    assert!(page.contains("tidemark_target_records{state=\"held\"} 4"), "{page}");
+}
+
+#[test]
+fn each_mistake_is_told_with_its_key_and_mend() {
+    let config = config();
+    let told = |text: &str| {
+        let reason = config.target_of(text.as_bytes()).expect_err(text);
+        format!("{} {}", reason.code.as_str(), reason.message)
+    };
+    let texts = [
+        "[]",
+        r#"{"kpi": "revenue", "period": "month"}"#,
+        r#"{"kpi": "revenue", "period": "month", "value": 0.5}"#,
+        r#"{"kpi": "revenue", "perod": "month", "value": 1}"#,
+        r#"{"kpi": "revenue", "period": "mnoth", "value": 1}"#,
+        r#"{"kpi": "revenue", "period": "month", "value": 1, "start": "2026-05-02"}"#,
+        r#"{"kpi": "revenue", "period": "month", "value": 1, "segment": "team=a"}"#,
+        r#"{"kpi": "revenue", "period": "year", "value": 1}"#,
+        r#"{"kpi": "revenue", "value": 1}"#,
+        r#"{"kpi": "revenue", "period": "month", "value": 1, "repeat": "yes"}"#,
+        r#"{"kpi": "revenue", "period": "month", "value": [1]}"#,
+    ];
+    let all: Vec<String> = texts.iter().map(|text| told(text)).collect();
+    insta::assert_snapshot!("mistakes", all.join("\n"));
+    let long = format!(r#"{{"kpi": "revenue", "note": "{}"}}"#, "x".repeat(70_000));
+    assert!(told(&long).ends_with("a target has at most 65536"), "{}", told(&long));
+}
+
+#[test]
+fn the_topic_is_there_where_it_is_asked_for_and_is_nobody_elses() {
+    let names = |text: &str| {
+        let config = Config::from_toml(text, "t.toml", std::iter::empty()).expect("it is right");
+        config.specs().into_iter().map(|spec| spec.name).collect::<Vec<_>>()
+    };
+    assert!(!names("").contains(&"tidemark.targets".to_owned()));
+    let own = "[targets]\ntopic = true\n[topics]\ntargets = \"plan.quota\"\n";
+    assert_eq!(names(own).last().map(String::as_str), Some("plan.quota"));
+    let refusal = |text: &str| {
+        let read = Config::from_toml(text, "t.toml", std::iter::empty());
+        read.expect_err("it is wrong").to_string()
+    };
+    let twice = "[topics]\ntargets = \"a\"\nkpis = \"a\"\n";
+    let read = "[[sources]]\nname = \"crm\"\ntopics = [\"tidemark.targets\"]\n";
+    insta::assert_snapshot!("names", [refusal(twice), refusal(read)].join("\n"));
+}
