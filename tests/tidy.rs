@@ -133,6 +133,7 @@ const FLOATS: &[(&str, &str)] = &[
     ("src/model/interval.rs", "intervals of counts, for showing"),
     ("src/model/formula/fraction.rs", "a fraction is rounded once, when a row is due"),
     ("src/model/alert.rs", "an alert shows what the statistics say"),
+    ("src/model/alert_choice.rs", "as the alert that it is part of"),
     ("src/model/explained.rs", "as the alert that it is part of"),
     ("src/model/kpi.rs", "quotients are taken from exact sums when a row is due"),
     ("src/model/money.rs", "`Exact::to_f64` is the way out, to quotients and Prometheus"),

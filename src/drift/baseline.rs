@@ -245,9 +245,9 @@ impl Baseline {
     }
 
     /// As it is shown beside days: its value is what those days would have had under it.
-    pub(super) fn beside(&self, kind: Kind, totals: &Totals) -> BaselineShown {
-        let own = figure(kind, &self.all);
-        let value = expected(kind, totals).or(own.value);
+    pub(super) fn beside(&self, rule: &Rule, totals: &Totals) -> BaselineShown {
+        let own = figure(rule, &self.all);
+        let value = expected(rule.signal.kind(), totals).or(own.value);
         let figure = Figure { value, ..own };
         BaselineShown { from: Day(self.from), to: Day(self.to), figure }
     }
@@ -307,12 +307,13 @@ pub(super) fn expected(kind: Kind, totals: &Totals) -> Option<f64> {
 
 /// The value of these days, with its interval. Of durations it is the typical one: the geometric
 /// mean, which a few long deals do not move.
-pub(super) fn figure(kind: Kind, totals: &Totals) -> Figure {
+pub(super) fn figure(rule: &Rule, totals: &Totals) -> Figure {
     let facts = &totals.facts;
     let n = facts.n as f64;
-    let (value, interval) = match kind {
+    let (value, interval) = match rule.signal.kind() {
         Kind::Proportion => {
-            ((n > 0.0).then(|| facts.hits as f64 / n), Some(interval::wilson(facts.hits, facts.n)))
+            let interval = rule.interval.of(facts.hits, facts.n);
+            ((n > 0.0).then(|| facts.hits as f64 / n), Some(interval))
         }
         Kind::Duration => {
             let interval = interval::mean(facts.n, facts.sum, facts.squares);

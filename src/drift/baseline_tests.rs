@@ -11,6 +11,8 @@ fn rule() -> Rule {
         baseline_days: 84,
         baseline_from: None,
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
+        chart: Default::default(),
+        interval: Default::default(),
     }
 }
 
@@ -100,7 +102,7 @@ fn days_that_may_lack_records_are_no_days_without_cases() {
     let whole = find(&counts, &days, 84).unwrap();
     let half = Baseline::find(&counts, &sure, 84, &|d| d >= 42).unwrap();
     assert_eq!((half.all.days, whole.all.days), (42, 84));
-    assert_eq!(figure(Kind::Count, &half.all).value, Some(4.0));
+    assert_eq!(figure(&counts, &half.all).value, Some(4.0));
     assert_eq!(half.usual, whole.usual);
     let closed: Vec<_> = (42..84).map(|d| (d, day(4))).collect();
     let half = Baseline::find(&deals, &closed, 84, &|d| d >= 42).unwrap();

@@ -46,7 +46,10 @@ impl Cusum {
     }
 }
 
-/// An exponentially weighted mean of standardized values, with the limits of its long run.
+/// Weight of the newest value of an [`Ewma`] that watches a stream.
+pub const LAMBDA: f64 = 0.1;
+
+/// An exponentially weighted mean of standardized values, with the limit of its long run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ewma {
     lambda: f64,
@@ -60,10 +63,68 @@ impl Ewma {
         Ewma { lambda, limit: l * (lambda / (2.0 - lambda)).sqrt(), value: 0.0 }
     }
 
-    /// Takes a standardized value. Returns whether it alarms.
-    pub fn add(&mut self, z: f64) -> bool {
-        self.value += self.lambda * (z - self.value);
-        self.value.abs() >= self.limit
+    /// Takes `n` values of which only the mean is known. It comes to stand where it would on
+    /// average over all their orders, so it strays no further than one that takes them singly.
+    pub fn add(&mut self, n: f64, mean: f64) -> f64 {
+        let keep = (1.0 - self.lambda).powf(n);
+        self.value = keep * self.value + (1.0 - keep) * mean;
+        self.value
+    }
+
+    /// The mean, below zero too.
+    pub fn value(&self) -> f64 {
+        self.value
+    }
+
+    /// Where it alarms, either way.
+    pub fn limit(&self) -> f64 {
+        self.limit
+    }
+}
+
+/// A chart that looks one way: up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Chart {
+    /// What each case adds is summed.
+    Cusum(Cusum),
+    /// The mean of the cases is taken, the newest ones weighing most.
+    Ewma(Ewma),
+}
+
+impl Chart {
+    /// Takes a slice of `n` cases: the sum of what they add to a [`Cusum`], the mean of their
+    /// standardized values for an [`Ewma`]. Returns the statistic.
+    pub fn add(&mut self, n: f64, of: f64) -> f64 {
+        match self {
+            Chart::Cusum(chart) => chart.add(of),
+            Chart::Ewma(chart) => chart.add(n, of).max(0.0),
+        }
+    }
+
+    /// The statistic, from zero.
+    pub fn sum(&self) -> f64 {
+        match self {
+            Chart::Cusum(chart) => chart.sum(),
+            Chart::Ewma(chart) => chart.value.max(0.0),
+        }
+    }
+
+    /// Where it alarms.
+    pub fn threshold(&self) -> f64 {
+        match self {
+            Chart::Cusum(chart) => chart.threshold,
+            Chart::Ewma(chart) => chart.limit,
+        }
+    }
+
+    /// Whether there is enough.
+    pub fn is_over(&self) -> bool {
+        self.sum() >= self.threshold()
+    }
+
+    /// Whether it is far from enough: below half.
+    pub fn is_low(&self) -> bool {
+        self.sum() < self.threshold() / 2.0
     }
 }
 
@@ -159,9 +220,26 @@ mod tests {
     #[test]
     fn an_ewma_alarms_at_its_limit_only() {
         let mut chart = Ewma::new(0.2, 3.0);
-        assert!((0..50).all(|_| !chart.add(0.9)), "0.9 is below 3 × sqrt(0.2 / 1.8) = 1");
+        assert!((0..50).all(|_| chart.add(1.0, 0.9) < chart.limit()), "3 × sqrt(0.2 / 1.8) = 1");
         let mut chart = Ewma::new(0.2, 3.0);
-        assert!((0..50).any(|_| chart.add(-1.1)));
+        assert!((0..50).any(|_| chart.add(1.0, -1.1).abs() >= chart.limit()));
+        let mut up = Chart::Ewma(Ewma::new(0.2, 3.0));
+        assert!((0..50).all(|_| up.add(1.0, -1.1) == 0.0) && up.is_low());
+    }
+
+    #[test]
+    fn several_values_move_an_ewma_as_all_their_orders_do_on_average() {
+        let values = [2.0, -0.5, 1.0];
+        let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        let singly = |order: &[usize; 3]| {
+            let mut chart = Ewma::new(LAMBDA, 3.0);
+            chart.add(4.0, 0.7);
+            order.iter().map(|i| chart.add(1.0, values[*i])).last().unwrap()
+        };
+        let average = orders.iter().map(singly).sum::<f64>() / 6.0;
+        let mut chart = Ewma::new(LAMBDA, 3.0);
+        chart.add(4.0, 0.7);
+        assert!((chart.add(3.0, 2.5 / 3.0) - average).abs() < 1e-12);
     }
 
     /// Observations until `alarm`, on average over seeded runs.

@@ -16,6 +16,8 @@ fn rule(signal: Signal) -> Rule {
         baseline_days: 84,
         baseline_from: None,
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
+        chart: Default::default(),
+        interval: Default::default(),
     }
 }
 

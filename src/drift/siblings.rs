@@ -130,6 +130,8 @@ mod tests {
             baseline_days: 84,
             baseline_from: Some(Day(0)),
             gates: Gates { min_n: 20, min_baseline: 100, effect_percent: 15 },
+            chart: Default::default(),
+            interval: Default::default(),
         }
     }
 

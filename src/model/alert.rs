@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+pub use super::alert_choice::{ChartKind, IntervalKind};
 pub use super::alert_seen::Seen;
 use super::calendar::Calendar;
 use super::explained::{self, Explained};
@@ -163,6 +164,10 @@ pub struct Rule {
     pub baseline_from: Option<Day>,
     /// Gates.
     pub gates: Gates,
+    /// Which chart watches durations and amounts.
+    pub chart: ChartKind,
+    /// How the interval of a ratio is taken.
+    pub interval: IntervalKind,
 }
 
 impl Rule {

@@ -2,6 +2,7 @@
 //! threads, no logging. Read in this order.
 
 pub mod alert;
+mod alert_choice;
 pub mod alert_schema;
 mod alert_seen;
 pub mod calendar;
