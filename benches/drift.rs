@@ -24,6 +24,7 @@ fn rule(chart: ChartKind) -> Rule {
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
         chart,
         interval: IntervalKind::Wilson,
+        currency: tidemark::model::money::Currency::parse("EUR").unwrap(),
     }
 }
 

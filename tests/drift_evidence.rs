@@ -79,6 +79,7 @@ fn rule(signal: Signal, phase: Phase, from: &str, days: u32) -> Rule {
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
         chart: Default::default(),
         interval: Default::default(),
+        currency: tidemark::model::money::Currency::parse("EUR").unwrap(),
     }
 }
 

@@ -118,6 +118,10 @@ const SEEDED: &str = "src/world/dice.rs";
 
 /// Files of the core with floats, each with its reason. `world` is no state and may have them.
 const FLOATS: &[(&str, &str)] = &[
+    (
+        "src/drift/amounts.rs",
+        "as below: logarithms are taken when days are judged, cells have none",
+    ),
     ("src/drift/arl.rs", "statistics, derived from exact counts each time and no state"),
     ("src/drift/baseline.rs", "as above"),
     ("src/drift/calibrate.rs", "as above"),

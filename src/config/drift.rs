@@ -141,6 +141,7 @@ pub(super) fn rules(
         gates,
         chart: typed.chart.0,
         interval: typed.interval.0,
+        currency: definition.currency,
     };
     signals.into_iter().map(rule).collect()
 }

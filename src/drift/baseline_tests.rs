@@ -1,5 +1,7 @@
 use super::*;
 use crate::model::alert::Gates;
+use crate::model::fx::Fx;
+use crate::model::money::Currency;
 
 fn rule() -> Rule {
     Rule {
@@ -13,6 +15,7 @@ fn rule() -> Rule {
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
         chart: Default::default(),
         interval: Default::default(),
+        currency: crate::model::money::Currency::parse("EUR").unwrap(),
     }
 }
 
@@ -85,7 +88,9 @@ fn facts_are_read_off_a_day() {
     ]
     .into_iter()
     .collect();
-    let of = |signal| DayFacts::of(signal, &measures);
+    let (fx, own) = (Fx::default(), Currency::parse("EUR").unwrap());
+    let amounts = Reading { fx: &fx, own, limits: None };
+    let of = |signal| DayFacts::of(signal, (0, &measures), amounts);
     assert_eq!((of(Signal::WinRate).hits, of(Signal::WinRate).n), (3, 8));
     assert_eq!((of(Signal::CohortConversion).hits, of(Signal::CohortConversion).n), (2, 7));
     let cycle = of(Signal::CycleLength);

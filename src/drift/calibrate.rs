@@ -2,7 +2,9 @@
 
 use super::arl::{Lattice, both_sides, ewma_limit, normal_threshold};
 use super::baseline::{Baseline, DayFacts, Usual};
-use super::chart::{Chart, Cusum, Ewma, FACTOR, LAMBDA, ODDS, bernoulli, odds_times, poisson};
+use super::chart::{
+    Chart, Cusum, Ewma, FACTOR, LAMBDA, ODDS, Step, bernoulli, odds_times, poisson,
+};
 use crate::model::alert::{ChartKind, Direction, Rule};
 
 /// What the mixture looks for: by how much odds move.
@@ -54,12 +56,15 @@ impl Side {
         let side = |chart| Side { direction, chart, arl, steps: Vec::new() };
         match (usual, kind) {
             (Usual::Proportion(phases), _) => proportion(phases, direction, arl),
-            (Usual::Duration(_, sigma), ChartKind::Cusum) => {
-                side(Chart::Cusum(Cusum::new(normal_threshold(reference(*sigma), arl))))
-            }
-            // Both sides of one mean: each has twice the run length of both.
-            (Usual::Duration(..), ChartKind::Ewma) => {
-                side(Chart::Ewma(Ewma::new(LAMBDA, ewma_limit(LAMBDA, arl / 2.0))))
+            (Usual::Logarithm(_, sigma), kind) => {
+                let sums = Cusum::new(normal_threshold(reference(*sigma), arl));
+                side(match kind {
+                    ChartKind::Cusum => Chart::Cusum(sums),
+                    // Both sides of one mean: each has twice the run length of both.
+                    ChartKind::Ewma => {
+                        Chart::Ewma(Ewma::new(LAMBDA, ewma_limit(LAMBDA, arl / 2.0)), sums)
+                    }
+                })
             }
             // A CUSUM of log-likelihood ratios is never above its Shiryaev-Roberts sum, which
             // reaches `arl` after at least as many slices, whatever the means of the days are.
@@ -67,24 +72,22 @@ impl Side {
         }
     }
 
-    /// What a day does to the chart ([`Chart::add`]).
-    pub(super) fn step(&self, usual: &Usual, phase: usize, facts: &DayFacts) -> f64 {
+    /// What a day does to the chart.
+    pub(super) fn step(&self, usual: &Usual, phase: usize, facts: &DayFacts) -> Step {
         let n = facts.n as f64;
+        let sums = |sum: f64| Step { n, sum, mean: 0.0 };
         match usual {
             Usual::Proportion(_) => {
                 let (hit, miss) = self.steps[phase];
-                facts.hits as f64 * hit + (n - facts.hits as f64) * miss
+                sums(facts.hits as f64 * hit + (n - facts.hits as f64) * miss)
             }
-            Usual::Duration(mean, sigma) => {
+            Usual::Logarithm(mean, sigma) => {
                 let sign = if self.direction == Direction::Up { 1.0 } else { -1.0 };
                 let above = sign * (facts.sum - n * mean[phase]) / sigma;
-                match self.chart {
-                    Chart::Cusum(_) => above - n * reference(*sigma),
-                    Chart::Ewma(_) => above / n,
-                }
+                Step { n, sum: above - n * reference(*sigma), mean: above / n }
             }
             Usual::Count(mean, spread) => {
-                poisson(n, mean[phase], towards(self.direction, FACTOR)) / spread
+                sums(poisson(n, mean[phase], towards(self.direction, FACTOR)) / spread)
             }
         }
     }
@@ -100,7 +103,7 @@ impl Side {
                     let (hit, miss) = bernoulli(p[phase], odds_times(p[phase], factor));
                     facts.hits as f64 * hit + (n - facts.hits as f64) * miss
                 }
-                Usual::Duration(mean, sigma) => {
+                Usual::Logarithm(mean, sigma) => {
                     let shift = factor.ln() / sigma;
                     shift * (facts.sum - n * mean[phase]) / sigma - n * shift * shift / 2.0
                 }
@@ -152,15 +155,15 @@ mod tests {
 
     #[test]
     fn both_sides_of_an_ewma_together_run_as_long_as_was_asked() {
-        let usual = Usual::Duration(vec![3.0], 0.9);
+        let usual = Usual::Logarithm(vec![3.0], 0.9);
         let of = |direction| Side::of(&usual, direction, 2.0 * 499.99, ChartKind::Ewma);
         let [up, down] = [of(Direction::Up), of(Direction::Down)];
         assert!((both_sides(up.arl, down.arl) / 499.99 - 1.0).abs() < 1e-9);
         let width = (0.1_f64 / 1.9).sqrt();
         assert!((up.chart.threshold() / width / 2.8143 - 1.0).abs() < 0.001, "{up:?}");
         let facts = DayFacts { n: 2, hits: 0, sum: 2.0 * 3.9, squares: 0.0 };
-        assert!((up.step(&usual, 0, &facts) - 1.0).abs() < 1e-9, "the mean is a sigma above");
-        assert!((down.step(&usual, 0, &facts) + 1.0).abs() < 1e-9);
+        assert!((up.step(&usual, 0, &facts).mean - 1.0).abs() < 1e-9, "the mean is a sigma above");
+        assert!((down.step(&usual, 0, &facts).mean + 1.0).abs() < 1e-9);
     }
 
     #[test]

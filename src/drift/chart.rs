@@ -82,22 +82,36 @@ impl Ewma {
     }
 }
 
+/// What a slice does to a chart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Cases.
+    pub n: f64,
+    /// What they add to a [`Cusum`].
+    pub sum: f64,
+    /// The mean of their standardized values, for an [`Ewma`].
+    pub mean: f64,
+}
+
 /// A chart that looks one way: up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Chart {
     /// What each case adds is summed.
     Cusum(Cusum),
-    /// The mean of the cases is taken, the newest ones weighing most.
-    Ewma(Ewma),
+    /// The mean of the cases alarms, the newest ones weighing most. It soon forgets, so whether what
+    /// it found is over is for a CUSUM of the same run length to say.
+    Ewma(Ewma, Cusum),
 }
 
 impl Chart {
-    /// Takes a slice of `n` cases: the sum of what they add to a [`Cusum`], the mean of their
-    /// standardized values for an [`Ewma`]. Returns the statistic.
-    pub fn add(&mut self, n: f64, of: f64) -> f64 {
+    /// Takes a slice. Returns the statistic.
+    pub fn add(&mut self, step: Step) -> f64 {
         match self {
-            Chart::Cusum(chart) => chart.add(of),
-            Chart::Ewma(chart) => chart.add(n, of).max(0.0),
+            Chart::Cusum(chart) => chart.add(step.sum),
+            Chart::Ewma(chart, rest) => {
+                rest.add(step.sum);
+                chart.add(step.n, step.mean).max(0.0)
+            }
         }
     }
 
@@ -105,7 +119,7 @@ impl Chart {
     pub fn sum(&self) -> f64 {
         match self {
             Chart::Cusum(chart) => chart.sum(),
-            Chart::Ewma(chart) => chart.value.max(0.0),
+            Chart::Ewma(chart, _) => chart.value.max(0.0),
         }
     }
 
@@ -113,7 +127,7 @@ impl Chart {
     pub fn threshold(&self) -> f64 {
         match self {
             Chart::Cusum(chart) => chart.threshold,
-            Chart::Ewma(chart) => chart.limit,
+            Chart::Ewma(chart, _) => chart.limit,
         }
     }
 
@@ -124,7 +138,11 @@ impl Chart {
 
     /// Whether it is far from enough: below half.
     pub fn is_low(&self) -> bool {
-        self.sum() < self.threshold() / 2.0
+        let is_below_half = self.sum() < self.threshold() / 2.0;
+        match self {
+            Chart::Cusum(_) => is_below_half,
+            Chart::Ewma(_, rest) => is_below_half && rest.is_low(),
+        }
     }
 }
 
@@ -175,12 +193,6 @@ pub fn poisson(n: f64, mean: f64, factor: f64) -> f64 {
     n * factor.ln() - mean * (factor - 1.0)
 }
 
-/// Logarithms of amounts, with those outside two bounds moved onto them: one deal of fifty millions
-/// is one large deal. What is not above zero has no logarithm, and counts as the lower bound.
-pub fn winsorized_ln(amounts: &[f64], low: f64, high: f64) -> Vec<f64> {
-    amounts.iter().map(|a| a.clamp(low, high.max(low)).ln()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,8 +235,15 @@ mod tests {
         assert!((0..50).all(|_| chart.add(1.0, 0.9) < chart.limit()), "3 × sqrt(0.2 / 1.8) = 1");
         let mut chart = Ewma::new(0.2, 3.0);
         assert!((0..50).any(|_| chart.add(1.0, -1.1).abs() >= chart.limit()));
-        let mut up = Chart::Ewma(Ewma::new(0.2, 3.0));
-        assert!((0..50).all(|_| up.add(1.0, -1.1) == 0.0) && up.is_low());
+        let mut up = Chart::Ewma(Ewma::new(0.2, 3.0), Cusum::new(5.0));
+        let of = |mean: f64| Step { n: 1.0, sum: mean - 0.5, mean };
+        assert!((0..50).all(|_| up.add(of(-1.1)) == 0.0) && up.is_low());
+        assert!((0..50).any(|_| up.add(of(1.1)) >= 1.0) && up.is_over());
+        // A stroke of luck is not yet the end.
+        (0..4).for_each(|_| _ = up.add(of(0.0)));
+        assert!(up.sum() < 0.5 && !up.is_low(), "{up:?}");
+        (0..20).for_each(|_| _ = up.add(of(0.0)));
+        assert!(up.is_low());
     }
 
     #[test]
@@ -285,12 +304,6 @@ mod tests {
         };
         let run = mean_run(1000, 0.8, start);
         assert!((run / 100.8 - 1.0).abs() < 0.08, "{run}");
-    }
-
-    #[test]
-    fn amounts_lose_their_tails() {
-        let got = winsorized_ln(&[0.0, 100.0, 5e7], 10.0, 1e5);
-        assert_eq!(got, [10f64.ln(), 100f64.ln(), 1e5f64.ln()]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ fn rule(signal: Signal) -> Rule {
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
         chart: Default::default(),
         interval: Default::default(),
+        currency: crate::model::money::Currency::parse("EUR").unwrap(),
     }
 }
 
@@ -25,6 +26,7 @@ fn alert(signal: Signal) -> Alert {
     let figure = Figure::default();
     Alert {
         signal,
+        currency: crate::model::money::Currency::parse("EUR").unwrap(),
         segment: Segment::overall(),
         direction: Direction::Down,
         episode: 1,

@@ -153,7 +153,11 @@ fn no_baseline(
         take(&mut totals, facts, 0.0);
     }
     totals.days = (end.saturating_sub(SHOWN)..end).filter(|day| is_sure(*day)).count() as u32;
-    let now = figure(rule, &totals);
+    let mut now = figure(rule, &totals);
+    // Their limits are those of the baseline.
+    if rule.signal.kind() == Kind::Amount {
+        (now.value, now.interval) = (None, None);
+    }
     let reading = Reading { signal: rule.signal, state, score: 0.0, now, baseline: None };
     Verdict { reading, alerts: Vec::new(), evidence: None }
 }
@@ -240,7 +244,7 @@ impl<'a> Walk<'a> {
         let phase = self.rule.phase.of(Day(day));
         let usual = &self.baseline.usual;
         let step = self.side.step(usual, phase, facts);
-        let sum = self.chart.add(facts.n as f64, step);
+        let sum = self.chart.add(step);
         self.mixture.add(self.side.ratios(usual, phase, facts).into_iter());
         self.looks += 1;
         if sum > 0.0 {
@@ -300,6 +304,7 @@ impl<'a> Walk<'a> {
         let Shown { totals, from, statistic, e_value, as_of } = episode.shown;
         Alert {
             signal: self.rule.signal,
+            currency: self.rule.currency,
             segment: segment.clone(),
             direction: self.side.direction,
             episode: number as u32 + 1,
@@ -336,7 +341,7 @@ fn effect(kind: Kind, totals: &Totals) -> f64 {
     let facts = &totals.facts;
     let ratio = match kind {
         Kind::Proportion => facts.hits as f64 / totals.expected,
-        Kind::Duration => ((facts.sum - totals.expected) / facts.n as f64).exp(),
+        Kind::Duration | Kind::Amount => ((facts.sum - totals.expected) / facts.n as f64).exp(),
         Kind::Count => facts.n as f64 / totals.expected,
     };
     if ratio.is_finite() { ratio - 1.0 } else { 0.0 }

@@ -16,6 +16,7 @@ fn rule(signal: Signal) -> Rule {
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
         chart: Default::default(),
         interval: Default::default(),
+        currency: crate::model::money::Currency::parse("EUR").unwrap(),
     }
 }
 

@@ -30,6 +30,7 @@ pub mod reads;
 pub mod record;
 pub mod row;
 pub mod segment;
+pub mod size;
 pub mod slice;
 pub mod source;
 pub mod split;
