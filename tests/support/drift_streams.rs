@@ -177,7 +177,7 @@ fn shipped(subject: Subject, chart: ChartKind) -> First {
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
         chart,
         interval: Default::default(),
-        currency: tidemark::model::money::Currency::parse("EUR").unwrap(),
+        currency: tidemark::model::money::Currency::parse("EUR").expect("a currency"),
     };
     Box::new(move |stream| {
         let facts: Vec<(i32, DayFacts)> =
