@@ -122,20 +122,3 @@ fn what_another_instance_names_is_not_named_where_exemplars_are_off() {
     assert_eq!(measured(&named).0, 1);
     assert!(!page(&named).contains(" # {"), "{}", page(&named));
 }
-
-#[test]
-fn what_stood_in_the_log_before_a_shard_had_an_owner_is_not_measured() {
-    let (config, log, clocks) = job("");
-    let context = context(&config, Arc::new(log.clone()), &clocks);
-    let mut intake = [open("intake", &context)];
-    feed(&log, 1, 7_000);
-    work(&mut intake, &clocks, 20);
-    let [intake] = intake;
-    let mut workers = [intake, open("ledger", &context), open("rollup", &context)];
-    work(&mut workers, &clocks, 20);
-    assert_eq!(measured(&context).0, 0);
-    feed(&log, 2, 20);
-    work(&mut workers, &clocks, 20);
-    let (count, seconds) = measured(&context);
-    assert!(count == 1 && seconds < 60.0, "{count} {seconds}");
-}
