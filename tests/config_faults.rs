@@ -54,6 +54,8 @@ false_alarms = "1 per week"
 baseline = "2d"
 baseline_from = "5.1.2026"
 min_n = 0
+chart = "shewhart"
+interval = "wald"
 phases = { win_rate = "month", revenue = "weekday" }
 "#
     ));

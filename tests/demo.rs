@@ -4,6 +4,8 @@ mod support;
 
 #[path = "support/process.rs"]
 mod process;
+#[path = "http/promtool.rs"]
+mod promtool;
 
 use std::time::Duration;
 
@@ -43,6 +45,24 @@ fn the_demo_shows_a_drift() {
         found
     });
     assert_eq!(alert["direction"], "down");
+    // Why it moved goes along: by channel, which the demo counts together with territory.
+    let explained = &alert["explained"][0];
+    let [change, mix, rate] =
+        ["change", "mix", "rate"].map(|part| explained[part].as_f64().unwrap());
+    assert!(change < -0.05 && (mix + rate - change).abs() < 1e-9, "{alert}");
+    let named = explained["contributors"].as_array().unwrap();
+    assert!(explained["by"] == "channel" && !named.is_empty(), "{alert}");
+    assert!(named.iter().all(|who| who["segment"]["territory"] == "north"), "{alert}");
+    // As a scrape has it, with the series of drift and all that a process tells.
+    let metrics = await_some("the drift on /metrics", Duration::from_secs(60), || {
+        let (_, page) = get(address, "/metrics")?;
+        let is_there = page.contains("tidemark_territory_drift_state{");
+        if !is_there {
+            pause();
+        }
+        is_there.then_some(page)
+    });
+    promtool::finds_nothing(&metrics);
     assert!(demo.terminate().success(), "{}", demo.said());
 }
 

@@ -42,9 +42,13 @@ fn a_drift_is_found_as_soon_as_promised() {
 
 #[test]
 fn what_is_shipped_keeps_to_the_false_alarms_it_was_told() {
-    for subject in [Subject::Losses, Subject::Days] {
+    for (subject, name) in [
+        (Subject::Losses, "tidemark as shipped"),
+        (Subject::Days, "tidemark as shipped"),
+        (Subject::Days, "tidemark with chart"),
+    ] {
         let scores = streams::scores(subject, 7, 100);
-        let shipped = scores.iter().find(|s| s.name.starts_with("tidemark as shipped")).unwrap();
+        let shipped = scores.iter().find(|s| s.name.starts_with(name)).unwrap();
         // A baseline of 200 deals is an estimate, so a run is now longer, now shorter.
         assert!(shipped.arl0 > 800.0, "{shipped:?}");
         assert!(shipped.delay[1] < 150.0, "{shipped:?}");
@@ -73,6 +77,9 @@ fn rule(signal: Signal, phase: Phase, from: &str, days: u32) -> Rule {
         baseline_days: days,
         baseline_from: Day::parse(from),
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
+        chart: Default::default(),
+        interval: Default::default(),
+        currency: tidemark::model::money::Currency::parse("EUR").unwrap(),
     }
 }
 

@@ -63,7 +63,7 @@ proptest! {
     fn partitions_and_order_decide_nothing(
         seed in 0u64..100, shuffle in any::<u64>(), partitions in 2u32..9,
     ) {
-        let drift = "kpis = [\"win_rate\", \"cycle_length_mean\"]\n\
+        let drift = "kpis = [\"win_rate\", \"cycle_length_mean\", \"average_deal_size\"]\n\
                      segments = [\"overall\", \"territory\", \"rep\"]\nmin_baseline = 60";
         let facts = deals(seed, north_falls);
         let one = told(&config(1, SETS, drift), &facts);
@@ -154,6 +154,49 @@ fn counts_and_cycles_say_who_moved_them() {
     let moved = number(cycles, "now") - number(cycles, "baseline");
     assert!((number(why, "change") - moved).abs() < 1e-9, "{cycles:#}");
     assert!((number(why, "mix") + number(why, "rate") - number(why, "change")).abs() < 1e-12);
+}
+
+/// Deals come to half of what they were, but for those of the east; one in forty is of fifty millions.
+#[test]
+fn smaller_deals_say_whose_they_are() {
+    let mut dice = ChaCha8Rng::seed_from_u64(5);
+    let mut facts = Vec::new();
+    for day in 0..DAYS {
+        for territory in ["east", "north", "south", "west"] {
+            let who = [
+                ("territory", territory.to_owned()),
+                ("channel", ["web", "event"][day as usize % 2].to_owned()),
+                ("rep", format!("r{}", dice.random_range(0..8))),
+            ];
+            for _ in 0..4 {
+                let half = if day >= QUIET && territory != "east" { 2 } else { 1 };
+                let euros = match dice.random_range(0..40) {
+                    0 => 50_000_000,
+                    _ => dice.random_range(6_000..18_000) / half,
+                };
+                facts.push(Fact { day, who: who.clone(), key: sized(euros), n: 1 });
+            }
+        }
+    }
+    let number = |of: &Value, name: &str| of[name].as_f64().unwrap();
+    for partitions in [1, 8] {
+        let config = config(partitions, SETS, "kpis = [\"average_deal_size\"]");
+        let fleet = told(&config, &facts);
+        let north = fleet.firing("average_deal_size|territory=north|");
+        assert_eq!((&north["unit"], &north["direction"]), (&"EUR".into(), &"down".into()));
+        assert!((9_000.0..13_000.0).contains(&number(north, "baseline")), "{north:#}");
+        assert!((4_500.0..8_000.0).contains(&number(north, "now")), "{north:#}");
+        let overall = fleet.firing("average_deal_size|overall|");
+        let why = &overall["explained"][0];
+        assert_eq!(why["by"], "territory", "{overall:#}");
+        let named = why["contributors"].as_array().unwrap();
+        assert!(named.iter().all(|who| who["segment"]["territory"] != "east"), "{why:#}");
+        assert!((number(why, "mix") + number(why, "rate") - number(why, "change")).abs() < 1e-9);
+        let moved = number(overall, "now") - number(overall, "baseline");
+        assert!((number(why, "change") - moved).abs() < 1e-6, "{overall:#}");
+        let east = |id: &String| id.starts_with("average_deal_size|territory=east|");
+        assert!(!fleet.topic.keys().any(east), "{:#?}", fleet.topic);
+    }
 }
 
 #[test]

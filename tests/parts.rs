@@ -5,6 +5,8 @@
 mod instance;
 #[path = "parts/latency.rs"]
 mod latency;
+#[path = "parts/rules.rs"]
+mod rules;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

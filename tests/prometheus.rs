@@ -60,7 +60,8 @@ fn demo(dir: &std::path::Path) -> (Process, SocketAddr) {
         ("TIDEMARK_LIMITS__MAX_SERIES", "100000".to_owned()),
         (
             "TIDEMARK_DRIFT__KPIS",
-            "win_rate,cycle_length_mean,cohort_conversion_90d,deals_created,leads_created"
+            "win_rate,cycle_length_mean,cohort_conversion_90d,deals_created,leads_created,\
+             average_deal_size"
                 .to_owned(),
         ),
     ];

@@ -48,6 +48,7 @@ fn the_recount_is_consistent_with_itself() {
                 sum.open_amount += tally.open_amount;
                 for (from, to) in [
                     (&tally.cycle_won, &mut sum.cycle_won),
+                    (&tally.won_sizes, &mut sum.won_sizes),
                     (&tally.cohort_won, &mut sum.cohort_won),
                     (&tally.cohort_lost, &mut sum.cohort_lost),
                 ] {
@@ -152,6 +153,7 @@ fn the_recount_counts_what_its_header_says() {
         deals_won: 1,
         revenue: "5".parse().unwrap(),
         cycle_won: [(29, 1)].into(),
+        won_sizes: [(2699, 1)].into(),
         ..Tally::default()
     };
     assert_eq!(of("2025-03", "rep=r-002"), march);

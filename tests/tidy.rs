@@ -118,6 +118,10 @@ const SEEDED: &str = "src/world/dice.rs";
 
 /// Files of the core with floats, each with its reason. `world` is no state and may have them.
 const FLOATS: &[(&str, &str)] = &[
+    (
+        "src/drift/amounts.rs",
+        "as below: logarithms are taken when days are judged, cells have none",
+    ),
     ("src/drift/arl.rs", "statistics, derived from exact counts each time and no state"),
     ("src/drift/baseline.rs", "as above"),
     ("src/drift/calibrate.rs", "as above"),
@@ -134,6 +138,7 @@ const FLOATS: &[(&str, &str)] = &[
     ("src/model/interval.rs", "intervals of counts, for showing"),
     ("src/model/formula/fraction.rs", "a fraction is rounded once, when a row is due"),
     ("src/model/alert.rs", "an alert shows what the statistics say"),
+    ("src/model/alert_choice.rs", "as the alert that it is part of"),
     ("src/model/explained.rs", "as the alert that it is part of"),
     ("src/model/kpi.rs", "quotients are taken from exact sums when a row is due"),
     ("src/model/money.rs", "`Exact::to_f64` is the way out, to quotients and Prometheus"),

@@ -12,6 +12,7 @@ use tidemark::model::event::shard_of;
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::money::{Currency, Exact};
 use tidemark::model::record::{Offset, Partition, Record};
+use tidemark::model::size;
 use tidemark::model::slice::{Retention, Tier};
 use tidemark::model::source::{Reading, System};
 use tidemark::model::time::Span;
@@ -110,9 +111,16 @@ fn both(
     stock: &Measures,
     want: &recount::Tally,
     own: Currency,
-) -> [[String; 2]; 11] {
+) -> [[String; 2]; 12] {
     let histogram =
         |m| format!("{:?}", day.of(m).map(|(d, n)| (d, n as i64)).collect::<BTreeMap<_, _>>());
+    let sizes = |m| {
+        let mine = |(place, n)| match size::parts(place) {
+            (code, size) if code == i64::from(own.code()) => Some((size, n as i64)),
+            _ => None,
+        };
+        format!("{:?}", day.of(m).filter_map(mine).collect::<BTreeMap<_, _>>())
+    };
     let amount = |of: &Measures, m| Exact(of.at(MeasureKey::currency(m, own))).to_string();
     let count = |of: &Measures, m| of.total(m).to_string();
     let closed: i64 = want.cohort_won.values().chain(want.cohort_lost.values()).sum();
@@ -123,6 +131,7 @@ fn both(
         [count(day, Measure::DealsLost), want.deals_lost.to_string()],
         [amount(day, Measure::WonAmount), want.revenue.to_string()],
         [histogram(Measure::CycleWon), format!("{:?}", want.cycle_won)],
+        [sizes(Measure::WonSizes), format!("{:?}", want.won_sizes)],
         [histogram(Measure::CohortWon), format!("{:?}", want.cohort_won)],
         [histogram(Measure::CohortLost), format!("{:?}", want.cohort_lost)],
         [count(day, Measure::CohortOpen), (want.deals_created - closed).to_string()],

@@ -2,7 +2,7 @@
 
 import { arrange, byId, h, setText } from "./dom.js";
 import { getJson } from "./feed.js";
-import { ABSENT, civilDay, count, days, growth, share } from "./format.js";
+import { ABSENT, civilDay, count, days, growth, money, share } from "./format.js";
 
 /** Those that are over stay on the page for so many of the newest. */
 const OVER = 5;
@@ -13,6 +13,7 @@ const NAMES = {
   cycle_length_mean: "Typical cycle length",
   deals_created: "Deals created a day",
   leads_created: "Leads created a day",
+  average_deal_size: "Typical deal size",
 };
 
 /** Asks for them and shows them. `labels` has the members' names by dimension. */
@@ -58,9 +59,17 @@ function parts(alert, zone, labels) {
       `Since about ${on(alert.change_time)}, ${alert.state === "pending" ? "noticed" : "fired"} on ${on(alert.since)}${resolved}. `,
       `${count(alert.n)} cases since, 95% interval ${value(low)} to ${value(high)}; `,
       `baseline of ${count(alert.baseline_n)} from ${on(alert.baseline_from)}. `,
-      `Such a rule gives ${count(alert.expected_false_alarms_per_month)} false alarms a month`),
+      `Such a rule gives ${count(alert.expected_false_alarms_per_month)} false alarms a month`,
+      beside(alert)),
     ...why(alert, value, labels),
   ];
+}
+
+/** Whether to believe it, where many were looked at. */
+function beside({ siblings }) {
+  if (!siblings) return "";
+  return siblings.believed ? `; believed also among the ${count(siblings.streams)} that were looked at` :
+    `; it is one of ${count(siblings.streams)} that were looked at, so chance may have picked it`;
 }
 
 /** Why it moved, by the dimension that says most: a line, or none. */
@@ -88,5 +97,6 @@ function why(alert, value, labels) {
 function unit(name) {
   if (name === "ratio") return (v) => share(v ?? undefined);
   if (name === "days") return (v) => (v === null ? ABSENT : days(v));
-  return (v) => count(v ?? undefined);
+  if (name === "count_per_day") return (v) => count(v ?? undefined);
+  return (v) => money(v ?? undefined, name);
 }

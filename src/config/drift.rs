@@ -9,7 +9,7 @@ use super::leaf::{Given, Leaf, Problem, Raw, clip, show_duration, text};
 use super::read::Reader;
 use super::typed::{self, DimensionSet};
 use super::words::one_of;
-use crate::model::alert::{Gates, Phase, Rule, Signal};
+use crate::model::alert::{ChartKind, Gates, IntervalKind, Phase, Rule, Signal};
 use crate::model::definition::Definition;
 use crate::model::time::Day;
 
@@ -26,6 +26,19 @@ impl Leaf for Signal {
 impl Leaf for Phase {
     fn read(raw: Raw<'_>) -> Result<Phase, Problem> {
         one_of(raw, "a part of a season", &Phase::ALL.map(|(_, name)| name), Phase::parse)
+    }
+}
+
+impl Leaf for ChartKind {
+    fn read(raw: Raw<'_>) -> Result<ChartKind, Problem> {
+        one_of(raw, "a chart", &ChartKind::ALL.map(|(_, name)| name), ChartKind::parse)
+    }
+}
+
+impl Leaf for IntervalKind {
+    fn read(raw: Raw<'_>) -> Result<IntervalKind, Problem> {
+        let names = IntervalKind::ALL.map(|(_, name)| name);
+        one_of(raw, "an interval of a ratio", &names, IntervalKind::parse)
     }
 }
 
@@ -126,6 +139,9 @@ pub(super) fn rules(
         baseline_days,
         baseline_from,
         gates,
+        chart: typed.chart.0,
+        interval: typed.interval.0,
+        currency: definition.currency,
     };
     signals.into_iter().map(rule).collect()
 }

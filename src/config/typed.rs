@@ -17,7 +17,7 @@ use super::shape::{Key, Shape, Shaped, Table, map, table};
 use super::words::{
     self, Brokers, Dimension, FieldText, Name, Pattern, Rolling, SetName, Site, TopicName, Zone,
 };
-use crate::model::alert::{Phase, Signal};
+use crate::model::alert::{ChartKind, IntervalKind, Phase, Signal};
 use crate::model::customers::{MOST_EXACT, Purchase};
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
@@ -160,6 +160,8 @@ table! {
         min_n: Given<Whole<1, 1_000_000>>,
         min_baseline: Given<Whole<1, 1_000_000>>,
         min_effect_percent: Given<Whole<0, 1_000>>,
+        chart: Given<ChartKind>,
+        interval: Given<IntervalKind>,
         phases: Phases,
     }
     Alerts {

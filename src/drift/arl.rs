@@ -131,10 +131,11 @@ pub fn normal_cusum(k: f64, h: f64, shift: f64) -> f64 {
     // From the middle of state i to at most the upper edge of state j.
     let below =
         |i: usize, j: usize| normal.cdf((j as f64 - i as f64) * width + width / 2.0 + k - shift);
-    absorbed(STATES, 0, |i, j| match j {
-        0 => below(i, 0),
-        _ => below(i, j) - below(i, j - 1),
-    })
+    let moves = |i: usize| {
+        let mut before = 0.0;
+        (0..STATES).map(|j| below(i, j) - std::mem::replace(&mut before, below(i, j))).collect()
+    };
+    absorbed(0, (0..STATES).map(moves).collect())
 }
 
 /// Run length of two one-sided charts that run together.
@@ -151,18 +152,47 @@ pub fn ewma(lambda: f64, l: f64, shift: f64) -> f64 {
     let width = 2.0 * limit / STATES as f64;
     let normal = Normal::standard();
     let middle = |i: usize| (i as f64 - SIDE as f64) * width;
-    let below =
-        |i: usize, edge: f64| normal.cdf((edge - (1.0 - lambda) * middle(i)) / lambda - shift);
-    absorbed(STATES, SIDE, |i, j| {
-        below(i, middle(j) + width / 2.0) - below(i, middle(j) - width / 2.0)
-    })
+    let below = |i: usize, edge: usize| {
+        normal.cdf((middle(edge) - width / 2.0 - (1.0 - lambda) * middle(i)) / lambda - shift)
+    };
+    let moves = |i: usize| {
+        let edges: Vec<f64> = (0..=STATES).map(|edge| below(i, edge)).collect();
+        edges.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    };
+    absorbed(SIDE, (0..STATES).map(moves).collect())
 }
 
-/// Mean steps until absorption from a state; what a row lacks to one is absorption.
-fn absorbed(n: usize, from: usize, move_to: impl Fn(usize, usize) -> f64) -> f64 {
-    let mut a: Vec<Vec<f64>> = (0..n)
-        .map(|i| (0..n).map(|j| f64::from(u8::from(i == j)) - move_to(i, j)).collect())
-        .collect();
+/// The limit, in standard deviations of its long run, at which a two-sided EWMA of weight `lambda`
+/// has a run length without drift of `arl`, by [`ewma`].
+pub fn ewma_limit(lambda: f64, arl: f64) -> f64 {
+    let wanted = arl.clamp(2.0, LONGEST).ln();
+    let over = |l: f64| ewma(lambda, l, 0.0).ln() - wanted;
+    // The logarithm grows with the limit about as a parabola, so false positions halve the end that
+    // stays (Illinois) and come within a thousandth of the run length in a few steps.
+    let (mut low, mut high) = ((0.5, over(0.5)), (8.0, over(8.0)));
+    for _ in 0..20 {
+        let middle = (low.0 * high.1 - high.0 * low.1) / (high.1 - low.1);
+        let at = over(middle);
+        if at.abs() < 1e-3 {
+            return middle;
+        }
+        (low, high) = match at < 0.0 {
+            true => ((middle, at), (high.0, high.1 / 2.0)),
+            false => ((low.0, low.1 / 2.0), (middle, at)),
+        };
+    }
+    high.0
+}
+
+/// Mean steps until absorption from a state, where a row has the chances to move from a state to
+/// each; what it lacks to one is absorption.
+fn absorbed(from: usize, moves: Vec<Vec<f64>>) -> f64 {
+    let n = moves.len();
+    let mut a = moves;
+    for (i, row) in a.iter_mut().enumerate() {
+        row.iter_mut().for_each(|p| *p = -*p);
+        row[i] += 1.0;
+    }
     let mut b = vec![1.0; n];
     for i in 0..n {
         let (done, rest) = a.split_at_mut(i + 1);
@@ -267,6 +297,12 @@ mod tests {
         close(ewma(0.03, 2.437, 0.0), 499.86);
         for (shift, arl) in [(0.25, 76.73), (0.5, 29.32), (1.0, 12.60)] {
             close(ewma(0.03, 2.437, shift), arl);
+        }
+        for (lambda, arl, l) in [(0.1, 368.99, 2.7), (0.1, 499.99, 2.8143), (0.03, 499.86, 2.437)] {
+            assert!((ewma_limit(lambda, arl) / l - 1.0).abs() < 0.003, "{lambda} {arl}");
+        }
+        for arl in [3.0, 40.0, 6e3, 1e6] {
+            close(ewma(0.1, ewma_limit(0.1, arl), 0.0), arl);
         }
         close(ewma(1.0, 3.0, 0.0), 370.40);
         close(ewma(1.0, 3.0, 1.0), 43.89);

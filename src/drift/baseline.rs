@@ -1,5 +1,6 @@
 //! The frozen past of a stream, and what it expects of a day.
 
+use super::amounts::Reading;
 use super::chart::odds_times;
 use super::interval;
 use super::shrink;
@@ -23,15 +24,15 @@ pub struct DayFacts {
     pub n: u64,
     /// Of a proportion: hits.
     pub hits: u64,
-    /// Of a duration: sum of ln(days + 1).
+    /// Of a duration: sum of ln(days + 1). Of an amount: sum of its winsorized logarithms.
     pub sum: f64,
-    /// Of a duration: sum of its squares.
+    /// The sum of their squares.
     pub squares: f64,
 }
 
 impl DayFacts {
-    /// Reads them off a day's measures.
-    pub fn of(signal: Signal, day: &Measures) -> DayFacts {
+    /// Reads them off the measures of a day (its number); `amounts` says how those are read.
+    pub fn of(signal: Signal, (number, day): (i32, &Measures), amounts: Reading<'_>) -> DayFacts {
         // A correction may stand here before what it corrects: what is below zero is not there yet.
         let count = |n: i128| u64::try_from(n).unwrap_or(0);
         let plain = |m| count(day.at(MeasureKey::plain(m)));
@@ -63,6 +64,7 @@ impl DayFacts {
             Signal::LeadsCreated => {
                 DayFacts { n: plain(Measure::LeadsCreated), ..DayFacts::default() }
             }
+            Signal::DealSize => amounts.facts(number, day),
         }
     }
 
@@ -88,8 +90,8 @@ pub(super) struct Totals {
 pub(super) enum Usual {
     /// Share of hits.
     Proportion(Vec<f64>),
-    /// Mean of ln(days + 1), and the standard deviation around it.
-    Duration(Vec<f64>, f64),
+    /// Mean of the logarithms of durations or amounts, and the standard deviation around it.
+    Logarithm(Vec<f64>, f64),
     /// Count a day, and how many times its variance is that of a Poisson.
     Count(Vec<f64>, f64),
 }
@@ -190,12 +192,14 @@ impl Baseline {
         }
         let (usual, a_month) = match rule.signal.kind() {
             Kind::Proportion => (proportion(&phases), all.n as f64 / length * MONTH),
-            Kind::Duration => (duration(&phases, &all), all.n as f64 / length * MONTH),
+            Kind::Duration | Kind::Amount => {
+                (logarithm(&phases, &all), all.n as f64 / length * MONTH)
+            }
             Kind::Count => (count(rule.phase, days, &phases, &sure), MONTH),
         };
         let expected = match rule.signal.kind() {
             Kind::Proportion => all.hits as f64,
-            Kind::Duration => all.sum,
+            Kind::Duration | Kind::Amount => all.sum,
             Kind::Count => all.n as f64,
         };
         let all = Totals { facts: all, expected, days: sure.len() as u32 };
@@ -214,7 +218,7 @@ impl Baseline {
                     *p = odds_times(*p, factor).clamp(LEAST, 1.0 - LEAST);
                 }
             }
-            Usual::Duration(phases, _) => {
+            Usual::Logarithm(phases, _) => {
                 let change = level - self.all.facts.sum / self.all.facts.n as f64;
                 phases.iter_mut().for_each(|mean| *mean += change);
             }
@@ -222,10 +226,10 @@ impl Baseline {
         }
     }
 
-    /// Of a duration: the variance of one logarithm.
+    /// Of durations and amounts: the variance of one logarithm.
     pub(super) fn variance(&self) -> f64 {
         match self.usual {
-            Usual::Duration(_, sigma) => sigma * sigma,
+            Usual::Logarithm(_, sigma) => sigma * sigma,
             Usual::Proportion(_) | Usual::Count(..) => 0.0,
         }
     }
@@ -239,15 +243,15 @@ impl Baseline {
     pub(super) fn expects(&self, phase: usize, facts: &DayFacts) -> f64 {
         match &self.usual {
             Usual::Proportion(p) => facts.n as f64 * p[phase],
-            Usual::Duration(mean, _) => facts.n as f64 * mean[phase],
+            Usual::Logarithm(mean, _) => facts.n as f64 * mean[phase],
             Usual::Count(mean, _) => mean[phase],
         }
     }
 
     /// As it is shown beside days: its value is what those days would have had under it.
-    pub(super) fn beside(&self, kind: Kind, totals: &Totals) -> BaselineShown {
-        let own = figure(kind, &self.all);
-        let value = expected(kind, totals).or(own.value);
+    pub(super) fn beside(&self, rule: &Rule, totals: &Totals) -> BaselineShown {
+        let own = figure(rule, &self.all);
+        let value = expected(rule.signal.kind(), totals).or(own.value);
         let figure = Figure { value, ..own };
         BaselineShown { from: Day(self.from), to: Day(self.to), figure }
     }
@@ -260,13 +264,13 @@ fn proportion(phases: &[DayFacts]) -> Usual {
     Usual::Proportion(counts.iter().map(|c| of(c).clamp(LEAST, 1.0 - LEAST)).collect())
 }
 
-fn duration(phases: &[DayFacts], all: &DayFacts) -> Usual {
+fn logarithm(phases: &[DayFacts], all: &DayFacts) -> Usual {
     let mean = |f: &DayFacts| if f.n > 0 { f.sum / f.n as f64 } else { 0.0 };
     // Around the mean of each phase: seasons are no noise.
     let spread: f64 = phases.iter().map(|f| f.squares - f.sum * mean(f)).sum();
     let variance = spread.max(0.0) / (all.n as f64 - phases.len() as f64).max(1.0);
     let each: Vec<_> = phases.iter().map(|f| (f.n, mean(f))).collect();
-    Usual::Duration(shrink::means(&each, variance), variance.sqrt().max(LEAST_SIGMA))
+    Usual::Logarithm(shrink::means(&each, variance), variance.sqrt().max(LEAST_SIGMA))
 }
 
 /// Of the days that are sure: a day that may lack records is no day without a case.
@@ -300,24 +304,31 @@ pub(super) fn expected(kind: Kind, totals: &Totals) -> Option<f64> {
     let n = totals.facts.n as f64;
     match kind {
         Kind::Proportion => (n > 0.0).then(|| totals.expected / n),
-        Kind::Duration => (n > 0.0).then(|| (totals.expected / n).exp_m1()),
+        Kind::Duration | Kind::Amount => (n > 0.0).then(|| unlog(kind, totals.expected / n)),
         Kind::Count => (totals.days > 0).then(|| totals.expected / f64::from(totals.days)),
     }
 }
 
-/// The value of these days, with its interval. Of durations it is the typical one: the geometric
-/// mean, which a few long deals do not move.
-pub(super) fn figure(kind: Kind, totals: &Totals) -> Figure {
+/// Back from a logarithm.
+pub(super) fn unlog(kind: Kind, ln: f64) -> f64 {
+    if kind == Kind::Duration { ln.exp_m1() } else { ln.exp() }
+}
+
+/// The value of these days, with its interval. Of durations and amounts it is the typical one: the
+/// geometric mean, which a few long or large deals do not move.
+pub(super) fn figure(rule: &Rule, totals: &Totals) -> Figure {
     let facts = &totals.facts;
     let n = facts.n as f64;
+    let kind = rule.signal.kind();
     let (value, interval) = match kind {
         Kind::Proportion => {
-            ((n > 0.0).then(|| facts.hits as f64 / n), Some(interval::wilson(facts.hits, facts.n)))
+            let interval = rule.interval.of(facts.hits, facts.n);
+            ((n > 0.0).then(|| facts.hits as f64 / n), Some(interval))
         }
-        Kind::Duration => {
+        Kind::Duration | Kind::Amount => {
             let interval = interval::mean(facts.n, facts.sum, facts.squares);
-            let days = |(low, high): (f64, f64)| (low.exp_m1(), high.exp_m1());
-            ((n > 0.0).then(|| (facts.sum / n).exp_m1()), interval.map(days))
+            let back = |(low, high): (f64, f64)| (unlog(kind, low), unlog(kind, high));
+            ((n > 0.0).then(|| unlog(kind, facts.sum / n)), interval.map(back))
         }
         Kind::Count => {
             let days = f64::from(totals.days);

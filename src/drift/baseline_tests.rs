@@ -1,5 +1,7 @@
 use super::*;
 use crate::model::alert::Gates;
+use crate::model::fx::Fx;
+use crate::model::money::Currency;
 
 fn rule() -> Rule {
     Rule {
@@ -11,6 +13,9 @@ fn rule() -> Rule {
         baseline_days: 84,
         baseline_from: None,
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
+        chart: Default::default(),
+        interval: Default::default(),
+        currency: crate::model::money::Currency::parse("EUR").unwrap(),
     }
 }
 
@@ -83,7 +88,9 @@ fn facts_are_read_off_a_day() {
     ]
     .into_iter()
     .collect();
-    let of = |signal| DayFacts::of(signal, &measures);
+    let (fx, own) = (Fx::default(), Currency::parse("EUR").unwrap());
+    let amounts = Reading { fx: &fx, own, limits: None };
+    let of = |signal| DayFacts::of(signal, (0, &measures), amounts);
     assert_eq!((of(Signal::WinRate).hits, of(Signal::WinRate).n), (3, 8));
     assert_eq!((of(Signal::CohortConversion).hits, of(Signal::CohortConversion).n), (2, 7));
     let cycle = of(Signal::CycleLength);
@@ -100,7 +107,7 @@ fn days_that_may_lack_records_are_no_days_without_cases() {
     let whole = find(&counts, &days, 84).unwrap();
     let half = Baseline::find(&counts, &sure, 84, &|d| d >= 42).unwrap();
     assert_eq!((half.all.days, whole.all.days), (42, 84));
-    assert_eq!(figure(Kind::Count, &half.all).value, Some(4.0));
+    assert_eq!(figure(&counts, &half.all).value, Some(4.0));
     assert_eq!(half.usual, whole.usual);
     let closed: Vec<_> = (42..84).map(|d| (d, day(4))).collect();
     let half = Baseline::find(&deals, &closed, 84, &|d| d >= 42).unwrap();

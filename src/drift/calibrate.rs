@@ -1,9 +1,11 @@
 //! From how many false alarms are tolerated to charts: steps and thresholds.
 
-use super::arl::{Lattice, both_sides, normal_threshold};
+use super::arl::{Lattice, both_sides, ewma_limit, normal_threshold};
 use super::baseline::{Baseline, DayFacts, Usual};
-use super::chart::{FACTOR, ODDS, bernoulli, odds_times, poisson};
-use crate::model::alert::{Direction, Rule};
+use super::chart::{
+    Chart, Cusum, Ewma, FACTOR, LAMBDA, ODDS, Step, bernoulli, odds_times, poisson,
+};
+use crate::model::alert::{ChartKind, Direction, Rule};
 
 /// What the mixture looks for: by how much odds move.
 const ODDS_GRID: [f64; 5] = [1.25, 1.5, ODDS, 2.25, 3.0];
@@ -24,7 +26,8 @@ pub(super) struct Charts {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Side {
     pub(super) direction: Direction,
-    pub(super) threshold: f64,
+    /// At zero.
+    pub(super) chart: Chart,
     arl: f64,
     /// Of a proportion: what a hit and what a miss add, by phase.
     steps: Vec<(f64, f64)>,
@@ -36,7 +39,7 @@ impl Charts {
         let tolerated = f64::from(rule.false_alarms_a_year.max(1)) / 12.0;
         let streams = rule.streams.max(1) as f64;
         let target = (streams * baseline.a_month / tolerated).max(1.0);
-        let side = |direction| Side::of(&baseline.usual, direction, 2.0 * target);
+        let side = |direction| Side::of(&baseline.usual, direction, 2.0 * target, rule.chart);
         let sides = [side(Direction::Up), side(Direction::Down)];
         let arl0 = both_sides(sides[0].arl, sides[1].arl);
         Charts { sides, arl0, false_alarms: streams * baseline.a_month / arl0 }
@@ -49,33 +52,42 @@ fn towards(direction: Direction, factor: f64) -> f64 {
 }
 
 impl Side {
-    fn of(usual: &Usual, direction: Direction, arl: f64) -> Side {
-        match usual {
-            Usual::Proportion(phases) => proportion(phases, direction, arl),
-            Usual::Duration(_, sigma) => {
-                let threshold = normal_threshold(reference(*sigma), arl);
-                Side { direction, threshold, arl, steps: Vec::new() }
+    fn of(usual: &Usual, direction: Direction, arl: f64, kind: ChartKind) -> Side {
+        let side = |chart| Side { direction, chart, arl, steps: Vec::new() };
+        match (usual, kind) {
+            (Usual::Proportion(phases), _) => proportion(phases, direction, arl),
+            (Usual::Logarithm(_, sigma), kind) => {
+                let sums = Cusum::new(normal_threshold(reference(*sigma), arl));
+                side(match kind {
+                    ChartKind::Cusum => Chart::Cusum(sums),
+                    // Both sides of one mean: each has twice the run length of both.
+                    ChartKind::Ewma => {
+                        Chart::Ewma(Ewma::new(LAMBDA, ewma_limit(LAMBDA, arl / 2.0)), sums)
+                    }
+                })
             }
             // A CUSUM of log-likelihood ratios is never above its Shiryaev-Roberts sum, which
             // reaches `arl` after at least as many slices, whatever the means of the days are.
-            Usual::Count(..) => Side { direction, threshold: arl.ln(), arl, steps: Vec::new() },
+            (Usual::Count(..), _) => side(Chart::Cusum(Cusum::new(arl.ln()))),
         }
     }
 
-    /// What a day adds.
-    pub(super) fn step(&self, usual: &Usual, phase: usize, facts: &DayFacts) -> f64 {
+    /// What a day does to the chart.
+    pub(super) fn step(&self, usual: &Usual, phase: usize, facts: &DayFacts) -> Step {
         let n = facts.n as f64;
+        let sums = |sum: f64| Step { n, sum, mean: 0.0 };
         match usual {
             Usual::Proportion(_) => {
                 let (hit, miss) = self.steps[phase];
-                facts.hits as f64 * hit + (n - facts.hits as f64) * miss
+                sums(facts.hits as f64 * hit + (n - facts.hits as f64) * miss)
             }
-            Usual::Duration(mean, sigma) => {
+            Usual::Logarithm(mean, sigma) => {
                 let sign = if self.direction == Direction::Up { 1.0 } else { -1.0 };
-                sign * (facts.sum - n * mean[phase]) / sigma - n * reference(*sigma)
+                let above = sign * (facts.sum - n * mean[phase]) / sigma;
+                Step { n, sum: above - n * reference(*sigma), mean: above / n }
             }
             Usual::Count(mean, spread) => {
-                poisson(n, mean[phase], towards(self.direction, FACTOR)) / spread
+                sums(poisson(n, mean[phase], towards(self.direction, FACTOR)) / spread)
             }
         }
     }
@@ -91,7 +103,7 @@ impl Side {
                     let (hit, miss) = bernoulli(p[phase], odds_times(p[phase], factor));
                     facts.hits as f64 * hit + (n - facts.hits as f64) * miss
                 }
-                Usual::Duration(mean, sigma) => {
+                Usual::Logarithm(mean, sigma) => {
                     let shift = factor.ln() / sigma;
                     shift * (facts.sum - n * mean[phase]) / sigma - n * shift * shift / 2.0
                 }
@@ -109,7 +121,7 @@ fn reference(sigma: f64) -> f64 {
 /// Each phase has steps of its own, in units of log-likelihood; the threshold is that of the phase
 /// that needs the highest.
 fn proportion(phases: &[f64], direction: Direction, arl: f64) -> Side {
-    let mut side = Side { direction, threshold: 0.0, arl: 0.0, steps: Vec::new() };
+    let (mut steps, mut highest, mut arl0) = (Vec::with_capacity(phases.len()), 0.0, 0.0);
     for p in phases {
         let (hit, miss) = bernoulli(*p, odds_times(*p, towards(direction, ODDS)));
         // The event is what grows more frequent.
@@ -119,12 +131,12 @@ fn proportion(phases: &[f64], direction: Direction, arl: f64) -> Side {
         let unit = up / f64::from(lattice.up);
         let (threshold, run) = lattice.threshold(event, arl);
         let (up, down) = (up, -unit * f64::from(lattice.down));
-        side.steps.push(if rising { (up, down) } else { (down, up) });
-        if f64::from(threshold) * unit > side.threshold {
-            (side.threshold, side.arl) = (f64::from(threshold) * unit, run);
+        steps.push(if rising { (up, down) } else { (down, up) });
+        if f64::from(threshold) * unit > highest {
+            (highest, arl0) = (f64::from(threshold) * unit, run);
         }
     }
-    side
+    Side { direction, chart: Chart::Cusum(Cusum::new(highest)), arl: arl0, steps }
 }
 
 #[cfg(test)]
@@ -133,18 +145,33 @@ mod tests {
 
     #[test]
     fn the_chart_of_thirty_per_cent_is_the_published_one() {
-        let side = Side::of(&Usual::Proportion(vec![0.3]), Direction::Down, 1098.0);
+        let side =
+            Side::of(&Usual::Proportion(vec![0.3]), Direction::Down, 1098.0, ChartKind::Cusum);
         let (hit, miss) = side.steps[0];
         assert!((hit / miss + 3.0).abs() < 1e-9, "won −3, lost +1");
-        assert!((side.threshold / miss - 26.0).abs() < 1e-9);
+        assert!((side.chart.threshold() / miss - 26.0).abs() < 1e-9);
         assert!((side.arl / 1098.3 - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn both_sides_of_an_ewma_together_run_as_long_as_was_asked() {
+        let usual = Usual::Logarithm(vec![3.0], 0.9);
+        let of = |direction| Side::of(&usual, direction, 2.0 * 499.99, ChartKind::Ewma);
+        let [up, down] = [of(Direction::Up), of(Direction::Down)];
+        assert!((both_sides(up.arl, down.arl) / 499.99 - 1.0).abs() < 1e-9);
+        let width = (0.1_f64 / 1.9).sqrt();
+        assert!((up.chart.threshold() / width / 2.8143 - 1.0).abs() < 0.001, "{up:?}");
+        let facts = DayFacts { n: 2, hits: 0, sum: 2.0 * 3.9, squares: 0.0 };
+        assert!((up.step(&usual, 0, &facts).mean - 1.0).abs() < 1e-9, "the mean is a sigma above");
+        assert!((down.step(&usual, 0, &facts).mean + 1.0).abs() < 1e-9);
     }
 
     #[test]
     fn a_run_length_is_never_below_what_was_asked() {
         for p in [0.02, 0.3, 0.55, 0.97] {
             for direction in [Direction::Up, Direction::Down] {
-                let side = Side::of(&Usual::Proportion(vec![p]), direction, 5_000.0);
+                let side =
+                    Side::of(&Usual::Proportion(vec![p]), direction, 5_000.0, ChartKind::Cusum);
                 assert!(side.arl >= 5_000.0, "{p} {direction:?} {}", side.arl);
             }
         }

@@ -46,7 +46,10 @@ impl Cusum {
     }
 }
 
-/// An exponentially weighted mean of standardized values, with the limits of its long run.
+/// Weight of the newest value of an [`Ewma`] that watches a stream.
+pub const LAMBDA: f64 = 0.1;
+
+/// An exponentially weighted mean of standardized values, with the limit of its long run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ewma {
     lambda: f64,
@@ -60,10 +63,86 @@ impl Ewma {
         Ewma { lambda, limit: l * (lambda / (2.0 - lambda)).sqrt(), value: 0.0 }
     }
 
-    /// Takes a standardized value. Returns whether it alarms.
-    pub fn add(&mut self, z: f64) -> bool {
-        self.value += self.lambda * (z - self.value);
-        self.value.abs() >= self.limit
+    /// Takes `n` values of which only the mean is known. It comes to stand where it would on
+    /// average over all their orders, so it strays no further than one that takes them singly.
+    pub fn add(&mut self, n: f64, mean: f64) -> f64 {
+        let keep = (1.0 - self.lambda).powf(n);
+        self.value = keep * self.value + (1.0 - keep) * mean;
+        self.value
+    }
+
+    /// The mean, below zero too.
+    pub fn value(&self) -> f64 {
+        self.value
+    }
+
+    /// Where it alarms, either way.
+    pub fn limit(&self) -> f64 {
+        self.limit
+    }
+}
+
+/// What a slice does to a chart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Cases.
+    pub n: f64,
+    /// What they add to a [`Cusum`].
+    pub sum: f64,
+    /// The mean of their standardized values, for an [`Ewma`].
+    pub mean: f64,
+}
+
+/// A chart that looks one way: up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Chart {
+    /// What each case adds is summed.
+    Cusum(Cusum),
+    /// The mean of the cases alarms, the newest ones weighing most. It soon forgets, so whether what
+    /// it found is over is for a CUSUM of the same run length to say.
+    Ewma(Ewma, Cusum),
+}
+
+impl Chart {
+    /// Takes a slice. Returns the statistic.
+    pub fn add(&mut self, step: Step) -> f64 {
+        match self {
+            Chart::Cusum(chart) => chart.add(step.sum),
+            Chart::Ewma(chart, rest) => {
+                rest.add(step.sum);
+                chart.add(step.n, step.mean).max(0.0)
+            }
+        }
+    }
+
+    /// The statistic, from zero.
+    pub fn sum(&self) -> f64 {
+        match self {
+            Chart::Cusum(chart) => chart.sum(),
+            Chart::Ewma(chart, _) => chart.value.max(0.0),
+        }
+    }
+
+    /// Where it alarms.
+    pub fn threshold(&self) -> f64 {
+        match self {
+            Chart::Cusum(chart) => chart.threshold,
+            Chart::Ewma(chart, _) => chart.limit,
+        }
+    }
+
+    /// Whether there is enough.
+    pub fn is_over(&self) -> bool {
+        self.sum() >= self.threshold()
+    }
+
+    /// Whether it is far from enough: below half.
+    pub fn is_low(&self) -> bool {
+        let is_below_half = self.sum() < self.threshold() / 2.0;
+        match self {
+            Chart::Cusum(_) => is_below_half,
+            Chart::Ewma(_, rest) => is_below_half && rest.is_low(),
+        }
     }
 }
 
@@ -114,12 +193,6 @@ pub fn poisson(n: f64, mean: f64, factor: f64) -> f64 {
     n * factor.ln() - mean * (factor - 1.0)
 }
 
-/// Logarithms of amounts, with those outside two bounds moved onto them: one deal of fifty millions
-/// is one large deal. What is not above zero has no logarithm, and counts as the lower bound.
-pub fn winsorized_ln(amounts: &[f64], low: f64, high: f64) -> Vec<f64> {
-    amounts.iter().map(|a| a.clamp(low, high.max(low)).ln()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,9 +232,33 @@ mod tests {
     #[test]
     fn an_ewma_alarms_at_its_limit_only() {
         let mut chart = Ewma::new(0.2, 3.0);
-        assert!((0..50).all(|_| !chart.add(0.9)), "0.9 is below 3 × sqrt(0.2 / 1.8) = 1");
+        assert!((0..50).all(|_| chart.add(1.0, 0.9) < chart.limit()), "3 × sqrt(0.2 / 1.8) = 1");
         let mut chart = Ewma::new(0.2, 3.0);
-        assert!((0..50).any(|_| chart.add(-1.1)));
+        assert!((0..50).any(|_| chart.add(1.0, -1.1).abs() >= chart.limit()));
+        let mut up = Chart::Ewma(Ewma::new(0.2, 3.0), Cusum::new(5.0));
+        let of = |mean: f64| Step { n: 1.0, sum: mean - 0.5, mean };
+        assert!((0..50).all(|_| up.add(of(-1.1)) == 0.0) && up.is_low());
+        assert!((0..50).any(|_| up.add(of(1.1)) >= 1.0) && up.is_over());
+        // A stroke of luck is not yet the end.
+        (0..4).for_each(|_| _ = up.add(of(0.0)));
+        assert!(up.sum() < 0.5 && !up.is_low(), "{up:?}");
+        (0..20).for_each(|_| _ = up.add(of(0.0)));
+        assert!(up.is_low());
+    }
+
+    #[test]
+    fn several_values_move_an_ewma_as_all_their_orders_do_on_average() {
+        let values = [2.0, -0.5, 1.0];
+        let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        let singly = |order: &[usize; 3]| {
+            let mut chart = Ewma::new(LAMBDA, 3.0);
+            chart.add(4.0, 0.7);
+            order.iter().map(|i| chart.add(1.0, values[*i])).last().unwrap()
+        };
+        let average = orders.iter().map(singly).sum::<f64>() / 6.0;
+        let mut chart = Ewma::new(LAMBDA, 3.0);
+        chart.add(4.0, 0.7);
+        assert!((chart.add(3.0, 2.5 / 3.0) - average).abs() < 1e-12);
     }
 
     /// Observations until `alarm`, on average over seeded runs.
@@ -207,12 +304,6 @@ mod tests {
         };
         let run = mean_run(1000, 0.8, start);
         assert!((run / 100.8 - 1.0).abs() < 0.08, "{run}");
-    }
-
-    #[test]
-    fn amounts_lose_their_tails() {
-        let got = winsorized_ln(&[0.0, 100.0, 5e7], 10.0, 1e5);
-        assert_eq!(got, [10f64.ln(), 100f64.ln(), 1e5f64.ln()]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::baseline::DayFacts;
+use super::baseline::{DayFacts, unlog};
 use super::interval;
 use super::judge::Days;
 use super::mix::{Part, Split, kitagawa};
@@ -48,7 +48,7 @@ pub fn explain(
     let parts: Vec<Part> = sums.iter().map(|sums| sums.part(kind, &weights)).collect();
     let split = match kind {
         Kind::Count => counts(&parts, periods.now_days(&weights))?,
-        Kind::Proportion | Kind::Duration => kitagawa(&parts)?,
+        Kind::Proportion | Kind::Duration | Kind::Amount => kitagawa(&parts)?,
     };
     let shown = Shown::of(kind, &parts, periods.now_days(&weights));
     let has_weights = kind != Kind::Count;
@@ -112,7 +112,9 @@ impl<'a> Periods<'a> {
         let cases = |of: &[DayFacts]| of.iter().map(|facts| facts.n as f64).collect();
         let (before, now): (Vec<f64>, Vec<f64>) = match kind {
             Kind::Count => (self.lengths(&self.before), self.lengths(&self.now)),
-            Kind::Proportion | Kind::Duration => (cases(&whole.before), cases(&whole.now)),
+            Kind::Proportion | Kind::Duration | Kind::Amount => {
+                (cases(&whole.before), cases(&whole.now))
+            }
         };
         let weight = |(before, now): (f64, f64)| (before > 0.0).then(|| now / before);
         before.into_iter().zip(now).map(weight).collect()
@@ -153,7 +155,7 @@ impl Sums {
         let of = |facts: &DayFacts, weight: f64| {
             let sum = match kind {
                 Kind::Proportion => facts.hits as f64,
-                Kind::Duration => facts.sum,
+                Kind::Duration | Kind::Amount => facts.sum,
                 Kind::Count => facts.n as f64,
             };
             (weight * sum, weight * facts.n as f64)
@@ -173,7 +175,7 @@ impl Sums {
     /// The variance of one case, where there is one for all.
     fn spread(&self, kind: Kind, parts: &[Part]) -> f64 {
         match kind {
-            Kind::Duration => {
+            Kind::Duration | Kind::Amount => {
                 let mut all = DayFacts::default();
                 self.before.iter().for_each(|facts| all.add(facts));
                 let n = all.n as f64;
@@ -201,7 +203,7 @@ fn counts(parts: &[Part], days: f64) -> Option<Split> {
 struct Shown {
     kind: Kind,
     days: f64,
-    /// Of a duration: how many days a logarithm is worth, which is the logarithmic mean of both ends.
+    /// Of durations and amounts: how many days or how much money a logarithm is worth, which is the logarithmic mean of both ends.
     scale: f64,
 }
 
@@ -214,10 +216,10 @@ impl Shown {
         };
         let (before, now) = (mean(|p| p.before), mean(|p| p.now));
         let scale = match kind {
-            Kind::Duration if (now - before).abs() > 1e-9 => {
+            Kind::Duration | Kind::Amount if (now - before).abs() > 1e-9 => {
                 (now.exp() - before.exp()) / (now - before)
             }
-            Kind::Duration => now.exp(),
+            Kind::Duration | Kind::Amount => now.exp(),
             Kind::Proportion | Kind::Count => 1.0,
         };
         Shown { kind, days, scale }
@@ -230,7 +232,7 @@ impl Shown {
     fn value(&self, (sum, n): (f64, f64)) -> Option<f64> {
         match self.kind {
             Kind::Proportion => (n > 0.0).then(|| sum / n),
-            Kind::Duration => (n > 0.0).then(|| (sum / n).exp_m1()),
+            Kind::Duration | Kind::Amount => (n > 0.0).then(|| unlog(self.kind, sum / n)),
             Kind::Count => Some(sum / self.days),
         }
     }
@@ -290,7 +292,7 @@ fn unlike(kind: Kind, sums: &[Sums], parts: &[Part], spread: f64) -> f64 {
             let some = parts.iter().filter(|part| part.before.0 > 0.0);
             some.map(|part| (part.now.0 / part.before.0, part.before.0)).collect()
         }
-        Kind::Proportion | Kind::Duration => {
+        Kind::Proportion | Kind::Duration | Kind::Amount => {
             let one = |(part, sums): (&Part, &Sums)| {
                 let change = part.now.0 / part.now.1 - part.before.0 / part.before.1;
                 Some((change, 1.0 / own_variance(sums, spread)?)).filter(|m| m.1.is_finite())

@@ -16,6 +16,9 @@ fn rule(signal: Signal) -> Rule {
         baseline_days: 84,
         baseline_from: None,
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
+        chart: Default::default(),
+        interval: Default::default(),
+        currency: crate::model::money::Currency::parse("EUR").unwrap(),
     }
 }
 
@@ -23,6 +26,7 @@ fn alert(signal: Signal) -> Alert {
     let figure = Figure::default();
     Alert {
         signal,
+        currency: crate::model::money::Currency::parse("EUR").unwrap(),
         segment: Segment::overall(),
         direction: Direction::Down,
         episode: 1,

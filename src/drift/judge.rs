@@ -2,7 +2,7 @@
 
 use super::baseline::{Baseline, DayFacts, IsSure, Totals, figure, is_lost};
 use super::calibrate::{Charts, Side};
-use super::chart::{Cusum, Mixture};
+use super::chart::{Chart, Mixture};
 use super::siblings::{Prior, e_value};
 use crate::model::alert::{Alert, End, Kind, Reading, Rule, State};
 use crate::model::segment::Segment;
@@ -153,7 +153,11 @@ fn no_baseline(
         take(&mut totals, facts, 0.0);
     }
     totals.days = (end.saturating_sub(SHOWN)..end).filter(|day| is_sure(*day)).count() as u32;
-    let now = figure(rule.signal.kind(), &totals);
+    let mut now = figure(rule, &totals);
+    // Their limits are those of the baseline.
+    if rule.signal.kind() == Kind::Amount {
+        (now.value, now.interval) = (None, None);
+    }
     let reading = Reading { signal: rule.signal, state, score: 0.0, now, baseline: None };
     Verdict { reading, alerts: Vec::new(), evidence: None }
 }
@@ -184,7 +188,7 @@ struct Walk<'a> {
     baseline: &'a Baseline,
     charts: &'a Charts,
     side: &'a Side,
-    chart: Cusum,
+    chart: Chart,
     mixture: Mixture,
     /// Looks that the mixture has taken.
     looks: u32,
@@ -203,7 +207,7 @@ impl<'a> Walk<'a> {
             baseline,
             charts,
             side,
-            chart: Cusum::new(side.threshold),
+            chart: side.chart,
             mixture: Mixture::new(5),
             looks: 0,
             change: baseline.to,
@@ -226,7 +230,7 @@ impl<'a> Walk<'a> {
         if let Some(episode) = self.open() {
             episode.resolved = Some((day, end));
         }
-        self.chart = Cusum::new(self.side.threshold);
+        self.chart = self.side.chart;
         (self.mixture, self.looks) = (Mixture::new(5), 0);
         (self.change, self.since) = (day + 1, Totals::default());
     }
@@ -239,7 +243,8 @@ impl<'a> Walk<'a> {
         self.looked = Some(day);
         let phase = self.rule.phase.of(Day(day));
         let usual = &self.baseline.usual;
-        let sum = self.chart.add(self.side.step(usual, phase, facts));
+        let step = self.side.step(usual, phase, facts);
+        let sum = self.chart.add(step);
         self.mixture.add(self.side.ratios(usual, phase, facts).into_iter());
         self.looks += 1;
         if sum > 0.0 {
@@ -299,6 +304,7 @@ impl<'a> Walk<'a> {
         let Shown { totals, from, statistic, e_value, as_of } = episode.shown;
         Alert {
             signal: self.rule.signal,
+            currency: self.rule.currency,
             segment: segment.clone(),
             direction: self.side.direction,
             episode: number as u32 + 1,
@@ -313,14 +319,14 @@ impl<'a> Walk<'a> {
             resolved: episode.resolved.map(|(day, _)| Day(day)),
             end: episode.resolved.map(|(_, end)| end),
             change: Day(episode.change),
-            now: figure(kind, &totals),
+            now: figure(self.rule, &totals),
             now_days: (Day(from), Day(as_of)),
-            baseline: self.baseline.beside(kind, &totals),
+            baseline: self.baseline.beside(self.rule, &totals),
             explained: Vec::new(),
             siblings: None,
             effect: effect(kind, &totals),
             statistic,
-            threshold: self.side.threshold,
+            threshold: self.side.chart.threshold(),
             e_value,
             arl0: self.charts.arl0,
             false_alarms: self.charts.false_alarms,
@@ -335,7 +341,7 @@ fn effect(kind: Kind, totals: &Totals) -> f64 {
     let facts = &totals.facts;
     let ratio = match kind {
         Kind::Proportion => facts.hits as f64 / totals.expected,
-        Kind::Duration => ((facts.sum - totals.expected) / facts.n as f64).exp(),
+        Kind::Duration | Kind::Amount => ((facts.sum - totals.expected) / facts.n as f64).exp(),
         Kind::Count => facts.n as f64 / totals.expected,
     };
     if ratio.is_finite() { ratio - 1.0 } else { 0.0 }
@@ -349,11 +355,10 @@ fn conclude(
     mut walks: [Walk<'_>; 2],
     closed: i32,
 ) -> Verdict {
-    let kind = rule.signal.kind();
     let end = closed.saturating_sub(rule.signal.delay());
     let open = walks.iter_mut().filter_map(|walk| walk.open().map(|e| (e.fired, e.shown.totals)));
     let open = open.max_by_key(|(fired, _)| *fired);
-    let score = |w: &Walk<'_>| w.chart.sum() / w.side.threshold;
+    let score = |w: &Walk<'_>| w.chart.sum() / w.chart.threshold();
     let silent = recent.days == 0;
     let state = match &open {
         _ if silent || end <= baseline.to => State::NoData,
@@ -366,8 +371,8 @@ fn conclude(
         signal: rule.signal,
         state,
         score: score(&walks[0]).max(score(&walks[1])),
-        now: figure(kind, &shown),
-        baseline: Some(baseline.beside(kind, &shown)),
+        now: figure(rule, &shown),
+        baseline: Some(baseline.beside(rule, &shown)),
     };
     let of = |walk: &Walk<'_>| -> Vec<Alert> {
         walk.episodes.iter().enumerate().map(|(i, e)| walk.alert(i, e, segment, closed)).collect()

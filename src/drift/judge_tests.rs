@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::alert::{Direction, Gates, Phase, Signal};
+use crate::model::alert::{ChartKind, Direction, Gates, IntervalKind, Phase, Signal};
+use crate::model::interval;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 
@@ -13,6 +14,9 @@ fn rule(signal: Signal) -> Rule {
         baseline_days: 84,
         baseline_from: None,
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
+        chart: Default::default(),
+        interval: Default::default(),
+        currency: crate::model::money::Currency::parse("EUR").unwrap(),
     }
 }
 
@@ -61,6 +65,20 @@ fn a_fall_fires_once_and_resolves_when_it_is_over() {
 }
 
 #[test]
+fn an_interval_is_the_one_that_was_chosen() {
+    let days = closings(1, phases(&[(100, 0.5), (40, 0.25)]));
+    let of = |interval| {
+        let rule = Rule { interval, ..rule(Signal::WinRate) };
+        let now = verdict(&rule, &days, 130).alerts.remove(0).now;
+        (now.interval.unwrap(), (now.value.unwrap() * now.n as f64).round() as u64, now.n)
+    };
+    let (wilson, hits, n) = of(IntervalKind::Wilson);
+    assert_eq!(wilson, interval::wilson(hits, n));
+    assert_eq!(of(IntervalKind::Jeffreys).0, interval::jeffreys(hits, n));
+    assert_ne!(wilson, interval::jeffreys(hits, n));
+}
+
+#[test]
 fn too_few_cases_wait_behind_the_gate_and_a_small_move_stays_there() {
     let days = closings(2, phases(&[(100, 0.5), (60, 0.2)]));
     let mut rule = rule(Signal::WinRate);
@@ -86,8 +104,14 @@ fn longer_cycles_fire_and_silence_is_no_data() {
             squares: list.iter().map(|x| x * x).sum(),
         }
     };
-    let days: Vec<_> = (0..130).map(|d| (d, cycles(if d < 100 { 20.0 } else { 33.0 }))).collect();
+    let days: Vec<_> = (0..130)
+        .map(|d| (d, cycles(if d >= 100 { 33.0 } else { 20.4 - 0.8 * f64::from(d % 2) })))
+        .collect();
     let rule = rule(Signal::CycleLength);
+    let smoothed = verdict(&Rule { chart: ChartKind::Ewma, ..rule.clone() }, &days, 130);
+    let [alert] = &smoothed.alerts[..] else { panic!("{:?}", smoothed.alerts) };
+    assert_eq!((alert.state, alert.direction), (State::Firing, Direction::Up));
+    assert!((99..=104).contains(&alert.change.0) && alert.threshold < 1.0, "{alert:?}");
     let firing = verdict(&rule, &days, 130);
     let [alert] = &firing.alerts[..] else { panic!("{:?}", firing.alerts) };
     assert_eq!((alert.state, alert.direction), (State::Firing, Direction::Up));

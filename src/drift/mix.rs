@@ -9,6 +9,9 @@ pub struct Part {
     pub now: (f64, f64),
 }
 
+/// A share of all that moved which rounding may make up.
+const SLIGHT: f64 = 1e-9;
+
 /// How a ratio's change divides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
@@ -47,8 +50,11 @@ pub fn kitagawa(parts: &[Part]) -> Option<Split> {
     };
     let each: Vec<(f64, f64)> = parts.iter().map(split).collect();
     let total = sum(|p| p.now.0) / n1 - sum(|p| p.before.0) / n0;
-    let moved: Vec<f64> = each.iter().map(|(_, rate)| *rate).filter(|r| *r != 0.0).collect();
-    let simpson = total != 0.0 && !moved.is_empty() && moved.iter().all(|r| r * total < 0.0);
+    // What rounding leaves of a part that stayed as it was is no move.
+    let slight = SLIGHT * each.iter().map(|(mix, rate)| mix.abs() + rate.abs()).sum::<f64>();
+    let moved: Vec<f64> = each.iter().map(|(_, rate)| *rate).filter(|r| r.abs() > slight).collect();
+    let simpson =
+        total.abs() > slight && !moved.is_empty() && moved.iter().all(|r| r * total < 0.0);
     Some(Split {
         total,
         mix: each.iter().map(|(mix, _)| mix).sum(),
@@ -92,6 +98,13 @@ mod tests {
         // Both win more often, and the whole wins less.
         let split = kitagawa(&[part((80, 100), (17, 20)), part((20, 100), (54, 180))]).unwrap();
         assert!(split.total < 0.0 && split.rate > 0.0 && split.simpson, "{split:?}");
+        // A third that stayed as it was, but for what its sums were rounded to, takes nothing away.
+        let stayed = Part { before: (0.3 * 100.0, 100.0), now: (0.1 * 3.0 * 100.0, 100.0) };
+        assert!(stayed.before.0 != stayed.now.0);
+        let (better, worse) = (part((80, 100), (17, 20)), part((20, 100), (54, 180)));
+        for stayed in [stayed, Part { before: stayed.now, now: stayed.before }] {
+            assert!(kitagawa(&[better, worse, stayed]).unwrap().simpson);
+        }
         // A new part is mix.
         let split = kitagawa(&[part((50, 100), (50, 100)), part((0, 0), (0, 100))]).unwrap();
         assert!(split.rate.abs() < 1e-12 && (split.mix + 0.25).abs() < 1e-12, "{split:?}");

@@ -4,6 +4,7 @@
 //! Everything here is a function of its arguments: the same closed days give the same verdict, so a
 //! correction re-decides it. Floats are derived from exact counts each time and are never state.
 
+pub mod amounts;
 pub mod arl;
 mod baseline;
 mod calibrate;

@@ -23,7 +23,7 @@ pub struct Own {
     n: u64,
     /// Hits, or the mean of the logarithms.
     value: f64,
-    /// Of a duration: the variance of one.
+    /// Of durations and amounts: the variance of one.
     variance: f64,
 }
 
@@ -33,7 +33,7 @@ pub enum Prior {
     /// Mean of a proportion, and how many cases that is worth.
     Proportion(f64, f64),
     /// Mean of logarithms, and the variance between siblings.
-    Duration(f64, f64),
+    Logarithm(f64, f64),
 }
 
 /// What a stream says for its siblings; `None` where it has no baseline, or is a count: volumes of
@@ -46,7 +46,7 @@ pub fn own(rule: &Rule, days: Days<'_>) -> Option<Own> {
     let n = all.facts.n;
     match rule.signal.kind() {
         Kind::Proportion => Some(Own { to, n, value: all.facts.hits as f64, variance: 0.0 }),
-        Kind::Duration => {
+        Kind::Duration | Kind::Amount => {
             let (count, sum) = (n as f64, all.facts.sum);
             let variance = (all.facts.squares - sum * sum / count) / (count - 1.0).max(1.0);
             Some(Own { to, n, value: sum / count, variance: variance.max(0.0) })
@@ -68,12 +68,12 @@ pub fn prior(kind: Kind, of: &Own, siblings: &[Own]) -> Option<Prior> {
             let counts: Vec<_> = siblings.iter().map(|own| (own.value as u64, own.n)).collect();
             shrink::beta_prior(&counts).map(|(mean, worth)| Prior::Proportion(mean, worth))
         }
-        Kind::Duration => {
+        Kind::Duration | Kind::Amount => {
             let cases = siblings.iter().map(|own| own.n as f64).sum::<f64>();
             let spread = siblings.iter().map(|own| own.n as f64 * own.variance).sum::<f64>();
             let means: Vec<_> = siblings.iter().map(|own| (own.n, own.value)).collect();
             let (all, between) = shrink::between(&means, spread / cases)?;
-            Some(Prior::Duration(all, between))
+            Some(Prior::Logarithm(all, between))
         }
         Kind::Count => None,
     }
@@ -88,7 +88,7 @@ impl Prior {
                 let pulled = shrink::proportion(facts.hits, facts.n, (mean, worth));
                 baseline.move_to(pulled);
             }
-            Prior::Duration(all, between) => {
+            Prior::Logarithm(all, between) => {
                 let facts = baseline.all.facts;
                 let own = facts.sum / facts.n as f64;
                 let variance = baseline.variance();
@@ -130,6 +130,9 @@ mod tests {
             baseline_days: 84,
             baseline_from: Some(Day(0)),
             gates: Gates { min_n: 20, min_baseline: 100, effect_percent: 15 },
+            chart: Default::default(),
+            interval: Default::default(),
+            currency: crate::model::money::Currency::parse("EUR").unwrap(),
         }
     }
 

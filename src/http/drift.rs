@@ -9,7 +9,7 @@ const DAY_SECONDS: f64 = 86_400.0;
 
 impl KpiPage {
     /// Adds the readings of the partition's streams. `kpi=` names what is watched, and its unit:
-    /// a ratio, seconds, or how many a day.
+    /// a ratio, seconds, how many a day, or the reporting currency.
     pub fn add_readings(&mut self, readings: &[(&Segment, &Reading)], caps: Caps) {
         let mut lines: Vec<(String, String, &Reading)> = readings
             .iter()

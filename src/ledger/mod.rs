@@ -411,7 +411,6 @@ impl Ledger {
     }
 
     fn credit_cells(&mut self, c: &Contribution, is_old: bool) -> bool {
-        let stock = c.key.measure.is_stock();
         let (fine_floor, day_floor) = self.floors;
         let day = Slice::day(&self.definition.calendar, c.at);
         let fine = Slice::fine(c.at);
@@ -419,7 +418,7 @@ impl Ledger {
         // What becomes of a cohort or a visit amends the day on which it began, however old that is:
         // the event itself may be on time.
         let too_late = !in_day && (is_old || !c.key.measure.is_followed());
-        let in_fine = !stock && fine.index >= fine_floor;
+        let in_fine = c.key.measure.is_in_fine() && fine.index >= fine_floor;
         for k in 0..self.credits.segments_of(c.credit).len() {
             let segment = self.credits.segments_of(c.credit)[k];
             if in_day {

@@ -27,6 +27,7 @@ use crate::model::definition::Definition;
 use crate::model::event::Status;
 use crate::model::measure::{Measure, MeasureKey};
 use crate::model::money::Money;
+use crate::model::size;
 use crate::model::time::Timestamp;
 
 /// Something that an entity adds to the slice of a moment, for everyone it is credited to.
@@ -160,6 +161,10 @@ impl Projector<'_> {
         if let Some(Held::Money(money)) = entity.latest(Slot::AMOUNT).map(|(_, h)| h) {
             add(MeasureKey::currency(sum, money.currency), money.amount.exact().0);
             add(MeasureKey::currency(priced, money.currency), 1);
+            let size = size::key(Measure::WonSizes, money.currency, money.amount.exact());
+            if let Some(size) = size.filter(|_| won) {
+                add(size, 1);
+            }
         }
         if won {
             self.purchase(entity, Purchase::Deals, (at, credit), out);

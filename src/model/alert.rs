@@ -3,10 +3,12 @@
 
 use std::fmt::Write as _;
 
+pub use super::alert_choice::{ChartKind, IntervalKind};
 pub use super::alert_seen::Seen;
 use super::calendar::Calendar;
 use super::explained::{self, Explained};
 use super::measure::Measure;
+use super::money::Currency;
 use super::row::{json_float, json_string, segment_json};
 use super::segment::Segment;
 use super::time::{Day, Timestamp};
@@ -26,6 +28,8 @@ pub enum Signal {
     DealsCreated,
     /// Leads created on a day.
     LeadsCreated,
+    /// Amounts of the deals won on a day.
+    DealSize,
 }
 
 /// Age at which a cohort is looked at, days.
@@ -40,16 +44,19 @@ pub enum Kind {
     Duration,
     /// How many a day.
     Count,
+    /// Amounts of money.
+    Amount,
 }
 
 impl Signal {
     /// All signals, by the KPI that shows each.
-    pub const ALL: [(Signal, &'static str); 5] = [
+    pub const ALL: [(Signal, &'static str); 6] = [
         (Signal::WinRate, "win_rate"),
         (Signal::CohortConversion, "cohort_conversion_90d"),
         (Signal::CycleLength, "cycle_length_mean"),
         (Signal::DealsCreated, "deals_created"),
         (Signal::LeadsCreated, "leads_created"),
+        (Signal::DealSize, "average_deal_size"),
     ];
 
     /// The KPI.
@@ -68,13 +75,17 @@ impl Signal {
             Signal::WinRate | Signal::CohortConversion => Kind::Proportion,
             Signal::CycleLength => Kind::Duration,
             Signal::DealsCreated | Signal::LeadsCreated => Kind::Count,
+            Signal::DealSize => Kind::Amount,
         }
     }
 
     /// Whether some signal is made of a measure.
     pub fn reads(measure: Measure) -> bool {
-        use Measure::{CohortWon, CycleWon, DealsCreated, DealsLost, DealsWon, LeadsCreated};
-        matches!(measure, DealsWon | DealsLost | CohortWon | DealsCreated | CycleWon | LeadsCreated)
+        use Measure::{
+            CohortWon, CycleWon, DealsCreated, DealsLost, DealsWon, LeadsCreated, WonSizes,
+        };
+        let counts = matches!(measure, DealsWon | DealsLost | DealsCreated | LeadsCreated);
+        counts || matches!(measure, CohortWon | CycleWon | WonSizes)
     }
 
     /// How many days a day must be past before it is looked at.
@@ -163,6 +174,12 @@ pub struct Rule {
     pub baseline_from: Option<Day>,
     /// Gates.
     pub gates: Gates,
+    /// Which chart watches durations and amounts.
+    pub chart: ChartKind,
+    /// How the interval of a ratio is taken.
+    pub interval: IntervalKind,
+    /// What amounts are told in.
+    pub currency: Currency,
 }
 
 impl Rule {
@@ -293,6 +310,8 @@ impl End {
 pub struct Alert {
     /// What is watched.
     pub signal: Signal,
+    /// What amounts are told in.
+    pub currency: Currency,
     /// Where.
     pub segment: Segment,
     /// Which way it moved.
@@ -360,9 +379,10 @@ impl Alert {
             None => "null".to_owned(),
         };
         let unit = match self.signal.kind() {
-            Kind::Proportion => "ratio",
-            Kind::Duration => "days",
-            Kind::Count => "count_per_day",
+            Kind::Proportion => "ratio".to_owned(),
+            Kind::Duration => "days".to_owned(),
+            Kind::Count => "count_per_day".to_owned(),
+            Kind::Amount => self.currency.to_string(),
         };
         let mut out = String::with_capacity(700);
         let _ = write!(

@@ -30,7 +30,7 @@ pub fn alert_schema() -> Value {
         "baseline_interval": {"$ref": "#/$defs/interval"},
         "baseline_from": {"$ref": "#/$defs/instant"},
         "baseline_to": {"$ref": "#/$defs/instant"},
-        "unit": {"enum": ["ratio", "days", "count_per_day"]},
+        "unit": {"anyOf": [{"enum": ["ratio", "days", "count_per_day"]}, {"type": "string", "pattern": "^[A-Z]{3}$"}], "description": "Of amounts the reporting currency."},
         "effect": {"type": "number", "description": "How far it moved, relative to the baseline."},
         "statistic": {"type": "number", "minimum": 0},
         "threshold": {"type": "number", "exclusiveMinimum": 0},

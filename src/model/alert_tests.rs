@@ -48,6 +48,7 @@ fn an_alert_is_json() {
     let (from, to) = (Day::parse("2026-01-05").unwrap(), Day::parse("2026-03-30").unwrap());
     let alert = Alert {
         signal: Signal::WinRate,
+        currency: Currency::parse("EUR").unwrap(),
         segment: Segment::of([("territory", "a|\"b\"")]),
         direction: Direction::Down,
         episode: 2,
@@ -82,4 +83,7 @@ fn an_alert_is_json() {
     let seen = Seen::parse(text.as_bytes()).unwrap();
     assert_eq!((seen.order(), seen.state()), ((17, Some(judged_to)), State::Firing));
     insta::assert_snapshot!(text);
+    let amount = Alert { signal: Signal::DealSize, ..alert }.json(&calendar);
+    let value: serde_json::Value = serde_json::from_str(&amount).unwrap();
+    assert_eq!((&value["kpi"], &value["unit"]), (&"average_deal_size".into(), &"EUR".into()));
 }

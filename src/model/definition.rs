@@ -240,7 +240,7 @@ impl Definition {
         let (stages, directory) = (self.stages.meaning(), &self.directory);
         let customers = (self.purchases(), self.customers.exact_up_to);
         let rules = (self.attribution, self.settle, &self.channels, customers);
-        let text = format!("v4 {stages} {directory:?} {rules:?}");
+        let text = format!("v5 {stages} {directory:?} {rules:?}");
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
 }

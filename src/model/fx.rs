@@ -23,7 +23,7 @@ use super::time::Day;
 pub const RATE_SCALE: u32 = 10;
 
 /// Steps of a rate in 1, and of a rest in one step of a sum.
-const RATE_ONE: i128 = 10_i128.pow(RATE_SCALE);
+pub const RATE_ONE: i128 = 10_i128.pow(RATE_SCALE);
 
 /// Largest rate: the cheapest currency costs less than that of the dearest.
 const RATE_LIMIT: i128 = 10_i128.pow(7);
@@ -34,6 +34,13 @@ const REST: i64 = -1;
 /// How much of the reporting currency one unit of another one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rate(i128);
+
+impl Rate {
+    /// In steps: [`RATE_ONE`] of them are 1.
+    pub fn steps(self) -> i128 {
+        self.0
+    }
+}
 
 /// Why a text is no rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +104,8 @@ impl Fx {
         })
     }
 
-    fn rate(&self, code: i64, day: Day) -> Option<Rate> {
+    /// The rate of a currency, by its packed code, on a day.
+    pub fn rate(&self, code: i64, day: Day) -> Option<Rate> {
         let rates = self.rates.get(&Currency::from_code(code)?)?;
         rates.range(..=day).next_back().map(|(_, rate)| *rate)
     }

@@ -88,6 +88,14 @@ mod tests {
         let (low, high) = jeffreys(3, 10);
         assert!((low - 0.0927).abs() < 1e-3 && (high - 0.6058).abs() < 1e-3, "{low} {high}");
         assert_eq!((jeffreys(0, 10).0, jeffreys(10, 10).1), (0.0, 1.0));
+        for (hits, n) in [(0, 0), (1, 1), (300, 1_000), (2, 50_000), (300_000, 1_000_000)] {
+            let (low, high) = jeffreys(hits, n);
+            assert!((0.0..=1.0).contains(&low) && low < high && high <= 1.0, "{hits} of {n}");
+            if hits > 100 {
+                let (wilson_low, wilson_high) = wilson(hits, n);
+                assert!((low - wilson_low).abs() < 1e-3 && (high - wilson_high).abs() < 1e-3);
+            }
+        }
     }
 
     /// The share of outcomes of ten trials whose interval holds the truth.

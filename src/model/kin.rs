@@ -6,7 +6,7 @@
 //! of their days go there, with those of the segments one dimension below, which say why one moved.
 
 use super::alert::{Rule, Signal};
-use super::measure::Measures;
+use super::measure::{Measure, Measures};
 use super::partial::Partial;
 use super::record::Partition;
 use super::segment::Segment;
@@ -33,9 +33,12 @@ impl Kin {
         Kin { watched, partitions }
     }
 
-    /// A stable hash: shards and rollups that agree in it send and await the same copies.
+    /// A stable hash: shards and rollups that agree in it send and await the same copies, of the same
+    /// measures.
     pub fn hash(&self) -> u64 {
-        xxhash_rust::xxh3::xxh3_64(format!("{:?}", self.watched).as_bytes())
+        let copied: Vec<Measure> =
+            Measure::ALL.iter().map(|(m, ..)| *m).filter(|m| Signal::reads(*m)).collect();
+        xxhash_rust::xxh3::xxh3_64(format!("{:?} {copied:?}", self.watched).as_bytes())
     }
 
     /// The segment above a family: without the last dimension. The whole business is above itself.
@@ -103,7 +106,7 @@ impl Kin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::measure::{Measure, MeasureKey};
+    use crate::model::measure::MeasureKey;
     use crate::model::slice::Slice;
 
     fn kin(watched: &[&[&str]], partitions: u32) -> Kin {

@@ -58,6 +58,8 @@ pub enum MeasureKind {
     CountByStage,
     /// A count a stage and whole number of days.
     HistogramByStage,
+    /// A count a currency and size ([`crate::model::size`]).
+    SizeByCurrency,
 }
 
 measures! {
@@ -143,6 +145,7 @@ measures! {
     StageDays HistogramByStage "Of them those that ended, by how many days they took.",
     StageWon CountByStage "Visits of open stages that began in the slice and whose deal is won now.",
     StageClosed CountByStage "Visits of open stages that began in the slice and whose deal is won or lost now.",
+    WonSizes SizeByCurrency "Deals won on the day with an amount above zero, by currency and size: 64 steps an octave.",
 }
 
 impl Measure {
@@ -205,7 +208,14 @@ impl Measure {
 
     /// Whether windows sum it over their slices.
     pub fn is_flow(self) -> bool {
-        !self.is_stock() && !matches!(self, Measure::Buyers | Measure::BuyersLevel)
+        let apart = matches!(self, Measure::Buyers | Measure::BuyersLevel | Measure::WonSizes);
+        !self.is_stock() && !apart
+    }
+
+    /// Whether fine slices have it too: what is summed up to a moment, and what only whole days are
+    /// asked for, they do not.
+    pub fn is_in_fine(self) -> bool {
+        !self.is_stock() && self != Measure::WonSizes
     }
 
     /// Whether it says what became of something since, on the day on which that began.
@@ -261,7 +271,7 @@ pub struct MeasureKey {
     /// Which measure.
     pub measure: Measure,
     /// Currency code, whole days, a civil day, a word's number, a customer's hash, a stage's number,
-    /// that times [`STAGE_DAYS`] and days, or 0, by the measure's kind. Beside the value it takes no more room than 32 bits would.
+    /// that times [`STAGE_DAYS`] and days, a currency and size, or 0, by the measure's kind. Beside the value it takes no more room than 32 bits would.
     pub place: i64,
 }
 
@@ -455,6 +465,11 @@ impl Measures {
         let from = self.0.partition_point(|(k, _)| k.measure < Measure::Buyers);
         let to = self.0.partition_point(|(k, _)| k.measure <= Measure::BuyersLevel);
         Measures(self.0.drain(from..to).collect())
+    }
+
+    /// Drops what only days are asked for.
+    pub fn drop_sizes(&mut self) {
+        self.0.retain(|(k, _)| k.measure != Measure::WonSizes);
     }
 
     /// Keeps only what lasts.

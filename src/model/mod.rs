@@ -2,6 +2,7 @@
 //! threads, no logging. Read in this order.
 
 pub mod alert;
+mod alert_choice;
 pub mod alert_schema;
 mod alert_seen;
 pub mod calendar;
@@ -29,6 +30,7 @@ pub mod reads;
 pub mod record;
 pub mod row;
 pub mod segment;
+pub mod size;
 pub mod slice;
 pub mod source;
 pub mod split;

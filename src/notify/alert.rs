@@ -37,7 +37,16 @@ pub(super) struct Said {
     #[serde(rename = "expected_false_alarms_per_month")]
     pub(super) false_alarms: Option<f64>,
     #[serde(default)]
+    pub(super) siblings: Option<Siblings>,
+    #[serde(default)]
     pub(super) explained: Vec<Explained>,
+}
+
+/// What is said of it beside those that were looked at with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+pub(super) struct Siblings {
+    pub(super) streams: u64,
+    pub(super) believed: bool,
 }
 
 /// Why it moved, by one dimension.

@@ -85,3 +85,23 @@ fn an_id_is_that_of_what_is_told() {
     assert_ne!(id(&notice(segment, "resolved", OVER)), id(&notice(segment, "resolved", UNDONE)));
     assert!(firing.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{firing}");
 }
+
+#[test]
+fn many_that_were_looked_at_are_told_of() {
+    let of = |believed: bool| {
+        let more = format!("{OPEN},\"siblings\":{{\"streams\":12,\"believed\":{believed}}}");
+        slack(&notice("{\"territory\":\"a\"}", "firing", &more), &calendar())
+    };
+    assert!(of(true).contains("Believed also among the 12 that were looked at."), "{}", of(true));
+    assert!(of(false).contains("One of 12 that were looked at: chance"), "{}", of(false));
+}
+
+#[test]
+fn amounts_are_told_in_their_currency() {
+    let mut of = notice("{}", "firing", OPEN);
+    let money = [("\"ratio\"", "\"EUR\""), (":0.25,", ":12345.6,"), (":0.5,", ":99.5,")];
+    let json = money.iter().fold(of.alert.json.to_string(), |j, (from, to)| j.replace(from, to));
+    of.alert = Alert::parse(json.as_bytes()).unwrap();
+    let said = slack(&of, &calendar());
+    assert!(said.contains("12346 EUR, usual is 99.50 EUR"), "{said}");
+}

@@ -46,6 +46,13 @@ pub(super) fn details(alert: &Alert, standing: Standing, calendar: &Calendar) ->
     if let Some(explained) = said.explained.first().filter(|_| standing != Standing::Withdrawn) {
         out.push_str(&why(explained, &said.unit));
     }
+    if let Some(beside) = said.siblings.filter(|_| standing != Standing::Withdrawn) {
+        let streams = beside.streams;
+        out.push_str(&match beside.believed {
+            true => format!(". Believed also among the {streams} that were looked at"),
+            false => format!(". One of {streams} that were looked at: chance may have picked it"),
+        });
+    }
     if let Some(rate) = said.false_alarms {
         out.push_str(&format!(
             ". False alarms expected: {rate:.2} a month, over all segments of this rule"
@@ -94,7 +101,7 @@ fn change(change: f64, unit: &str) -> String {
         "ratio" => format!("{:+.1} points", change * 100.0),
         "days" => format!("{change:+.1} days"),
         "count_per_day" => format!("{change:+.1} a day"),
-        _ => format!("{change:+}"),
+        currency => format!("{change:+.*} {currency}", cents(change)),
     }
 }
 
@@ -116,6 +123,11 @@ fn value(value: Option<f64>, unit: &str) -> String {
         (Some(value), "ratio") => format!("{:.1} %", value * 100.0),
         (Some(value), "days") => format!("{value:.1} days"),
         (Some(value), "count_per_day") => format!("{value:.1} a day"),
-        (Some(value), _) => format!("{value}"),
+        (Some(value), currency) => format!("{value:.*} {currency}", cents(value)),
     }
+}
+
+/// Decimals of an amount: none where nobody would read them.
+fn cents(amount: f64) -> usize {
+    if amount.abs() < 1000.0 { 2 } else { 0 }
 }

@@ -51,6 +51,7 @@ impl SegmentState {
             self.cells.remove(&slice);
         }
         let buyers = held.take_buyers();
+        held.drop_sizes();
         if !buyers.is_zero() {
             self.count_customers(slice, &negated(&buyers), moving);
         }

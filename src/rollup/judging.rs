@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rollup;
 use super::watch::DueAlert;
+use crate::drift::amounts::{Limits, Reading};
 use crate::drift::siblings::{Own, Prior, believed, own, prior};
 use crate::drift::{DayFacts, Days, Member, Stream, Verdict, explain, judge};
-use crate::model::alert::{Alert, Signal};
+use crate::model::alert::{Alert, Kind, Rule, Signal};
 use crate::model::explained::Explained;
 use crate::model::kin::Kin;
 use crate::model::measure::Measures;
@@ -81,8 +82,9 @@ impl Rollup {
     }
 
     /// Whether every shard sends what these rules need. One that runs with other rules, as while a
-    /// changed configuration is rolled out, does not: what is there of the copies is not all.
-    fn has_all_copies(&self) -> bool {
+    /// changed configuration is rolled out, does not: what is there of the copies is not all, and
+    /// nothing is judged.
+    pub fn has_all_copies(&self) -> bool {
         let kin = self.watch.relatives.kin.hash();
         self.watch.rules.is_empty() || self.beats.values().all(|beat| beat.kin == kin)
     }
@@ -173,8 +175,9 @@ impl Rollup {
             return;
         }
         let rule = &self.watch.rules[*r];
+        let limits = self.limits(segment, rule, days);
         let member = |segment| {
-            let facts = self.facts(segment, rule.signal, days.closed);
+            let facts = self.facts(segment, rule.signal, days.closed, limits);
             Member { segment, facts }
         };
         let parts = self.watch.relatives.parts(segment).into_iter();
@@ -196,13 +199,34 @@ impl Rollup {
         with: impl FnOnce(&Rollup, Days<'_>) -> T,
     ) -> T {
         let rule = &self.watch.rules[*r];
-        let facts = self.facts(segment, rule.signal, moment.closed);
+        let limits = self.limits(segment, rule, moment.days(&[]));
+        let facts = self.facts(segment, rule.signal, moment.closed, limits);
         with(self, moment.days(&facts))
     }
 
-    fn facts(&self, segment: &Segment, signal: Signal, end: i32) -> Vec<(i32, DayFacts)> {
+    fn facts(
+        &self,
+        segment: &Segment,
+        signal: Signal,
+        end: i32,
+        limits: Option<Limits>,
+    ) -> Vec<(i32, DayFacts)> {
+        let amounts = Reading { limits, ..self.amounts() };
         let days = self.days_of(segment, end);
-        days.map(|(day, measures)| (day, DayFacts::of(signal, measures))).collect()
+        days.map(|(day, of)| (day, DayFacts::of(signal, (day, of), amounts))).collect()
+    }
+
+    /// Within which limits the amounts of a segment and of its parts are read.
+    fn limits(&self, segment: &Segment, rule: &Rule, moment: Days<'_>) -> Option<Limits> {
+        if rule.signal.kind() != Kind::Amount {
+            return None;
+        }
+        let days: Vec<(i32, &Measures)> = self.days_of(segment, moment.closed).collect();
+        self.amounts().limits_of(rule, &days, moment)
+    }
+
+    fn amounts(&self) -> Reading<'_> {
+        Reading { fx: &self.definition.fx, own: self.definition.currency, limits: None }
     }
 
     /// The days of a segment that lies here, or of which copies do.

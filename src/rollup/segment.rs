@@ -88,6 +88,7 @@ impl SegmentState {
         }
         let mut change = change;
         let buyers = change.take_buyers();
+        change.drop_sizes();
         let (flow, stock) = change.split_stock();
         if slice.tier == Tier::Day && !stock.is_zero() {
             self.move_stock(slice.index, &stock, (moving, reads), today);

@@ -27,6 +27,8 @@ const BEHIND: Duration = Duration::from_secs(5);
 /// How far the wall clock may go back before the windows are built anew: less is a correction of a
 /// few seconds, which they wait out.
 const STEP_BACK: Span = Span::minutes(1);
+/// What is said of drift in the notes on health.
+const DRIFT: &str = "drift";
 /// Time between two looks at sizes and lag.
 const MEASURE: Duration = Duration::from_secs(5);
 
@@ -83,6 +85,8 @@ struct Merger {
     measuring: Every,
     /// Where targets come from a topic too.
     follower: Option<Follower>,
+    /// A shard runs with other rules of drift.
+    at_odds: bool,
 }
 
 /// Opens the stage.
@@ -109,6 +113,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         emitting: Pace::new(config.publish.emit_interval, BEHIND, now),
         latest: (context.clock)(),
         measuring: Every::new(MEASURE, now),
+        at_odds: false,
         context: context.clone(),
     }))
 }
@@ -418,6 +423,7 @@ impl Merger {
                 self.context.pages.put(*partition, page);
             }
         }
+        self.compare_rules();
         self.writer.flush(FLUSH)?;
         self.parts.values_mut().for_each(|part| part.since = None);
         if sent > 0 {
@@ -430,6 +436,25 @@ impl Merger {
             }
         }
         Ok(())
+    }
+
+    /// Says when shards begin, or cease, to run with other rules of drift than this process.
+    fn compare_rules(&mut self) {
+        let at_odds = !self.parts.values().all(|part| part.rollup.has_all_copies());
+        if std::mem::replace(&mut self.at_odds, at_odds) == at_odds {
+            return;
+        }
+        let state = match at_odds {
+            false => Ok(()),
+            true => Err("a shard runs with another [drift]: nothing is judged here until all \
+                         instances run with one"
+                .to_owned()),
+        };
+        match &state {
+            Ok(()) => tracing::info!(stage = "rollup", "all shards run with the same [drift]"),
+            Err(why) => tracing::warn!(stage = "rollup", "{why}"),
+        }
+        self.context.health.tell(DRIFT, state);
     }
 
     fn measure(&mut self) -> Result<(), Fault> {

@@ -113,4 +113,12 @@ fn what_another_instance_names_is_not_named_where_exemplars_are_off() {
     work(&mut workers, &clocks, 20);
     assert_eq!(measured(&plain).0, 1);
     assert!(!page(&plain).contains(" # {"), "{}", page(&plain));
+    // Nor does an instance where they are off name any for another one.
+    workers.into_iter().for_each(|worker| worker.finish().unwrap());
+    let mut workers = [open("intake", &named), open("ledger", &plain), open("rollup", &named)];
+    work(&mut workers, &clocks, 20);
+    feed(&log, 2, 50);
+    work(&mut workers, &clocks, 20);
+    assert_eq!(measured(&named).0, 1);
+    assert!(!page(&named).contains(" # {"), "{}", page(&named));
 }

@@ -188,6 +188,21 @@ fn behind() -> Vec<Case> {
                 ),
             ],
         ),
+        // A record an hour, all late; and well is one of three.
+        case(
+            "FreshnessMissed",
+            330,
+            [
+                Line("tidemark_event_latency_seconds_bucket{§,le=\"60\"}", ZERO, |m| {
+                    f64::from(m / 60 - m / 180)
+                }),
+                Line(
+                    "tidemark_event_latency_seconds_count{§}",
+                    |m| f64::from(m / 60),
+                    |m| f64::from(m / 60),
+                ),
+            ],
+        ),
     ]
 }
 
@@ -398,6 +413,10 @@ fn drift() -> Vec<Case> {
             "tidemark_team_drift_state{§,team=\"smb\",kpi=\"deals_created\"}",
         ),
         territory("LeadsCreatedDrift", "tidemark_overall_drift_state{§,kpi=\"leads_created\"}"),
+        territory(
+            "DealSizeDrift",
+            "tidemark_channel_drift_state{§,channel=\"web\",kpi=\"average_deal_size\"}",
+        ),
         pace("month", [Line(quarter, low, low), Line(half, |_| 0.4, |_| 0.4)]),
         pace("fiscal_quarter", [Line(week, low, low), Line(over, |_| 0.9, |_| 0.9)]),
         pace("quarter", [Line(to_date, low, low), Line(ended, ONE, ONE)]),

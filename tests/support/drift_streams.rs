@@ -10,7 +10,7 @@ use tidemark::drift::arl::{Lattice, normal_threshold};
 use tidemark::drift::chart::{Cusum, Ewma, FACTOR, Mixture, ODDS, bernoulli, odds_times};
 use tidemark::drift::many::e_bh;
 use tidemark::drift::{DayFacts, Days, Stream, judge, shrink};
-use tidemark::model::alert::{Gates, Phase, Rule, Signal};
+use tidemark::model::alert::{ChartKind, Gates, Phase, Rule, Signal};
 use tidemark::model::segment::Segment;
 
 /// Deals before anything may shift.
@@ -155,13 +155,13 @@ fn smoothed() -> First {
     let (mean, sigma) = usual_days();
     singly(move || {
         let mut chart = Ewma::new(0.1, 2.8143);
-        move |days| chart.add((days.ln_1p() - mean) / sigma)
+        move |days| chart.add(1.0, (days.ln_1p() - mean) / sigma).abs() >= chart.limit()
     })
 }
 
 /// The whole of what is shipped: days of five deals, a baseline of the first 200 deals, both ways,
 /// gates, and a run length of 1,000 deals asked for.
-fn shipped(subject: Subject) -> First {
+fn shipped(subject: Subject, chart: ChartKind) -> First {
     let rule = Rule {
         signal: match subject {
             Subject::Losses => Signal::WinRate,
@@ -175,6 +175,9 @@ fn shipped(subject: Subject) -> First {
         baseline_days: (WARM / A_DAY) as u32,
         baseline_from: None,
         gates: Gates { min_n: 30, min_baseline: 100, effect_percent: 15 },
+        chart,
+        interval: Default::default(),
+        currency: tidemark::model::money::Currency::parse("EUR").expect("a currency"),
     };
     Box::new(move |stream| {
         let facts: Vec<(i32, DayFacts)> =
@@ -208,7 +211,10 @@ pub fn detectors(subject: Subject) -> Vec<(&'static str, First)> {
             ("tidemark: Bernoulli CUSUM, h = 26", losses(26.0)),
             ("tidemark: Bernoulli CUSUM, h = 39", losses(39.0)),
             ("tidemark: mixture e-detector at 1,000", mixture(1000.0)),
-            ("tidemark as shipped: days, baseline of 200 deals", shipped(subject)),
+            (
+                "tidemark as shipped: days, baseline of 200 deals",
+                shipped(subject, ChartKind::Cusum),
+            ),
             ("rule of thumb: last 50 deals, 1.96 σ at every deal", rolling(1.96)),
             ("rule of thumb: last 50 deals, 3 σ at every deal", rolling(3.0)),
         ],
@@ -216,7 +222,11 @@ pub fn detectors(subject: Subject) -> Vec<(&'static str, First)> {
             ("tidemark: CUSUM of ln(days + 1), ARL 500", durations(500.0)),
             ("tidemark: CUSUM of ln(days + 1), ARL 1,000", durations(1000.0)),
             ("tidemark: EWMA of ln(days + 1), λ = 0.1, ARL 500", smoothed()),
-            ("tidemark as shipped: days, baseline of 200 deals", shipped(subject)),
+            (
+                "tidemark as shipped: days, baseline of 200 deals",
+                shipped(subject, ChartKind::Cusum),
+            ),
+            ("tidemark with chart = \"ewma\": the same", shipped(subject, ChartKind::Ewma)),
         ],
     }
 }

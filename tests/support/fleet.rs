@@ -12,9 +12,11 @@ use tidemark::model::alert_schema::alert_schema;
 use tidemark::model::definition::Definition;
 use tidemark::model::kin::Kin;
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
+use tidemark::model::money::{Currency, Exact};
 use tidemark::model::partial::{Partial, PartialMessage, ShardBeat};
 use tidemark::model::record::{Offset, Partition};
 use tidemark::model::segment::Segment;
+use tidemark::model::size;
 use tidemark::model::slice::{Slice, Tier};
 use tidemark::model::time::{Day, Span};
 use tidemark::rollup::{Merged, Rollup};
@@ -27,7 +29,8 @@ pub const DAYS: i32 = 130;
 
 pub fn config(partitions: u32, sets: &str, drift: &str) -> Config {
     let text = format!(
-        "[topology]\nshards = {SHARDS}\npartitions = {partitions}\n[segments]\nsets = {sets}\n\
+        "[money]\ncurrency = \"EUR\"\n\
+         [topology]\nshards = {SHARDS}\npartitions = {partitions}\n[segments]\nsets = {sets}\n\
          [segments.budget]\nterritory = 4\nchannel = 3\nrep = 8\n[drift]\n{drift}\n"
     );
     Config::from_toml(&text, "test", std::iter::empty()).unwrap_or_else(|e| panic!("{e}"))
@@ -174,6 +177,12 @@ impl Fleet {
 pub const SETS: &str =
     "[\"overall\", \"territory\", \"channel\", \"rep\", [\"territory\", \"channel\"]]";
 
+/// A deal won of so many euros.
+pub fn sized(euros: i128) -> MeasureKey {
+    let currency = Currency::parse("EUR").unwrap();
+    size::key(Measure::WonSizes, currency, Exact::whole(euros)).unwrap()
+}
+
 /// Ten deals of a day, whose chance of winning is by day and place.
 pub fn deals(seed: u64, chance: impl Fn(i32, &str, &str, usize) -> f64) -> Vec<Fact> {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
@@ -194,6 +203,8 @@ pub fn deals(seed: u64, chance: impl Fn(i32, &str, &str, usize) -> f64) -> Vec<F
             if won {
                 let key = MeasureKey::days(Measure::CycleWon, days);
                 out.push(Fact { day, who: who.clone(), key, n: 1 });
+                let amount = 4_000 + 150 * i128::from(days) - 20 * i128::from(day);
+                out.push(Fact { day, who: who.clone(), key: sized(amount), n: 1 });
             }
             out.push(Fact { day, who, key, n: 1 });
         }

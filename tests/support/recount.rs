@@ -79,6 +79,8 @@ pub struct Tally {
     pub revenue: Decimal,
     /// Deals won by days from creation to closing.
     pub cycle_won: BTreeMap<i64, i64>,
+    /// Deals won with an amount above zero, by its size: 64 steps an octave, from the smallest amount.
+    pub won_sizes: BTreeMap<i64, i64>,
     /// Deals created in the window that are won now, by days from creation to closing.
     pub cohort_won: BTreeMap<i64, i64>,
     /// The same of those that are lost now.
@@ -347,6 +349,9 @@ impl Answer<'_> {
                 }
                 tally.deals_won += 1;
                 tally.revenue += amount;
+                if let Some(size) = size(amount) {
+                    *tally.won_sizes.entry(size).or_default() += 1;
+                }
                 if let Some(days) = cycle(closing) {
                     *tally.cycle_won.entry(days).or_default() += 1;
                 }
@@ -413,6 +418,12 @@ fn segment_text(segment: &[String], credit: &dyn Fn(&str) -> String) -> String {
     let values: Vec<String> = segment.iter().map(|name| credit(name)).collect();
     let pairs = segment.iter().zip(&values).map(|(name, value)| (name.as_str(), value.as_str()));
     Segment::of(pairs).to_string()
+}
+
+/// By the logarithm, where the product counts it out of integers.
+fn size(amount: Decimal) -> Option<i64> {
+    let steps = f64::try_from(amount).ok().filter(|amount| *amount > 0.0)? * 1e12;
+    Some((steps.log2() * 64.0).floor() as i64)
 }
 
 fn amount(value: Option<&Value>, currency: &str) -> Decimal {

@@ -101,6 +101,12 @@ fn drifts(signal: Signal, kpi: &str) -> Alert {
             "The number of deals created",
             "Look at the sources first: a connector that stopped, or that sends twice, looks the same.",
         ),
+        Signal::DealSize => (
+            "DealSize",
+            "The typical size of the deals won",
+            "Look at discounts, at products and at who buys: a new price list, or smaller customers. \
+             A few very large deals do not raise it.",
+        ),
         Signal::LeadsCreated => (
             "LeadsCreated",
             "The number of leads created",

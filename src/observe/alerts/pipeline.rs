@@ -80,12 +80,18 @@ const FLOW: &[Told] = &[
              / sum by (job) (increase(tidemark_event_latency_seconds_count[1h])) > 0.01\n\
              and\n\
              sum by (job) (increase(tidemark_event_latency_seconds_count[1h]))\n  \
-             - sum by (job) (increase(tidemark_event_latency_seconds_bucket{le=~\"60([.]0)?\"}[1h])) > 2.5",
+             - sum by (job) (increase(tidemark_event_latency_seconds_bucket{le=~\"60([.]0)?\"}[1h])) > 2.5\n\
+             or\n\
+             1 - sum by (job) (increase(tidemark_event_latency_seconds_bucket{le=~\"60([.]0)?\"}[6h]))\n  \
+             / sum by (job) (increase(tidemark_event_latency_seconds_count[6h])) > 0.5\n\
+             and\n\
+             sum by (job) (increase(tidemark_event_latency_seconds_count[6h]))\n  \
+             - sum by (job) (increase(tidemark_event_latency_seconds_bucket{le=~\"60([.]0)?\"}[6h])) > 2.5",
         ),
         "5m",
         "15m",
-        "{{ $value | humanizePercentage }} of the publishes of an hour tell of records more than a minute after they came",
-        "More than one in a hundred, and at least three: rows promise to follow their records within a minute. From the time of the record in \
+        "{{ $value | humanizePercentage }} of the publishes tell of records more than a minute after they came",
+        "More than one in a hundred of an hour, or half of those of six hours where few come, and at least three: rows promise to follow their records within a minute. From the time of the record in \
              its source topic to the acknowledgement of the last row: lag, slow brokers, or a source \
              that writes records with old times. Normal while a backlog or a new generation is read.",
     ),

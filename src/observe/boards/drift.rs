@@ -58,7 +58,7 @@ fn of(signal: Signal, name: &str) -> Row {
     let unit = match signal.kind() {
         Kind::Proportion => "percentunit",
         Kind::Duration => "s",
-        Kind::Count => "short",
+        Kind::Count | Kind::Amount => "short",
     };
     let mut panels = vec![band("overall", &format!("{title}: overall"), name, unit, "", (24, 8))];
     for grain in ["territory", "channel"] {

@@ -201,7 +201,7 @@ const GOES: [Shown<'static>; 8] = [
         "The share of publishes whose oldest record came less than a minute before, over an hour.",
         "percentunit",
         &[(
-            "sum(rate(tidemark_event_latency_seconds_bucket{job=\"$job\", instance=~\"$instance\", le=\"60\"}[1h])) / sum(rate(tidemark_event_latency_seconds_count{}[1h]))",
+            "sum(rate(tidemark_event_latency_seconds_bucket{job=\"$job\", instance=~\"$instance\", le=~\"60([.]0)?\"}[1h])) / sum(rate(tidemark_event_latency_seconds_count{}[1h]))",
             "within a minute",
         )],
     ),
