@@ -46,6 +46,8 @@ pub enum MeasureKind {
     CountByWord,
     /// A count a civil day.
     CountByDay,
+    /// A sum a currency and civil day: what it is of began on that day.
+    SumByDay,
     /// A count that is to be summed over all slices up to a moment.
     Stock,
     /// A count a currency, summed like a stock.
@@ -141,6 +143,12 @@ measures! {
     StageLost CountByStage "Of them those that ended with the deal lost.",
     StageHeld CountByStage "Of them those that have not ended: the deal is still in the stage.",
     StageDays HistogramByStage "Of them those that ended, by how many days they took.",
+    ExpansionMrr Sum "By how much the monthly revenue of running subscriptions rose in the slice.",
+    ExpansionMrrPriced CountByCurrency "Rises of it in the slice.",
+    ContractionMrr Sum "By how much it fell in the slice without ending.",
+    ContractionMrrPriced CountByCurrency "Falls of it in the slice, ends apart.",
+    MrrChange SumByDay "By how much it changed in the slice, an end being a fall to 0, by the day since when the subscription had one.",
+    MrrFall SumByDay "What was lost of it in the slice, below 0, by the day on which that had been gained.",
 }
 
 impl Measure {
@@ -184,6 +192,8 @@ impl Measure {
             Measure::Mrr => Measure::MrrPriced,
             Measure::NewMrr => Measure::NewMrrPriced,
             Measure::ChurnedMrr => Measure::ChurnedMrrPriced,
+            Measure::ExpansionMrr => Measure::ExpansionMrrPriced,
+            Measure::ContractionMrr => Measure::ContractionMrrPriced,
             Measure::SplitAmount => Measure::SplitPriced,
             Measure::SplitDeals => Measure::SplitCredits,
             Measure::OverlayAmount => Measure::OverlayPriced,
@@ -251,13 +261,17 @@ pub fn word_number(words: &[&str], word: &str) -> i32 {
 /// stage and days share a place.
 pub const STAGE_DAYS: i64 = 4096;
 
+/// Codes of currencies lie below, so that a currency and a day share a place.
+pub const CURRENCIES: i64 = 1 << 16;
+
 /// A measure and its place: currency code, day, word, customer, stage, or 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MeasureKey {
     /// Which measure.
     pub measure: Measure,
-    /// Currency code, whole days, a civil day, a word's number, a customer's hash, a stage's number,
-    /// that times [`STAGE_DAYS`] and days, or 0, by the measure's kind. Beside the value it takes no more room than 32 bits would.
+    /// Currency code, whole days, a civil day, that times [`CURRENCIES`] and currency code, a word's
+    /// number, a customer's hash, a stage's number, that times [`STAGE_DAYS`] and days, or 0, by the
+    /// measure's kind. Beside the value it takes no more room than 32 bits would.
     pub place: i64,
 }
 
@@ -269,6 +283,11 @@ impl MeasureKey {
     /// The key of a currency.
     pub fn currency(measure: Measure, currency: Currency) -> MeasureKey {
         MeasureKey { measure, place: currency.code().into() }
+    }
+    /// The key of a currency and a civil day.
+    pub fn currency_day(measure: Measure, currency: Currency, day: Day) -> MeasureKey {
+        let place = i64::from(day.0) * CURRENCIES + i64::from(currency.code());
+        MeasureKey { measure, place }
     }
     /// The key of a number of days.
     pub fn days(measure: Measure, days: i32) -> MeasureKey {

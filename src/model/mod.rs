@@ -27,6 +27,7 @@ pub mod partial;
 mod quantile;
 pub mod reads;
 pub mod record;
+mod retention;
 pub mod row;
 pub mod segment;
 pub mod slice;

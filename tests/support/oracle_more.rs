@@ -226,13 +226,20 @@ impl Life<'_> {
         places.sort_unstable();
         places.dedup();
         let mut now = start;
+        let mut was: Option<Money> = None;
         for place in places {
             let at = if place == begun { start } else { place.2 };
             now = now.max(at);
             if end.is_none_or(|end| now < end) {
                 let price = self.history.as_of("mrr", place.0).and_then(money);
-                let held = (self.history.credit(place.0, None), price);
-                out.running.push((self.clock.day(now), Some(held)));
+                let credit = self.history.credit(place.0, None);
+                let both = was.as_ref().zip(price.as_ref()).filter(|(a, b)| a.1 == b.1);
+                if let Some((old, new)) = both.filter(|(a, b)| a.0 != b.0) {
+                    let what = if new.0 > old.0 { "expansion mrr" } else { "contraction mrr" };
+                    out.mark(now, &credit, what, (new.0 - old.0).abs(), Some(new.1.clone()));
+                }
+                was = price.clone();
+                out.running.push((self.clock.day(now), Some((credit, price))));
             }
         }
         out.running.extend(end.map(|end| (self.clock.day(end), None)));
@@ -258,6 +265,59 @@ impl Facts {
     }
 }
 
+/// What became of the monthly revenue that there was at a window's start, in hundredths.
+#[derive(Default)]
+pub struct Kept {
+    start: i128,
+    n: i128,
+    /// By how much it changed.
+    net: i128,
+    /// By how much it fell below what it had been at least so far.
+    lost: i128,
+}
+
+impl Kept {
+    /// Subscription by subscription, step by step; `days` are the window's first, and that behind it.
+    pub fn of(
+        facts: &[Facts],
+        mine: &dyn Fn(&Credit) -> bool,
+        currency: &str,
+        days: (Date, Date),
+    ) -> Kept {
+        let mut out = Kept::default();
+        for facts in facts {
+            let eve = days.0.yesterday().expect("in range");
+            let Some((mut owner, Some((start, of)))) = facts.runs(eve).cloned() else { continue };
+            if of != currency {
+                continue;
+            }
+            if mine(&owner) {
+                (out.start, out.n) = (out.start + start, out.n + 1);
+            }
+            let (mut now, mut least) = (start, start);
+            for (_, step) in facts.running.iter().filter(|s| days.0 <= s.0 && s.0 < days.1) {
+                let next = match step {
+                    None => 0,
+                    Some((credit, Some((n, of)))) if of == currency => {
+                        owner = credit.clone();
+                        *n
+                    }
+                    Some(_) => break,
+                };
+                if mine(&owner) {
+                    out.net += next - now;
+                    out.lost += if step.is_none() { least } else { (least - next).max(0) };
+                }
+                (now, least) = (next, least.min(next));
+                if step.is_none() {
+                    break;
+                }
+            }
+        }
+        out
+    }
+}
+
 fn hundredths(value: &Value) -> Option<i128> {
     let n = value.as_f64()?;
     Some((n * 100.0).round() as i128)
@@ -280,6 +340,8 @@ pub struct Marks<'a> {
     pub opening: i128,
     /// Active at its end.
     pub closing: Vec<&'a Holding>,
+    /// Revenue of its start; of windows of whole days only.
+    pub kept: Option<Kept>,
 }
 
 impl Marks<'_> {
@@ -356,6 +418,14 @@ impl Marks<'_> {
         let own: Vec<i128> = own.filter(|m| m.1 == self.currency).map(|m| m.0).collect();
         let mrr = own.iter().sum::<i128>() as f64 / 100.0;
         out.insert("mrr", (Some(mrr), own.len() as i128));
+        let kept = self.kept.as_ref();
+        for (kpi, change) in [
+            ("net_revenue_retention", kept.map_or(0, |k| k.net)),
+            ("gross_revenue_retention", kept.map_or(0, |k| -k.lost)),
+        ] {
+            let (start, n) = kept.map_or((0, 0), |k| (k.start, k.n));
+            out.insert(kpi, (ratio((start + change) as f64, start as f64), n));
+        }
         self.made_of_others(out);
     }
 
@@ -377,8 +447,10 @@ impl Marks<'_> {
         out.insert("revenue_after_spend", (Some(revenue - spend), deals + days));
         out.insert("return_on_ad_spend", (ratio(revenue, spend), days));
         out.insert("reply_to_open", per(n("touch reply"), n("touch open")));
-        let ((new, started), (gone, ended)) = (self.of("new mrr"), self.of("churned mrr"));
-        out.insert("net_new_mrr", (Some(new - gone), started + ended));
+        let moves = ["new mrr", "expansion mrr", "contraction mrr", "churned mrr"];
+        let [new, more, less, gone] = moves.map(|what| self.of(what));
+        let net = new.0 + more.0 - less.0 - gone.0;
+        out.insert("net_new_mrr", (Some(net), new.1 + more.1 + less.1 + gone.1));
         let (mrr, priced) = out["mrr"];
         out.insert("average_mrr", (mrr.and_then(|mrr| ratio(mrr, priced as f64)), priced));
         let (churned, opening) = out["churn_rate"];
@@ -412,10 +484,12 @@ const COUNTS: [(&str, &str); 19] = [
     ("subscriptions_ended", "ended"),
 ];
 
-const SUMS: [(&str, &str); 5] = [
+const SUMS: [(&str, &str); 7] = [
     ("order_refunds", "order refunded"),
     ("invoice_refunds", "invoice refunded"),
     ("spend", "spend"),
     ("new_mrr", "new mrr"),
     ("churned_mrr", "churned mrr"),
+    ("expansion_mrr", "expansion mrr"),
+    ("contraction_mrr", "contraction mrr"),
 ];

@@ -152,6 +152,8 @@ impl Program {
         let (formula, unit) = match measure.kind() {
             // Windows count customers instead of telling them apart.
             MeasureKind::Distinct => return None,
+            // Says nothing without the window's start.
+            MeasureKind::SumByDay => return None,
             // How often they were halved says nothing to anybody else.
             _ if measure == Measure::BuyersLevel => return None,
             MeasureKind::Count
