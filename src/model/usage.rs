@@ -122,6 +122,11 @@ impl Kpi {
         self.is_sum() && !self.measures().iter().any(whole)
     }
 
+    /// Whether the members of a dimension, `unknown` too, make the whole: each has a share.
+    pub fn adds_up_over_segments(&self) -> bool {
+        self.is_sum() && !self.tells_of_customers()
+    }
+
     /// What it says in which windows, and how it is carried over to longer ones.
     pub fn windows(&self) -> &'static str {
         match &self.formula {

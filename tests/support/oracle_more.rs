@@ -306,7 +306,7 @@ impl Kept {
                 };
                 if mine(&owner) {
                     out.net += next - now;
-                    out.lost += if step.is_none() { least } else { (least - next).max(0) };
+                    out.lost += (least - next).max(0);
                 }
                 (now, least) = (next, least.min(next));
                 if step.is_none() {
