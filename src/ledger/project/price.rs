@@ -115,7 +115,7 @@ mod tests {
                 of.map(|(.., n)| *n).sum()
             };
             let was_there = held[0].0 < first;
-            let (least, last) = (within.clone().min(), within.last());
+            let (least, last) = (within.clone().min(), within.clone().next_back());
             let last = last.filter(|_| was_there).unwrap_or(start);
             prop_assert_eq!(start + told(Measure::MrrChange), last);
             prop_assert_eq!(start + told(Measure::MrrFall), least.unwrap_or(start).min(start));
