@@ -17,6 +17,11 @@ insert into facts
   select f.entity, f.what || '_refund', f.at, f.ord, f.until, null, r.amount, r.currency, f.word, null
   from facts f join newest r on r.entity = f.entity and r.field = 'refunded' and r.amount is not null
   where f.what in ('order', 'invoice');
+insert into facts
+  select f.entity, unnest(['sold', 'listed']), f.at, f.ord, f.until, null,
+    unnest([f.amount, f.amount + d.amount]), f.currency, null, null
+  from facts f join newest d on d.entity = f.entity and d.field = 'discount' and d.currency = f.currency
+  where f.what = 'order';
 
 create table done as
   select e.entity, instant(o.v) as at, w.ord, w.t, k.v as word, try_cast(s.v as double) as n
@@ -164,6 +169,8 @@ insert into truth
       count(*) filter (what = 'order') as orders_paid,
       coalesce(sum(amount) filter (what = 'order' and currency = $currency), 0)::double as ordered,
       coalesce(sum(amount) filter (what = 'order_refund' and currency = $currency), 0)::double as order_refunds,
+      sum(amount) filter (what = 'sold' and currency = $currency)::double as sold,
+      sum(amount) filter (what = 'listed' and currency = $currency)::double as listed,
       count(*) filter (what = 'invoice') as invoices_paid,
       coalesce(sum(amount) filter (what = 'invoice' and currency = $currency), 0)::double as invoiced,
       coalesce(sum(amount) filter (what = 'invoice_refund' and currency = $currency), 0)::double as invoice_refunds,
@@ -207,7 +214,7 @@ insert into truth
       kept / nullif(activities_due, 0) as completion_rate,
       coalesce(ordered - order_refunds, 0) as order_revenue,
       ordered / nullif(orders_paid, 0) as average_order_value,
-      order_refunds / nullif(ordered, 0) as refund_share,
+      order_refunds / nullif(ordered, 0) as refund_share, sold / nullif(listed, 0) as price_realization,
       coalesce(invoiced - invoice_refunds, 0) as invoice_revenue,
       ad_clicks / nullif(ad_impressions, 0) as click_through_rate,
       coalesce(revenue, 0) - spend as revenue_after_spend, revenue / nullif(spend, 0) as return_on_ad_spend,

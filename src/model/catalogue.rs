@@ -501,6 +501,21 @@ pub static CATALOGUE: &[Kpi] = &[
     ),
     kpi!(
         Orders,
+        "price_realization",
+        "order_price_realization_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::MoneyShare(
+            Measure::OrderSoldPrice,
+            &[Measure::OrderListPrice],
+            &[Measure::OrderListPriced]
+        ),
+        "amounts of the orders paid in the window / what they would be at list prices",
+        "List prices are amounts with the discounts added back. Orders of which no discount is stated, not even 0, are left out; refunds are not taken off. With shipping and taxes in both where amounts have them."
+    ),
+    kpi!(
+        Orders,
         "invoices_paid",
         "invoices_paid",
         Count,

@@ -138,7 +138,10 @@ impl Fx {
             // An amount of a purchase is that of a deal or an order too.
             let again = matches!(
                 key.measure,
-                Measure::SplitPriced | Measure::OverlayPriced | Measure::PurchasePriced
+                Measure::SplitPriced
+                    | Measure::OverlayPriced
+                    | Measure::PurchasePriced
+                    | Measure::OrderListPriced
             );
             let counts = key.measure.kind() == MeasureKind::CountByCurrency;
             counts && !again && key.place != i64::from(own.code())

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::money::{Currency, Exact};
 use super::stage::StageIndex;
 use super::time::Day;
+pub use super::words::{ACTIVITIES, TOUCHES, word_number};
 
 macro_rules! measures {
     ($($variant:ident $kind:ident $doc:literal),* $(,)?) => {
@@ -149,6 +150,9 @@ measures! {
     ContractionMrrPriced CountByCurrency "Falls of it in the slice, ends apart.",
     MrrChange SumByDay "By how much it changed in the slice, an end being a fall to 0, by the day since when the subscription had one.",
     MrrFall SumByDay "What was lost of it in the slice, below 0, by the day on which that had been gained.",
+    OrderSoldPrice Sum "Amounts of the orders paid in the slice whose discount is known, be it none.",
+    OrderListPrice Sum "The same with the discounts: what they would be at list prices.",
+    OrderListPriced CountByCurrency "Orders paid in the slice with a known amount and discount.",
 }
 
 impl Measure {
@@ -182,6 +186,7 @@ impl Measure {
             Measure::CallSeconds => Measure::CallsTimed,
             Measure::OrderAmount => Measure::OrderPriced,
             Measure::OrderRefunded => Measure::OrderRefunds,
+            Measure::OrderSoldPrice | Measure::OrderListPrice => Measure::OrderListPriced,
             Measure::InvoiceAmount => Measure::InvoicePriced,
             Measure::InvoiceRefunded => Measure::InvoiceRefunds,
             Measure::Spend => Measure::SpendPriced,
@@ -243,18 +248,6 @@ impl Measure {
                     | Measure::PurchasePriced
             )
     }
-}
-
-/// Words by which activities are counted; the place in the list is the word's number, so the list
-/// only grows. Number 0 is any other word, or none.
-pub const ACTIVITIES: [&str; 7] = ["", "call", "email", "meeting", "task", "note", "demo"];
-
-/// Words by which touches are counted, likewise.
-pub const TOUCHES: [&str; 6] = ["", "open", "click", "reply", "visit", "form"];
-
-/// The number of a word in a list, whatever its case; 0 where it is none of them.
-pub fn word_number(words: &[&str], word: &str) -> i32 {
-    words.iter().position(|w| w.eq_ignore_ascii_case(word)).unwrap_or(0) as i32
 }
 
 /// Days of a stage are counted up to here; what took longer took so many. A power of two, so that

@@ -40,4 +40,5 @@ pub mod time;
 pub mod usage;
 pub mod watermark;
 pub mod window;
+mod words;
 pub mod workdays;

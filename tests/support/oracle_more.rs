@@ -4,6 +4,8 @@
 
 #[path = "oracle_customers.rs"]
 pub mod customers;
+#[path = "oracle_retention.rs"]
+mod retention;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use crate::recount::{Clock, Credit, Facts, History, Holding, Money, Place, money};
+pub use retention::Kept;
 
 /// Something that counts at a moment: how much (in hundredths), and of which currency.
 pub struct Mark {
@@ -108,6 +111,13 @@ impl Life<'_> {
         if by.strip_suffix('s') == Some(kind) {
             let said = ["account", "customer", "amount", "refunded"].map(|field| self.now(field));
             out.buy(at, credit.clone(), said);
+        }
+        let parts = ["amount", "discount"].map(|field| self.now(field).and_then(money));
+        if let ("order", [Some((amount, of)), Some((off, same))]) = (kind, parts)
+            && of == same
+        {
+            out.mark(at, &credit, "sold", amount, Some(of.clone()));
+            out.mark(at, &credit, "listed", amount + off, Some(of));
         }
         for (field, what) in [("amount", "amount"), ("refunded", "refunded")] {
             let sum = self.now(field).and_then(money);
@@ -265,59 +275,6 @@ impl Facts {
     }
 }
 
-/// What became of the monthly revenue that there was at a window's start, in hundredths.
-#[derive(Default)]
-pub struct Kept {
-    start: i128,
-    n: i128,
-    /// By how much it changed.
-    net: i128,
-    /// By how much it fell below what it had been at least so far.
-    lost: i128,
-}
-
-impl Kept {
-    /// Subscription by subscription, step by step; `days` are the window's first, and that behind it.
-    pub fn of(
-        facts: &[Facts],
-        mine: &dyn Fn(&Credit) -> bool,
-        currency: &str,
-        days: (Date, Date),
-    ) -> Kept {
-        let mut out = Kept::default();
-        for facts in facts {
-            let eve = days.0.yesterday().expect("in range");
-            let Some((mut owner, Some((start, of)))) = facts.runs(eve).cloned() else { continue };
-            if of != currency {
-                continue;
-            }
-            if mine(&owner) {
-                (out.start, out.n) = (out.start + start, out.n + 1);
-            }
-            let (mut now, mut least) = (start, start);
-            for (_, step) in facts.running.iter().filter(|s| days.0 <= s.0 && s.0 < days.1) {
-                let next = match step {
-                    None => 0,
-                    Some((credit, Some((n, of)))) if of == currency => {
-                        owner = credit.clone();
-                        *n
-                    }
-                    Some(_) => break,
-                };
-                if mine(&owner) {
-                    out.net += next - now;
-                    out.lost += (least - next).max(0);
-                }
-                (now, least) = (next, least.min(next));
-                if step.is_none() {
-                    break;
-                }
-            }
-        }
-        out
-    }
-}
-
 fn hundredths(value: &Value) -> Option<i128> {
     let n = value.as_f64()?;
     Some((n * 100.0).round() as i128)
@@ -380,6 +337,8 @@ impl Marks<'_> {
         let (sum, priced) = self.of("order amount");
         out.insert("average_order_value", (ratio(sum, priced as f64), priced));
         out.insert("refund_share", (ratio(self.of("order refunded").0, sum), priced));
+        let (list, listed) = self.of("listed");
+        out.insert("price_realization", (ratio(self.of("sold").0, list), listed));
         let days = n("campaign day");
         for (kpi, what) in [
             ("ad_impressions", "impressions"),
