@@ -63,8 +63,8 @@ create table writes as
     select * exclude (name, fields), if(name = 'owner', 'rep', name) as field,
       fields->>('$."' || name || '"') as v, fields->('$."' || name || '"') as j from stated),
   ranked as (
-    select *, if(field in ('amount', 'refunded', 'mrr', 'spend'), (j->>'$.value')::decimal(38, 12), null) as amount,
-      if(field in ('amount', 'refunded', 'mrr', 'spend'), upper(j->>'$.currency'), null) as currency,
+    select *, if(field in ('amount', 'refunded', 'discount', 'mrr', 'spend'), (j->>'$.value')::decimal(38, 12), null) as amount,
+      if(field in ('amount', 'refunded', 'discount', 'mrr', 'spend'), upper(j->>'$.currency'), null) as currency,
       list_position(['open', 'won', 'lost'], v) as status
     from plain)
   select entity, field, ord, st, t, v, amount, if(amount is null, null, currency) as currency

@@ -17,6 +17,11 @@ insert into facts
   select f.entity, f.what || '_refund', f.at, f.ord, f.until, null, r.amount, r.currency, f.word, null
   from facts f join newest r on r.entity = f.entity and r.field = 'refunded' and r.amount is not null
   where f.what in ('order', 'invoice');
+insert into facts
+  select f.entity, unnest(['sold', 'listed']), f.at, f.ord, f.until, null,
+    unnest([f.amount, f.amount + d.amount]), f.currency, null, null
+  from facts f join newest d on d.entity = f.entity and d.field = 'discount' and d.currency = f.currency
+  where f.what = 'order';
 
 create table done as
   select e.entity, instant(o.v) as at, w.ord, w.t, k.v as word, try_cast(s.v as double) as n
@@ -77,21 +82,43 @@ insert into facts
   from subscribed s asof left join (select * from writes where field = 'mrr') m
     on m.entity = s.entity and m.st < s.end_st
   where s.ended is not null;
+create table prices as
+  select s.entity, m.st, m.ord, m.t, m.amount, m.currency, s.at, s.ended,
+    lag(m.amount) over w as was, lag(m.currency) over w as was_in
+  from subscribed s join writes m on m.entity = s.entity and m.field = 'mrr'
+  window w as (partition by s.entity order by m.st);
+insert into facts
+  select entity, if(amount > was, 'expansion', 'contraction'), t, ord, null, null, abs(amount - was), currency, null, null
+  from prices p where was_in = currency and amount <> was and p.t > p.at and (ended is null or p.t < ended);
 """
 
 TRUTH = """
 create table running as
   with ends as (select distinct month, midnight(month) as since, midnight(month + interval 1 month) as until from months),
   live as (select s.*, e.month, e.since, e.until from subscribed s join ends e on s.at < e.until and (s.ended is null or s.ended >= e.since)),
-  priced as (
+  latest as (
     select l.*, m.amount, m.currency from live l left join (select * from writes where field = 'mrr') m
       on m.entity = l.entity and m.t < l.until
-    qualify row_number() over (partition by l.entity, l.month order by m.st desc) = 1)
+    qualify row_number() over (partition by l.entity, l.month order by m.st desc) = 1),
+  -- What it brought at the month's start, and the least that it brought in the month.
+  opened as (
+    select l.entity, l.month, m.amount from live l join prices m on m.entity = l.entity and m.t < l.since
+    where l.at < l.since
+    qualify row_number() over (partition by l.entity, l.month order by m.st desc) = 1 and m.currency = $currency),
+  lows as (
+    select l.entity, l.month, min(m.amount) as amount from live l join prices m
+      on m.entity = l.entity and m.t >= l.since and m.t < least(l.until, coalesce(l.ended, l.until)) group by all),
+  priced as (
+    select l.*, o.amount as was, if(l.ended < l.until, 0, l.amount) as kept,
+      if(l.ended < l.until, 0, least(o.amount, coalesce(w.amount, o.amount))) as least_of
+    from latest l left join opened o using (entity, month) left join lows w using (entity, month))
   select c.field, c.value, p.month,
     count(*) filter (p.ended is null or p.ended >= p.until) as active,
     count(*) filter (p.at < p.since) as opening,
     count(*) filter (p.at < p.since and p.ended < p.until) as churned,
-    sum(p.amount) filter ((p.ended is null or p.ended >= p.until) and p.currency = $currency) as mrr
+    sum(p.amount) filter ((p.ended is null or p.ended >= p.until) and p.currency = $currency) as mrr,
+    sum(p.was)::double as start_mrr, sum(p.kept) filter (p.was is not null) as kept_mrr,
+    sum(p.least_of) filter (p.was is not null) as least_mrr
   from priced p join credits c on c.entity = p.entity and c.ord = p.ord and c.until = p.t + $settle
   group by c.field, c.value, p.month;
 
@@ -142,6 +169,8 @@ insert into truth
       count(*) filter (what = 'order') as orders_paid,
       coalesce(sum(amount) filter (what = 'order' and currency = $currency), 0)::double as ordered,
       coalesce(sum(amount) filter (what = 'order_refund' and currency = $currency), 0)::double as order_refunds,
+      sum(amount) filter (what = 'sold' and currency = $currency)::double as sold,
+      sum(amount) filter (what = 'listed' and currency = $currency)::double as listed,
       count(*) filter (what = 'invoice') as invoices_paid,
       coalesce(sum(amount) filter (what = 'invoice' and currency = $currency), 0)::double as invoiced,
       coalesce(sum(amount) filter (what = 'invoice_refund' and currency = $currency), 0)::double as invoice_refunds,
@@ -167,10 +196,12 @@ insert into truth
       count(*) filter (what = 'started') as subscriptions_started,
       count(*) filter (what = 'ended') as subscriptions_ended,
       coalesce(sum(amount) filter (what = 'started' and currency = $currency), 0)::double as new_mrr,
-      coalesce(sum(amount) filter (what = 'ended' and currency = $currency), 0)::double as churned_mrr
+      coalesce(sum(amount) filter (what = 'ended' and currency = $currency), 0)::double as churned_mrr,
+      coalesce(sum(amount) filter (what = 'expansion' and currency = $currency), 0)::double as expansion_mrr,
+      coalesce(sum(amount) filter (what = 'contraction' and currency = $currency), 0)::double as contraction_mrr
     from flows group by field, value, month),
   joined as (
-    select c.field, c.value, c.month, s.* exclude (field, value, month), r.active, r.mrr, r.opening, r.churned,
+    select c.field, c.value, c.month, s.* exclude (field, value, month), r.active, r.mrr, r.opening, r.churned, r.start_mrr, r.kept_mrr, r.least_mrr,
       b.customers, b.repeat, b.buying, b.fresh, b.back, b.before, t.here, t.ever, l.lapsed, l.active as staying, l.active_before
     from cells c left join sums s using (field, value, month)
     left join running r on r.field = c.field and r.value = c.value and r.month = c.month
@@ -183,7 +214,7 @@ insert into truth
       kept / nullif(activities_due, 0) as completion_rate,
       coalesce(ordered - order_refunds, 0) as order_revenue,
       ordered / nullif(orders_paid, 0) as average_order_value,
-      order_refunds / nullif(ordered, 0) as refund_share,
+      order_refunds / nullif(ordered, 0) as refund_share, sold / nullif(listed, 0) as price_realization,
       coalesce(invoiced - invoice_refunds, 0) as invoice_revenue,
       ad_clicks / nullif(ad_impressions, 0) as click_through_rate,
       coalesce(revenue, 0) - spend as revenue_after_spend, revenue / nullif(spend, 0) as return_on_ad_spend,
@@ -198,7 +229,9 @@ insert into truth
       100 * (nps_promoters - nps_detractors) / nullif(nps_n, 0) as nps,
       csat_top / nullif(csat_n, 0) as csat, ces::double as ces,
       clicks / nullif(opens, 0) as click_to_open, replies / nullif(opens, 0) as reply_to_open,
-      coalesce(new_mrr - churned_mrr, 0) as net_new_mrr, churned / nullif(opening, 0) as churn_rate,
+      coalesce(new_mrr + expansion_mrr - contraction_mrr - churned_mrr, 0) as net_new_mrr,
+      kept_mrr::double / nullif(start_mrr, 0) as net_revenue_retention, least_mrr::double / nullif(start_mrr, 0) as gross_revenue_retention,
+      churned / nullif(opening, 0) as churn_rate,
       1 - churned / nullif(opening, 0) as retention_rate,
       coalesce(active, 0)::double as active_subscriptions, coalesce(mrr, 0)::double as mrr, mrr::double / nullif(active, 0) as average_mrr,
       coalesce(customers, 0)::double as customers, coalesce(fresh, 0)::double as new_customers,
@@ -216,6 +249,6 @@ insert into truth
 COUNTS = (
     "activities_done calls emails meetings tasks demos call_minutes activities_due orders_paid order_refunds "
     "invoices_paid invoice_refunds spend ad_impressions ad_clicks ad_conversions nps_promoters nps_detractors "
-    "touches opens clicks replies visits forms subscriptions_started subscriptions_ended new_mrr churned_mrr"
+    "touches opens clicks replies visits forms subscriptions_started subscriptions_ended new_mrr churned_mrr expansion_mrr contraction_mrr"
 ).split()
 TRUTH = TRUTH.replace("$counts", ", ".join(f"coalesce({name}, 0)::double as {name}" for name in COUNTS))

@@ -371,6 +371,10 @@ async fn a_leaderboard_has_ties_and_intervals_and_says_who_is_not_in_it() {
         .collect();
     let want = [("r-5", 1), ("r-4", 2), ("r-6", 3), ("r-2", 4), ("r-3", 4), ("r-1", 6)];
     assert_eq!(ranks, want);
+    // The whole is what all have, also who has no rank.
+    let share = |list: &str, i: usize| body[list][i]["share"].as_f64().unwrap();
+    assert_eq!((share("ranked", 0), share("ranked", 5)), (0.0, 40.0 / 115.0));
+    assert_eq!(share("unranked", 0), 9.0 / 115.0);
     // Rows of a moving window state where it stood when they last changed.
     let rolling = WindowKind::RollingDays(28);
     let moved = |name: &str, at, won| row(rolling, at, &[("rep", name)], sales(won, won));

@@ -74,6 +74,9 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
     value: Option<&'a RawValue>,
+    /// Of the total of all members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<f64>,
     n: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     interval: Option<[f64; 2]>,
@@ -191,11 +194,13 @@ fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Respons
         })
         .collect();
     let (mut ranked, mut unranked) = (Vec::new(), Vec::new());
+    let total = asked.total(&found);
     for (row, kpi) in &found {
-        let shown = asked.shown(row, kpi, info);
+        let share = total.and_then(|total| share(kpi.decimal()?, total));
+        let shown = Shown { share, ..asked.shown(row, kpi, info) };
         match why_not(row, kpi, asked.kpi) {
             Some(why) => unranked.push(Shown { why: Some(why), ..shown }),
-            None => ranked.push((decimal(kpi.value.map_or("", RawValue::get)), shown)),
+            None => ranked.push((kpi.decimal().unwrap_or_default(), shown)),
         }
     }
     // The segment parts what is equal.
@@ -227,7 +232,27 @@ fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Respons
     .into_response()
 }
 
+/// The nearest float, as which it is written.
+fn share(part: Decimal, total: Decimal) -> Option<f64> {
+    part.checked_div(total)?.to_string().parse().ok()
+}
+
+impl WireKpi<'_> {
+    fn decimal(&self) -> Option<Decimal> {
+        Some(decimal(self.value?.get()))
+    }
+}
+
 impl Asked<'_> {
+    /// What all members have together, `unknown` too, where that is the whole; `None` where one has
+    /// less than nothing, as no part of a whole has.
+    fn total(&self, found: &[(&WireRow<'_>, WireKpi<'_>)]) -> Option<Decimal> {
+        let mut values = found.iter().map(|(_, kpi)| kpi.decimal().unwrap_or_default());
+        let add = |sum: Decimal, n: Decimal| sum.checked_add(n).filter(|_| n >= Decimal::ZERO);
+        let total = values.try_fold(Decimal::ZERO, add);
+        total.filter(|total| self.kpi.adds_up_over_segments() && *total > Decimal::ZERO)
+    }
+
     fn shown<'a>(
         &self,
         row: &'a WireRow<'a>,
@@ -244,7 +269,8 @@ impl Asked<'_> {
         let interval = kpi.interval.or(interval);
         let label = label(row, info);
         let (segment, value) = (&row.segment, kpi.value);
-        Shown { place: None, segment, label, value, n: kpi.n, interval, why: None }
+        let n = kpi.n;
+        Shown { place: None, segment, label, value, share: None, n, interval, why: None }
     }
 }
 

@@ -250,6 +250,7 @@ fn order(
     outline.text(Field::Status, status);
     // With shipping and taxes if that is known.
     call.money(context, &["total", "revenue", "value"], Field::Amount, &mut outline)?;
+    call.money(context, &["discount"], Field::Discount, &mut outline)?;
     if op == Op::Create {
         outline.put(FieldName::Known(Field::PaidAt), Value::Time(call.moment.at));
     }

@@ -23,6 +23,8 @@ const ORDER: &[(&str, Field)] = &[
     // Of an order taken at a till.
     ("user_id", Field::Owner),
     ("created_at", Field::CreatedAt),
+    // In the shop's currency, like the amount, which is what is left.
+    ("total_discounts", Field::Discount),
 ];
 
 /// Where an order was taken, as a channel: in the web shop, when nothing else is known of how

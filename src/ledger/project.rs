@@ -8,6 +8,7 @@ mod activity;
 mod credit;
 mod customer;
 mod order;
+mod price;
 mod response;
 mod slots;
 mod spend;

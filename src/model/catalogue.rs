@@ -501,6 +501,21 @@ pub static CATALOGUE: &[Kpi] = &[
     ),
     kpi!(
         Orders,
+        "price_realization",
+        "order_price_realization_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::MoneyShare(
+            Measure::OrderSoldPrice,
+            &[Measure::OrderListPrice],
+            &[Measure::OrderListPriced]
+        ),
+        "amounts of the orders paid in the window / what they would be at list prices",
+        "List prices are amounts with the discounts added back. Orders of which no discount is stated, not even 0, are left out; refunds are not taken off. With shipping and taxes in both where amounts have them."
+    ),
+    kpi!(
+        Orders,
         "invoices_paid",
         "invoices_paid",
         Count,
@@ -897,14 +912,36 @@ pub static CATALOGUE: &[Kpi] = &[
     ),
     kpi!(
         Subscriptions,
+        "expansion_mrr",
+        "expansion_recurring_monthly_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::Money(Measure::ExpansionMrr, Measure::ExpansionMrrPriced),
+        "rises of the monthly recurring revenue of running subscriptions in the window",
+        "n is rises. A first amount, and the first one in another currency, is none."
+    ),
+    kpi!(
+        Subscriptions,
+        "contraction_mrr",
+        "contraction_recurring_monthly_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::Money(Measure::ContractionMrr, Measure::ContractionMrrPriced),
+        "falls of the monthly recurring revenue of running subscriptions in the window",
+        "As a number above 0. n is falls. An end is none: that is churned_mrr."
+    ),
+    kpi!(
+        Subscriptions,
         "net_new_mrr",
         "net_new_recurring_monthly_amount",
         Money,
         EventTime,
         false,
-        written!("new_mrr - churned_mrr"),
-        "new_mrr - churned_mrr",
-        "Changes of the price of a running subscription are in neither. n is subscriptions of both."
+        written!("new_mrr + expansion_mrr - contraction_mrr - churned_mrr"),
+        "new_mrr + expansion_mrr - contraction_mrr - churned_mrr",
+        "n is what all four are of. Whoever comes back has a new subscription, so reactivation is in new_mrr."
     ),
     kpi!(
         Subscriptions,
@@ -937,7 +974,29 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         written!("1 - churn_rate"),
         "1 - churn_rate",
-        "Of the subscriptions active at the window's start the share that did not end in it. By count; that of their revenue is not known, as a stock of revenue at the start is not kept apart from its changes."
+        "Of the subscriptions active at the window's start the share that did not end in it. By count: by revenue it is gross_revenue_retention."
+    ),
+    kpi!(
+        Subscriptions,
+        "net_revenue_retention",
+        "net_revenue_retention_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::MoneyKept(Measure::MrrChange, Measure::Mrr),
+        "(monthly recurring revenue at the window's start + expansion - contraction - churn, of the subscriptions active then) / monthly recurring revenue at its start",
+        "NRR. What started in the window is in no part, nor what becomes of it there. By subscription, not by customer: whoever replaces one by another has churned and is new. A subscription that changes hands is no change: the row that it left counts it as kept, the row that it came to counts its later changes, though it was not there at the start. One that changes its currency counts as kept. The start by the rate of the day before the window, changes by those of their days."
+    ),
+    kpi!(
+        Subscriptions,
+        "gross_revenue_retention",
+        "gross_revenue_retention_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::MoneyKept(Measure::MrrFall, Measure::Mrr),
+        "(monthly recurring revenue at the window's start - contraction - churn, of what was there then) / monthly recurring revenue at its start",
+        "GRR, 1 at most. Expansion is not counted, nor the loss of what was gained in the window: a subscription that rose from 100 to 150 and ended lost 100. A fall counts though it rises again. So of each subscription it is the lowest that it had in the window, up to what it had at the start. For the rest see net_revenue_retention."
     ),
     kpi!(
         Yields,

@@ -235,6 +235,7 @@ fields! {
     Metric "metric" Text "Survey metric: nps, csat or ces.",
     Score "score" Number "Survey score.",
     ScaleMax "scale_max" Number "Top of the survey's scale.",
+    Discount "discount" Money "What was taken off the list price of an order; its amount is what is left. Zero where nothing was, absent where that is not known.",
 }
 
 impl Field {

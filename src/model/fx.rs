@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
+use super::measure::{CURRENCIES, Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Amount, Currency, EXACT_ONE};
 use super::time::Day;
 
@@ -117,20 +117,20 @@ impl Fx {
         own: Currency,
         day: Day,
     ) -> Cow<'a, Measures> {
-        let foreign = |key: MeasureKey| is_money(key) && key.place != i64::from(own.code());
+        let foreign = |key: MeasureKey| is_money(key) && code(key) != i64::from(own.code());
         if self.is_empty() || !measures.entries().iter().any(|(key, _)| foreign(*key)) {
             return Cow::Borrowed(measures);
         }
         let mut out = Measures::new();
         for (key, n) in measures.entries() {
-            let home = MeasureKey::currency(key.measure, own);
-            match self.rate(key.place, day).filter(|_| foreign(*key)) {
+            let home = with_code(*key, own.code().into());
+            match self.rate(code(*key), day).filter(|_| foreign(*key)) {
                 None => out.add(*key, *n),
                 Some(_) if !is_sum(*key) => out.add(home, *n),
                 Some(rate) => {
                     let (steps, rest) = times(*n, rate);
                     out.add(home, steps);
-                    out.add(MeasureKey { place: REST, ..*key }, rest);
+                    out.add(with_code(*key, REST), rest);
                 }
             }
         }
@@ -146,7 +146,10 @@ impl Fx {
             // An amount of a purchase is that of a deal or an order too.
             let again = matches!(
                 key.measure,
-                Measure::SplitPriced | Measure::OverlayPriced | Measure::PurchasePriced
+                Measure::SplitPriced
+                    | Measure::OverlayPriced
+                    | Measure::PurchasePriced
+                    | Measure::OrderListPriced
             );
             let counts = key.measure.kind() == MeasureKind::CountByCurrency;
             counts && !again && key.place != i64::from(own.code())
@@ -170,21 +173,34 @@ pub fn minus(total: &mut Measures, change: &Measures, own: Currency) {
 /// Makes whole steps of the rests that a change touched, so that equal sums are equal values.
 fn carry(total: &mut Measures, change: &Measures, own: Currency) {
     let rests = change.entries().iter().map(|(key, _)| *key);
-    for key in rests.filter(|key| key.place == REST && is_sum(*key)) {
+    for key in rests.filter(|key| is_sum(*key) && code(*key) == REST) {
         let steps = total.at(key).div_euclid(RATE_ONE);
         total.add(key, -steps * RATE_ONE);
-        total.add(MeasureKey::currency(key.measure, own), steps);
+        total.add(with_code(key, own.code().into()), steps);
     }
 }
 
 fn is_sum(key: MeasureKey) -> bool {
-    matches!(key.measure.kind(), MeasureKind::Sum | MeasureKind::StockSum)
+    matches!(key.measure.kind(), MeasureKind::Sum | MeasureKind::StockSum | MeasureKind::SumByDay)
+}
+
+/// The currency's code in a place of money, or [`REST`].
+fn code(key: MeasureKey) -> i64 {
+    match key.measure.kind() {
+        MeasureKind::SumByDay => (key.place - REST).rem_euclid(CURRENCIES) + REST,
+        _ => key.place,
+    }
+}
+
+/// The key with another code: of the same day, where it has one.
+fn with_code(key: MeasureKey, to: i64) -> MeasureKey {
+    MeasureKey { place: key.place - code(key) + to, ..key }
 }
 
 fn is_money(key: MeasureKey) -> bool {
     let counts =
         matches!(key.measure.kind(), MeasureKind::CountByCurrency | MeasureKind::StockByCurrency);
-    (counts || is_sum(key)) && key.place >= 0
+    (counts || is_sum(key)) && code(key) != REST
 }
 
 /// Whole steps of the product, and what is left of it. Multiplied in two parts, since the product
@@ -247,6 +263,19 @@ mod tests {
         let out = table(&[("GBP", 0, "1.2")]).convert(&cells, code("USD"), Day(0)).into_owned();
         assert_eq!((out.at(priced("USD")), out.at(priced("JPY"))), (2, 3));
         assert_eq!(Fx::parked(&out, code("USD")).collect::<Vec<_>>(), [(code("JPY"), 3)]);
+    }
+
+    #[test]
+    fn an_amount_keeps_its_day() {
+        let key = |c, day| MeasureKey::currency_day(Measure::MrrChange, code(c), Day(day));
+        let cells = |c| Measures::from_iter([(key(c, -3), -EXACT_ONE), (key(c, 4), 3)]);
+        let fx = table(&[("GBP", 0, "1.5")]);
+        let mut out = fx.convert(&cells("GBP"), code("USD"), Day(0)).into_owned();
+        let half = |m: &Measures| (m.at(key("USD", -3)), m.at(key("USD", 4)));
+        assert_eq!(half(&out), (-EXACT_ONE * 3 / 2, 4));
+        plus(&mut out, &fx.convert(&cells("GBP"), code("USD"), Day(0)), code("USD"));
+        assert_eq!(half(&out), (-EXACT_ONE * 3, 9));
+        assert_eq!(out.entries().len(), 2);
     }
 
     /// Amounts of any precision, with rates of any: the rests are kept, and equal a product in

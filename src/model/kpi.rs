@@ -15,6 +15,7 @@ use super::formula::Program;
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
 use super::quantile::quantile;
+use super::retention::money_kept;
 use super::survival::Followed;
 use super::time::Day;
 pub use super::usage::Grain;
@@ -164,6 +165,8 @@ pub enum Formula {
     Churn(Measure, Measure),
     /// Of a stock at the window's start, what a count of the window says of it.
     OfOpening(Measure, Measure),
+    /// Of a stock of money at the window's start, what is left of it behind changes by day.
+    MoneyKept(Measure, Measure),
     /// A stock of money divided by another stock; the third measure counts the amounts.
     StockMoneyPer(Measure, Measure, Measure),
     /// A count of those of the reporting currency.
@@ -361,11 +364,7 @@ impl Formula {
             }
             Formula::NetMoney(sum, less, priced) => net_money(view.flow, sum, less, priced, own),
             Formula::MoneyPer(sum, priced, per) => money_per(view, sum, priced, per),
-            Formula::Return(gain, cost) => {
-                let (gained, spent) = (sum_of(view.flow, gain), sum_of(view.flow, cost));
-                let n = count_of(view.flow, gain.counted());
-                quotient(Exact(gained.0 - spent.0), spent, n)
-            }
+            Formula::Return(gain, cost) => gained(view, gain, cost),
             Formula::Points(more, less, of) => {
                 let n = view.flow.total(of);
                 let points = 100 * (view.flow.total(more) - view.flow.total(less));
@@ -373,6 +372,7 @@ impl Formula {
             }
             Formula::Churn(ended, active) => churn(view, ended, active),
             Formula::OfOpening(part, whole) => of_opening(view, part, whole),
+            Formula::MoneyKept(change, stock) => money_kept(view, change, stock),
             Formula::StockMoneyPer(sum, priced, per) => stock_money_per(view, [sum, priced], per),
         }
     }
@@ -393,6 +393,11 @@ fn growth(view: &View<'_>, m: Measure) -> KpiValue {
     let mut out = quotient(Exact(now.0 - before.0), before, n);
     out.num = Some(now);
     out
+}
+
+fn gained(view: &View<'_>, gain: Measure, cost: Measure) -> KpiValue {
+    let at = |m| view.flow.at(MeasureKey::currency(m, view.currency));
+    quotient(Exact(at(gain) - at(cost)), Exact(at(cost)), at(gain.counted()))
 }
 
 fn money_per(view: &View<'_>, sum: Measure, priced: Measure, per: Measure) -> KpiValue {

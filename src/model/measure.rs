@@ -10,9 +10,10 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::key::{CURRENCIES, MeasureKey, STAGE_DAYS};
 use super::money::{Currency, Exact};
 use super::stage::StageIndex;
-use super::time::Day;
+pub use super::words::{ACTIVITIES, TOUCHES, word_number};
 
 macro_rules! measures {
     ($($variant:ident $kind:ident $doc:literal),* $(,)?) => {
@@ -46,6 +47,8 @@ pub enum MeasureKind {
     CountByWord,
     /// A count a civil day.
     CountByDay,
+    /// A sum a currency and civil day: what it is of began on that day.
+    SumByDay,
     /// A count that is to be summed over all slices up to a moment.
     Stock,
     /// A count a currency, summed like a stock.
@@ -146,6 +149,15 @@ measures! {
     StageWon CountByStage "Visits of open stages that began in the slice and whose deal is won now.",
     StageClosed CountByStage "Visits of open stages that began in the slice and whose deal is won or lost now.",
     WonSizes SizeByCurrency "Deals won on the day with an amount above zero, by currency and size: 64 steps an octave.",
+    ExpansionMrr Sum "By how much the monthly revenue of running subscriptions rose in the slice.",
+    ExpansionMrrPriced CountByCurrency "Rises of it in the slice.",
+    ContractionMrr Sum "By how much it fell in the slice without ending.",
+    ContractionMrrPriced CountByCurrency "Falls of it in the slice, ends apart.",
+    MrrChange SumByDay "By how much it changed in the slice, an end being a fall to 0, by the day since when the subscription had one.",
+    MrrFall SumByDay "What was lost of it in the slice, below 0, by the day on which that had been gained.",
+    OrderSoldPrice Sum "Amounts of the orders paid in the slice whose discount is known, be it none.",
+    OrderListPrice Sum "The same with the discounts: what they would be at list prices.",
+    OrderListPriced CountByCurrency "Orders paid in the slice with a known amount and discount.",
 }
 
 impl Measure {
@@ -179,6 +191,7 @@ impl Measure {
             Measure::CallSeconds => Measure::CallsTimed,
             Measure::OrderAmount => Measure::OrderPriced,
             Measure::OrderRefunded => Measure::OrderRefunds,
+            Measure::OrderSoldPrice | Measure::OrderListPrice => Measure::OrderListPriced,
             Measure::InvoiceAmount => Measure::InvoicePriced,
             Measure::InvoiceRefunded => Measure::InvoiceRefunds,
             Measure::Spend => Measure::SpendPriced,
@@ -189,6 +202,8 @@ impl Measure {
             Measure::Mrr => Measure::MrrPriced,
             Measure::NewMrr => Measure::NewMrrPriced,
             Measure::ChurnedMrr => Measure::ChurnedMrrPriced,
+            Measure::ExpansionMrr => Measure::ExpansionMrrPriced,
+            Measure::ContractionMrr => Measure::ContractionMrrPriced,
             Measure::SplitAmount => Measure::SplitPriced,
             Measure::SplitDeals => Measure::SplitCredits,
             Measure::OverlayAmount => Measure::OverlayPriced,
@@ -246,64 +261,6 @@ impl Measure {
                     | Measure::PurchaseAmount
                     | Measure::PurchasePriced
             )
-    }
-}
-
-/// Words by which activities are counted; the place in the list is the word's number, so the list
-/// only grows. Number 0 is any other word, or none.
-pub const ACTIVITIES: [&str; 7] = ["", "call", "email", "meeting", "task", "note", "demo"];
-
-/// Words by which touches are counted, likewise.
-pub const TOUCHES: [&str; 6] = ["", "open", "click", "reply", "visit", "form"];
-
-/// The number of a word in a list, whatever its case; 0 where it is none of them.
-pub fn word_number(words: &[&str], word: &str) -> i32 {
-    words.iter().position(|w| w.eq_ignore_ascii_case(word)).unwrap_or(0) as i32
-}
-
-/// Days of a stage are counted up to here; what took longer took so many. A power of two, so that
-/// stage and days share a place.
-pub const STAGE_DAYS: i64 = 4096;
-
-/// A measure and its place: currency code, day, word, customer, stage, or 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct MeasureKey {
-    /// Which measure.
-    pub measure: Measure,
-    /// Currency code, whole days, a civil day, a word's number, a customer's hash, a stage's number,
-    /// that times [`STAGE_DAYS`] and days, a currency and size, or 0, by the measure's kind. Beside the value it takes no more room than 32 bits would.
-    pub place: i64,
-}
-
-impl MeasureKey {
-    /// The key of a plain count or stock.
-    pub fn plain(measure: Measure) -> MeasureKey {
-        MeasureKey { measure, place: 0 }
-    }
-    /// The key of a currency.
-    pub fn currency(measure: Measure, currency: Currency) -> MeasureKey {
-        MeasureKey { measure, place: currency.code().into() }
-    }
-    /// The key of a number of days.
-    pub fn days(measure: Measure, days: i32) -> MeasureKey {
-        MeasureKey { measure, place: days.into() }
-    }
-    /// The key of a word: [`ACTIVITIES`] or [`TOUCHES`] give the number.
-    pub fn word(measure: Measure, number: i32) -> MeasureKey {
-        MeasureKey { measure, place: number.into() }
-    }
-    /// The key of a stage.
-    pub fn stage(measure: Measure, stage: StageIndex) -> MeasureKey {
-        MeasureKey { measure, place: stage.0.into() }
-    }
-    /// The key of a stage and a number of days.
-    pub fn stage_days(measure: Measure, stage: StageIndex, days: i32) -> MeasureKey {
-        let days = i64::from(days).clamp(0, STAGE_DAYS - 1);
-        MeasureKey { measure, place: i64::from(stage.0) * STAGE_DAYS + days }
-    }
-    /// The key of a civil day.
-    pub fn day(measure: Measure, day: Day) -> MeasureKey {
-        MeasureKey { measure, place: day.0.into() }
     }
 }
 

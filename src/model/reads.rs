@@ -64,12 +64,17 @@ mod tests {
                 | MeasureKind::StockByCurrency
                 | MeasureKind::StockSum => vec![i64::from(eur.code())],
                 MeasureKind::CountByDay => vec![-40],
+                MeasureKind::SumByDay => {
+                    vec![MeasureKey::currency_day(m, eur, Day(-40)).place]
+                }
                 _ => (0..8).collect(),
             };
             let of =
                 |n: i128| places.iter().map(move |p| (MeasureKey { measure: m, place: *p }, n));
             match kind {
-                MeasureKind::Sum | MeasureKind::StockSum => of(3 * EXACT_ONE).collect(),
+                MeasureKind::Sum | MeasureKind::StockSum | MeasureKind::SumByDay => {
+                    of(3 * EXACT_ONE).collect()
+                }
                 _ => of(3).collect(),
             }
         };

@@ -49,6 +49,7 @@ impl Kpi {
             | Formula::Points(..)
             | Formula::Churn(..)
             | Formula::OfOpening(..)
+            | Formula::MoneyKept(..)
             | Formula::MoneyShare(..) => 30,
             // Three of thirty lie beyond it.
             Formula::QuantileDays(_, 9, 10) => 30,
@@ -64,6 +65,7 @@ impl Kpi {
             Formula::Cohort(_)
             | Formula::Churn(..)
             | Formula::OfOpening(..)
+            | Formula::MoneyKept(..)
             | Formula::Growth(_)
             | Formula::Incidence(_)
             | Formula::ClosingAge => Grain::Month,
@@ -95,6 +97,10 @@ impl Kpi {
                 "where the denominator is 0, and where no amount is known"
             }
             Formula::MoneyPer(..) => "where the denominator is 0, and where no spend was stated",
+            Formula::MoneyKept(..) => {
+                "where the denominator is 0, and in rolling windows up to 7 days, which begin within \
+                 a day"
+            }
             _ => "where the denominator is 0",
         })
     }
@@ -114,6 +120,11 @@ impl Kpi {
             m.is_stock() || matches!(m, Measure::BuyingCustomers | Measure::ReturningCustomers)
         };
         self.is_sum() && !self.measures().iter().any(whole)
+    }
+
+    /// Whether the members of a dimension, `unknown` too, make the whole: each has a share.
+    pub fn adds_up_over_segments(&self) -> bool {
+        self.is_sum() && !self.tells_of_customers()
     }
 
     /// What it says in which windows, and how it is carried over to longer ones.
@@ -237,6 +248,7 @@ impl Formula {
                 | Formula::Points(..)
                 | Formula::Churn(..)
                 | Formula::OfOpening(..)
+                | Formula::MoneyKept(..)
                 | Formula::StockMoneyPer(..)
         )
     }
@@ -253,9 +265,10 @@ impl Formula {
             Formula::MeanMoney(..) | Formula::MoneyPer(..) | Formula::StockMoneyPer(..) => {
                 Some((Unit::Money, Unit::Count))
             }
-            Formula::MoneyShare(..) | Formula::Growth(_) | Formula::Return(..) => {
-                Some((Unit::Money, Unit::Money))
-            }
+            Formula::MoneyShare(..)
+            | Formula::Growth(_)
+            | Formula::Return(..)
+            | Formula::MoneyKept(..) => Some((Unit::Money, Unit::Money)),
             Formula::Share(..)
             | Formula::Proportion(..)
             | Formula::Cohort(_)
@@ -269,7 +282,7 @@ impl Formula {
     /// Whether it looks at what stood at the window's start.
     pub fn asks_for_opening(&self) -> bool {
         match self {
-            Formula::Churn(..) | Formula::OfOpening(..) => true,
+            Formula::Churn(..) | Formula::OfOpening(..) | Formula::MoneyKept(..) => true,
             Formula::Written(program) => program.formulas().any(|f| f.asks_for_opening()),
             _ => false,
         }
@@ -308,6 +321,7 @@ impl Formula {
             | Formula::OfOpening(a, b)
             | Formula::Churn(a, b) => vec![a, b],
             Formula::Return(a, b) => vec![a, a.counted(), b],
+            Formula::MoneyKept(change, stock) => vec![change, stock, stock.counted()],
             Formula::NetMoney(a, b, c)
             | Formula::MoneyPer(a, b, c)
             | Formula::StockMoneyPer(a, b, c)

@@ -4,17 +4,34 @@ use std::collections::BTreeMap;
 
 use super::Rollup;
 use super::segment::SegmentState;
-use crate::model::measure::Measures;
+use crate::model::measure::{Measure, Measures};
 use crate::model::money::Currency;
+use crate::model::slice::Tier;
 use crate::model::time::Day;
 
 impl Rollup {
     /// The stocks at the end of a day. What is open follows the rate: that of the day, or of today
     /// while the window runs.
     pub(super) fn stock(&self, state: &SegmentState, last_day: i32) -> Measures {
-        let stock = state.stock_at(last_day);
-        let day = Day(last_day.min(self.today().0));
-        self.definition.fx.convert(&stock, self.definition.currency, day).into_owned()
+        self.at_rate_of(&state.stock_at(last_day), last_day)
+    }
+
+    /// What stood at the end of the day before a window's first. A window that begins within a day
+    /// begins with other amounts.
+    pub(super) fn opening(&self, state: &SegmentState, first_day: Day, tier: Tier) -> Measures {
+        if !self.definition.kpis.ask_for_opening() {
+            return Measures::new();
+        }
+        let mut out = state.opening(first_day.0);
+        if tier == Tier::Fine {
+            out.retain(|key| key.measure == Measure::ActiveSubscriptions);
+        }
+        self.at_rate_of(&out, first_day.0 - 1)
+    }
+
+    fn at_rate_of(&self, stock: &Measures, day: i32) -> Measures {
+        let day = Day(day.min(self.today().0));
+        self.definition.fx.convert(stock, self.definition.currency, day).into_owned()
     }
 
     /// How many amounts in day slices no rate converts, by currency. Each amount is in one segment

@@ -61,10 +61,7 @@ impl Rollup {
         let as_of = self.watermark();
         let mut stock = self.stock(state, last_day);
         let first_day = calendar.day_of(start);
-        let mut opening = match self.definition.kpis.ask_for_opening() {
-            true => state.opening(first_day.0),
-            false => Measures::new(),
-        };
+        let mut opening = self.opening(state, first_day, range.tier);
         let mut flow = Cow::Borrowed(flow);
         if let Some(customers) = &state.customers {
             let told = Told {

@@ -207,12 +207,15 @@ impl SegmentState {
 
     /// The stocks that a rate is of, at the end of the day before. Without any it costs nothing.
     pub fn opening(&self, first_day: i32) -> Measures {
-        let asked = Measure::ActiveSubscriptions;
-        let mut out: i128 = self.stock_total.total(asked);
+        let asked = [Measure::ActiveSubscriptions, Measure::Mrr, Measure::MrrPriced];
+        let of = |m: &Measures| -> Measures {
+            asked.iter().flat_map(|a| m.of(*a).map(|(place, n)| (key(*a, place), n))).collect()
+        };
+        let mut out = of(&self.stock_total);
         if self.counts_subscriptions {
-            out -= self.stock.range(first_day..).map(|(_, m)| m.total(asked)).sum::<i128>();
+            self.stock.range(first_day..).for_each(|(_, later)| out.minus(&of(later)));
         }
-        [(MeasureKey::plain(asked), out)].into_iter().collect()
+        out
     }
 
     /// Moves a moving window: slices that left are subtracted, slices that entered are added.
@@ -362,6 +365,10 @@ impl SegmentState {
     pub fn cells(&self) -> usize {
         self.cells.len()
     }
+}
+
+fn key(measure: Measure, place: i64) -> MeasureKey {
+    MeasureKey { measure, place }
 }
 
 pub(super) fn negated(of: &Measures) -> Measures {

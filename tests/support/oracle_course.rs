@@ -174,6 +174,8 @@ pub fn only_follows(kpis: &str) -> bool {
         "average_open_deal",
         "average_mrr",
         "retention_rate",
+        "net_revenue_retention",
+        "gross_revenue_retention",
         "sales_velocity",
         "pipeline_to_revenue",
         "customers",
@@ -215,7 +217,7 @@ pub const COUNTS: [&str; 13] = [
     "active_subscriptions",
 ];
 /// Stocks first.
-pub const ADDITIVE: [&str; 21] = [
+pub const ADDITIVE: [&str; 23] = [
     "open_deals",
     "open_pipeline",
     "active_subscriptions",
@@ -237,6 +239,8 @@ pub const ADDITIVE: [&str; 21] = [
     "subscriptions_started",
     "subscriptions_ended",
     "churned_mrr",
+    "expansion_mrr",
+    "contraction_mrr",
 ];
 const STOCKS: usize = 4;
 

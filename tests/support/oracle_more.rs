@@ -4,6 +4,8 @@
 
 #[path = "oracle_customers.rs"]
 pub mod customers;
+#[path = "oracle_retention.rs"]
+mod retention;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use crate::recount::{Clock, Credit, Facts, History, Holding, Money, Place, money};
+pub use retention::Kept;
 
 /// Something that counts at a moment: how much (in hundredths), and of which currency.
 pub struct Mark {
@@ -108,6 +111,13 @@ impl Life<'_> {
         if by.strip_suffix('s') == Some(kind) {
             let said = ["account", "customer", "amount", "refunded"].map(|field| self.now(field));
             out.buy(at, credit.clone(), said);
+        }
+        let parts = ["amount", "discount"].map(|field| self.now(field).and_then(money));
+        if let ("order", [Some((amount, of)), Some((off, same))]) = (kind, parts)
+            && of == same
+        {
+            out.mark(at, &credit, "sold", amount, Some(of.clone()));
+            out.mark(at, &credit, "listed", amount + off, Some(of));
         }
         for (field, what) in [("amount", "amount"), ("refunded", "refunded")] {
             let sum = self.now(field).and_then(money);
@@ -226,13 +236,20 @@ impl Life<'_> {
         places.sort_unstable();
         places.dedup();
         let mut now = start;
+        let mut was: Option<Money> = None;
         for place in places {
             let at = if place == begun { start } else { place.2 };
             now = now.max(at);
             if end.is_none_or(|end| now < end) {
                 let price = self.history.as_of("mrr", place.0).and_then(money);
-                let held = (self.history.credit(place.0, None), price);
-                out.running.push((self.clock.day(now), Some(held)));
+                let credit = self.history.credit(place.0, None);
+                let both = was.as_ref().zip(price.as_ref()).filter(|(a, b)| a.1 == b.1);
+                if let Some((old, new)) = both.filter(|(a, b)| a.0 != b.0) {
+                    let what = if new.0 > old.0 { "expansion mrr" } else { "contraction mrr" };
+                    out.mark(now, &credit, what, (new.0 - old.0).abs(), Some(new.1.clone()));
+                }
+                was = price.clone();
+                out.running.push((self.clock.day(now), Some((credit, price))));
             }
         }
         out.running.extend(end.map(|end| (self.clock.day(end), None)));
@@ -280,6 +297,8 @@ pub struct Marks<'a> {
     pub opening: i128,
     /// Active at its end.
     pub closing: Vec<&'a Holding>,
+    /// Revenue of its start; of windows of whole days only.
+    pub kept: Option<Kept>,
 }
 
 impl Marks<'_> {
@@ -318,6 +337,8 @@ impl Marks<'_> {
         let (sum, priced) = self.of("order amount");
         out.insert("average_order_value", (ratio(sum, priced as f64), priced));
         out.insert("refund_share", (ratio(self.of("order refunded").0, sum), priced));
+        let (list, listed) = self.of("listed");
+        out.insert("price_realization", (ratio(self.of("sold").0, list), listed));
         let days = n("campaign day");
         for (kpi, what) in [
             ("ad_impressions", "impressions"),
@@ -356,6 +377,14 @@ impl Marks<'_> {
         let own: Vec<i128> = own.filter(|m| m.1 == self.currency).map(|m| m.0).collect();
         let mrr = own.iter().sum::<i128>() as f64 / 100.0;
         out.insert("mrr", (Some(mrr), own.len() as i128));
+        let kept = self.kept.as_ref();
+        for (kpi, change) in [
+            ("net_revenue_retention", kept.map_or(0, |k| k.net)),
+            ("gross_revenue_retention", kept.map_or(0, |k| -k.lost)),
+        ] {
+            let (start, n) = kept.map_or((0, 0), |k| (k.start, k.n));
+            out.insert(kpi, (ratio((start + change) as f64, start as f64), n));
+        }
         self.made_of_others(out);
     }
 
@@ -377,8 +406,10 @@ impl Marks<'_> {
         out.insert("revenue_after_spend", (Some(revenue - spend), deals + days));
         out.insert("return_on_ad_spend", (ratio(revenue, spend), days));
         out.insert("reply_to_open", per(n("touch reply"), n("touch open")));
-        let ((new, started), (gone, ended)) = (self.of("new mrr"), self.of("churned mrr"));
-        out.insert("net_new_mrr", (Some(new - gone), started + ended));
+        let moves = ["new mrr", "expansion mrr", "contraction mrr", "churned mrr"];
+        let [new, more, less, gone] = moves.map(|what| self.of(what));
+        let net = new.0 + more.0 - less.0 - gone.0;
+        out.insert("net_new_mrr", (Some(net), new.1 + more.1 + less.1 + gone.1));
         let (mrr, priced) = out["mrr"];
         out.insert("average_mrr", (mrr.and_then(|mrr| ratio(mrr, priced as f64)), priced));
         let (churned, opening) = out["churn_rate"];
@@ -412,10 +443,12 @@ const COUNTS: [(&str, &str); 19] = [
     ("subscriptions_ended", "ended"),
 ];
 
-const SUMS: [(&str, &str); 5] = [
+const SUMS: [(&str, &str); 7] = [
     ("order_refunds", "order refunded"),
     ("invoice_refunds", "invoice refunded"),
     ("spend", "spend"),
     ("new_mrr", "new mrr"),
     ("churned_mrr", "churned mrr"),
+    ("expansion_mrr", "expansion mrr"),
+    ("contraction_mrr", "contraction mrr"),
 ];

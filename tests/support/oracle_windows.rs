@@ -8,8 +8,8 @@ use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 use serde_json::{Map, Value, json};
 
-use crate::more::Marks;
 use crate::more::customers::Customers;
+use crate::more::{Kept, Marks};
 use crate::oracle::{RowName, Rows, is_blank};
 use crate::recount::{Clock, Closing, Credit, Facts, Money, Outcome, Question, recount};
 
@@ -289,6 +289,13 @@ impl<'a> Count<'a> {
             revenue,
             opening: running(back(first_day, 1)).len() as i128,
             closing: running(own.last_day(self.clock)),
+            kept: match own {
+                Stretch::Days(from, to) => {
+                    let mine = |credit: &Credit| self.mine(credit);
+                    Some(Kept::of(self.facts, &mine, self.currency, (from, to)))
+                }
+                Stretch::Steps(..) => None,
+            },
         };
         marks.kpis(out);
     }

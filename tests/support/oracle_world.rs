@@ -177,6 +177,10 @@ fn own(kind: &str, what: u8, pick: u16, near: &str, set: &mut Value) {
             if whole || what.is_multiple_of(4) {
                 say("amount", amount.clone());
             }
+            if pick % 3 == 1 {
+                let off = |c: &str| json!({"value": pick % 90, "currency": c});
+                say("discount", one(&[off("EUR"), off("EUR"), off("GBP"), json!(null)]));
+            }
             if pick.is_multiple_of(3) {
                 say("customer", one(&words(&["a-1", "c-2", ""])));
             }
@@ -246,6 +250,7 @@ fn wronged(set: &Value, i: usize, first: bool) -> (Value, Map<String, Value>) {
         ("done_at", json!("2026-02-03T04:03:03Z")),
         ("paid_at", json!("2026-02-03T05:03:03Z")),
         ("refunded", json!({"value": 555_555 + i, "currency": "GBP"})),
+        ("discount", json!({"value": 333_333 + i, "currency": "EUR"})),
         ("spend", json!({"value": 444_444 + i, "currency": "GBP"})),
         ("score", json!(3)),
     ] {

@@ -26,6 +26,8 @@ pub const CUSTOMER: Slot = Slot(1);
 pub(super) const REFUNDED: Slot = Slot(2);
 /// When an order or an invoice was paid.
 pub(super) const PAID_AT: Slot = Slot(3);
+/// What was taken off the list price of an order.
+pub(super) const DISCOUNT: Slot = Slot(6);
 
 /// Impressions of a campaign day.
 pub(super) const IMPRESSIONS: Slot = Slot(1);
@@ -60,6 +62,7 @@ pub fn slot(kind: Kind, field: Field) -> Option<Slot> {
         (Kind::Order | Kind::Invoice, Field::Customer) => CUSTOMER,
         (Kind::Order | Kind::Invoice, Field::Refunded) => REFUNDED,
         (Kind::Order | Kind::Invoice, Field::PaidAt) => PAID_AT,
+        (Kind::Order, Field::Discount) => DISCOUNT,
         (Kind::CampaignDay, Field::Spend) => Slot::AMOUNT,
         (Kind::CampaignDay, Field::Impressions) => IMPRESSIONS,
         (Kind::CampaignDay, Field::Clicks) => CLICKS,

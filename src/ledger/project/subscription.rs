@@ -1,5 +1,6 @@
 //! Subscriptions: when they started and ended, and what they bring a month while they run.
 
+use super::price::Price;
 use super::slots::{ENDED_AT, STARTED_AT};
 use super::{AsOf, Contribution, Projector, created_at, since};
 use crate::ledger::entity::{Entity, Held, Slot, Stamp};
@@ -38,7 +39,8 @@ impl Projector<'_> {
     }
 
     /// The stock: it enters when it starts and leaves when it ends; on the way it moves with its
-    /// dimensions and its price.
+    /// dimensions and its price. A change of the price is of whoever has it from then on, its end of
+    /// whoever had it.
     fn running(
         &mut self,
         entity: &Entity,
@@ -53,6 +55,7 @@ impl Projector<'_> {
         points.insert(0, started);
         let mut now = start;
         let mut held: Option<(Credit, Option<Money>)> = None;
+        let mut price = Price::default();
         let (until, mut before) = (end.unwrap_or(Timestamp(i64::MAX)), None);
         for (i, stamp) in points.drain(..).enumerate() {
             let at = if i == 0 { start } else { stamp.time };
@@ -69,7 +72,11 @@ impl Projector<'_> {
                 Some(Held::Money(money)) => Some(money),
                 _ => None,
             };
-            let next = Some((self.credit_as_of(entity, AsOf::stock(stamp.order, now)), money));
+            let credit = self.credit_as_of(entity, AsOf::stock(stamp.order, now));
+            price.turn(money, self.definition.calendar.day_of(now), |key, n| {
+                out.push(Contribution { at: now, credit, key, n });
+            });
+            let next = Some((credit, money));
             if next != held {
                 move_stock(now, held, -1, out);
                 move_stock(now, next, 1, out);
@@ -79,8 +86,9 @@ impl Projector<'_> {
         self.carry(entity, before, (now, until), &mut held, |at, held, sign| {
             move_stock(at, held, sign, out);
         });
-        if let Some(end) = end {
-            move_stock(end, held, -1, out);
+        if let (Some(at), Some((credit, _))) = (end, held) {
+            move_stock(at, held, -1, out);
+            price.end(|key, n| out.push(Contribution { at, credit, key, n }));
         }
         self.buffers.points = points;
     }

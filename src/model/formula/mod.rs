@@ -154,6 +154,8 @@ impl Program {
             MeasureKind::Distinct => return None,
             // They are counted in windows by `won_priced`.
             MeasureKind::SizeByCurrency => return None,
+            // Says nothing without the window's start.
+            MeasureKind::SumByDay => return None,
             // How often they were halved says nothing to anybody else.
             _ if measure == Measure::BuyersLevel => return None,
             MeasureKind::Count
