@@ -32,11 +32,13 @@ export async function pollForecast(kind, window, status) {
 }
 
 function show(answer, window, currency) {
-  const forecasts = answer?.forecasts ?? [];
-  byId("forecast").hidden = forecasts.length === 0;
-  if (forecasts.length === 0) return;
+  byId("forecast").hidden = answer === null;
+  if (answer === null) return;
+  const { forecasts } = answer;
+  byId("forecast-table").hidden = forecasts.length === 0;
   const { over, of } = answer.working_days;
-  setText(byId("forecast-title"), `${windowName(window)} will come to`);
+  const name = windowName(window);
+  setText(byId("forecast-title"), forecasts.length > 0 ? `${name} will come to` : `No forecast of ${name} yet`);
   setText(byId("forecast-note"), `${money(answer.so_far, currency)} so far, ${count(over)} of ${count(of)} working days over`);
   arrange(byId("forecast-head"), [h("th", { scope: "col", class: "name" }, "Forecast"),
     ...COLUMNS.map(([title]) => h("th", { scope: "col" }, title))]);

@@ -908,7 +908,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         Formula::Money(Measure::ChurnedMrr, Measure::ChurnedMrrPriced),
         "monthly recurring revenue of the subscriptions ended in the window",
-        "As it was before they ended."
+        "As it was before their end was told: of one that is told beforehand a change of the price up to the end is in expansion_mrr or contraction_mrr too."
     ),
     kpi!(
         Subscriptions,
@@ -941,7 +941,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         written!("new_mrr + expansion_mrr - contraction_mrr - churned_mrr"),
         "new_mrr + expansion_mrr - contraction_mrr - churned_mrr",
-        "n is what all four are of. Whoever comes back has a new subscription, so reactivation is in new_mrr."
+        "n is what all four are of. Whoever comes back with a new subscription is in new_mrr; one that is set active again has not ended."
     ),
     kpi!(
         Subscriptions,
@@ -985,7 +985,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         Formula::MoneyKept(Measure::MrrChange, Measure::Mrr),
         "(monthly recurring revenue at the window's start + expansion - contraction - churn, of the subscriptions active then) / monthly recurring revenue at its start",
-        "NRR. What started in the window is in no part, nor what becomes of it there. By subscription, not by customer: whoever replaces one by another has churned and is new. A subscription that changes hands is no change: the row that it left counts it as kept, the row that it came to counts its later changes, though it was not there at the start. One that changes its currency counts as kept. The start by the rate of the day before the window, changes by those of their days."
+        "NRR. What started in the window is in no part, nor what becomes of it there. By subscription, not by customer: whoever replaces one by another has churned and is new. A subscription that changes hands is no change: the row that it left counts it as kept, the row that it came to counts its later changes, though it was not there at the start. One that changes its currency, or whose price is not known any more, counts as kept from then on, also where it ends later. The start by the rate of the day before the window, changes by those of their days: with several currencies the rates' own moves are in it, and may carry it below 0."
     ),
     kpi!(
         Subscriptions,

@@ -16,8 +16,8 @@ fn a_funnel_costs_a_series_a_stage_in_each_of_its_families() {
     let funnel = read(&format!("{GROUPS}{STAGES}{LIMITS}"), &[]).unwrap();
     assert!(funnel.warnings().is_empty());
     let cost = funnel.estimate();
-    assert_eq!(cost.series - plain.series, plain.rows * 2 * 11);
-    assert!(cost.groups.contains(&(Group::Funnel, plain.rows * 2 * 11)));
+    assert_eq!(cost.series - plain.series, plain.rows * 2 * 14);
+    assert!(cost.groups.contains(&(Group::Funnel, plain.rows * 2 * 14)));
     assert_eq!(cost.sets[0].series_per_family, plain.sets[0].series_per_family * 2);
     // Within one stage there is none.
     let sets = |kpis: &str| {
