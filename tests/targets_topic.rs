@@ -478,6 +478,7 @@ fn a_topic_with_several_partitions_is_refused_with_its_own_mend() {
         max_record_bytes: 1 << 20,
     };
     log.create(&auto).expect("created");
+    app::create_sources(&config, &log, 1).expect("created");
     app::create_topics(&config, &log).expect("created");
     let wrong = app::check_topics(&config, &log).expect("it answers");
     assert_eq!(wrong.len(), 1, "{wrong:?}");
