@@ -239,3 +239,43 @@ fn what_is_wrong_with_regions_is_told_with_its_place() {
     let all = [alone, rows, &twice].map(refusal);
     insta::assert_snapshot!("regions", all.join("\n"));
 }
+
+/// 119 territories of ten regions, one of which moves, and the sets of the docs.
+fn sold_in_territories(more: &str) -> Config {
+    let mut text = "[windows]\nrolling = [\"1h\", \"24h\", \"30d\"]\n\
+        calendar = [\"day\", \"week\", \"month\"]\nto_date = [\"month\", \"quarter\"]\n\
+        [segments]\nsets = [\"overall\", \"region\", [\"region\", \"territory\"]]\n"
+        .to_owned();
+    for i in 0..119 {
+        let row = format!("[[directory.territory]]\nid = \"t{i}\"\nregion = \"r{}\"\n", i % 10);
+        text.push_str(&row);
+    }
+    let moves = "moves = [{ from = \"2026-05-10\", region = \"r1\" }, \
+        { from = \"2026-06-10\", region = \"r8\" }]\n";
+    let text = format!("{text}{moves}{more}");
+    Config::from_toml(&text, "t.toml", std::iter::empty()).expect("it is within the limits")
+}
+
+#[test]
+fn the_estimate_knows_that_a_territory_is_in_one_region() {
+    let members = |more: &str| {
+        let sets = sold_in_territories(more).estimate().sets;
+        sets.iter().map(|set| set.members).collect::<Vec<_>>()
+    };
+    // The last one is in r8, r1 and r8 again; `unknown` in `unknown`.
+    assert_eq!(members(""), [1, 11, 119 + 1 + 1]);
+    // Reps bring two regions, and a territory without one of its own.
+    let reps = "[[directory.rep]]\nid = \"a\"\nregion = \"r1\"\nterritory = \"new\"\n\
+        [[directory.rep]]\nid = \"b\"\nregion = \"r2\"\nterritory = \"t1\"\n";
+    assert_eq!(members(reps)[2], 119 + 1 + 2 * 3);
+}
+
+#[test]
+fn regions_that_no_set_has_are_warned_of() {
+    let told =
+        |config: &Config| config.warnings().iter().map(|w| w.key.clone()).collect::<Vec<_>>();
+    assert_eq!(told(&sold_in_territories("")), [""; 0]);
+    let text = "[[directory.territory]]\nid = \"t\"\nregion = \"r\"\n";
+    let config = Config::from_toml(text, "t.toml", std::iter::empty()).expect("it is right");
+    assert_eq!(told(&config), ["directory.territory"]);
+}

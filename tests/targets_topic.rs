@@ -15,7 +15,8 @@ use tidemark::config::Config;
 use tidemark::http::Query;
 use tidemark::log::embedded::EmbeddedLog;
 use tidemark::log::memory::MemoryLog;
-use tidemark::log::{Log, Offset, Outgoing, Partition, Record, TopicPartition};
+use tidemark::log::{Cleanup, Log, Offset, Outgoing, Partition, Record, TopicPartition, TopicSpec};
+use tidemark::model::kpi::Group;
 use tidemark::model::time::Timestamp;
 use tidemark::runtime::{Context, STAGES, Worker};
 
@@ -69,7 +70,10 @@ struct Story {
 
 impl Story {
     fn new(log: Arc<dyn Log>, instances: usize) -> Story {
-        let config = config();
+        Story::with(log, config(), instances)
+    }
+
+    fn with(log: Arc<dyn Log>, config: Arc<Config>, instances: usize) -> Story {
         app::create_sources(&config, &*log, 1).expect("created");
         app::create_topics(&config, &*log).expect("created");
         let now = Timestamp::parse_rfc3339("2026-05-15T18:00:00Z").expect("a time");
@@ -324,10 +328,45 @@ fn a_bad_record_is_one_dead_letter_with_its_reason_and_stops_nothing() {
 }
 
 #[test]
+fn what_other_rules_refuse_is_told_once_more_and_a_new_generation_alone_tells_nothing() {
+    let log = Arc::new(MemoryLog::default());
+    let mut story = Story::new(log, 1);
+    let (events, targets) = steps();
+    events.iter().chain(&targets).for_each(|step| story.happen(step));
+    story.until("all of it", is_there);
+    let ids = |s: &Story| -> Vec<String> {
+        let id = |r: &Record| r.header("tidemark.error.id").map(<[u8]>::to_vec);
+        let ids = s.records("t.dlq").iter().filter_map(id).collect::<Vec<_>>();
+        ids.into_iter().map(|id| String::from_utf8(id).expect("text")).collect()
+    };
+    story.until("the dead letter", |s| ids(s) == ["t.targets/0/4"]);
+    let mut anew = |text: &str| {
+        let config = Config::from_toml(text, "t.toml", std::iter::empty()).expect("it is right");
+        story.config = Arc::new(config);
+        story.instances.clear();
+        app::create_topics(&story.config, &*story.log).expect("created");
+        story.join();
+        (0..20).for_each(|_| story.step());
+        ids(&story)
+    };
+    let next = CONFIG.replace("name = \"t\"", "name = \"t\"\ngeneration = 2");
+    assert_eq!(anew(&next), ["t.targets/0/4"], "another generation");
+    let later = next.replace("generation = 2", "generation = 3");
+    // Without rows of reps a target of one is none: of each key the record that is refused now.
+    let narrow = later.replace("\"overall\", \"rep\"", "\"overall\"");
+    let mut told = anew(&narrow);
+    told.sort();
+    let expected = ["0", "1", "4", "4", "5"].map(|at| format!("t.targets/0/{at}"));
+    assert_eq!(told, expected);
+    let told = anew(&narrow.replace("generation = 3", "generation = 4"));
+    assert_eq!(told.len(), 5, "{told:?}");
+}
+
+#[test]
 fn each_mistake_is_told_with_its_key_and_mend() {
     let config = config();
     let told = |text: &str| {
-        let reason = config.target_of(text.as_bytes()).expect_err(text);
+        let reason = config.target_of(b"k", text.as_bytes()).expect_err(text);
         format!("{} {}", reason.code.as_str(), reason.message)
     };
     let texts = [
@@ -345,8 +384,63 @@ fn each_mistake_is_told_with_its_key_and_mend() {
     ];
     let all: Vec<String> = texts.iter().map(|text| told(text)).collect();
     insta::assert_snapshot!("mistakes", all.join("\n"));
-    let long = format!(r#"{{"kpi": "revenue", "note": "{}"}}"#, "x".repeat(70_000));
-    assert!(told(&long).ends_with("a target has at most 65536"), "{}", told(&long));
+    let long = format!(r#"{{"kpi": "revenue", "note": "{}"}}"#, "x".repeat(4_096));
+    assert!(told(&long).ends_with("a target has at most 4096"), "{}", told(&long));
+    let key = config.target_of(&[b'x'; 1_025], b"{}").expect_err("the key is long");
+    assert!(key.message.contains("a key of 1025 bytes: it has at most 1024"), "{}", key.message);
+}
+
+/// A target or benchmark of a KPI with the longest texts that are taken.
+fn wordy(kind: &str, kpi: &str) -> Value {
+    let month = (kind == "target").then_some("month");
+    json!({"kind": kind, "kpi": kpi, "period": month, "value": 4_200,
+        "owner": "\"".repeat(100), "note": format!("{}é", "n".repeat(498))})
+}
+
+#[test]
+fn texts_have_a_bound_in_files_and_records_alike() {
+    let config = config();
+    let fits = wordy("target", "revenue").to_string();
+    config.target_of(b"k", fits.as_bytes()).expect("it fits");
+    for (key, most, text) in [("owner", 200, "\"".repeat(101)), ("note", 500, "n".repeat(501))] {
+        let mut record = wordy("target", "revenue");
+        record[key] = json!(text);
+        let told = config.target_of(b"k", record.to_string().as_bytes()).expect_err(key).message;
+        assert!(
+            told.starts_with(&format!("{key}: 50")) || told.starts_with("owner: 202"),
+            "{told}"
+        );
+        let file = format!("{CONFIG}{key} = '{text}'\n");
+        let read = Config::from_toml(&file, "t.toml", std::iter::empty());
+        let told = read.expect_err(key).to_string();
+        assert!(told.contains(&format!("rows show at most {most}")), "{told}");
+        assert!(told.contains(&format!("key: targets.target[0].{key}")), "{told}");
+    }
+}
+
+#[test]
+fn a_row_with_the_longest_texts_beside_each_kpi_is_published() {
+    let groups: Vec<&str> = Group::ALL.iter().map(|(_, name)| *name).collect();
+    let text = CONFIG.replace("[targets]", &format!("[kpis]\ngroups = {groups:?}\n[targets]"));
+    let config = Config::from_toml(&text, "t.toml", std::iter::empty()).expect("it is right");
+    let mut story = Story::with(Arc::new(MemoryLog::default()), Arc::new(config), 1);
+    let kpis: Vec<String> =
+        story.config.definition.kpis.kpis().map(|kpi| kpi.name.to_string()).collect();
+    for kpi in &kpis {
+        for kind in ["target", "benchmark"] {
+            story.target(&format!("{kind} {kpi}"), Some(wordy(kind, kpi).to_string()));
+        }
+    }
+    story.happen(&Step::Event("D1", "2026-05-06T10:00:00Z", "r-1", 4200));
+    let (all, key) = (kpis.len(), "month:2026-05-01T00:00:00Z|overall");
+    story.until("the row", |s| {
+        let rows = s.rows();
+        let count = |what: &str| rows.get(key)?[what].as_object().map(|all| all.len());
+        (count("targets"), count("benchmarks")) == (Some(all), Some(all))
+    });
+    let rows = story.records("t.kpis");
+    let size = rows.iter().filter_map(|r| r.value.as_ref()).map(Vec::len).max().expect("rows");
+    assert!((150_000..1 << 20).contains(&size), "{size} bytes of {all} KPIs");
 }
 
 #[test]
@@ -362,7 +456,33 @@ fn the_topic_is_there_where_it_is_asked_for_and_is_nobody_elses() {
         let read = Config::from_toml(text, "t.toml", std::iter::empty());
         read.expect_err("it is wrong").to_string()
     };
-    let twice = "[topics]\ntargets = \"a\"\nkpis = \"a\"\n";
-    let read = "[[sources]]\nname = \"crm\"\ntopics = [\"tidemark.targets\"]\n";
+    let twice = "[targets]\ntopic = true\n[topics]\ntargets = \"a\"\nkpis = \"a\"\n";
+    let read =
+        "[targets]\ntopic = true\n[[sources]]\nname = \"crm\"\ntopics = [\"tidemark.targets\"]\n";
+    // Where targets come from files alone it is a name like any other.
+    for text in [twice, read] {
+        let files = text.replace("[targets]\ntopic = true\n", "");
+        Config::from_toml(&files, "t.toml", std::iter::empty()).expect("it is right");
+    }
     insta::assert_snapshot!("names", [refusal(twice), refusal(read)].join("\n"));
+}
+
+#[test]
+fn a_topic_with_several_partitions_is_refused_with_its_own_mend() {
+    let (log, config) = (MemoryLog::default(), config());
+    let auto = TopicSpec {
+        name: "t.targets".to_owned(),
+        partitions: 3,
+        replication: 1,
+        cleanup: Cleanup::Delete { retention: None },
+        max_record_bytes: 1 << 20,
+    };
+    log.create(&auto).expect("created");
+    app::create_sources(&config, &log, 1).expect("created");
+    app::create_topics(&config, &log).expect("created");
+    let wrong = app::check_topics(&config, &log).expect("it answers");
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    let said = ["\"t.targets\" has 3 partitions", "make it anew with one", "topics.targets"];
+    assert!(said.iter().all(|text| wrong[0].contains(text)), "{wrong:?}");
+    assert!(!wrong[0].contains("app.generation"), "{wrong:?}");
 }

@@ -62,7 +62,16 @@ pub fn check_topics(config: &Config, log: &dyn Log) -> Result<Vec<String>, LogEr
             ));
             continue;
         };
-        if info.partitions != spec.partitions {
+        if info.partitions != spec.partitions
+            && config.topics().targets.as_deref() == Some(&*spec.name)
+        {
+            wrong.push(format!(
+                "topic \"{}\" has {} partitions, and targets need one, so that their records have one \
+                 order: make it anew with one partition (`tidemark topics create --config FILE` does \
+                 where there is none) and write them again, or name another in topics.targets",
+                spec.name, info.partitions
+            ));
+        } else if info.partitions != spec.partitions {
             wrong.push(format!(
                 "topic \"{}\" has {} partitions, the config asks for {} (topology): set the config \
                  back, or raise app.generation (and topics.events for another number of shards) \

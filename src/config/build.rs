@@ -76,7 +76,7 @@ fn limits(typed: &typed::Limits, budget: Budget) -> Limits {
 
 fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config {
     let followed = typed.targets.topic.0.then(|| calendar::fiscal(&typed.calendar));
-    let topics = Topics::new(&typed.app.name.0.0, typed.app.generation.0.0, &typed.topics);
+    let topics = Topics::new(&typed.app, &typed.topics, followed.is_some());
     topics::check(reader, &topics);
     let rows = typed.sources.unwrap_or_default();
     let channels = define::channels(reader, typed.channels);

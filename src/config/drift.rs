@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Budget;
 use super::build::small;
-use super::estimate::{members, set_name};
+use super::estimate::{members_of, set_name};
 use super::leaf::{Given, Leaf, Problem, Raw, clip, show_duration, text};
 use super::read::Reader;
 use super::typed::{self, DimensionSet};
@@ -114,10 +114,8 @@ pub(super) fn rules(
         return Vec::new();
     }
     let sets = sets(reader, typed.segments, definition);
-    let streams = sets
-        .iter()
-        .map(|set| set.iter().fold(1u64, |n, d| n.saturating_mul(members(definition, budget, d))))
-        .fold(0, u64::saturating_add);
+    let streams =
+        sets.iter().map(|set| members_of(definition, budget, set)).fold(0, u64::saturating_add);
     let baseline_days = typed.baseline.0.0;
     too_long(reader, baseline_days, definition);
     let gates = Gates {

@@ -1,9 +1,11 @@
 //! How many rows and series a configuration leads to, reckoned before it runs.
 
+use std::collections::BTreeSet;
+
 use super::read::Reader;
 use super::{Budget, Config, Limits};
 use crate::model::alert::Rule;
-use crate::model::definition::Definition;
+use crate::model::definition::{Definition, TerritoryEntry};
 use crate::model::funnel::FAMILIES;
 use crate::model::kpi::Group;
 
@@ -37,7 +39,8 @@ pub struct Estimate {
 pub struct SetEstimate {
     /// Its dimensions; none for the whole business.
     pub dimensions: Vec<String>,
-    /// Its members: all combinations of the members of its dimensions.
+    /// Its members: all combinations of the members of its dimensions, but of territories with the
+    /// regions that the directory has them in.
     pub members: u64,
     /// Series of one Prometheus family: members × windows; where a funnel is shown × stages.
     pub series_per_family: u64,
@@ -69,11 +72,39 @@ pub(super) fn set_name(dimensions: &[String]) -> String {
 }
 
 /// Members of a dimension to reckon with: those known in advance and `unknown`, or else the budget.
-pub(super) fn members(definition: &Definition, budget: &Budget, dimension: &str) -> u64 {
+fn members(definition: &Definition, budget: &Budget, dimension: &str) -> u64 {
     match definition.known(dimension).len() as u64 {
         0 => budget.of(dimension),
         known => known + 1,
     }
+}
+
+/// Members of a set to reckon with: all combinations of those of its dimensions, but of territories
+/// with the regions that the directory ever has them in.
+pub(super) fn members_of(definition: &Definition, budget: &Budget, set: &[String]) -> u64 {
+    let pairs = pairs(definition, set);
+    let paired = |d: &String| pairs.is_some() && PAIR.contains(&d.as_str());
+    let others = set.iter().filter(|d| !paired(d)).map(|d| members(definition, budget, d));
+    others.fold(pairs.unwrap_or(1), u64::saturating_mul)
+}
+
+/// The dimensions of which the second one decides the first.
+const PAIR: [&str; 2] = ["region", "territory"];
+
+/// The pairs of region and territory that there can be, of a set with both: those of the directory,
+/// moves included. A territory that it has no region for, `unknown` among them, is in that of a rep.
+fn pairs(definition: &Definition, set: &[String]) -> Option<u64> {
+    let (table, reps) = (&definition.directory.territories, &definition.directory.reps);
+    if table.is_empty() || !PAIR.iter().all(|d| set.iter().any(|of| of == d)) {
+        return None;
+    }
+    let ever = |entry: &TerritoryEntry| {
+        entry.moves.values().chain([&entry.region]).collect::<BTreeSet<_>>().len()
+    };
+    let stated = table.values().map(ever).sum::<usize>();
+    let of_reps: BTreeSet<&str> = reps.values().flat_map(|rep| rep.ever("region")).collect();
+    let others = definition.known("territory").iter().filter(|t| !table.contains_key(**t)).count();
+    Some((stated + (others + 1) * (of_reps.len() + 1)) as u64)
 }
 
 /// Families of what is watched for drift: each stream has a series in each.
@@ -90,8 +121,7 @@ fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimat
         .segments
         .iter()
         .map(|set| {
-            let members =
-                set.iter().fold(1u64, |n, d| n.saturating_mul(members(definition, budget, d)));
+            let members = members_of(definition, budget, set);
             let rows = members.saturating_mul(windows);
             // Within one stage there is none.
             let stages = if set.iter().any(|d| d == "stage") { 0 } else { stages };
@@ -188,7 +218,10 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         reader.fault("drift.segments", what, mend);
         return;
     }
-    let parts = worst.dimensions.iter().map(|d| {
+    let pairs = pairs(definition, &worst.dimensions);
+    let single = worst.dimensions.iter().filter(|d| pairs.is_none() || !PAIR.contains(&d.as_str()));
+    let pairs = pairs.map(|n| format!("{} = {n} by the directory", PAIR.join(" × ")));
+    let parts = single.map(|d| {
         let n = members(definition, &limits.budget, d);
         match definition.known(d).len() {
             0 => format!("{d} = {n} by [segments.budget]"),
@@ -198,7 +231,7 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
     });
     let mend = format!(
         "reckoned with {}; state real numbers there, leave out the set, some windows or groups of KPIs, or raise limits.{key}",
-        parts.collect::<Vec<_>>().join(", ")
+        pairs.into_iter().chain(parts).collect::<Vec<_>>().join(", ")
     );
     reader.fault(&format!("segments.sets[{i}]"), what, mend);
 }

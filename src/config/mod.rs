@@ -308,7 +308,7 @@ impl Config {
 
     /// What the topics must be like.
     pub fn specs(&self) -> Vec<TopicSpec> {
-        let of_targets = self.followed.map(|_| topics::of_targets(&self.topics));
+        let of_targets = topics::of_targets(&self.topics);
         self.specs.iter().cloned().chain(of_targets).collect()
     }
 

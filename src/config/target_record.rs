@@ -12,8 +12,9 @@ use super::targets::{Check, TargetRow};
 use crate::model::deadletter::{Code, Reason};
 use crate::model::target::{Goal, Scope};
 
-/// Longest value of a record, bytes: a target is a line.
-const LONGEST: usize = 64 << 10;
+/// Longest key and value of a record, bytes: a target is a line.
+const LONGEST_KEY: usize = 1 << 10;
+const LONGEST: usize = 4 << 10;
 
 impl Config {
     /// Whether targets come from the topic too.
@@ -21,11 +22,31 @@ impl Config {
         self.followed.is_some()
     }
 
+    /// Fingerprint of what decides whether a record is a target.
+    pub fn target_rules(&self) -> u64 {
+        let of = &self.definition;
+        let kpis: Vec<_> = of.kpis.kpis().map(|kpi| (&kpi.name, kpi.accrues())).collect();
+        let text = format!(
+            "v1 {kpis:?} {:?} {:?} {:?} {}",
+            of.segments, of.windows, self.followed, of.targets.steps
+        );
+        xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+    }
+
     /// What a record of the targets topic states.
-    pub fn target_of(&self, value: &[u8]) -> Result<(Scope, Goal), Reason> {
+    pub fn target_of(&self, key: &[u8], value: &[u8]) -> Result<(Scope, Goal), Reason> {
         let bad = |message: String| Reason::new(Code::BadTarget, message);
+        if key.len() > LONGEST_KEY {
+            let length = key.len();
+            return Err(bad(format!(
+                "a key of {length} bytes: it has at most {LONGEST_KEY}; write a shorter one"
+            )));
+        }
         if value.len() > LONGEST {
-            return Err(bad(format!("{} bytes: a target has at most {LONGEST}", value.len())));
+            return Err(bad(format!(
+                "a value of {} bytes: a target has at most {LONGEST}",
+                value.len()
+            )));
         }
         let json = serde_json::from_slice::<Json>(value)
             .map_err(|e| Reason::new(Code::DecodeJson, format!("not JSON: {e}")))?;

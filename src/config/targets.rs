@@ -12,6 +12,7 @@ use crate::model::definition::Definition;
 use crate::model::fiscal::Fiscal;
 use crate::model::kpi::Kpi;
 use crate::model::money::{Amount, EXACT_ONE, Exact};
+use crate::model::row::json_string;
 use crate::model::segment::Segment;
 use crate::model::target::{Aim, Goal, Holds, Scope, Targets};
 use crate::model::time::Day;
@@ -173,6 +174,23 @@ fn word(aim: Aim) -> &'static str {
     }
 }
 
+/// Longest owner and note, bytes of their JSON: each row that the target is shown in has them, for
+/// each of its KPIs, and all of it must fit into one record.
+const LONGEST_TEXTS: [(&str, usize); 2] = [("owner", 200), ("note", 500)];
+
+/// Whether texts that rows repeat are short.
+fn short(row: &TargetRow) -> Result<(), At> {
+    for ((key, most), text) in LONGEST_TEXTS.into_iter().zip([&row.owner, &row.note]) {
+        // Without the quotes; what JSON escapes counts as it is written.
+        let bytes = text.as_ref().map_or(0, |text| json_string(&text.0).len() - 2);
+        if bytes > most {
+            let what = format!("{bytes} bytes as JSON, and rows show at most {most}");
+            return Err((key, Problem::new(what, "shorten it, or name where the rest is told")));
+        }
+    }
+    Ok(())
+}
+
 /// A problem, and the key of the row that it is with.
 pub(super) type At = (&'static str, Problem);
 
@@ -184,6 +202,7 @@ pub(super) struct Check<'a> {
 
 impl Check<'_> {
     pub(super) fn row(&self, row: TargetRow) -> Result<(Scope, Goal), At> {
+        short(&row)?;
         let aim = row.kind.map_or(Aim::Target, |kind| kind.0);
         let scope = self.scope(row.segment.map_or(Vec::new(), |s| s.0.0))?;
         let kpi = self.kpi(&row.kpi.0)?;

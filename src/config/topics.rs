@@ -25,11 +25,12 @@ pub struct Topics {
     /// Images of this generation.
     pub images: String,
     /// Targets, where they are read from a topic: written by the user.
-    pub targets: String,
+    pub targets: Option<String>,
 }
 
 impl Topics {
-    pub(super) fn new(app: &str, generation: u64, typed: &typed::Topics) -> Topics {
+    pub(super) fn new(app: &typed::App, typed: &typed::Topics, follows_targets: bool) -> Topics {
+        let (app, generation) = (&app.name.0.0, app.generation.0.0);
         let name = |own: &Option<super::leaf::Given<super::words::TopicName>>, usual: String| {
             own.as_ref().map_or(usual, |given| given.0.0.clone())
         };
@@ -47,13 +48,14 @@ impl Topics {
             alerts: name(&typed.alerts, alerts),
             partials: name(&typed.partials, format!("{app}.g{generation}.partials")),
             images: name(&typed.images, format!("{app}.g{generation}.images")),
-            targets: name(&typed.targets, format!("{app}.targets")),
+            targets: follows_targets.then(|| name(&typed.targets, format!("{app}.targets"))),
         }
     }
 
     /// Each with its key in `[topics]`.
-    pub fn named(&self) -> [(&'static str, &str); 9] {
-        [
+    pub fn named(&self) -> Vec<(&'static str, &str)> {
+        let targets = self.targets.as_deref().map(|name| ("targets", name));
+        let own: [(&str, &str); 8] = [
             ("events", &self.events),
             ("dlq", &self.dlq),
             ("late", &self.late),
@@ -62,8 +64,8 @@ impl Topics {
             ("alerts", &self.alerts),
             ("partials", &self.partials),
             ("images", &self.images),
-            ("targets", &self.targets),
-        ]
+        ];
+        own.into_iter().chain(targets).collect()
     }
 }
 
@@ -163,11 +165,11 @@ pub(super) fn specs(
 
 /// The topic of targets. One partition, so that its records have one order; nothing of it is ever
 /// written again by us, so superseded records need not stay.
-pub(super) fn of_targets(topics: &Topics) -> TopicSpec {
-    TopicSpec {
-        name: topics.targets.clone(),
+pub(super) fn of_targets(topics: &Topics) -> Option<TopicSpec> {
+    Some(TopicSpec {
+        name: topics.targets.clone()?,
         partitions: 1,
         cleanup: Cleanup::Compact { min_lag: Duration::ZERO },
         max_record_bytes: USUAL_RECORD,
-    }
+    })
 }

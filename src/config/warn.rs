@@ -38,7 +38,17 @@ impl Config {
         out.extend(self.nothing_to_tell());
         out.extend(self.unknown_targets());
         out.extend(self.no_stages());
+        out.extend(self.unused_regions());
         out
+    }
+
+    fn unused_regions(&self) -> Option<Warning> {
+        let of = &self.definition;
+        let what = "territories are put into regions, and no set has those".to_owned();
+        let mend = "add \"region\" or [\"region\", \"territory\"] to segments.sets".to_owned();
+        let used = of.segments.iter().flatten().any(|dimension| dimension == "region");
+        let idle = !of.directory.territories.is_empty() && !used;
+        idle.then(|| self.warning("directory.territory".to_owned(), what, mend))
     }
 
     fn no_stages(&self) -> Option<Warning> {

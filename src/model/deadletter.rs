@@ -26,7 +26,7 @@ codes! {
     DecodeJson "DECODE_JSON" "The bytes are not JSON, or a value is of the wrong type.",
     NotAnEvent "NOT_AN_EVENT" "The JSON is neither an object nor an array of objects.",
     TooLarge "TOO_LARGE" "The record, or what a mapping would make of it, is larger than `intake.max_record_bytes` allows.",
-    TooMany "TOO_MANY" "An array, of the record or inside an element, has more elements than `intake.max_array`.",
+    TooMany "TOO_MANY" "An array, of the record or inside an element, has more elements than `intake.max_array`; or the topic of targets has more than are held.",
     UnknownVersion "UNKNOWN_VERSION" "`v` is not 1.",
     MissingField "MISSING_FIELD" "A required field is absent.",
     MissingEntity "MISSING_ENTITY" "`entity.type` or `entity.id` is absent or empty.",

@@ -76,7 +76,7 @@ impl DirectoryEntry {
     }
 
     /// All values that a dimension ever has.
-    fn ever(&self, dimension: &str) -> Vec<&str> {
+    pub fn ever(&self, dimension: &str) -> Vec<&str> {
         let all = self.moves.values().chain([&self.values]);
         all.filter_map(|values| values.get(dimension)).map(String::as_str).collect()
     }

@@ -11,6 +11,7 @@ mod json;
 mod topic;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use json::standings_json;
 pub use topic::{MOST_RECORDS, TargetRecords};
@@ -126,9 +127,9 @@ pub struct Targets {
     /// Whether the target of a longer period is parted among shorter ones that have none.
     pub steps: bool,
     /// Of one segment.
-    own: BTreeMap<Segment, Vec<Goal>>,
+    own: BTreeMap<Segment, Arc<Vec<Goal>>>,
     /// By the name of the dimension set: of every member that has none of its own.
-    each: BTreeMap<String, Vec<Goal>>,
+    each: BTreeMap<String, Arc<Vec<Goal>>>,
 }
 
 /// Whom a goal is for.
@@ -222,14 +223,16 @@ impl Targets {
 
     /// Adds one.
     pub fn insert(&mut self, scope: Scope, goal: Goal) {
-        self.goals_mut(scope).push(goal);
-    }
-
-    fn goals_mut(&mut self, scope: Scope) -> &mut Vec<Goal> {
-        match scope {
+        let goals = match scope {
             Scope::Of(segment) => self.own.entry(segment).or_default(),
             Scope::Each(grain) => self.each.entry(grain).or_default(),
-        }
+        };
+        Arc::make_mut(goals).push(goal);
+    }
+
+    /// Whether a segment has the same in both.
+    pub fn agree_on(&self, segment: &Segment, other: &Targets) -> bool {
+        self.steps == other.steps && self.of(segment) == other.of(segment)
     }
 
     /// Whether there is none.
@@ -247,9 +250,9 @@ impl Targets {
         self.own.keys()
     }
 
-    fn scopes(&self) -> impl Iterator<Item = (String, &Vec<Goal>)> {
-        let own = self.own.iter().map(|(segment, goals)| (segment.to_string(), goals));
-        own.chain(self.each.iter().map(|(grain, goals)| (format!("{grain}=*"), goals)))
+    fn scopes(&self) -> impl Iterator<Item = (String, &[Goal])> {
+        let own = self.own.iter().map(|(segment, goals)| (segment.to_string(), &goals[..]));
+        own.chain(self.each.iter().map(|(grain, goals)| (format!("{grain}=*"), &goals[..])))
     }
 
     /// The KPIs that have one, with what for.

@@ -468,12 +468,7 @@ impl Rollup {
 
     /// The next tick looks at every row.
     fn touch(&mut self) {
-        for state in &mut self.segments {
-            let calendar = state.calendar.values_mut().flat_map(|t| t.values_mut());
-            calendar.for_each(|total| total.dirty = true);
-            state.moving.iter_mut().for_each(|total| total.dirty = true);
-            state.dirty = true;
-        }
+        self.segments.iter_mut().for_each(SegmentState::touch);
     }
 
     fn age_days(&self, end_day: i32) -> i32 {

@@ -118,8 +118,11 @@ impl Rollup {
     /// Takes targets in the place of the definition's. Rows that stand otherwise by them are due; as
     /// no number of theirs changed, that corrects nothing.
     pub fn aim(&mut self, targets: Arc<Targets>) {
-        if *self.targets() != *targets {
-            self.touch();
+        let before = self.targets.as_deref().unwrap_or(&self.definition.targets);
+        for state in &mut self.segments {
+            if !before.agree_on(&state.segment, &targets) {
+                state.touch();
+            }
         }
         self.targets = Some(targets);
     }

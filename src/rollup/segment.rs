@@ -47,6 +47,14 @@ pub struct SegmentState {
 }
 
 impl SegmentState {
+    /// The next tick looks at its every row.
+    pub fn touch(&mut self) {
+        let calendar = self.calendar.values_mut().flat_map(|t| t.values_mut());
+        calendar.for_each(|total| total.dirty = true);
+        self.moving.iter_mut().for_each(|total| total.dirty = true);
+        self.dirty = true;
+    }
+
     /// A segment of which nothing is known.
     pub fn new(
         segment: Segment,

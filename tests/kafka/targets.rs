@@ -14,7 +14,7 @@ use crate::support::{await_some, kafka_bootstrap};
 fn put(job: &Job, key: &str, value: Option<Value>) {
     let mut writer = job.log.writer().unwrap();
     let out = Outgoing {
-        topic: job.config.topics().targets.as_str().into(),
+        topic: job.config.topics().targets.unwrap().as_str().into(),
         partition: Partition(0),
         key: Some(key.as_bytes().to_vec()),
         value: value.map(|value| value.to_string().into_bytes()),
@@ -52,7 +52,7 @@ fn instances_follow_the_topic_of_targets() {
     let job =
         Job::new(&bootstrap, "targets", "[money]\ncurrency = \"EUR\"\n[targets]\ntopic = true\n");
     job.create_topics();
-    let topic = job.log.describe(&job.config.topics().targets).unwrap().unwrap();
+    let topic = job.log.describe(&job.config.topics().targets.unwrap()).unwrap().unwrap();
     let compacted = Cleanup::Compact { min_lag: Duration::ZERO };
     assert_eq!((topic.partitions, topic.cleanup), (1, Some(vec![compacted])));
 
