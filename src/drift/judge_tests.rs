@@ -123,6 +123,42 @@ fn longer_cycles_fire_and_silence_is_no_data() {
 }
 
 #[test]
+fn what_an_ewma_found_stays_told_until_it_is_over() {
+    // A log-sd of about 0.8; behind the longer cycles they are a little shorter than before.
+    let cycles = |days: f64| {
+        let list = [-1.0, -0.5, 0.0, 0.5, 1.0].map(|z| days.ln_1p() + z);
+        let (sum, squares) = (list.iter().sum(), list.iter().map(|x| x * x).sum());
+        DayFacts { n: 5, hits: 0, sum, squares }
+    };
+    let length = |d: i32| match d {
+        100..140 => 40.0,
+        140.. => 18.5,
+        _ => 20.4 - 0.8 * f64::from(d % 2),
+    };
+    let days: Vec<_> = (0..200).map(|d| (d, cycles(length(d)))).collect();
+    let rule = Rule { chart: ChartKind::Ewma, ..rule(Signal::CycleLength) };
+    let at = |closed: i32| {
+        let alerts = verdict(&rule, &days, closed).alerts;
+        alerts.into_iter().find(|a| a.direction == Direction::Up).unwrap()
+    };
+    let (mut open, mut over) = (0, 0);
+    for closed in 110..200 {
+        let alert = at(closed);
+        match alert.state {
+            State::Firing => open = closed,
+            State::Resolved => over += 1,
+            state => panic!("{closed} {state:?}"),
+        }
+        // The statistic comes to half some days behind.
+        assert!(alert.now.n >= 40 && alert.now.value.unwrap() > 30.0, "{closed} {alert:?}");
+        assert!(alert.effect > 0.5 && alert.statistic > 0.0, "{closed} {alert:?}");
+        assert!((99..=101).contains(&alert.now_days.0.0), "{closed} {alert:?}");
+    }
+    // The mean is back at zero well before it is over.
+    assert!((150..190).contains(&open) && over > 10, "{open} {over}");
+}
+
+#[test]
 fn counts_know_their_weekdays_and_see_that_nothing_comes() {
     let mut rule = rule(Signal::LeadsCreated);
     rule.phase = Phase::Weekday;
