@@ -143,7 +143,7 @@ measures! {
     StageLost CountByStage "Of them those that ended with the deal lost.",
     StageHeld CountByStage "Of them those that have not ended: the deal is still in the stage.",
     StageDays HistogramByStage "Of them those that ended, by how many days they took.",
-    WonSizes SizeByCurrency "Deals won on the day with an amount above zero, by currency and size: 64 steps an octave.",
+    WonSizes SizeByCurrency "Deals won on the day with an amount above zero, by currency and size (64 steps an octave), where drift watches `average_deal_size`.",
 }
 
 impl Measure {
