@@ -92,8 +92,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         budget: budget(typed.segments.budget.clone()),
     };
     let specs = topics::specs(&topics, &typed.topics, &typed.topology, &publish, &intake);
-    let app = typed.app.name.0.0.clone();
-    let generation = small(typed.app.generation.0.0);
+    let (app, generation) = (typed.app.name.0.0.clone(), small(typed.app.generation.0.0));
     let mut definition = define::Parts {
         topology: typed.topology,
         time: typed.time,
