@@ -40,6 +40,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         kpis: tidemark::model::kpi::Kpis::ALL,
         work: tidemark::model::workdays::WorkCalendars::default(),
         targets: tidemark::model::target::Targets::default(),
+        sizes: false,
         customers: Default::default(),
     })
 }

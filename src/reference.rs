@@ -165,7 +165,8 @@ fn measures(out: &mut String) {
         let of = match formula::Program::of_measure(*measure) {
             _ if Kpi::named(&name).is_some() => "the KPI",
             Some(program) if named.contains(&name) => program.unit().map_or("", Unit::as_str),
-            _ => "no: see `call_minutes`",
+            _ if *measure == Measure::CallSeconds => "no: see `call_minutes`",
+            _ => "no",
         };
         let _ = writeln!(out, "| `{name}` | {of} | {doc} |");
     }

@@ -472,6 +472,17 @@ mod secret {
     }
 
     #[test]
+    fn sizes_of_deals_are_kept_where_drift_watches_them() {
+        let of =
+            |text: &str| Config::from_toml(text, "t.toml", std::iter::empty()).unwrap().definition;
+        let plain = of("");
+        let watched = of("[drift]\nkpis = [\"average_deal_size\"]\n");
+        assert_eq!((plain.sizes, watched.sizes), (false, true));
+        assert_eq!(plain.hash(), watched.hash(), "no new generation");
+        assert_ne!(plain.reference_hash(), watched.reference_hash(), "cells are computed anew");
+    }
+
+    #[test]
     fn a_secret_file_is_read_beside_the_configuration() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("password"), "hunter2\n").unwrap();

@@ -106,6 +106,7 @@ fn definition() -> Arc<Definition> {
         fx: Default::default(),
         work: Default::default(),
         targets: Default::default(),
+        sizes: false,
         customers: Default::default(),
     })
 }

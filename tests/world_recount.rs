@@ -58,6 +58,7 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         kpis: tidemark::model::kpi::Kpis::ALL,
         work: tidemark::model::workdays::WorkCalendars::default(),
         targets: tidemark::model::target::Targets::default(),
+        sizes: true,
         customers: Default::default(),
     })
 }

@@ -13,6 +13,7 @@ use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
     TimeRules, calendar, define, drift, estimate, hooks, mapping, receivers, registry, summary,
 };
+use crate::model::alert::Signal;
 use crate::model::channel::ChannelRules;
 use crate::model::event::{Field, FieldName};
 use crate::model::money::Currency;
@@ -96,9 +97,8 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     let schema_registry = registry::meant(reader, typed.schema_registry, base, env);
     let limits = limits(&typed.limits, budget(typed.segments.budget.clone()));
     let specs = topics::specs(&topics, &typed.topics, &typed.topology, &publish, &intake);
-    let app = typed.app.name.0.0.clone();
-    let generation = small(typed.app.generation.0.0);
-    let definition = define::Parts {
+    let (app, generation) = (typed.app.name.0.0.clone(), small(typed.app.generation.0.0));
+    let mut definition = define::Parts {
         topology: typed.topology,
         time: typed.time,
         slices: typed.slices,
@@ -117,6 +117,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     }
     .define(reader, base);
     let drift = drift::rules(reader, typed.drift, &definition, &limits.budget);
+    definition.sizes = drift.iter().any(|rule| rule.signal == Signal::DealSize);
     estimate::check(reader, &definition, &limits, &drift);
     let receivers = typed.alerts.and_then(|alerts| alerts.receivers).unwrap_or_default();
     let receivers = receivers::receivers(reader, receivers, base, env);

@@ -70,6 +70,7 @@ impl Parts {
                 exact_up_to: small(self.customers.exact_up_to.0.0),
                 lapse_after: self.customers.lapse_after.0.0.map_or(NEVER_LAPSED, u32::cast_signed),
             },
+            sizes: false,
             kpis: kpis(reader, self.kpis, self.customers.by.0),
             work: calendar::work(reader, self.calendar, base),
             targets: Targets::default(),

@@ -13,6 +13,10 @@ use crate::model::time::Day;
 /// The share of the baseline, on each side, whose logarithms are moved onto the limits.
 const MOVED: f64 = 0.05;
 
+/// How far a limit is from the median at least, as a factor, so that one list price leaves room to
+/// move: this, or what the gate on the effect asks for, twice.
+const ROOM: f64 = 3.0;
+
 /// Logarithms outside these are moved onto them. They are those of a frozen baseline, so the order in
 /// which deals came decides nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,10 +86,21 @@ impl Reading<'_> {
             .filter(|(day, _)| (baseline.from..baseline.to).contains(day) && moment.is_sure(*day));
         let mut logs: Vec<(f64, u64)> = inside.flat_map(|(day, of)| plain.logs(*day, of)).collect();
         logs.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let moved = (logs.iter().map(|(_, n)| *n).sum::<u64>() as f64 * MOVED) as u64;
-        let low = behind(logs.iter(), moved)?;
-        Some(Limits { low, high: behind(logs.iter().rev(), moved)?.max(low) })
+        let all = logs.iter().map(|(_, n)| *n).sum::<u64>();
+        let moved = (all as f64 * MOVED) as u64;
+        let median = behind(logs.iter(), all / 2)?;
+        let [down, up] = room(rule);
+        let low = behind(logs.iter(), moved)?.min(median - down);
+        Some(Limits { low, high: behind(logs.iter().rev(), moved)?.max(median + up) })
     }
+}
+
+/// How far a logarithm may at least go down and up. A fall by a share of the whole or more, there is
+/// not.
+fn room(rule: &Rule) -> [f64; 2] {
+    let effect = f64::from(rule.gates.effect_percent) / 100.0;
+    let down = if effect < 1.0 { -2.0 * (-effect).ln_1p() } else { 0.0 };
+    [down, 2.0 * effect.ln_1p()].map(|room| room.max(ROOM.ln()))
 }
 
 /// The first logarithm behind so many.

@@ -84,9 +84,13 @@ fn days(seed: u64, factors: &[(usize, f64)]) -> Vec<Measures> {
 fn deals_that_grow_smaller_fire_and_are_told_in_money() {
     let days = days(1, &[(120, 1.0), (60, 0.6)]);
     for chart in [ChartKind::Cusum, ChartKind::Ewma] {
-        assert_eq!(verdict(&rule(chart), &days, 120).alerts, []);
-        let said = verdict(&rule(chart), &days, 180);
-        let [alert] = &said.alerts[..] else { panic!("{:?}", said.alerts) };
+        let rule = Rule { false_alarms_a_year: 1, ..rule(chart) };
+        let told = |closed| {
+            let alerts = verdict(&rule, &days, closed).alerts;
+            alerts.into_iter().filter(|alert| alert.fired).collect::<Vec<_>>()
+        };
+        assert_eq!(told(120), []);
+        let [alert] = &told(180)[..] else { panic!("{:?}", told(180)) };
         assert_eq!((alert.state, alert.direction), (State::Firing, Direction::Down));
         assert!((110..=126).contains(&alert.change.0), "{:?}", alert.change);
         let (now, usual) = (alert.now.value.unwrap(), alert.baseline.figure.value.unwrap());
@@ -107,24 +111,53 @@ fn before_there_is_a_baseline_deals_are_counted_only() {
 fn limits_are_those_of_the_frozen_baseline() {
     let rule = rule(ChartKind::Cusum);
     let fx = Fx::default();
-    // 84 days of 100 to 500, then millions.
+    // 84 days of 1,000 to 500,000, then millions.
     let mut days: Vec<Measures> = (0..84)
-        .map(|d| day([100, 200, 300, 400, 500].map(|n| ("EUR", n + d % 7))))
-        .chain((0..40).map(|_| day([("EUR", 9_000_000), ("EUR", 1), ("EUR", 300)])))
+        .map(|d| day([1_000, 20_000, 30_000, 40_000, 500_000].map(|n| ("EUR", n + d % 7))))
+        .chain((0..40).map(|_| day([("EUR", 9_000_000), ("EUR", 1), ("EUR", 30_000)])))
         .collect();
     let of = |days: &[Measures]| with_limits(&rule, days, days.len() as i32, &fx).1.limits.unwrap();
     let before = of(&days[..84]);
     assert_eq!(before, of(&days), "what comes later moves no limit");
     let (low, high) = (before.low.exp(), before.high.exp());
-    assert!((100.0..104.0).contains(&low) && (495.0..510.0).contains(&high), "{low} {high}");
+    assert!((990.0..1_020.0).contains(&low), "{low}");
+    assert!((490_000.0..510_000.0).contains(&high), "{high}");
     let facts = Reading { limits: Some(before), ..reading(&fx) }.facts(90, &days[90]);
-    let want = before.low + before.high + 300f64.ln();
+    let want = before.low + before.high + 30_000f64.ln();
     assert!(facts.n == 3 && (facts.sum - want).abs() < 0.01, "{facts:?} {want}");
     // A correction within the baseline does.
     for late in days.iter_mut().take(40) {
-        late.plus(&day([("EUR", 70_000)]));
+        late.plus(&day([("EUR", 7_000_000)]));
     }
-    assert!(of(&days).high.exp() > 510.0);
+    assert!(of(&days).high.exp() > 510_000.0);
+}
+
+#[test]
+fn one_list_price_leaves_room_to_move() {
+    let price = |n: i128| day([("EUR", n); 3]);
+    for (now, direction, told) in [
+        (600, Direction::Down, 600.0),
+        (12_000, Direction::Up, 3_600.0),
+        (20, Direction::Down, 400.0),
+    ] {
+        let days: Vec<_> =
+            (0..120).map(|d| if d < 90 { price(1_200) } else { price(now) }).collect();
+        for chart in [ChartKind::Cusum, ChartKind::Ewma] {
+            let said = verdict(&rule(chart), &days, 120);
+            let [alert] = &said.alerts[..] else { panic!("{now} {:?}", said.alerts) };
+            assert_eq!((alert.state, alert.direction), (State::Firing, direction));
+            assert!((90..=100).contains(&alert.since.0), "{alert:?}");
+            let value = alert.now.value.unwrap();
+            assert!((value / told - 1.0).abs() < 0.02, "{now}: {value}, not {told}");
+        }
+    }
+    // What the gate asks for lies within the limits.
+    for percent in [0, 15, 80, 95, 300] {
+        let gates = Gates { effect_percent: percent, ..rule(ChartKind::Cusum).gates };
+        let [down, up] = room(&Rule { gates, ..rule(ChartKind::Cusum) });
+        let effect = f64::from(percent) / 100.0;
+        assert!(up.exp() - 1.0 > effect && (effect >= 1.0 || 1.0 - (-down).exp() > effect));
+    }
 }
 
 #[test]
@@ -150,10 +183,12 @@ fn amounts_are_compared_in_the_reporting_currency() {
     assert_eq!(value(10, [("GBP", 800)]).0, 0, "no rate");
 }
 
-/// As many false alarms as were tolerated: 84 days are an estimate, so baselines of four years here.
+/// No more false alarms than were tolerated: 84 days are an estimate, so baselines of four years here.
+/// Some 500 and 900 alarms, known to a twentieth. A day is one step of a CUSUM, so it has fewer; and
+/// while a chart is up, no alarm begins, so both have: `ewma_tests.rs` counts first alarms.
 #[test]
 fn false_alarms_are_as_many_as_were_tolerated_though_tails_are_heavy() {
-    for chart in [ChartKind::Cusum, ChartKind::Ewma] {
+    for (chart, few, many) in [(ChartKind::Cusum, 0.36, 0.48), (ChartKind::Ewma, 0.65, 0.82)] {
         let rule = Rule { baseline_days: 1_500, false_alarms_a_year: 12, ..rule(chart) };
         let (mut alarms, mut days_watched) = (0, 0.0);
         for seed in 0..12 {
@@ -170,8 +205,7 @@ fn false_alarms_are_as_many_as_were_tolerated_though_tails_are_heavy() {
             days_watched += 3_000.0;
         }
         let a_month = alarms as f64 / (days_watched / 30.4375);
-        println!("{chart:?}: {a_month} a month, one tolerated");
-        assert!((0.2..1.0).contains(&a_month), "{chart:?}: {a_month}");
+        assert!((few..many).contains(&a_month), "{chart:?}: {a_month} a month, one tolerated");
     }
 }
 

@@ -105,6 +105,8 @@ pub(super) struct Baseline {
     pub(super) usual: Usual,
     /// Observations a month: cases, or days of a count.
     pub(super) a_month: f64,
+    /// Cases of a day that has any.
+    pub(super) a_look: f64,
     /// Whether it has anything to say of a phase.
     seen: Vec<bool>,
 }
@@ -202,8 +204,10 @@ impl Baseline {
             Kind::Duration | Kind::Amount => all.sum,
             Kind::Count => all.n as f64,
         };
+        let looks = days.iter().filter(|(_, facts)| facts.n > 0).count().max(1);
+        let a_look = (all.n as f64 / looks as f64).max(1.0);
         let all = Totals { facts: all, expected, days: sure.len() as u32 };
-        Baseline { from, to, all, usual, a_month, seen }
+        Baseline { from, to, all, usual, a_month, a_look, seen }
     }
 
     /// Moves its level to another share of hits, or mean of logarithms; its season stays.

@@ -9,6 +9,8 @@ use crate::model::alert::{ChartKind, Direction, Rule};
 
 /// What the mixture looks for: by how much odds move.
 const ODDS_GRID: [f64; 5] = [1.25, 1.5, ODDS, 2.25, 3.0];
+/// Looks that an EWMA takes to a false alarm at least, on average.
+const LEAST_LOOKS: f64 = 2.0;
 /// By how much durations and counts do.
 const FACTOR_GRID: [f64; 5] = [1.15, 1.3, FACTOR, 2.0, 3.0];
 
@@ -39,7 +41,8 @@ impl Charts {
         let tolerated = f64::from(rule.false_alarms_a_year.max(1)) / 12.0;
         let streams = rule.streams.max(1) as f64;
         let target = (streams * baseline.a_month / tolerated).max(1.0);
-        let side = |direction| Side::of(&baseline.usual, direction, 2.0 * target, rule.chart);
+        let kind = (rule.chart, baseline.a_look);
+        let side = |direction| Side::of(&baseline.usual, direction, 2.0 * target, kind);
         let sides = [side(Direction::Up), side(Direction::Down)];
         let arl0 = both_sides(sides[0].arl, sides[1].arl);
         Charts { sides, arl0, false_alarms: streams * baseline.a_month / arl0 }
@@ -52,30 +55,33 @@ fn towards(direction: Direction, factor: f64) -> f64 {
 }
 
 impl Side {
-    fn of(usual: &Usual, direction: Direction, arl: f64, kind: ChartKind) -> Side {
-        let side = |chart| Side { direction, chart, arl, steps: Vec::new() };
+    /// `arl` is in cases; an EWMA is looked at once in so many.
+    fn of(usual: &Usual, direction: Direction, arl: f64, kind: (ChartKind, f64)) -> Side {
+        let side = |chart, arl| Side { direction, chart, arl, steps: Vec::new() };
         match (usual, kind) {
             (Usual::Proportion(phases), _) => proportion(phases, direction, arl),
             (Usual::Logarithm(_, sigma), kind) => {
                 let sums = Cusum::new(normal_threshold(reference(*sigma), arl));
-                side(match kind {
-                    ChartKind::Cusum => Chart::Cusum(sums),
+                match kind {
+                    (ChartKind::Cusum, _) => side(Chart::Cusum(sums), arl),
                     // Both sides of one mean: each has twice the run length of both.
-                    ChartKind::Ewma => {
-                        Chart::Ewma(Ewma::new(LAMBDA, ewma_limit(LAMBDA, arl / 2.0)), sums)
+                    (ChartKind::Ewma, a_look) => {
+                        let looks = (arl / 2.0 / a_look).max(LEAST_LOOKS);
+                        let chart = Ewma::new(LAMBDA, ewma_limit(LAMBDA, looks));
+                        side(Chart::Ewma(chart, sums), 2.0 * looks * a_look)
                     }
-                })
+                }
             }
             // A CUSUM of log-likelihood ratios is never above its Shiryaev-Roberts sum, which
             // reaches `arl` after at least as many slices, whatever the means of the days are.
-            (Usual::Count(..), _) => side(Chart::Cusum(Cusum::new(arl.ln()))),
+            (Usual::Count(..), _) => side(Chart::Cusum(Cusum::new(arl.ln())), arl),
         }
     }
 
     /// What a day does to the chart.
     pub(super) fn step(&self, usual: &Usual, phase: usize, facts: &DayFacts) -> Step {
         let n = facts.n as f64;
-        let sums = |sum: f64| Step { n, sum, mean: 0.0 };
+        let sums = |sum: f64| Step { sum, z: 0.0 };
         match usual {
             Usual::Proportion(_) => {
                 let (hit, miss) = self.steps[phase];
@@ -84,7 +90,7 @@ impl Side {
             Usual::Logarithm(mean, sigma) => {
                 let sign = if self.direction == Direction::Up { 1.0 } else { -1.0 };
                 let above = sign * (facts.sum - n * mean[phase]) / sigma;
-                Step { n, sum: above - n * reference(*sigma), mean: above / n }
+                Step { sum: above - n * reference(*sigma), z: above / n.sqrt() }
             }
             Usual::Count(mean, spread) => {
                 sums(poisson(n, mean[phase], towards(self.direction, FACTOR)) / spread)
@@ -140,13 +146,18 @@ fn proportion(phases: &[f64], direction: Direction, arl: f64) -> Side {
 }
 
 #[cfg(test)]
+#[path = "ewma_tests.rs"]
+mod ewma_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    const CUSUM: (ChartKind, f64) = (ChartKind::Cusum, 1.0);
+
     #[test]
     fn the_chart_of_thirty_per_cent_is_the_published_one() {
-        let side =
-            Side::of(&Usual::Proportion(vec![0.3]), Direction::Down, 1098.0, ChartKind::Cusum);
+        let side = Side::of(&Usual::Proportion(vec![0.3]), Direction::Down, 1098.0, CUSUM);
         let (hit, miss) = side.steps[0];
         assert!((hit / miss + 3.0).abs() < 1e-9, "won −3, lost +1");
         assert!((side.chart.threshold() / miss - 26.0).abs() < 1e-9);
@@ -156,22 +167,22 @@ mod tests {
     #[test]
     fn both_sides_of_an_ewma_together_run_as_long_as_was_asked() {
         let usual = Usual::Logarithm(vec![3.0], 0.9);
-        let of = |direction| Side::of(&usual, direction, 2.0 * 499.99, ChartKind::Ewma);
+        // 499.99 looks at four cases each.
+        let of = |direction| Side::of(&usual, direction, 8.0 * 499.99, (ChartKind::Ewma, 4.0));
         let [up, down] = [of(Direction::Up), of(Direction::Down)];
-        assert!((both_sides(up.arl, down.arl) / 499.99 - 1.0).abs() < 1e-9);
+        assert!((both_sides(up.arl, down.arl) / (4.0 * 499.99) - 1.0).abs() < 1e-9);
         let width = (0.1_f64 / 1.9).sqrt();
         assert!((up.chart.threshold() / width / 2.8143 - 1.0).abs() < 0.001, "{up:?}");
-        let facts = DayFacts { n: 2, hits: 0, sum: 2.0 * 3.9, squares: 0.0 };
-        assert!((up.step(&usual, 0, &facts).mean - 1.0).abs() < 1e-9, "the mean is a sigma above");
-        assert!((down.step(&usual, 0, &facts).mean + 1.0).abs() < 1e-9);
+        let facts = DayFacts { n: 4, hits: 0, sum: 4.0 * 3.9, squares: 0.0 };
+        assert!((up.step(&usual, 0, &facts).z - 2.0).abs() < 1e-9, "the mean is two of its own");
+        assert!((down.step(&usual, 0, &facts).z + 2.0).abs() < 1e-9);
     }
 
     #[test]
     fn a_run_length_is_never_below_what_was_asked() {
         for p in [0.02, 0.3, 0.55, 0.97] {
             for direction in [Direction::Up, Direction::Down] {
-                let side =
-                    Side::of(&Usual::Proportion(vec![p]), direction, 5_000.0, ChartKind::Cusum);
+                let side = Side::of(&Usual::Proportion(vec![p]), direction, 5_000.0, CUSUM);
                 assert!(side.arl >= 5_000.0, "{p} {direction:?} {}", side.arl);
             }
         }

@@ -46,7 +46,7 @@ impl Cusum {
     }
 }
 
-/// Weight of the newest value of an [`Ewma`] that watches a stream.
+/// Weight of the newest slice of an [`Ewma`] that watches a stream.
 pub const LAMBDA: f64 = 0.1;
 
 /// An exponentially weighted mean of standardized values, with the limit of its long run.
@@ -63,11 +63,9 @@ impl Ewma {
         Ewma { lambda, limit: l * (lambda / (2.0 - lambda)).sqrt(), value: 0.0 }
     }
 
-    /// Takes `n` values of which only the mean is known. It comes to stand where it would on
-    /// average over all their orders, so it strays no further than one that takes them singly.
-    pub fn add(&mut self, n: f64, mean: f64) -> f64 {
-        let keep = (1.0 - self.lambda).powf(n);
-        self.value = keep * self.value + (1.0 - keep) * mean;
+    /// Takes the next value.
+    pub fn add(&mut self, value: f64) -> f64 {
+        self.value += self.lambda * (value - self.value);
         self.value
     }
 
@@ -85,12 +83,11 @@ impl Ewma {
 /// What a slice does to a chart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// Cases.
-    pub n: f64,
-    /// What they add to a [`Cusum`].
+    /// What its cases add to a [`Cusum`].
     pub sum: f64,
-    /// The mean of their standardized values, for an [`Ewma`].
-    pub mean: f64,
+    /// The sum of their standardized values, divided by the root of how many they are, for an
+    /// [`Ewma`]: within the baseline it varies by one, however many they are.
+    pub z: f64,
 }
 
 /// A chart that looks one way: up.
@@ -98,8 +95,9 @@ pub struct Step {
 pub enum Chart {
     /// What each case adds is summed.
     Cusum(Cusum),
-    /// The mean of the cases alarms, the newest ones weighing most. It soon forgets, so whether what
-    /// it found is over is for a CUSUM of the same run length to say.
+    /// The mean of the slices alarms, the newest one weighing most: each is one value, however many
+    /// cases it has. It soon forgets, so whether what it found is over is for a CUSUM of the same run
+    /// length to say.
     Ewma(Ewma, Cusum),
 }
 
@@ -110,7 +108,7 @@ impl Chart {
             Chart::Cusum(chart) => chart.add(step.sum),
             Chart::Ewma(chart, rest) => {
                 rest.add(step.sum);
-                chart.add(step.n, step.mean).max(0.0)
+                chart.add(step.z).max(0.0)
             }
         }
     }
@@ -136,12 +134,27 @@ impl Chart {
         self.sum() >= self.threshold()
     }
 
+    /// Whether there is half of it.
+    pub fn is_strong(&self) -> bool {
+        self.sum() >= self.threshold() / 2.0
+    }
+
     /// Whether it is far from enough: below half.
     pub fn is_low(&self) -> bool {
-        let is_below_half = self.sum() < self.threshold() / 2.0;
         match self {
-            Chart::Cusum(_) => is_below_half,
-            Chart::Ewma(_, rest) => is_below_half && rest.is_low(),
+            Chart::Cusum(_) => !self.is_strong(),
+            Chart::Ewma(_, rest) => !self.is_strong() && rest.is_low(),
+        }
+    }
+
+    /// Whether nothing of before speaks for a drift. A mean leaves its side slowly, so what it rests
+    /// on is also told by the CUSUM beside it.
+    pub fn is_at_rest(&self) -> bool {
+        match self {
+            Chart::Cusum(chart) => chart.sum <= 0.0,
+            Chart::Ewma(chart, rest) => {
+                chart.value <= 0.0 || (rest.sum <= 0.0 && !self.is_strong())
+            }
         }
     }
 }
@@ -232,33 +245,21 @@ mod tests {
     #[test]
     fn an_ewma_alarms_at_its_limit_only() {
         let mut chart = Ewma::new(0.2, 3.0);
-        assert!((0..50).all(|_| chart.add(1.0, 0.9) < chart.limit()), "3 × sqrt(0.2 / 1.8) = 1");
+        assert!((0..50).all(|_| chart.add(0.9) < chart.limit()), "3 × sqrt(0.2 / 1.8) = 1");
         let mut chart = Ewma::new(0.2, 3.0);
-        assert!((0..50).any(|_| chart.add(1.0, -1.1).abs() >= chart.limit()));
+        assert!((0..50).any(|_| chart.add(-1.1).abs() >= chart.limit()));
         let mut up = Chart::Ewma(Ewma::new(0.2, 3.0), Cusum::new(5.0));
-        let of = |mean: f64| Step { n: 1.0, sum: mean - 0.5, mean };
+        let of = |mean: f64| Step { sum: mean - 0.5, z: mean };
         assert!((0..50).all(|_| up.add(of(-1.1)) == 0.0) && up.is_low());
-        assert!((0..50).any(|_| up.add(of(1.1)) >= 1.0) && up.is_over());
+        assert!(up.is_at_rest());
+        (0..30).for_each(|_| _ = up.add(of(0.4)));
+        assert!(up.sum() > 0.0 && up.is_at_rest(), "too little for the CUSUM");
+        assert!((0..50).any(|_| up.add(of(1.1)) >= 1.0) && up.is_over() && !up.is_at_rest());
         // A stroke of luck is not yet the end.
         (0..4).for_each(|_| _ = up.add(of(0.0)));
         assert!(up.sum() < 0.5 && !up.is_low(), "{up:?}");
         (0..20).for_each(|_| _ = up.add(of(0.0)));
         assert!(up.is_low());
-    }
-
-    #[test]
-    fn several_values_move_an_ewma_as_all_their_orders_do_on_average() {
-        let values = [2.0, -0.5, 1.0];
-        let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
-        let singly = |order: &[usize; 3]| {
-            let mut chart = Ewma::new(LAMBDA, 3.0);
-            chart.add(4.0, 0.7);
-            order.iter().map(|i| chart.add(1.0, values[*i])).last().unwrap()
-        };
-        let average = orders.iter().map(singly).sum::<f64>() / 6.0;
-        let mut chart = Ewma::new(LAMBDA, 3.0);
-        chart.add(4.0, 0.7);
-        assert!((chart.add(3.0, 2.5 / 3.0) - average).abs() < 1e-12);
     }
 
     /// Observations until `alarm`, on average over seeded runs.

@@ -192,7 +192,7 @@ struct Walk<'a> {
     mixture: Mixture,
     /// Looks that the mixture has taken.
     looks: u32,
-    /// The first day since the chart was last at zero, and what there was since.
+    /// The first day since the chart was last at rest, and what there was since.
     change: i32,
     since: Totals,
     /// The day of the last look.
@@ -247,12 +247,14 @@ impl<'a> Walk<'a> {
         let sum = self.chart.add(step);
         self.mixture.add(self.side.ratios(usual, phase, facts).into_iter());
         self.looks += 1;
-        if sum > 0.0 {
+        // What is open is told from where it began.
+        if !self.chart.is_at_rest() || self.open().is_some() {
             take(&mut self.since, facts, self.baseline.expects(phase, facts));
         } else {
             (self.change, self.since) = (day + 1, Totals::default());
         }
         let (over, low) = (self.chart.is_over(), self.chart.is_low());
+        let strong = self.chart.is_strong();
         let shown = Shown {
             totals: self.since,
             from: self.change,
@@ -263,11 +265,10 @@ impl<'a> Walk<'a> {
         let convincing = over && self.gates_are_open();
         let change = self.change;
         if let Some(episode) = self.open() {
-            if !low {
-                (episode.low, episode.shown) = (0, shown);
-            } else {
-                episode.low += 1;
+            if strong {
+                episode.shown = shown;
             }
+            episode.low = if low { episode.low + 1 } else { 0 };
             if convincing && !episode.fired {
                 (episode.fired, episode.since) = (true, day);
             }

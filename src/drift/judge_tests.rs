@@ -123,6 +123,39 @@ fn longer_cycles_fire_and_silence_is_no_data() {
 }
 
 #[test]
+fn what_an_ewma_found_stays_told_until_it_is_over() {
+    // One deal a day, a log-sd of 0.9. Behind the longer cycles they are a little shorter than before,
+    // so the mean falls below zero while the CUSUM beside it is still up; and they come once more.
+    let cycle = |d: i32| {
+        let days: f64 = match d {
+            100..160 | 184..190 => 60.0,
+            160.. => 17.0,
+            _ => 20.0,
+        };
+        let ln = days.ln_1p() + if d % 2 == 0 { 0.9 } else { -0.9 };
+        (d, DayFacts { n: 1, hits: 0, sum: ln, squares: ln * ln })
+    };
+    let days: Vec<_> = (0..280).map(cycle).collect();
+    let gates = Gates { min_n: 5, min_baseline: 80, effect_percent: 15 };
+    let rule = rule(Signal::CycleLength);
+    let rule = Rule { chart: ChartKind::Ewma, false_alarms_a_year: 1, gates, ..rule };
+    let (mut open, mut over) = (0, 0);
+    for closed in 120..280 {
+        let alerts = verdict(&rule, &days, closed).alerts;
+        let alert = alerts.iter().find(|a| a.direction == Direction::Up).unwrap();
+        match alert.state {
+            State::Firing => open = closed,
+            State::Resolved => over += 1,
+            state => panic!("{closed} {state:?}"),
+        }
+        assert!(alert.statistic >= alert.threshold / 2.0, "{closed} {alert:?}");
+        assert!(alert.now.n >= 15 && alert.effect > 0.5, "{closed} {alert:?}");
+        assert_eq!((alert.change, alert.now_days.0), (Day(100), Day(100)), "{closed} {alert:?}");
+    }
+    assert!(open >= 190 && over > 10, "{open} {over}");
+}
+
+#[test]
 fn counts_know_their_weekdays_and_see_that_nothing_comes() {
     let mut rule = rule(Signal::LeadsCreated);
     rule.phase = Phase::Weekday;

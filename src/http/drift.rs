@@ -38,7 +38,7 @@ fn samples(reading: &Reading, mut sample: impl FnMut(&str, &'static str, f64)) {
         "Drift: -1 no data, 0 inactive, 1 pending, 2 firing",
         reading.state.number().into(),
     );
-    sample("score", "Evidence of drift in thresholds: 1 is enough, 2 the most", reading.score);
+    sample("score", "Evidence of drift in thresholds: 1 is enough", reading.score);
     let now = &reading.now;
     sample("samples", "Cases behind the value that is judged", now.n as f64);
     if let Some(value) = now.value {

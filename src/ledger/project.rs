@@ -163,7 +163,7 @@ impl Projector<'_> {
             add(MeasureKey::currency(sum, money.currency), money.amount.exact().0);
             add(MeasureKey::currency(priced, money.currency), 1);
             let size = size::key(Measure::WonSizes, money.currency, money.amount.exact());
-            if let Some(size) = size.filter(|_| won) {
+            if let Some(size) = size.filter(|_| won && self.definition.sizes) {
                 add(size, 1);
             }
         }

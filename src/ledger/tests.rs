@@ -37,6 +37,7 @@ fn definition() -> Definition {
         kpis: crate::model::kpi::Kpis::ALL,
         work: crate::model::workdays::WorkCalendars::default(),
         targets: crate::model::target::Targets::default(),
+        sizes: false,
         customers: Default::default(),
     }
 }
@@ -143,6 +144,7 @@ fn a_repeated_win_does_not_move_the_win_and_a_new_one_does() {
     assert_eq!(shard.days("overall", Measure::DealsWon), [(7, 1)]);
     assert_eq!(shard.days("overall", Measure::DealsLost), []);
     assert_eq!(shard.days("overall", Measure::WonAmount), [(7, 3 * EXACT_ONE)]);
+    assert_eq!(shard.days("overall", Measure::WonSizes), [], "nobody asks");
     assert_eq!(shard.days("overall", Measure::CohortWon), [(1, 1)]);
 }
 

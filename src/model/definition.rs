@@ -162,6 +162,9 @@ pub struct Definition {
     pub channels: Arc<ChannelRules>,
     /// How customers are counted.
     pub customers: CustomerRules,
+    /// Whether cells have how large the deals won are, one by one. Only drift reads it, and days keep
+    /// what they have, so it is where drift watches deal sizes.
+    pub sizes: bool,
     /// Which KPIs rows have. Cells hold the measures of all of them.
     pub kpis: Kpis,
     /// Which days are worked on. No cell depends on them, so they are part of no hash.
@@ -234,12 +237,12 @@ impl Definition {
     }
 
     /// A stable hash of what decides whom an entity's contributions are credited to, and which of
-    /// them make a customer. Where it changed, cells are computed anew from the entities; no new
+    /// them make a customer or tell their size. Where it changed, cells are computed anew from the entities; no new
     /// generation is needed.
     pub fn reference_hash(&self) -> u64 {
         let (stages, directory) = (self.stages.meaning(), &self.directory);
         let customers = (self.purchases(), self.customers.exact_up_to);
-        let rules = (self.attribution, self.settle, &self.channels, customers);
+        let rules = (self.attribution, self.settle, &self.channels, customers, self.sizes);
         let text = format!("v5 {stages} {directory:?} {rules:?}");
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }

@@ -148,7 +148,7 @@ measures! {
     StageDays HistogramByStage "Of them those that ended, by how many days they took.",
     StageWon CountByStage "Visits of open stages that began in the slice and whose deal is won now.",
     StageClosed CountByStage "Visits of open stages that began in the slice and whose deal is won or lost now.",
-    WonSizes SizeByCurrency "Deals won on the day with an amount above zero, by currency and size: 64 steps an octave.",
+    WonSizes SizeByCurrency "Deals won on the day with an amount above zero, by currency and size (64 steps an octave), where drift watches `average_deal_size`.",
     ExpansionMrr Sum "By how much the monthly revenue of running subscriptions rose in the slice.",
     ExpansionMrrPriced CountByCurrency "Rises of it in the slice.",
     ContractionMrr Sum "By how much it fell in the slice without ending.",

@@ -35,6 +35,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         kpis: crate::model::kpi::Kpis::ALL,
         work: crate::model::workdays::WorkCalendars::default(),
         targets: crate::model::target::Targets::default(),
+        sizes: false,
         customers: Default::default(),
     }
 }

@@ -155,7 +155,7 @@ fn smoothed() -> First {
     let (mean, sigma) = usual_days();
     singly(move || {
         let mut chart = Ewma::new(0.1, 2.8143);
-        move |days| chart.add(1.0, (days.ln_1p() - mean) / sigma).abs() >= chart.limit()
+        move |days| chart.add((days.ln_1p() - mean) / sigma).abs() >= chart.limit()
     })
 }
 

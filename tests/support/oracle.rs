@@ -141,6 +141,7 @@ pub fn definition(
         kpis: Kpis::ALL,
         work: tidemark::model::workdays::WorkCalendars::default(),
         targets: tidemark::model::target::Targets::default(),
+        sizes: true,
         customers: Default::default(),
     }
 }
