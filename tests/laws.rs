@@ -299,6 +299,7 @@ fn no_count_is_negative(key: &str, json: &str) -> Result<(), TestCaseError> {
             // What came by handover may be lost by those who had none of it at the start; and a price
             // below 0 stays where others end.
             "gross_revenue_retention",
+            "price_realization",
         ];
         let share = kpi["unit"] == "ratio" && !beyond.contains(&name.as_str());
         let value = kpi["value"].as_f64().unwrap_or(0.0);
