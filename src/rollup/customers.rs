@@ -132,9 +132,14 @@ struct Customer {
 }
 
 impl Customer {
-    /// The fine slice in which it became one, where that day is still kept in fine slices.
+    /// The fine slice in which it became one, where all of that day is still kept in fine slices: of
+    /// a day that is kept in part, the first of it may be gone.
     fn fine_first(&self, day_of: impl Fn(i32) -> i32) -> Option<i32> {
-        self.fine.first().filter(|slice| self.days.first() == Some(day_of(*slice)))
+        let slice = self.fine.first()?;
+        let day = day_of(slice);
+        let (_, all) = self.days.bought().next().filter(|(first, _)| *first == day)?;
+        let kept = self.fine.0.iter().filter(|(slice, _)| day_of(*slice) == day);
+        (kept.map(|(_, n)| n).sum::<i128>() == all).then_some(slice)
     }
 
     fn in_range(&self, range: SliceRange, day_of: impl Fn(i32) -> i32) -> Bought {
