@@ -75,9 +75,6 @@ async function askRows() {
     if (fresh) state.trend = new Feed(trend);
     if (await state.trend.poll() || fresh) showTrend(trendKind, periods(trendKind).slice(-SHOWN[basis(trendKind)]));
   }
-  // Of a window that is over nothing is to be foretold.
-  const running = state.start === null ? state.status.windows.find((w) => w.kind === trendKind) : null;
-  await pollForecast(trendKind, running, state.status);
   const window = chosenWindow();
   if (!window) return;
   const segments = { window: state.kind };
@@ -86,6 +83,9 @@ async function askRows() {
   if (fresh) state.segments = new Feed(segments);
   const changed = await state.segments.poll();
   if (changed || fresh) showNumbers(window);
+  // Of a window that is over nothing is to be foretold.
+  const running = state.start === null ? state.status.windows.find((w) => w.kind === trendKind) : null;
+  await pollForecast(trendKind, running, state.status);
 }
 
 function periodForTrend() {

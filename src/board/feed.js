@@ -12,7 +12,8 @@ export async function getJson(path) {
   });
   if (!response.ok) {
     const told = await response.json().catch(() => null);
-    throw new Error(told?.error?.message ?? `the server said ${response.status}`);
+    const error = new Error(told?.error?.message ?? `the server said ${response.status}`);
+    throw Object.assign(error, { status: response.status });
   }
   return response.json();
 }

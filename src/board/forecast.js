@@ -2,7 +2,7 @@
 
 import { arrange, byId, h, setText } from "./dom.js";
 import { getJson } from "./feed.js";
-import { civilDay, count, money, percent, windowName } from "./format.js";
+import { basis, civilDay, count, money, percent, windowName } from "./format.js";
 
 const METHODS = {
   run_rate: "As much a working day as so far",
@@ -17,17 +17,30 @@ const COLUMNS = [
   ["Tried on", (f) => `${count(f.backtest.periods)} past periods`],
 ];
 
+/** After a failure it is asked again so many milliseconds later. */
+const AGAIN = 30_000;
+
 let asked = null;
+let failedAt = -Infinity;
 
 /** Asks once for each day of a period that is over: forecasts are made of whole days. */
 export async function pollForecast(kind, window, status) {
+  // Until all rows are read there is less history than there is.
+  if (!status.ready || performance.now() < failedAt + AGAIN) return;
   const day = civilDay(Date.parse(status.watermark ?? status.now), status.zone);
   const question = [status.started, kind, window?.start, day].join();
   if (asked === question) return;
-  asked = question;
-  const query = new URLSearchParams({ window: kind, kpi: "revenue" });
-  // A period of days, or a start without rows: there is nothing to say.
-  const answer = window ? await getJson(`api/v1/forecast?${query}`).catch(() => null) : null;
+  let answer = null;
+  if (window && basis(kind) !== "day") {
+    const query = new URLSearchParams({ window: kind, kpi: "revenue" });
+    try {
+      answer = await getJson(`api/v1/forecast?${query}`);
+    } catch (error) {
+      // What is asked cannot be told, or cannot yet: no rows of days.
+      if (error.status !== 400) failedAt = performance.now();
+    }
+  }
+  asked = performance.now() < failedAt + AGAIN ? null : question;
   show(answer, window, status.currency);
 }
 

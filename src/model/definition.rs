@@ -237,8 +237,8 @@ impl Definition {
     }
 
     /// A stable hash of what decides whom an entity's contributions are credited to, and which of
-    /// them make a customer or tell their size. Where it changed, cells are computed anew from the entities; no new
-    /// generation is needed.
+    /// them make a customer or tell their size. Where it changed, cells are computed anew from the
+    /// entities; no new generation is needed.
     pub fn reference_hash(&self) -> u64 {
         let (stages, directory) = (self.stages.meaning(), &self.directory);
         let customers = (self.purchases(), self.customers.exact_up_to);

@@ -138,7 +138,7 @@ impl Customer {
         let slice = self.fine.first()?;
         let day = day_of(slice);
         let (_, all) = self.days.bought().next().filter(|(first, _)| *first == day)?;
-        let kept = self.fine.0.iter().filter(|(slice, _)| day_of(*slice) == day);
+        let kept = self.fine.0.iter().take_while(|(slice, _)| day_of(*slice) <= day);
         (kept.map(|(_, n)| n).sum::<i128>() == all).then_some(slice)
     }
 
@@ -449,4 +449,28 @@ fn buyers(cells: &Cells, range: SliceRange) -> impl Iterator<Item = i64> + '_ {
     let keys = slice(range.lo)..slice(range.hi.max(range.lo));
     let cells = cells.range(keys);
     cells.flat_map(|(_, cell)| cell.sum().of(Measure::Buyers).map(|(place, _)| place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two purchases on the first day, the second in the window. The shard lets the first slice go,
+    /// before or behind what it had told of it.
+    #[test]
+    fn a_day_that_is_kept_in_part_makes_no_second_purchase_a_first_one() {
+        let day_of = |slice: i32| slice.div_euclid(288);
+        let window = SliceRange { tier: Tier::Fine, lo: 200, hi: 488 };
+        let told = |fine: &[(i32, i128)], on_day: i128| {
+            let mut customer = Customer::default();
+            customer.days.add(0, on_day);
+            fine.iter().for_each(|(slice, n)| _ = customer.fine.add(*slice, *n));
+            let bought = customer.in_range(window, day_of);
+            (bought.buying, bought.new)
+        };
+        assert_eq!(told(&[(120, 1), (240, 1)], 2), (1, 0));
+        assert_eq!(told(&[(120, 1), (240, 1), (120, -1)], 2), (1, 0));
+        assert_eq!(told(&[(240, 1)], 2), (1, 0));
+        assert_eq!(told(&[(240, 1), (300, 1)], 1), (1, 1), "the whole day is there");
+    }
 }

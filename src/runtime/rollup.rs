@@ -85,8 +85,8 @@ struct Merger {
     measuring: Every,
     /// Where targets come from a topic too.
     follower: Option<Follower>,
-    /// A shard runs with other rules of drift.
-    at_odds: bool,
+    /// Whether a shard runs with other rules of drift; `None` until that was looked at.
+    at_odds: Option<bool>,
 }
 
 /// Opens the stage.
@@ -113,7 +113,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         emitting: Pace::new(config.publish.emit_interval, BEHIND, now),
         latest: (context.clock)(),
         measuring: Every::new(MEASURE, now),
-        at_odds: false,
+        at_odds: None,
         context: context.clone(),
     }))
 }
@@ -440,8 +440,12 @@ impl Merger {
 
     /// Says when shards begin, or cease, to run with other rules of drift than this process.
     fn compare_rules(&mut self) {
+        if self.parts.is_empty() {
+            return;
+        }
         let at_odds = !self.parts.values().all(|part| part.rollup.has_all_copies());
-        if std::mem::replace(&mut self.at_odds, at_odds) == at_odds {
+        let before = self.at_odds.replace(at_odds);
+        if before == Some(at_odds) {
             return;
         }
         let state = match at_odds {
@@ -451,6 +455,7 @@ impl Merger {
                 .to_owned()),
         };
         match &state {
+            Ok(()) if before.is_none() => {}
             Ok(()) => tracing::info!(stage = "rollup", "all shards run with the same [drift]"),
             Err(why) => tracing::warn!(stage = "rollup", "{why}"),
         }
