@@ -42,7 +42,7 @@ fn row(kind: WindowKind, rep: usize, eur: Currency) -> Row {
         stock: &stock,
         opening: &stock,
         first_day: Day(0),
-        before: None,
+        before: [None; 3],
         age_days: 0,
         followed: None,
         currency: eur,

@@ -205,9 +205,13 @@ create table truth as
   with cells as (select m.*, s.field, s.value from months m cross join segments s),
   full_ as (
     select c.*, s.* exclude (field, value, month),
-      if(c.month = $running, b.won_elapsed, b.won_amount) as before, o.open_deals, o.open_pipeline
+      if(c.month = $running, b.won_elapsed, b.won_amount) as before,
+      if(c.month = $running, q.won_elapsed, q.won_amount) as quarter_before,
+      if(c.month = $running, y.won_elapsed, y.won_amount) as year_before, o.open_deals, o.open_pipeline
     from cells c left join sums s using (field, value, month)
     left join sums b on b.field = c.field and b.value = c.value and b.month = c.month - interval 1 month
+    left join sums q on q.field = c.field and q.value = c.value and q.month = c.month - interval 3 month
+    left join sums y on y.field = c.field and y.value = c.value and y.month = c.month - interval 12 month
     left join stocks o on o.field = c.field and o.value = c.value and o.month = c.month),
   n as (select * replace (coalesce(won_amount, 0) as won_amount, coalesce(lost_amount, 0) as lost_amount,
     coalesce(deals_won, 0) as deals_won, coalesce(deals_lost, 0) as deals_lost, coalesce(deals_created, 0) as deals_created)
@@ -222,7 +226,9 @@ create table truth as
     case when old then cohort_90d / nullif(deals_created, 0) end as cohort_conversion_90d,
     mean::double as cycle_length_mean, p50::double as cycle_length_p50, p90::double as cycle_length_p90,
     coalesce(open_deals, 0)::double as open_deals, coalesce(open_pipeline, 0)::double as open_pipeline,
-    (won_amount - before)::double / nullif(before, 0)::double as revenue_growth
+    (won_amount - before)::double / nullif(before, 0)::double as revenue_growth,
+    (won_amount - quarter_before)::double / nullif(quarter_before, 0)::double as revenue_growth_quarter,
+    (won_amount - year_before)::double / nullif(year_before, 0)::double as revenue_growth_year
   from n) on columns(* exclude (field, value, month)) into name kpi value truth;
 """
 

@@ -79,9 +79,10 @@ insert into facts
     on m.entity = s.entity and m.ord <= s.ord;
 insert into facts
   select s.entity, 'ended', s.ended, s.end_ord, s.end_t + $settle, null, m.amount, m.currency, null, s.at
-  from subscribed s asof left join (select * from writes where field = 'mrr') m
-    on m.entity = s.entity and m.st < s.end_st
-  where s.ended is not null;
+  from subscribed s left join (select * from writes where field = 'mrr') m
+    on m.entity = s.entity and (m.t < s.ended or m.st < s.end_st)
+  where s.ended is not null
+  qualify row_number() over (partition by s.entity order by m.st desc) = 1;
 create table prices as
   select s.entity, m.st, m.ord, m.t, m.amount, m.currency, s.at, s.ended,
     lag(m.amount) over w as was, lag(m.currency) over w as was_in

@@ -256,7 +256,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
         ("tile-cycle_length_p50", "Median cycle 12 days 90% within 12 days, n 40"),
         ("tile-open_pipeline", "Open pipeline €96,000 7 deals with an amount"),
         ("tile-open_deals", "Open deals 7 103 created in the window"),
-        ("tile-revenue_growth", "Growth +25% on €1,000,000 before"),
+        ("tile-revenue_growth", "Growth +25% on €1,000,000 before, +25% on last year"),
         ("tile-activities_done", "Activities 7 7 calls, 0 meetings"),
         ("window-title", "Last 28 days"),
         ("events", "1,234,567"),

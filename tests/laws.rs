@@ -279,6 +279,8 @@ fn no_count_is_negative(key: &str, json: &str) -> Result<(), TestCaseError> {
         prop_assert!(kpi["n"].as_i64() >= Some(0), "{key} {name}: {kpi}");
         let beyond = [
             "revenue_growth",
+            "revenue_growth_quarter",
+            "revenue_growth_year",
             "win_rate_amount",
             "refund_share",
             "roi",

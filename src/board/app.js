@@ -251,7 +251,7 @@ const TILES = [
   ["Median cycle", "cycle_length_p50", (k) => days(k.value), (row) => cycle(row)],
   ["Open pipeline", "open_pipeline", (k, c) => money(k.value, c), (row) => unconverted(row.kpis.open_pipeline)],
   ["Open deals", "open_deals", (k) => count(k.value), (row) => `${count(row.kpis.deals_created?.value)} created in the window`],
-  ["Growth", "revenue_growth", (k) => growth(k.value), (row) => `on ${money(row.kpis.revenue_growth?.den, row.currency)} before`],
+  ["Growth", "revenue_growth", (k) => growth(k.value), (row) => growths(row)],
 ];
 
 /** Shown only where something of the kind was seen in the window. */
@@ -269,6 +269,14 @@ const MORE = [
 function tilesOf(row) {
   if (!row) return TILES;
   return [...TILES.filter(([, name]) => row.kpis[name]), ...MORE.filter(([, name]) => row.kpis[name]?.n > 0)];
+}
+
+/** What growth is relative to, and that against the last quarter and year where they are known. */
+function growths(row) {
+  const far = [["quarter", row.kpis.revenue_growth_quarter], ["year", row.kpis.revenue_growth_year]];
+  const told = far.filter(([, kpi]) => typeof kpi?.value === "number");
+  const rest = told.map(([name, kpi]) => `, ${growth(kpi.value)} on last ${name}`);
+  return `on ${money(row.kpis.revenue_growth?.den, row.currency)} before${rest.join("")}`;
 }
 
 function ofClosed(kpi) {

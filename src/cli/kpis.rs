@@ -205,7 +205,7 @@ mod tests {
             stock: &stock,
             opening: &stock,
             first_day: crate::model::time::Day(0),
-            before: None,
+            before: [None; 3],
             age_days: 100,
             followed: Some(crate::model::time::Day(100)),
             currency: eur,

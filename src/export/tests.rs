@@ -30,7 +30,7 @@ pub(crate) fn row() -> Row {
         stock: &stock,
         opening: &stock,
         first_day: crate::model::time::Day(0),
-        before: None,
+        before: [None; 3],
         age_days: 0,
         followed: None,
         currency: eur,

@@ -25,7 +25,7 @@ fn row(segment: Segment, won: i128, lost: i128) -> Row {
         stock: &stock,
         opening: &stock,
         first_day: Day(0),
-        before: None,
+        before: [None; 3],
         age_days: 0,
         followed: None,
         currency: eur,

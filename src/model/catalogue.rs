@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use super::formula;
-use super::kpi::{Clock, Compiled, Formula, Kpi, Unit};
+use super::kpi::{Against, Clock, Compiled, Formula, Kpi, Unit};
 use super::measure::Measure;
 
 /// A family of KPIs, as `kpis.groups` chooses them.
@@ -337,9 +337,31 @@ pub static CATALOGUE: &[Kpi] = &[
         Ratio,
         EventTime,
         false,
-        Formula::Growth(Measure::WonAmount),
+        Formula::Growth(Measure::WonAmount, Against::Before),
         "revenue / revenue of the window before - 1",
         "A window still running is compared with the same elapsed part of the one before."
+    ),
+    kpi!(
+        Deals,
+        "revenue_growth_quarter",
+        "revenue_growth_quarter_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Growth(Measure::WonAmount, Against::Quarter),
+        "revenue / revenue of the same window of the last quarter - 1",
+        "Months by their place in the quarter; days, weeks and rolling windows 13 weeks apart, so that weekdays agree. A window still running is compared with the same elapsed part."
+    ),
+    kpi!(
+        Deals,
+        "revenue_growth_year",
+        "revenue_growth_year_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Growth(Measure::WonAmount, Against::Year),
+        "revenue / revenue of the same window of the last year - 1",
+        "Months and quarters by their place in the year; days, weeks and rolling windows 52 weeks apart, so that weekdays agree. A window still running is compared with the same elapsed part."
     ),
     kpi!(
         Activities,
@@ -908,7 +930,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         Formula::Money(Measure::ChurnedMrr, Measure::ChurnedMrrPriced),
         "monthly recurring revenue of the subscriptions ended in the window",
-        "As it was before their end was told: of one that is told beforehand a change of the price up to the end is in expansion_mrr or contraction_mrr too."
+        "As it was when they ended, where that is told beforehand too; what their end itself says of it is no change."
     ),
     kpi!(
         Subscriptions,

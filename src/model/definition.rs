@@ -21,7 +21,7 @@ use super::workdays::WorkCalendars;
 
 /// Version of the rules of the folds: raised when the same log would give other cells than before,
 /// so that two releases with different rules never feed one generation.
-const FOLDS: u32 = 6;
+const FOLDS: u32 = 7;
 
 /// Who gets the credit when the owner (or territory, channel, …) changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

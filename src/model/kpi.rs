@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
+pub use super::against::{Against, Compared};
 pub use super::catalogue::{CATALOGUE, Group, Kpis};
 use super::customers::{of_opening, stock_money_per};
 use super::formula::Program;
@@ -142,7 +143,7 @@ pub enum Formula {
     /// A stock of money; the second measure counts the amounts in it.
     StockMoney(Measure, Measure),
     /// A sum of money divided by the same sum in the window compared with, minus 1.
-    Growth(Measure),
+    Growth(Measure, Against),
     /// A count of one word.
     CountAt(Measure, i32),
     /// The count of one word divided by that of another one.
@@ -213,8 +214,8 @@ pub struct View<'a> {
     pub opening: &'a Measures,
     /// The window's first day.
     pub first_day: Day,
-    /// Sums over the window compared with; `None` where there is none.
-    pub before: Option<&'a Measures>,
+    /// Sums over the windows compared with.
+    pub before: Compared<'a>,
     /// Whole days by which the watermark is behind the window's end; negative before it.
     pub age_days: i32,
     /// The day of the watermark, up to which open deals were followed; `None` while it is unknown.
@@ -344,7 +345,7 @@ impl Formula {
                 quotient(Exact::whole(days), Exact::whole(n), n)
             }
             Formula::QuantileDays(m, num, den) => quantile(view.flow.of(m), num, den),
-            Formula::Growth(m) => growth(view, m),
+            Formula::Growth(m, against) => growth(view, m, against),
             Formula::CountAt(m, place) => count(view.flow.at(MeasureKey::word(m, place))),
             Formula::Proportion(m, num, den) => {
                 let [num, den] = [num, den].map(|place| view.flow.at(MeasureKey::word(m, place)));
@@ -386,9 +387,9 @@ fn count(n: i128) -> KpiValue {
     plain(Number::Exact(Exact::whole(n)), n)
 }
 
-fn growth(view: &View<'_>, m: Measure) -> KpiValue {
+fn growth(view: &View<'_>, m: Measure, against: Against) -> KpiValue {
     let sum_of = |of: &Measures| Exact(of.at(MeasureKey::currency(m, view.currency)));
-    let (now, before) = (sum_of(view.flow), view.before.map_or(Exact(0), sum_of));
+    let (now, before) = (sum_of(view.flow), view.before[against as usize].map_or(Exact(0), sum_of));
     let n = view.flow.at(MeasureKey::currency(m.counted(), view.currency));
     let mut out = quotient(Exact(now.0 - before.0), before, n);
     out.num = Some(now);

@@ -11,7 +11,7 @@ fn compute(name: &str, flow: &Measures, age_days: i32) -> KpiValue {
         stock: &stock,
         opening: &stock,
         first_day: Day(0),
-        before: None,
+        before: [None; 3],
         age_days,
         followed: None,
         currency: eur(),

@@ -251,12 +251,14 @@ impl Measure {
         )
     }
 
-    /// Whether days keep it beyond the retention: what is told of all time is read off it.
+    /// Whether days keep it beyond the retention: what is told of all time, or of the same window of a
+    /// year before, is read off it.
     pub fn lasts(self) -> bool {
         self.is_stock()
             || matches!(
                 self,
-                Measure::Buyers
+                Measure::WonAmount
+                    | Measure::Buyers
                     | Measure::BuyersLevel
                     | Measure::PurchaseAmount
                     | Measure::PurchasePriced

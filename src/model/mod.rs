@@ -1,6 +1,7 @@
 //! The nouns of Tidemark, and the algebra they obey. Pure: no clock, no I/O, no randomness, no
 //! threads, no logging. Read in this order.
 
+pub mod against;
 pub mod alert;
 mod alert_choice;
 pub mod alert_schema;

@@ -8,16 +8,18 @@ use super::measure::{Measure, Measures};
 pub struct Reads {
     own: Vec<bool>,
     compared: Vec<bool>,
+    far: Vec<bool>,
 }
 
 impl Reads {
     /// Those behind the KPIs.
     pub fn of<'a>(kpis: impl Iterator<Item = &'a Kpi>) -> Reads {
         let none = vec![false; Measure::ALL.len()];
-        let mut out = Reads { own: none.clone(), compared: none };
+        let mut out = Reads { own: none.clone(), compared: none.clone(), far: none };
         for kpi in kpis {
             kpi.measures().into_iter().for_each(|m| out.own[m as usize] = true);
             kpi.formula.compared().into_iter().for_each(|m| out.compared[m as usize] = true);
+            kpi.formula.compared_far().into_iter().for_each(|m| out.far[m as usize] = true);
         }
         out
     }
@@ -38,8 +40,13 @@ impl Reads {
         of.entries().iter().any(|(key, _)| self.own[key.measure as usize])
     }
 
-    /// Whether a change of these changes the row of a window that is compared with the one that
-    /// holds them.
+    /// Whether rows compare the measure with windows of the last quarter or year.
+    pub fn far(&self, measure: Measure) -> bool {
+        self.far[measure as usize]
+    }
+
+    /// Whether a change of these changes the row of a window that is compared with the one before,
+    /// which holds them.
     pub fn any_compared(&self, of: &Measures) -> bool {
         of.entries().iter().any(|(key, _)| self.compared[key.measure as usize])
     }
@@ -87,7 +94,7 @@ mod tests {
                 stock: &stock,
                 opening: &stock,
                 first_day: Day(0),
-                before: Some(before),
+                before: [Some(before); 3],
                 age_days: 200,
                 followed: Some(Day(200)),
                 currency: eur,
@@ -106,7 +113,8 @@ mod tests {
                     assert!(reads.any(&change), "{name} reads {m:?}");
                 }
                 if compute(kpi, &all, &less) != compute(kpi, &all, &all) {
-                    assert!(reads.any_compared(&change), "{name} compares {m:?}");
+                    let compared = reads.any_compared(&change) || reads.far(*m);
+                    assert!(compared, "{name} compares {m:?}");
                 }
             }
             assert!(moved > 0, "{} is moved by something", kpi.name);

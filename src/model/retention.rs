@@ -56,7 +56,7 @@ mod tests {
             stock: &flow,
             opening,
             first_day: Day(10),
-            before: None,
+            before: [None; 3],
             age_days: 0,
             followed: None,
             currency: eur,

@@ -244,7 +244,7 @@ mod tests {
             stock: &stock,
             opening: &stock,
             first_day: Day(0),
-            before: None,
+            before: [None; 3],
             age_days: 0,
             followed: None,
             currency: eur,

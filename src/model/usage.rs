@@ -2,7 +2,7 @@
 //! windows it means something, what it is made of, and which test recounts it.
 
 use super::customers::COUNTED;
-use super::kpi::{Clock, Formula, Group, Kpi, Unit};
+use super::kpi::{Against, Clock, Formula, Group, Kpi, Unit};
 use super::measure::Measure;
 
 /// The shortest windows in which a KPI means something. In shorter ones it is given all the same.
@@ -66,7 +66,7 @@ impl Kpi {
             | Formula::Churn(..)
             | Formula::OfOpening(..)
             | Formula::MoneyKept(..)
-            | Formula::Growth(_)
+            | Formula::Growth(..)
             | Formula::Incidence(_)
             | Formula::ClosingAge => Grain::Month,
             _ => Grain::Week,
@@ -91,7 +91,13 @@ impl Kpi {
                  unless all are closed"
             }
             Formula::ClosingAge => "until more than half of the cohort is estimated to be closed",
-            Formula::Growth(_) => "where the window before has no revenue, or is not kept",
+            Formula::Growth(_, Against::Before) => {
+                "where the window before has no revenue, or is not kept"
+            }
+            Formula::Growth(..) => {
+                "where that window has no revenue, in windows that are longer than what they would be \
+                 compared with, and in rolling windows up to 7 days, which are of fine slices"
+            }
             Formula::MeanDays(_) | Formula::QuantileDays(..) => "where no deal was won",
             Formula::MoneyPer(Measure::PurchaseAmount, ..) | Formula::StockMoneyPer(..) => {
                 "where the denominator is 0, and where no amount is known"
@@ -147,9 +153,14 @@ impl Kpi {
             _ if self.is_sum() => {
                 "not added up over windows: part of it stands at the window's end"
             }
-            Formula::Growth(_) => {
+            Formula::Growth(_, Against::Before) => {
                 "compared with the window before, a running one with the same elapsed part of it; a \
                  rolling window up to 7 days needs slices.fine_retention above twice its length"
+            }
+            Formula::Growth(..) => {
+                "compared with the month or quarter of the same place in the quarter or year before; days \
+                 and weeks with those 13 or 52 weeks ago, rolling windows likewise, so that weekdays \
+                 agree; a running window with the same elapsed part"
             }
             Formula::Cohort(Some(_)) => {
                 "deals by the day of their creation; recent windows have no value yet"
@@ -266,7 +277,7 @@ impl Formula {
                 Some((Unit::Money, Unit::Count))
             }
             Formula::MoneyShare(..)
-            | Formula::Growth(_)
+            | Formula::Growth(..)
             | Formula::Return(..)
             | Formula::MoneyKept(..) => Some((Unit::Money, Unit::Money)),
             Formula::Share(..)
@@ -291,9 +302,21 @@ impl Formula {
     /// The measures that it compares with the window before.
     pub(super) fn compared(&self) -> Vec<Measure> {
         match self {
-            Formula::Growth(m) => vec![*m],
+            Formula::Growth(m, Against::Before) => vec![*m],
             Formula::Written(program) => {
                 program.formulas().flat_map(|formula| formula.compared()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The measures that it compares with windows further away.
+    pub(super) fn compared_far(&self) -> Vec<Measure> {
+        match self {
+            Formula::Growth(_, Against::Before) => Vec::new(),
+            Formula::Growth(m, _) => vec![*m],
+            Formula::Written(program) => {
+                program.formulas().flat_map(|formula| formula.compared_far()).collect()
             }
             _ => Vec::new(),
         }
@@ -311,7 +334,7 @@ impl Formula {
             | Formula::MeanDays(m)
             | Formula::QuantileDays(m, ..)
             | Formula::Proportion(m, ..) => vec![m],
-            Formula::Growth(m) => vec![m, m.counted()],
+            Formula::Growth(m, _) => vec![m, m.counted()],
             Formula::Money(a, b)
             | Formula::MeanMoney(a, b)
             | Formula::StockMoney(a, b)

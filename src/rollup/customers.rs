@@ -11,6 +11,7 @@ use super::Map;
 use super::cells::Cells;
 use super::moving::Moving;
 use super::segment::{SegmentState, outside};
+use super::tally::Tally;
 use super::totals::Bought;
 use crate::model::calendar::Calendar;
 use crate::model::customers::{COUNTED, is_sampled};
@@ -21,44 +22,6 @@ use crate::model::money::Currency;
 use crate::model::slice::{Slice, Tier};
 use crate::model::time::Day;
 use crate::model::window::SliceRange;
-
-/// A number by day, summed up to a day: beside the days it keeps sums of blocks of them, so asking
-/// costs some days and the later blocks, wherever the day lies.
-#[derive(Debug, Default)]
-struct Tally {
-    days: BTreeMap<i32, i128>,
-    blocks: BTreeMap<i32, i128>,
-    total: i128,
-}
-
-/// Days of a block, as a power of 2.
-const BLOCK: u32 = 6;
-
-impl Tally {
-    fn add(&mut self, day: i32, n: i128) {
-        self.total += n;
-        for (sums, at) in [(&mut self.days, day), (&mut self.blocks, day >> BLOCK)] {
-            let held = sums.entry(at).or_default();
-            *held += n;
-            if *held == 0 {
-                sums.remove(&at);
-            }
-        }
-    }
-
-    /// Up to the end of a day. What is later is taken off.
-    fn upto(&self, day: i32) -> i128 {
-        let block = day >> BLOCK;
-        let blocks = self.blocks.range(block + 1..).map(|(_, n)| n);
-        let next = (block + 1) << BLOCK;
-        let days = self.days.range(day.saturating_add(1).min(next)..next).map(|(_, n)| n);
-        self.total - blocks.chain(days).sum::<i128>()
-    }
-
-    fn between(&self, first: i32, last: i32) -> i128 {
-        if first > last { 0 } else { self.upto(last) - self.upto(first.saturating_sub(1)) }
-    }
-}
 
 /// How often a customer bought in which slices, in order.
 #[derive(Debug, Default)]

@@ -66,6 +66,9 @@ impl SegmentState {
         if is_day {
             let gone = negated(&flow);
             self.park(&gone);
+            let mut windows = DayWindows::default();
+            windows.turn_to(slice.index, &self.calendar.keys().copied().collect::<Vec<_>>());
+            self.remember(slice.index, &gone, (moving, &windows, reads));
             if self.spend(slice.index, &gone) || !buyers.is_zero() {
                 self.stands_anew(slice, true, moving, today);
             }

@@ -12,6 +12,7 @@ mod moving;
 mod relatives;
 mod rows;
 mod segment;
+mod tally;
 mod totals;
 mod watch;
 

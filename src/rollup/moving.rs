@@ -2,6 +2,7 @@
 //! totals follow `now` by difference, so a tick costs what entered and left, whatever the length.
 
 use super::segment::last_day;
+use crate::model::against::Against;
 use crate::model::calendar::Calendar;
 use crate::model::definition::Definition;
 use crate::model::slice::FINE;
@@ -19,6 +20,8 @@ pub struct Moving {
     pub range: SliceRange,
     /// The last day that it reaches into.
     pub last_day: i32,
+    /// The days of a quarter and of a year ago that it is compared with.
+    pub far: [Option<SliceRange>; 2],
 }
 
 impl Moving {
@@ -35,6 +38,8 @@ impl Moving {
     pub fn advance(&mut self, calendar: &Calendar, now: Timestamp) -> SliceRange {
         let to = self.range_at(calendar, now);
         self.last_day = last_day(to, calendar);
+        let today = calendar.day_of(Timestamp(now.0 - 1));
+        self.far = Against::FAR.map(|against| against.days(self.kind, to, today));
         std::mem::replace(&mut self.range, to)
     }
 }
@@ -53,7 +58,8 @@ pub fn of(definition: &Definition, now: Timestamp) -> Vec<Moving> {
         for shown in shown {
             let empty =
                 SliceRange { tier: kind.current(&definition.calendar, now).tier, lo: 0, hi: 0 };
-            let mut moving = Moving { kind: *kind, shown: *shown, range: empty, last_day: 0 };
+            let mut moving =
+                Moving { kind: *kind, shown: *shown, range: empty, last_day: 0, far: [None; 2] };
             moving.advance(&definition.calendar, now);
             out.push(moving);
         }

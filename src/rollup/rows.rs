@@ -7,6 +7,7 @@ use super::Rollup;
 use super::customers::Told;
 use super::segment::SegmentState;
 use super::totals::Bought;
+use crate::model::against::Against;
 use crate::model::funnel::Funnel;
 use crate::model::kpi::View;
 use crate::model::measure::Measures;
@@ -30,8 +31,10 @@ impl Rollup {
         } else {
             state.flow(period, period.previous(start))
         };
-        let window = (kind, SliceRange::days(start, end), end.0 - 1);
-        self.row(state, window, (flow, state.bought(period, start)), before)
+        let range = SliceRange::days(start, end);
+        let far = Against::FAR.map(|against| against.days(kind, range, self.today()));
+        let window = (kind, range, end.0 - 1);
+        self.row(state, window, (flow, state.bought(period, start)), (before, far))
     }
 
     /// The row of a moving window, where it stands now.
@@ -40,7 +43,7 @@ impl Rollup {
         let before = self.compared(m).map(|c| &state.moving[c].flow);
         let total = &state.moving[m];
         let place = (window.kind, window.range, window.last_day);
-        self.row(state, place, (&total.flow, total.bought), before)
+        self.row(state, place, (&total.flow, total.bought), (before, window.far))
     }
 
     /// What a shown moving window is compared with: it follows in the list, where it is kept.
@@ -54,7 +57,7 @@ impl Rollup {
         state: &SegmentState,
         (kind, range, last_day): (WindowKind, SliceRange, i32),
         (flow, bought): (&Measures, Bought),
-        before: Option<&Measures>,
+        (before, far): (Option<&Measures>, [Option<SliceRange>; 2]),
     ) -> Row {
         let calendar = &self.definition.calendar;
         let (start, end) = (range.start(calendar), range.end(calendar));
@@ -73,12 +76,13 @@ impl Rollup {
             };
             customers.tell(&told, [flow.to_mut(), &mut stock, &mut opening]);
         }
+        let [quarter, year] = far.map(|range| Some(state.past(range?)));
         let view = View {
             flow: &flow,
             stock: &stock,
             opening: &opening,
             first_day,
-            before,
+            before: [before, quarter.as_ref(), year.as_ref()],
             age_days: self.age_days(last_day + 1),
             followed: as_of.map(|at| calendar.day_of(Timestamp(at.0 - 1))),
             currency: self.definition.currency,

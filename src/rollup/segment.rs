@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::cells::Cells;
 use super::customers::Customers;
 use super::moving::Moving;
-use super::totals::{Bought, DayWindows, MovingTotal, Total};
+use super::tally::Tally;
+use super::totals::{Bought, DayWindows, MovingTotal, Total, Windows};
 use crate::model::calendar::Calendar;
 use crate::model::definition::Definition;
 use crate::model::fx::{self, Fx};
@@ -39,6 +40,8 @@ pub struct SegmentState {
     pub(super) customers: Option<Box<Customers>>,
     /// Amounts of day slices that no rate converts, by currency.
     parked: BTreeMap<Currency, i128>,
+    /// What windows are compared with from afar, by day, as windows hold it.
+    past: BTreeMap<MeasureKey, Tally>,
     pub(super) definition: Arc<Definition>,
     /// First day still kept: a window that begins before it is no longer whole.
     pub(super) floor: i32,
@@ -66,6 +69,7 @@ impl SegmentState {
             segment,
             definition: definition.clone(),
             parked: BTreeMap::new(),
+            past: BTreeMap::new(),
             cells: Cells::new(),
             calendar: periods.iter().map(|p| (*p, BTreeMap::new())).collect(),
             moving: (0..moving).map(|_| MovingTotal::default()).collect(),
@@ -125,6 +129,7 @@ impl SegmentState {
         if slice.tier == Tier::Day {
             self.park(&flow);
             self.add_calendar((windows, reads), &flow, today);
+            self.remember(slice.index, &flow, (moving, windows, reads));
             if self.spend(slice.index, &flow) {
                 self.stands_anew(slice, true, moving, today);
             }
@@ -147,8 +152,9 @@ impl SegmentState {
     ) {
         let own = self.definition.currency;
         let (shown, compared) = (reads.any(flow), reads.any_compared(flow));
-        for ((period, totals), (start, after)) in self.calendar.iter_mut().zip(&windows.spans) {
-            let start = *start;
+        for ((period, totals), &Windows { start, after, .. }) in
+            self.calendar.iter_mut().zip(&windows.spans)
+        {
             if start.0 < self.floor {
                 continue;
             }
@@ -165,6 +171,41 @@ impl SegmentState {
                 next.change(compared);
             }
         }
+    }
+
+    /// Notes what windows are compared with from afar, and marks those that are compared with the day.
+    pub(super) fn remember(
+        &mut self,
+        day: i32,
+        flow: &Measures,
+        (moving, windows, reads): (&[Moving], &DayWindows, &Reads),
+    ) {
+        let mut any = false;
+        for (key, n) in flow.entries().iter().filter(|(key, _)| reads.far(key.measure)) {
+            any = true;
+            self.past.entry(*key).or_default().add(day, *n);
+        }
+        if !any {
+            return;
+        }
+        for ((_, totals), windows) in self.calendar.iter_mut().zip(&windows.spans) {
+            for start in windows.far.into_iter().flatten() {
+                totals.entry(start.0).and_modify(|total| total.change(true));
+            }
+        }
+        for (total, window) in self.moving.iter_mut().zip(moving) {
+            let slice = Slice { tier: Tier::Day, index: day };
+            if window.shown && window.far.iter().flatten().any(|range| range.contains(slice)) {
+                total.change(true);
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// The sums over days that a window is compared with from afar.
+    pub fn past(&self, range: SliceRange) -> Measures {
+        let sum = |tally: &Tally| tally.between(range.lo, range.hi - 1);
+        self.past.iter().map(|(key, tally)| (*key, sum(tally))).collect()
     }
 
     pub(super) fn move_stock(

@@ -9,6 +9,7 @@ use crate::model::partial::cell_key;
 use crate::model::slice::Retention;
 use crate::model::target::{Aim, Goal, Holds, Scope};
 use crate::model::time::Span;
+mod far;
 mod followed;
 
 const HOUR: i64 = 3_600_000_000;

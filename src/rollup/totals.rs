@@ -2,6 +2,7 @@
 
 use std::ops::{AddAssign, SubAssign};
 
+use crate::model::against::Against;
 use crate::model::measure::Measures;
 use crate::model::row::Pane;
 use crate::model::time::Day;
@@ -91,13 +92,24 @@ impl MovingTotal {
     }
 }
 
-/// The calendar windows that hold one day, in the order of the periods: first day, and first day of
-/// the next. Partials come sorted by slice, so it serves many in a row.
+/// The calendar windows that one day is of concern to, by period and in their order. Partials come
+/// sorted by slice, so it serves many in a row.
 #[derive(Debug, Default)]
 pub struct DayWindows {
     day: Option<i32>,
-    /// First day, and first day of the next.
-    pub spans: Vec<(Day, Day)>,
+    /// Those of each period.
+    pub spans: Vec<Windows>,
+}
+
+/// The windows of a period that a day is of concern to.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// First day of the one that holds it.
+    pub start: Day,
+    /// First day of the next, which is compared with it.
+    pub after: Day,
+    /// First days of those that are compared with it a quarter and a year later.
+    pub far: [Option<Day>; 2],
 }
 
 impl DayWindows {
@@ -112,7 +124,8 @@ impl DayWindows {
         sorted.dedup();
         self.spans.extend(sorted.into_iter().map(|period| {
             let start = period.start(Day(day));
-            (start, period.next(start))
+            let far = Against::FAR.map(|against| against.reverse(period, start));
+            Windows { start, after: period.next(start), far }
         }));
     }
 }

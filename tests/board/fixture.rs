@@ -83,7 +83,7 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
         stock: &stock,
         opening: &stock,
         first_day: Day(0),
-        before: Some(&before),
+        before: [Some(&before), None, Some(&before)],
         age_days: 0,
         followed: Some(Day(0)),
         currency: eur,

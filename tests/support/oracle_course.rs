@@ -168,6 +168,8 @@ pub fn only_follows(kpis: &str) -> bool {
         "open_deals",
         "open_pipeline",
         "revenue_growth",
+        "revenue_growth_quarter",
+        "revenue_growth_year",
         "active_subscriptions",
         "mrr",
         "churn_rate",

@@ -214,16 +214,18 @@ impl Life<'_> {
         if let Some((n, currency)) = then.or_else(since) {
             out.mark(start, &credit, "new mrr", n, Some(currency));
         }
+        self.running(begun, start, ended.map(|e| e.1), out);
         if let Some((place, at)) = ended {
             let credit = (self.credit_at)(place);
             out.mark(at, &credit, "ended", 100, None);
             out.marks.last_mut().expect("just marked").began = Some(self.clock.day(start));
             let before = prices.iter().rev().find(|p| p.0 < place).or(prices.last());
-            if let Some((n, currency)) = before.and_then(|p| p.1.clone()) {
+            let ran = out.running.iter().rev().find_map(|(_, held)| held.as_ref());
+            let lost = ran.and_then(|(_, price)| price.clone());
+            if let Some((n, currency)) = lost.or_else(|| before.and_then(|p| p.1.clone())) {
                 out.mark(at, &credit, "churned mrr", n, Some(currency));
             }
         }
-        self.running(begun, start, ended.map(|e| e.1), out);
     }
 
     /// From which day on it runs, for whom and for how much.

@@ -27,6 +27,8 @@ struct Window {
     kind: String,
     own: Stretch,
     before: Option<Stretch>,
+    /// The same window a quarter and a year ago.
+    far: [Option<Stretch>; 2],
 }
 
 /// The first day of the period that holds a day, and the first one behind it.
@@ -68,14 +70,21 @@ fn windows(question: &Question<'_>, first: Date) -> Vec<Window> {
             let (from, to) = of(start);
             let before = of(back(from, 1)).0;
             let running = from <= today && today < to;
-            let upto = match running {
-                true => back(before, -(days_between(from, today) + 1)).min(from),
-                false => from,
+            let part = |base: Date, all| match running {
+                true => back(base, -(days_between(from, today) + 1)).min(all),
+                false => all,
             };
+            let upto = part(before, from);
+            let far = [(91, 3), (364, 12)].map(|(days, months)| {
+                let ago = if kind == "month" { months.months() } else { days.days() };
+                let base = from.checked_sub(ago).expect("in range");
+                Some(Stretch::Days(base, part(base, of(base).1)))
+            });
             out.push(Window {
                 kind: kind.to_owned(),
                 own: Stretch::Days(from, to),
                 before: Some(Stretch::Days(before, upto)),
+                far,
             });
             start = to;
         }
@@ -87,18 +96,24 @@ fn windows(question: &Question<'_>, first: Date) -> Vec<Window> {
         kind: "month_to_date".to_owned(),
         own: Stretch::Days(month, back(today, -1)),
         before: Some(Stretch::Days(before, upto)),
+        far: [3, 12].map(|months| {
+            let (base, end) = month_of(month.checked_sub(months.months()).expect("in range"));
+            Some(Stretch::Days(base, back(base, -(days_between(month, today) + 1)).min(end)))
+        }),
     });
     let from = back(today, 27);
     out.push(Window {
         kind: "rolling_28d".to_owned(),
         own: Stretch::Days(from, back(today, -1)),
         before: Some(Stretch::Days(back(from, 28), from)),
+        far: [91, 364].map(|days| Some(Stretch::Days(back(from, days), back(today, days - 1)))),
     });
     let end = (question.now - 1).div_euclid(FINE) + 1;
     out.push(Window {
         kind: "rolling_24h".to_owned(),
         own: Stretch::Steps(end - 288, end),
         before: Some(Stretch::Steps(end - 576, end - 288)),
+        far: [None; 2],
     });
     out
 }
@@ -212,6 +227,11 @@ impl<'a> Count<'a> {
         .into();
         let before = window.before.map_or(0.0, |b| self.won_amount(b).0);
         out.insert("revenue_growth", (ratio(revenue - before, before), priced));
+        for (far, name) in ["revenue_growth_quarter", "revenue_growth_year"].into_iter().enumerate()
+        {
+            let then = window.far[far].map_or(0.0, |b| self.won_amount(b).0);
+            out.insert(name, (ratio(revenue - then, then), priced));
+        }
         self.opening(own, age, &mut out);
         self.stock(own, &mut out);
         let lost: Vec<_> =

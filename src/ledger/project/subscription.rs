@@ -28,26 +28,27 @@ impl Projector<'_> {
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
         add(MeasureKey::plain(Measure::SubscriptionsStarted), 1);
         add_money(first_money(entity, started), [Measure::NewMrr, Measure::NewMrrPriced], add);
+        let last = self.running(entity, (started, start), end.map(|(_, at)| at), out);
         if let Some((ended, at)) = end {
             let credit = self.credit(entity, ended, at);
             let mut add = |key, n| out.push(Contribution { at, credit, key, n });
             add(MeasureKey::day(Measure::SubscriptionsEnded, first_day), 1);
             let measures = [Measure::ChurnedMrr, Measure::ChurnedMrrPriced];
-            add_money(money_before(entity, ended), measures, add);
+            add_money(last.or_else(|| money_before(entity, ended)), measures, add);
         }
-        self.running(entity, (started, start), end.map(|(_, at)| at), out);
     }
 
     /// The stock: it enters when it starts and leaves when it ends; on the way it moves with its
     /// dimensions and its price. A change of the price is of whoever has it from then on, its end of
-    /// whoever had it.
+    /// whoever had it. Returns the price at the end, where it ran until then and had one: a price that
+    /// changed behind the notice, but before the end, is the one that is lost.
     fn running(
         &mut self,
         entity: &Entity,
         (started, start): (Stamp, Timestamp),
         end: Option<Timestamp>,
         out: &mut Vec<Contribution>,
-    ) {
+    ) -> Option<Money> {
         let mut points = std::mem::take(&mut self.buffers.points);
         points.clear();
         self.moves(entity, &mut points);
@@ -91,6 +92,7 @@ impl Projector<'_> {
             price.end(|key, n| out.push(Contribution { at, credit, key, n }));
         }
         self.buffers.points = points;
+        end.and(held).and_then(|(_, money)| money)
     }
 }
 
@@ -176,7 +178,7 @@ fn first_money(entity: &Entity, started: Stamp) -> Option<Money> {
     })
 }
 
-/// What it brought a month before it ended, else what its end says.
+/// What it brought a month before its end was told, else what its end says.
 fn money_before(entity: &Entity, ended: Stamp) -> Option<Money> {
     let before = entity.history(Slot::AMOUNT).rev().find(|(stamp, _)| *stamp < ended);
     match before.or_else(|| entity.latest(Slot::AMOUNT)) {

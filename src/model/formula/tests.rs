@@ -23,7 +23,7 @@ fn compute(program: &Program, measures: &Measures) -> KpiValue {
         stock: &stock,
         opening: &stock,
         first_day: Day(0),
-        before: None,
+        before: [None; 3],
         age_days: 1000,
         followed: None,
         currency: eur(),
