@@ -54,6 +54,9 @@ const LEAD: &[(&str, Field)] = &[
     ("ConvertedOpportunityId", Field::ConvertedDeal),
     ("ConvertedAccountId", Field::Account),
     ("ConvertedContactId", Field::Contact),
+    // Of users of Sales Engagement.
+    ("FirstCallDateTime", Field::FirstCallAt),
+    ("FirstEmailDateTime", Field::FirstEmailAt),
 ];
 
 const TASK: &[(&str, Field)] = &[

@@ -100,7 +100,7 @@ fn fixed_slot(kind: Kind, name: &FieldName<'_>, stages: bool) -> Option<Slot> {
         (Field::Account, Kind::Deal) => Some(Slot::ACCOUNT),
         (Field::Stage, Kind::Deal) if stages => Some(Slot::STAGE),
         (Field::Pipeline, Kind::Deal) if stages => Some(Slot::PIPELINE),
-        (_, Kind::Lead | Kind::Deal) => None,
+        (_, Kind::Deal) => None,
         _ => project::slot(kind, *field),
     }
 }

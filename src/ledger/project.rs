@@ -106,6 +106,9 @@ impl Projector<'_> {
             if let Some(at) = created {
                 let credit = self.credit(entity, born, at);
                 add(at, credit, MeasureKey::plain(Measure::LeadsCreated), 1);
+                if let Some(minutes) = answered(entity, at) {
+                    add(at, credit, MeasureKey::days(Measure::ResponseMinutes, minutes), 1);
+                }
             }
             return;
         }
@@ -291,6 +294,17 @@ fn created_at(entity: &Entity) -> Option<Timestamp> {
         Some((_, Held::Time(at))) => Some(at),
         _ => entity.first_creation().map(|s| s.time),
     }
+}
+
+/// Whole minutes from a lead's creation to the first answer. What was known before, and became a
+/// lead by being talked to, waited for no answer.
+fn answered(entity: &Entity, created: Timestamp) -> Option<i32> {
+    let told = slots::ANSWERS.into_iter().filter_map(|slot| match entity.latest(slot)? {
+        (_, Held::Time(at)) => Some(at),
+        _ => None,
+    });
+    let waited = told.min()?.0 - created.0;
+    i32::try_from(waited.div_euclid(60_000_000)).ok().filter(|minutes| *minutes >= 0)
 }
 
 /// When an entity that happens once happened: as stated, else when it was created, else the time of

@@ -463,6 +463,61 @@ pub static CATALOGUE: &[Kpi] = &[
         "What is due later in a window still running is in it already."
     ),
     kpi!(
+        Activities,
+        "leads_answered",
+        "leads_answered",
+        Count,
+        CohortSoFar,
+        true,
+        Formula::Count(Measure::ResponseMinutes),
+        "leads created in the window and answered since",
+        "Where the source tells when: HubSpot (first outreach), Salesforce (first call and e-mail of Sales Engagement), or `responded_at` by a mapping. An answer before the creation is none."
+    ),
+    kpi!(
+        Activities,
+        "response_rate",
+        "response_ratio",
+        Ratio,
+        CohortSoFar,
+        true,
+        Formula::Share(Measure::ResponseMinutes, &[Measure::LeadsCreated]),
+        "leads_answered / leads_created",
+        "Rises while leads of the window are answered, so recent windows read low."
+    ),
+    kpi!(
+        Activities,
+        "response_time_mean",
+        "response_mean_seconds",
+        Minutes,
+        CohortSoFar,
+        true,
+        Formula::MeanDays(Measure::ResponseMinutes),
+        "mean minutes from creation to the first answer, of the leads created in the window",
+        "Of those answered so far only: leads that still wait would raise it. Read it beside response_rate."
+    ),
+    kpi!(
+        Activities,
+        "response_time_p50",
+        "response_p50_seconds",
+        Minutes,
+        CohortSoFar,
+        true,
+        Formula::QuantileDays(Measure::ResponseMinutes, 1, 2),
+        "median of the same minutes, interpolated",
+        "Exact, from a histogram of whole minutes."
+    ),
+    kpi!(
+        Activities,
+        "response_time_p90",
+        "response_p90_seconds",
+        Minutes,
+        CohortSoFar,
+        true,
+        Formula::QuantileDays(Measure::ResponseMinutes, 9, 10),
+        "90th percentile of the same minutes, interpolated",
+        "Exact, from a histogram of whole minutes."
+    ),
+    kpi!(
         Orders,
         "orders_paid",
         "orders_paid",

@@ -236,6 +236,9 @@ fields! {
     Score "score" Number "Survey score.",
     ScaleMax "scale_max" Number "Top of the survey's scale.",
     Discount "discount" Money "What was taken off the list price of an order; its amount is what is left. Zero where nothing was, absent where that is not known.",
+    RespondedAt "responded_at" Time "When someone first answered a lead. The earliest of this, `first_call_at` and `first_email_at` counts.",
+    FirstCallAt "first_call_at" Time "When a lead was first called, where the source tells calls apart.",
+    FirstEmailAt "first_email_at" Time "When a lead was first written to, where the source tells e-mails apart.",
 }
 
 impl Field {

@@ -134,9 +134,9 @@ pub enum Formula {
     Incidence(i32),
     /// The age at which more than half of a cohort is closed, likewise.
     ClosingAge,
-    /// Mean of a day histogram.
+    /// Mean of a histogram of days or minutes.
     MeanDays(Measure),
-    /// Quantile `num/den` of a day histogram, interpolated like SQL's `percentile_cont`.
+    /// Quantile `num/den` of such a histogram, interpolated like SQL's `percentile_cont`.
     QuantileDays(Measure, i128, i128),
     /// A stock.
     Stock(Measure),

@@ -158,6 +158,7 @@ measures! {
     OrderSoldPrice Sum "Amounts of the orders paid in the slice whose discount is known, be it none.",
     OrderListPrice Sum "The same with the discounts: what they would be at list prices.",
     OrderListPriced CountByCurrency "Orders paid in the slice with a known amount and discount.",
+    ResponseMinutes Histogram "Minutes from creation to the first answer, of the leads created in the slice and answered since.",
 }
 
 impl Measure {
@@ -240,6 +241,7 @@ impl Measure {
             Measure::CohortWon
                 | Measure::CohortLost
                 | Measure::CohortOpen
+                | Measure::ResponseMinutes
                 | Measure::StageEntered
                 | Measure::StageAdvanced
                 | Measure::StageBack

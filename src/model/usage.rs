@@ -98,6 +98,8 @@ impl Kpi {
                 "where that window has no revenue, in windows that are longer than what they would be \
                  compared with, and in rolling windows up to 7 days, which are of fine slices"
             }
+            Formula::MeanDays(Measure::ResponseMinutes)
+            | Formula::QuantileDays(Measure::ResponseMinutes, ..) => "where no lead was answered",
             Formula::MeanDays(_) | Formula::QuantileDays(..) => "where no deal was won",
             Formula::MoneyPer(Measure::PurchaseAmount, ..) | Formula::StockMoneyPer(..) => {
                 "where the denominator is 0, and where no amount is known"
@@ -285,6 +287,7 @@ impl Formula {
             | Formula::Cohort(_)
             | Formula::OfOpening(..)
             | Formula::Churn(..) => Some((Unit::Count, Unit::Count)),
+            Formula::MeanDays(Measure::ResponseMinutes) => Some((Unit::Minutes, Unit::Count)),
             Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
             Formula::MeanQuantity(..) | Formula::Points(..) => Some((Unit::Points, Unit::Count)),
         }

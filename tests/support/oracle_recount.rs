@@ -42,7 +42,8 @@ pub type Holding = (Credit, Option<Money>);
 /// What one entity adds.
 #[derive(Default)]
 pub struct Facts {
-    pub leads: Vec<(i64, Credit)>,
+    /// When it was created, whose it is, and how many minutes it waited.
+    pub leads: Vec<(i64, Credit, Option<i64>)>,
     /// When, for whom, and what has become of it.
     pub created: Vec<(i64, Credit, Outcome)>,
     pub closed: Vec<Closing>,
@@ -240,7 +241,10 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
     match entity["type"].as_str().expect("an entity has a type") {
         "deal" => {}
         "lead" => {
-            out.leads.extend(created.map(|at| (at, born)));
+            let answers = ["responded_at", "first_call_at", "first_email_at"];
+            let told = answers.iter().filter_map(|f| clock.read(&history.last(f)?.1)).min();
+            let wait = |at: i64| told.filter(|told| *told >= at).map(|t| (t - at) / 60_000_000);
+            out.leads.extend(created.map(|at| (at, born, wait(at))));
             return out;
         }
         kind => {
@@ -360,4 +364,24 @@ pub fn recount(events: &[Value], question: &Question<'_>) -> Vec<Facts> {
         entities.entry(key).or_default().push(event);
     }
     entities.values().map(|e| facts(e, question, &clock)).collect()
+}
+
+/// How long the leads of a window waited, of those that were answered.
+pub fn answered(waits: &[Option<i64>], out: &mut BTreeMap<&'static str, (Option<f64>, i128)>) {
+    let mut minutes: Vec<i64> = waits.iter().flatten().copied().collect();
+    minutes.sort_unstable();
+    let (n, all) = (minutes.len() as i128, waits.len() as i128);
+    let share = |num: i64, den: i128| (den > 0).then(|| num as f64 / den as f64);
+    out.insert("leads_answered", (Some(n as f64), n));
+    out.insert("response_rate", (share(n as i64, all), all));
+    out.insert("response_time_mean", (share(minutes.iter().sum(), n), n));
+    out.insert("response_time_p50", (quantile(&minutes, 0.5), n));
+    out.insert("response_time_p90", (quantile(&minutes, 0.9), n));
+}
+
+/// As SQL's `percentile_cont`.
+pub fn quantile(sorted: &[i64], q: f64) -> Option<f64> {
+    let place = sorted.len().checked_sub(1)? as f64 * q;
+    let at = |i: f64| sorted[i as usize] as f64;
+    Some(at(place.floor()) + (at(place.ceil()) - at(place.floor())) * place.fract())
 }

@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 use crate::more::customers::Customers;
 use crate::more::{Kept, Marks};
 use crate::oracle::{RowName, Rows, is_blank};
-use crate::recount::{Clock, Closing, Credit, Facts, Money, Outcome, Question, recount};
+use crate::recount::{
+    Clock, Closing, Credit, Facts, Money, Outcome, Question, answered, quantile, recount,
+};
 
 const FINE: i64 = 300_000_000;
 
@@ -255,7 +257,10 @@ impl<'a> Count<'a> {
 
     fn opening(&self, own: Stretch, age: i64, out: &mut BTreeMap<&'static str, Counted>) {
         let leads = self.facts.iter().flat_map(|f| &f.leads);
-        let leads = leads.filter(|l| self.mine(&l.1) && own.holds(l.0, self.clock)).count();
+        let leads = leads.filter(|l| self.mine(&l.1) && own.holds(l.0, self.clock));
+        let waits: Vec<_> = leads.map(|l| l.2).collect();
+        let leads = waits.len();
+        answered(&waits, out);
         let created = self.facts.iter().flat_map(|f| &f.created);
         let created: Vec<_> =
             created.filter(|c| self.mine(&c.1) && own.holds(c.0, self.clock)).collect();
@@ -377,12 +382,6 @@ fn followed(fates: &[(i64, Option<bool>)], horizon: i64) -> (Option<f64>, i128, 
 }
 
 /// SQL's `percentile_cont`.
-fn quantile(sorted: &[i64], q: f64) -> Option<f64> {
-    let place = sorted.len().checked_sub(1)? as f64 * q;
-    let at = |i: f64| sorted[i as usize] as f64;
-    Some(at(place.floor()) + (at(place.ceil()) - at(place.floor())) * place.fract())
-}
-
 fn segments(facts: &[Facts], sets: &[&[&str]]) -> BTreeSet<Vec<(&'static str, String)>> {
     let mut credits: BTreeSet<&Credit> = BTreeSet::new();
     for f in facts {

@@ -61,6 +61,10 @@ fn event(i: usize, k: usize, story: &Story, (what, minute, pick): Step, start: T
     let near = Timestamp(at.0 + (i64::from(pick % 7) - 2) * 700 * MINUTE).to_string();
     let kind = story.kind;
     let (op, mut set) = said(what, pick, &near);
+    if kind == "lead" && what % 3 == 2 {
+        let field = ["responded_at", "first_call_at", "first_email_at"][usize::from(pick / 3 % 3)];
+        set[field] = if pick.is_multiple_of(11) { Value::Null } else { json!(near) };
+    }
     if !matches!(kind, "lead" | "deal") {
         own(kind, what, pick, &near, &mut set);
     }

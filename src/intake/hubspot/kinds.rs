@@ -86,6 +86,8 @@ const CONTACT: &[(&str, Field)] = &[
     ("hs_analytics_source", Field::Channel),
     ("hs_analytics_first_touch_converting_campaign", Field::Campaign),
     ("associatedcompanyid", Field::Account),
+    // By whichever rep; `hs_sa_first_engagement_date` begins anew with each owner.
+    ("hs_first_outreach_date", Field::RespondedAt),
     ("createdate", Field::CreatedAt),
 ];
 

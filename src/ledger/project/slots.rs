@@ -6,6 +6,9 @@ use crate::model::calendar::Calendar;
 use crate::model::event::Field;
 use crate::model::time::{Day, Timestamp};
 
+/// When a lead was first answered, in any way, by a call and by e-mail.
+pub(super) const ANSWERS: [Slot; 3] = [Slot(1), Slot(2), Slot(3)];
+
 /// Kind of an activity or a touch, metric of a survey.
 pub(super) const WORD: Slot = Slot(1);
 
@@ -48,9 +51,12 @@ pub(super) const STARTED_AT: Slot = Slot(2);
 /// When a subscription ended.
 pub(super) const ENDED_AT: Slot = Slot(3);
 
-/// The slot of a field of a kind other than lead and deal, where a rule reads it.
+/// The slot of a field of a kind other than deal, where a rule reads it.
 pub fn slot(kind: Kind, field: Field) -> Option<Slot> {
     Some(match (kind, field) {
+        (Kind::Lead, Field::RespondedAt) => ANSWERS[0],
+        (Kind::Lead, Field::FirstCallAt) => ANSWERS[1],
+        (Kind::Lead, Field::FirstEmailAt) => ANSWERS[2],
         (Kind::Activity | Kind::Touch, Field::ActivityKind) => WORD,
         (Kind::Activity, Field::Done) => DONE,
         (Kind::Activity, Field::DoneAt) => DONE_AT,
