@@ -4,8 +4,9 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tidemark::clock;
 use tidemark::intake::{Decoder, Limits};
 use tidemark::ledger::Ledger;
 use tidemark::model::calendar::Calendar;
@@ -23,13 +24,14 @@ use tidemark::rollup::Rollup;
 use tidemark::world::{World, WorldSettings};
 
 const EVENTS: usize = 100_000;
-const ROUNDS: usize = 11;
+const ROUNDS: usize = 7;
 
-/// So many events a publication: what comes in 250 ms at 800 a second.
-const BATCH: usize = 200;
+/// So many events a publication: what comes in 250 ms at 800 a second, and at 80,000 a second, as when
+/// a log is read from its start.
+const BATCHES: [usize; 2] = [200, 20_000];
 
-/// So many publications a look at which rows are due.
-const PUBLICATIONS: usize = 20;
+/// So many events a look at which rows are due.
+const LOOK: usize = 20_000;
 
 fn definition(kpis: Kpis, stages: bool) -> Arc<Definition> {
     let sets: [&[&str]; 4] = [&[], &["rep"], &["territory"], &["channel"]];
@@ -92,29 +94,29 @@ fn records(others: bool) -> Vec<Record> {
 #[derive(Clone, Copy, Default)]
 struct Took([Duration; 3]);
 
-fn round(definition: &Arc<Definition>, events: &[Event<'_>]) -> (Took, [usize; 2]) {
+fn round(definition: &Arc<Definition>, events: &[Event<'_>], size: usize) -> (Took, [usize; 2]) {
     let mut ledger = Ledger::new(definition.clone(), Partition(0));
     let mut rollup = Rollup::new(definition.clone(), Partition(0), events[0].time);
     let (mut took, mut partials, mut rows) = (Took::default(), 0, 0);
     let mut now = Timestamp(0);
-    for (i, batch) in events.chunks(BATCH).enumerate() {
-        let begun = Instant::now();
+    for (i, batch) in events.chunks(size).enumerate() {
+        let begun = clock::monotonic();
         for (k, event) in batch.iter().enumerate() {
-            ledger.apply(Offset((i * BATCH + k) as u64), event);
+            ledger.apply(Offset((i * size + k) as u64), event);
             now = now.max(event.time);
         }
         let cells = ledger.publish().cells;
-        let published = Instant::now();
+        let published = clock::monotonic();
         for cell in cells {
             rollup.merge(Offset(partials), PartialMessage::Cell(cell));
             partials += 1;
         }
-        let merged = Instant::now();
-        if i % PUBLICATIONS == 0 {
+        let merged = clock::monotonic();
+        if (i + 1) * size % LOOK == 0 {
             rows += black_box(rollup.tick(now)).len();
         }
         for (sum, part) in
-            took.0.iter_mut().zip([published - begun, merged - published, merged.elapsed()])
+            took.0.iter_mut().zip([published - begun, merged - published, clock::since(merged)])
         {
             *sum += part;
         }
@@ -149,14 +151,21 @@ fn main() {
         ("all groups, stages", definition(Kpis::ALL, true), &sales),
         ("the same, all entities", definition(Kpis::ALL, true), &all),
     ];
+    println!("{EVENTS} events, medians of {ROUNDS} rounds, µs an event");
+    for size in BATCHES {
+        compare(&cases, size);
+    }
+}
+
+fn compare(cases: &[(&str, Arc<Definition>, &Vec<Event<'_>>)], size: usize) {
     let mut found: Vec<Vec<Took>> = vec![Vec::new(); cases.len()];
     for _ in 0..ROUNDS {
         for (case, found) in cases.iter().zip(&mut found) {
-            found.push(round(&case.1, case.2).0);
+            found.push(round(&case.1, case.2, size).0);
         }
     }
-    println!("{EVENTS} events, {BATCH} a publication, medians of {ROUNDS} rounds, µs an event");
-    println!("{:36} {:>7} {:>7} {:>7} {:>12}", "", "ledger", "rollup", "rows", "ledger+rollup");
+    let title = format!("{size} events a publication");
+    println!("{title:36} {:>7} {:>7} {:>7} {:>14}", "ledger", "rollup", "rows", "ledger+rollup");
     let of = |found: &[Took], parts: &[usize], events: usize| {
         let sum = |t: &Took| parts.iter().map(|p| t.0[*p].as_secs_f64()).sum::<f64>();
         median(found.iter().map(sum).collect()) * 1e6 / events as f64
@@ -166,7 +175,7 @@ fn main() {
         let [ledger, rollup, rows] = [0, 1, 2].map(|p| of(found, &[p], events.len()));
         let both = of(found, &[0, 1], events.len());
         let ratio = both / *first.get_or_insert(both);
-        let (_, [partials, due]) = round(definition, events);
+        let (_, [partials, due]) = round(definition, events, size);
         println!(
             "{name:36} {ledger:7.2} {rollup:7.2} {rows:7.2} {both:8.2} ×{ratio:.2}  \
              {partials} partials, {due} rows"

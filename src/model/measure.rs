@@ -268,9 +268,6 @@ impl Measure {
     }
 }
 
-/// Up to so many entries are added one by one.
-const FEW: usize = 8;
-
 /// A value of the group: sorted by key, without zeros.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Measures(Vec<(MeasureKey, i128)>);
@@ -317,27 +314,54 @@ impl Measures {
         self.combine(other, -1);
     }
 
-    /// A cell may have tens of thousands of customers: into those a key at a time would take the
-    /// square of their number.
+    /// Windows of a year have thousands of keys, and a cell tens of thousands of customers: what is
+    /// there is changed where it stands, and what is new is let in by one move of what lies behind.
     fn combine(&mut self, other: &Measures, sign: i128) {
-        if other.0.len() > FEW {
-            *self = Measures::walk(self, other, sign);
-            return;
-        }
+        let (mut at, mut fresh, mut gone) = (0, 0, false);
         for (key, n) in &other.0 {
-            self.add(*key, sign * n);
+            at += self.0[at..].partition_point(|(k, _)| k < key);
+            match self.0.get_mut(at) {
+                Some((k, held)) if k == key => {
+                    *held += sign * n;
+                    gone |= *held == 0;
+                    at += 1;
+                }
+                _ => fresh += 1,
+            }
+        }
+        if fresh > 0 {
+            self.let_in(other, sign, fresh);
+        }
+        if gone {
+            self.0.retain(|(_, n)| *n != 0);
+        }
+    }
+
+    /// Inserts the keys that it has not, which are `fresh` in number: from the last to the first,
+    /// each entry moves once.
+    fn let_in(&mut self, other: &Measures, sign: i128, fresh: usize) {
+        let mut end = self.0.len();
+        let mut to = end + fresh;
+        self.0.resize(to, (MeasureKey::plain(Measure::LeadsCreated), 0));
+        for (key, n) in other.0.iter().rev() {
+            let place = self.0[..end].partition_point(|(k, _)| k < key);
+            if self.0[..end].get(place).is_some_and(|(k, _)| k == key) {
+                continue;
+            }
+            to -= end - place;
+            self.0.copy_within(place..end, to);
+            end = place;
+            to -= 1;
+            self.0[to] = (*key, sign * n);
         }
     }
 
     /// `new − old`.
     pub fn difference(new: &Measures, old: &Measures) -> Measures {
-        Measures::walk(new, old, -1)
-    }
-
-    /// `a + sign · b`, by one walk over both.
-    fn walk(a: &Measures, b: &Measures, sign: i128) -> Measures {
-        let mut out = Vec::with_capacity(a.0.len().max(b.0.len()));
-        let (mut a, mut b) = (a.0.iter().peekable(), b.0.iter().peekable());
+        // Most of a cell is as it was: little room is needed.
+        let mut out = Vec::new();
+        let (mut a, mut b) = (new.0.iter().peekable(), old.0.iter().peekable());
+        let sign = -1;
         loop {
             let next = match (a.peek(), b.peek()) {
                 (Some(x), Some(y)) if x.0 == y.0 => {

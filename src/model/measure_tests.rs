@@ -23,6 +23,25 @@ proptest! {
         prop_assert_eq!(sum(&b, &Measures::difference(&a, &b)), a);
     }
 
+    /// Sums of long and of short values, where keys come, stay and go.
+    #[test]
+    fn sums_are_those_of_a_map(
+        a in proptest::collection::vec((0..40i64, -2..3i128), 0..60),
+        b in proptest::collection::vec((0..40i64, -2..3i128), 0..60),
+        sign in prop_oneof![Just(1i128), Just(-1)],
+    ) {
+        let key = |place| MeasureKey { measure: Measure::CycleWon, place };
+        let value = |of: &[(i64, i128)]| of.iter().map(|(p, n)| (key(*p), *n)).collect::<Measures>();
+        let mut map = std::collections::BTreeMap::<i64, i128>::new();
+        a.iter().for_each(|(p, n)| *map.entry(*p).or_default() += n);
+        b.iter().for_each(|(p, n)| *map.entry(*p).or_default() += sign * n);
+        map.retain(|_, n| *n != 0);
+        let mut sum = value(&a);
+        if sign > 0 { sum.plus(&value(&b)) } else { sum.minus(&value(&b)) }
+        let told: Vec<_> = sum.entries().iter().map(|(k, n)| (k.place, *n)).collect();
+        prop_assert_eq!(told, map.into_iter().collect::<Vec<_>>());
+    }
+
     #[test]
     fn entries_stay_sorted_and_without_zeros(a in any_measures(), b in any_measures()) {
         let mut s = a;

@@ -40,6 +40,17 @@ impl Reads {
         of.entries().iter().any(|(key, _)| self.own[key.measure as usize])
     }
 
+    /// Whether rows compare the measure with the window before.
+    pub fn compares(&self, measure: Measure) -> bool {
+        self.compared[measure as usize]
+    }
+
+    /// Of these the ones that rows compare with the window before.
+    pub fn compared_of(&self, of: &Measures) -> Measures {
+        let told = of.entries().iter().filter(|(key, _)| self.compares(key.measure));
+        told.copied().collect()
+    }
+
     /// Whether rows compare the measure with windows of the last quarter or year.
     pub fn far(&self, measure: Measure) -> bool {
         self.far[measure as usize]

@@ -404,7 +404,7 @@ impl Rollup {
                 let opening = |range: SliceRange| calendar.day_of(range.start(calendar));
                 let reopened = opening(from) != opening(to);
                 for state in &mut self.segments {
-                    state.shift(i, from, to);
+                    state.shift(i, self.moving[i].shown, (from, to), &self.reads);
                     if reopened {
                         state.reopen(i);
                     }

@@ -135,10 +135,17 @@ impl SegmentState {
             }
         }
         let (shown, compared) = (reads.any(&flow), reads.any_compared(&flow));
+        let told = compared.then(|| reads.compared_of(&flow));
         for (total, window) in self.moving.iter_mut().zip(moving) {
-            if window.range.contains(slice) {
+            if !window.range.contains(slice) {
+                continue;
+            }
+            if window.shown {
                 fx::plus(&mut total.flow, &flow, own);
-                total.change(if window.shown { shown } else { compared });
+                total.change(shown);
+            } else if let Some(told) = &told {
+                fx::plus(&mut total.flow, told, own);
+                total.change(true);
             }
         }
         self.dirty = true;
@@ -268,8 +275,21 @@ impl SegmentState {
     }
 
     /// Moves a moving window: slices that left are subtracted, slices that entered are added.
-    pub fn shift(&mut self, i: usize, from: SliceRange, to: SliceRange) {
-        self.shift_customers(i, from, to);
+    /// One that is not shown holds what windows are compared by.
+    pub fn shift(
+        &mut self,
+        i: usize,
+        shown: bool,
+        (from, to): (SliceRange, SliceRange),
+        reads: &Reads,
+    ) {
+        if shown {
+            self.shift_customers(i, from, to);
+        }
+        let held = |key: &MeasureKey| match shown {
+            true => key.measure.is_flow(),
+            false => reads.compares(key.measure),
+        };
         let mut change = Measures::new();
         for (range, other, sign) in [(from, to, -1i128), (to, from, 1)] {
             for part in outside(range, other) {
@@ -281,8 +301,8 @@ impl SegmentState {
                     continue;
                 }
                 for (slice, cell) in self.cells.range(keys) {
-                    let held = converted(&self.definition, *slice, cell.sum());
-                    for (key, n) in held.entries().iter().filter(|(k, _)| k.measure.is_flow()) {
+                    let sums = converted(&self.definition, *slice, cell.sum());
+                    for (key, n) in sums.entries().iter().filter(|(k, _)| held(k)) {
                         change.add(*key, sign * n);
                     }
                 }
