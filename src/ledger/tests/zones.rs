@@ -12,7 +12,7 @@ const YORK: &str = "territory=York";
 fn job() -> Definition {
     let mut job = definition();
     let zone = |value: &str, zone: &str| {
-        ("territory".to_owned(), value.to_owned(), Calendar::of(zone).unwrap())
+        ("territory".to_owned(), value.to_owned(), Calendar::of(zone).expect("it is there"))
     };
     let rows = [zone("Tokyo", "Asia/Tokyo"), zone("York", "America/New_York")];
     job.zones = Zones::new(&job.calendar, rows);
@@ -20,11 +20,11 @@ fn job() -> Definition {
 }
 
 fn at(text: &str) -> Timestamp {
-    Timestamp::parse_rfc3339(text).unwrap()
+    Timestamp::parse_rfc3339(text).expect("it is there")
 }
 
 fn on(text: &str) -> i32 {
-    Day::parse(text).unwrap().0
+    Day::parse(text).expect("it is there").0
 }
 
 fn territory(name: &str) -> (Field, Value<'_>) {
@@ -92,7 +92,7 @@ fn a_move_of_the_directory_is_one_moment_for_all_zones() {
     let mut rep = DirectoryEntry::default();
     rep.values.insert("territory".to_owned(), "York".to_owned());
     let moves = [("territory".to_owned(), "Tokyo".to_owned())].into();
-    rep.moves.insert(Day::parse("2026-03-10").unwrap(), moves);
+    rep.moves.insert(Day::parse("2026-03-10").expect("it is there"), moves);
     job.directory.reps.insert("r1".to_owned(), rep);
     job.directory.territories.insert("York".to_owned(), TerritoryEntry::default());
     let mut shard = Shard::new(job);
@@ -159,7 +159,7 @@ fn an_image_keeps_whose_days_its_cells_are() {
     let won = [territory("Tokyo"), WON];
     shard.apply(&event(Op::Create, at("2026-03-07T20:00:00Z"), &won));
     let image = shard.0.image();
-    let mut back = Shard(Ledger::restore(job.clone(), Partition(0), &image).unwrap());
+    let mut back = Shard(Ledger::restore(job.clone(), Partition(0), &image).expect("it is there"));
     back.apply(&event(Op::Update, at("2026-03-08T20:00:00Z"), &[OPEN]));
     assert_eq!(back.days(TOKYO, M::DealsWon), []);
     assert_eq!(back.days(TOKYO, M::OpenDeals), [(on("2026-03-09"), 1)]);

@@ -9,7 +9,9 @@ fn tokyo() -> Segment {
 
 fn part(windows: &[WindowKind], now: Timestamp) -> Part {
     let mut job = definition(windows, &["tokyo", "york"]);
-    let zone = |rep: &str, zone| ("rep".to_owned(), rep.to_owned(), Calendar::of(zone).unwrap());
+    let zone = |rep: &str, zone| {
+        ("rep".to_owned(), rep.to_owned(), Calendar::of(zone).expect("it is there"))
+    };
     let rows = [zone("tokyo", "Asia/Tokyo"), zone("york", "America/New_York")];
     job.zones = Zones::new(&job.calendar, rows);
     Part { rollup: Rollup::new(Arc::new(job), Partition(0), now), offset: 0 }
@@ -22,8 +24,8 @@ fn a_day_begins_and_closes_at_its_own_midnight() {
         part.tick(at("3-9", 12)),
         [
             "day:2026-03-08T15:00:00Z|rep=tokyo early#0",
-            "day:2026-03-09T04:00:00Z|rep=york early#0",
             "day:2026-03-09|overall early#0",
+            "day:2026-03-09T04:00:00Z|rep=york early#0",
         ]
     );
     // Three in the afternoon in UTC is midnight in Tokyo: a moment on the edge is of the day before.
@@ -73,9 +75,12 @@ fn months_to_date_and_days_rolled_over_follow_the_day_of_the_segment() {
     part.rollup.tick(at("3-31", 12));
     let value = |part: &Part, window: &str| {
         let rows = part.rollup.pane_rows(false);
-        let row = rows.iter().find(|r| r.kind.name() == window && r.segment == tokyo()).unwrap();
-        let kpis: serde_json::Value = serde_json::from_str(&row.kpis_json()).unwrap();
-        (kpis["deals_won"]["value"].as_i64().unwrap(), row.start.to_string())
+        let row = rows
+            .iter()
+            .find(|r| r.kind.name() == window && r.segment == tokyo())
+            .expect("it is there");
+        let kpis: serde_json::Value = serde_json::from_str(&row.kpis_json()).expect("it is there");
+        (kpis["deals_won"]["value"].as_i64().expect("it is there"), row.start.to_string())
     };
     assert_eq!(value(&part, "month_to_date"), (1, "2026-02-28T15:00:00Z".to_owned()));
     // Of the business it is still March; in Tokyo April has begun.
