@@ -113,7 +113,7 @@ export class Table {
     setText(line.mark, corrected(row));
     line.mark.hidden = row.status !== "corrected";
     setText(line.name, this.members[key]?.label ?? key);
-    line.name.title = row.window.zone === this.zone ? "" : `Days of ${row.window.zone}`;
+    line.name.title = row.window.zone === this.zone ? key : `${key}, days of ${row.window.zone}`;
     this.columns.forEach((column, i) => {
       const cell = line.cells[i];
       if (column.goal) {
