@@ -27,6 +27,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         shards: 1,
         partitions: 1,
         calendar: Calendar::of("Europe/Berlin").unwrap(),
+        zones: Default::default(),
         retention: Retention { fine: Span::days(8), days: Some(800) },
         windows,
         segments: sets.iter().map(|s| s.iter().map(|d| (*d).to_owned()).collect()).collect(),

@@ -119,6 +119,7 @@ pub fn server_info(config: &Config, mode: Mode) -> ServerInfo {
     ServerInfo {
         mode,
         calendar: config.definition.calendar.clone(),
+        zones: config.definition.zones.clone(),
         currency: config.definition.currency.to_string(),
         app: config.app.clone(),
         windows: config.definition.windows.iter().map(|w| w.name()).collect(),

@@ -14,6 +14,7 @@ use crate::model::row::Row;
 use crate::model::slice::Tier;
 use crate::model::time::{Day, Timestamp};
 use crate::model::watermark::Heartbeat;
+use crate::model::zones::ZoneId;
 use crate::rollup::Rollup;
 
 /// Events between two progress records: fine slices behind the retention are let go meanwhile.
@@ -137,7 +138,7 @@ impl Replay {
         let cells = parts.iter().flat_map(|p| &p.cells).filter(|c| c.slice.tier == Tier::Day);
         let begin = cells.map(|c| Day(c.slice.index)).min();
         let begin = begin.unwrap_or_else(|| calendar.day_of(end));
-        let now = Timestamp(calendar.start_of(begin).0 + 1);
+        let now = Timestamp(self.first_to_begin(begin).0 + 1);
         let mut rollups: Vec<Rollup> = (0..self.definition.partitions)
             .map(|p| Rollup::new(self.definition.clone(), Partition(p), now))
             .collect();
@@ -158,21 +159,38 @@ impl Replay {
         self.counts
     }
 
-    /// Moves a rollup through time, a day at a step.
+    /// Moves a rollup through time, from the end of a day to that of the next, of whichever zone.
     fn walk(&self, rollup: &mut Rollup, begin: Day, end: Timestamp, write: &mut impl FnMut(Row)) {
-        let calendar = &self.definition.calendar;
         // The instant of the last event is inside the last window, not behind it.
         let end = if self.as_of.is_some() { end } else { Timestamp(end.0 + 1) };
-        let last = calendar.day_of(Timestamp(end.0 - 1));
-        for day in begin.0..=last.0 {
-            let now = calendar.start_of(Day(day + 1)).min(end);
-            rollup.tick(now);
-            rollup
-                .pane_rows(day < last.0)
-                .into_iter()
-                .filter(|row| day == last.0 || row.is_rolling())
-                .for_each(&mut *write);
+        if self.first_to_begin(begin) >= end {
+            return;
         }
+        for (now, zone) in self.ends_of_days(begin, end) {
+            rollup.tick(now);
+            rollup.day_panes(zone).into_iter().for_each(&mut *write);
+        }
+        rollup.tick(end);
+        rollup.pane_rows(false).into_iter().for_each(&mut *write);
+    }
+
+    /// When a day begins in the first of the zones.
+    fn first_to_begin(&self, day: Day) -> Timestamp {
+        let zones = self.definition.zones.ids();
+        let starts = zones.map(|zone| self.definition.calendar_at(zone).start_of(day));
+        starts.min().unwrap_or_else(|| self.definition.calendar.start_of(day))
+    }
+
+    /// When days end before `end`, and of which zone they are, in order.
+    fn ends_of_days(&self, begin: Day, end: Timestamp) -> Vec<(Timestamp, ZoneId)> {
+        let of = |zone| {
+            let calendar = self.definition.calendar_at(zone);
+            let days = (begin.0..).map(|day| calendar.start_of(Day(day + 1)));
+            days.take_while(|at| *at < end).map(move |at| (at, zone))
+        };
+        let mut out: Vec<_> = self.definition.zones.ids().flat_map(of).collect();
+        out.sort_unstable();
+        out
     }
 }
 

@@ -90,6 +90,14 @@ impl Part {
 
     fn close_with(&mut self, day: i32, doubts: Vec<Doubt>) -> Vec<DueAlert> {
         let watermark = self.definition.calendar.start_of(Day(first() + day)) + Span::minutes(1);
+        self.close_upto(watermark, &doubts)
+    }
+
+    fn close_at(&mut self, watermark: Timestamp) -> Vec<DueAlert> {
+        self.close_upto(watermark, &[])
+    }
+
+    fn close_upto(&mut self, watermark: Timestamp, doubts: &[Doubt]) -> Vec<DueAlert> {
         for shard in 0..SHARDS {
             self.offset += 1;
             let beat = ShardBeat {
@@ -98,7 +106,7 @@ impl Part {
                 version: self.offset,
                 watermark: Some(watermark),
                 holder: None,
-                doubts: doubts.clone(),
+                doubts: doubts.to_vec(),
                 fine_floor: i32::MIN,
                 definition: self.definition.hash(),
                 kin: self.kin.hash(),
@@ -366,4 +374,60 @@ fn behind_the_retention_of_its_baseline_nothing_is_said() {
     after.close(300);
     assert_eq!(after.standing(), Vec::<Value>::new());
     assert_eq!(after.rollup.readings()[0].1.state, State::Inactive);
+}
+
+/// The same deals, in the business and in its one territory, whose days end nine hours earlier.
+#[test]
+fn days_of_a_segment_are_judged_and_told_by_its_own_zone() {
+    let text = format!(
+        "[topology]\nshards = {SHARDS}\npartitions = 1\n\
+         [segments]\nsets = [\"overall\", \"territory\"]\n\
+         [directory.zones.territory]\nJapan = \"Asia/Tokyo\"\n\
+         [drift]\nkpis = [\"win_rate\"]\nsegments = [\"overall\", \"territory\"]\n"
+    );
+    let config = Config::from_toml(&text, "test", std::iter::empty()).unwrap();
+    let japan = Segment::of([("territory", "Japan")]);
+    let (job, tokyo) = (&config.definition.calendar, config.definition.calendar_of(&japan));
+    let mut part = Part::new(&config, &BTreeMap::new());
+    let sales = sales(1);
+    for (day, (won, lost)) in sales.iter().enumerate() {
+        let day = day as i32;
+        for segment in [Segment::overall(), japan.clone()] {
+            let count = |measure, n| (MeasureKey::plain(measure), n);
+            let cells = [count(Measure::DealsWon, *won), count(Measure::DealsLost, *lost)];
+            let slice = Slice { tier: Tier::Day, index: first() + day };
+            let measures = cells.into_iter().collect();
+            let partial = Partial { shard: 0, version: 1, segment, slice, measures };
+            part.offset += 1;
+            part.rollup.merge(Offset(part.offset), PartialMessage::Cell(partial));
+        }
+        part.close(day + 1);
+    }
+    let standing = part.standing();
+    let [whole, own] = &standing[..] else { panic!("{standing:#?}") };
+    assert_eq!((&whole["segment"]["territory"], &whole["zone"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&own["segment"]["territory"], &own["zone"]),
+        (&"Japan".into(), &"Asia/Tokyo".into())
+    );
+    for at in ["since", "change_time", "baseline_from", "as_of"] {
+        let instant =
+            |alert: &Value| Timestamp::parse_rfc3339(alert[at].as_str().unwrap()).unwrap();
+        let day = job.day_of(instant(whole));
+        assert_eq!(instant(whole), job.start_of(day), "{at}");
+        assert_eq!(instant(own), tokyo.start_of(day), "{at}");
+    }
+    assert_eq!(whole["explained"], serde_json::json!([]), "its days are not those of its part");
+
+    // One more day is over in Tokyo first.
+    let judged = |part: &Part, alert: &Value| {
+        let id = alert["id"].as_str().unwrap();
+        let told: Value = serde_json::from_str(&part.topic[id]).unwrap();
+        told["judged_to"].as_str().unwrap().to_owned()
+    };
+    let last = QUIET + FALLEN;
+    part.rollup.re_emit();
+    part.close_at(Timestamp(tokyo.start_of(Day(first() + last + 1)).0 + 1));
+    assert_eq!(judged(&part, own), tokyo.start_of(Day(first() + last + 1)).to_string());
+    assert_eq!(judged(&part, whole), job.start_of(Day(first() + last)).to_string());
 }

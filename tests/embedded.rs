@@ -11,6 +11,7 @@ mod rows;
 #[path = "support/tmpfs.rs"]
 mod tmpfs;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use rows::{await_rows, company, expected};
 use tidemark::config::Config;
 use tidemark::log::embedded::EmbeddedLog;
 use tidemark::log::{Log, Offset, TopicPartition};
+use tidemark::model::time::{Day, Timestamp};
 use tmpfs::SmallDisk;
 
 const CONFIG: &str = "[[sources]]\nname = \"crm\"\ntopics = [\"sales.events\"]\n\
@@ -62,6 +64,77 @@ fn data_outlives_a_kill_and_a_restart() {
     let ended = other.wait(Duration::from_secs(30));
     assert_eq!(ended.code(), Some(3), "{}", other.said());
     assert!(other.said().contains("store"), "{}", other.said());
+}
+
+/// One job with three zones, live: every row is that of the replay, whose rows the laws of
+/// `tests/zones.rs` hold to a recount; and rows of several zones stand side by side by their dates.
+#[test]
+fn segments_of_several_zones_stand_side_by_side_in_one_job() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let text = CONFIG.replace("[time]\n", "[time]\nzone = \"Europe/Berlin\"\n");
+    let text = format!(
+        "{text}[segments]\nsets = [\"overall\", \"rep\", \"territory\"]\n\
+         [directory.zones.territory]\nnorth = \"Asia/Tokyo\"\nsouth = \"America/Los_Angeles\"\n"
+    );
+    std::fs::write(path("t.toml"), &text).unwrap();
+    let config = Config::from_toml(&text, "test", std::iter::empty()).unwrap();
+    let events = company(5, 40);
+    std::fs::write(path("events.jsonl"), events.join("\n")).unwrap();
+    let (config_file, store, input) = (path("t.toml"), path("store"), path("events.jsonl"));
+    let arguments = ["run", "--config", &config_file, "--embedded", &store, "--input", &input];
+    let mut life = Process::start(dir.path(), "zones", &arguments);
+    await_rows(&mut life, &expected(&config, &events));
+
+    // A day in the middle: the same date in each zone, at three instants.
+    let now = Timestamp::from_millis(tidemark::clock::wall_ms());
+    let day = Day(config.definition.calendar.day_of(now).0 - 130);
+    let next = Day(day.0 + 1);
+    let get = |life: &mut Process, path: String| -> serde_json::Value {
+        let (status, body) = life.get(&path).expect("it answers");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let rows =
+        get(&mut life, format!("/api/v1/rows?window=day&grain=territory&from={day}&to={next}"));
+    let shown: BTreeMap<&str, (&str, &str)> = rows["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let window = |key: &str| row["window"][key].as_str().unwrap();
+            (row["segment"]["territory"].as_str().unwrap(), (window("zone"), window("start")))
+        })
+        .collect();
+    for (territory, zone) in
+        [("north", "Asia/Tokyo"), ("south", "America/Los_Angeles"), ("west", "Europe/Berlin")]
+    {
+        let zone_of = jiff::tz::TimeZoneDatabase::bundled().get(zone).unwrap();
+        let date: jiff::civil::Date = day.to_string().parse().unwrap();
+        let start = date.to_zoned(zone_of).unwrap().timestamp().to_string();
+        assert_eq!(shown.get(territory), Some(&(zone, start.as_str())), "{shown:?}");
+    }
+    let board = get(
+        &mut life,
+        format!("/api/v1/leaderboard?window=day&grain=territory&kpi=deals_created&start={day}"),
+    );
+    assert_eq!(board["window"]["zone"], "Europe/Berlin", "{board}");
+    let of = |territory: &str| -> &serde_json::Value {
+        let lists = ["ranked", "unranked"].map(|list| board[list].as_array().unwrap());
+        let mut all = lists.into_iter().flatten();
+        all.find(|member| member["segment"]["territory"] == territory).expect("it is there")
+    };
+    assert_eq!(of("north")["window"]["zone"], "Asia/Tokyo");
+    assert_eq!(of("north")["window"]["start"], shown["north"].1);
+    assert_eq!(of("west")["window"], serde_json::Value::Null, "that of the board");
+    let status = get(&mut life, "/api/v1/status".to_owned());
+    assert_eq!(status["zones"], serde_json::json!(["America/Los_Angeles", "Asia/Tokyo"]));
+    let running = get(
+        &mut life,
+        "/api/v1/forecast?window=month&kpi=deals_created&territory=north".to_owned(),
+    );
+    assert_eq!(running["zone"], "Asia/Tokyo", "{running}");
+    assert!(life.terminate().success(), "{}", life.said());
 }
 
 /// What the source topic of a store holds.

@@ -45,6 +45,7 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         shards: SHARDS,
         partitions: 1,
         calendar: Calendar::of("UTC").unwrap(),
+        zones: Default::default(),
         retention: Retention { fine: Span::days(8), days: None },
         windows: Vec::new(),
         segments: SETS.iter().map(|s| s.iter().map(|d| (*d).to_owned()).collect()).collect(),

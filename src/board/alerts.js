@@ -40,7 +40,7 @@ function item(alert, zone, labels) {
 }
 
 function parts(alert, zone, labels) {
-  const on = (at) => civilDay(at, zone);
+  const on = (at) => civilDay(at, alert.zone ?? zone);
   const value = unit(alert.unit);
   const where = Object.entries(alert.segment)
     .map(([dimension, member]) => `${dimension.replaceAll("_", " ")} ${labels[dimension]?.[member]?.label ?? member}`)

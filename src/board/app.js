@@ -6,7 +6,7 @@ import { Feed, getJson } from "./feed.js";
 import { pollForecast } from "./forecast.js";
 import { showFunnel } from "./funnel.js";
 import {
-  ABSENT, basis, count, days, duration, growth, isPeriod, kindName, moment, money, percent, share,
+  ABSENT, basis, count, days, duration, growth, isPeriod, isoDay, kindName, moment, money, percent, share,
   windowName, windowRange,
 } from "./format.js";
 import { Table, corrected, isThin } from "./tables.js";
@@ -78,7 +78,7 @@ async function askRows() {
   const window = chosenWindow();
   if (!window) return;
   const segments = { window: state.kind };
-  if (isPeriod(state.kind)) Object.assign(segments, { from: window.start, to: window.end });
+  if (isPeriod(state.kind)) Object.assign(segments, spanOf(window));
   const fresh = !state.segments?.answers(segments);
   if (fresh) state.segments = new Feed(segments);
   const changed = await state.segments.poll();
@@ -86,6 +86,12 @@ async function askRows() {
   // Of a window that is over nothing is to be foretold.
   const running = state.start === null ? state.status.windows.find((w) => w.kind === trendKind) : null;
   await pollForecast(trendKind, running, state.status);
+}
+
+/** From where to where; by dates where segments have zones of their own, which begin them apart. */
+function spanOf({ start, end, zone }) {
+  const apart = state.status.zones?.length > 0;
+  return apart ? { from: isoDay(start, zone), to: isoDay(end, zone) } : { from: start, to: end };
 }
 
 function periodForTrend() {
@@ -171,7 +177,7 @@ function showStatus() {
   byId("dead").closest("div").classList.toggle("warm", status.dead_letters.total > 0);
   byId("too-late").closest("div").classList.toggle("warm", status.too_late > 0);
   setText(byId("mode"), status.mode === "kafka" ? "Kafka" : "embedded");
-  setText(byId("zone"), zone);
+  setText(byId("zone"), [zone, ...(status.zones ?? [])].join(", "));
   setText(byId("currency"), status.currency);
   setText(byId("app"), status.app === "tidemark" ? "" : status.app);
   document.title = status.app === "tidemark" ? "Tidemark" : `${status.app} · Tidemark`;
@@ -208,7 +214,7 @@ function showNumbers(window) {
     tables.get(dimension).show(rows.filter((row) => {
       const names = Object.keys(row.segment);
       return names.length === 1 && names[0] === dimension;
-    }), state.members[dimension]);
+    }), state.members[dimension], state.status.zone);
   }
   arrange(byId("grains"), dimensions.map((d) => tables.get(d).element));
 }

@@ -101,6 +101,12 @@ export function civilDay(at, zone) {
   return dates(zone, { dateStyle: "medium" }).format(new Date(at));
 }
 
+/** The same as the API takes it: `2026-03-01`. */
+export function isoDay(at, zone) {
+  const { year, month, day } = civil(new Date(at), zone);
+  return [String(year).padStart(4, "0"), String(month).padStart(2, "0"), String(day).padStart(2, "0")].join("-");
+}
+
 const PERIODS = ["day", "week", "month", "quarter", "year"];
 
 /** The civil period that one of another calendar is like: `month` of `fiscal_month`. */

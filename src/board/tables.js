@@ -62,7 +62,7 @@ export class Table {
     this.more = h("button", { type: "button", class: "more", hidden: true });
     this.more.addEventListener("click", () => {
       this.all = !this.all;
-      this.show(this.rows, this.members);
+      this.show(this.rows, this.members, this.zone);
     });
     const head = this.columns.map((c) => h("th", { scope: "col", class: c.goal ? "goal" : c.minor ? "minor" : null }, c.title));
     const name = title.charAt(0).toUpperCase() + title.slice(1);
@@ -77,9 +77,10 @@ export class Table {
   }
 
   /** Shows these rows: in the order of the members where they have one, else the largest first. */
-  show(rows, members = {}) {
+  show(rows, members = {}, zone = undefined) {
     this.rows = rows;
     this.members = members;
+    this.zone = zone;
     const { name } = this.columns.find((column) => column.bar);
     const size = (row) => row.kpis[name]?.value ?? -Infinity;
     const named = (row) => row.segment[this.dimension];
@@ -112,6 +113,7 @@ export class Table {
     setText(line.mark, corrected(row));
     line.mark.hidden = row.status !== "corrected";
     setText(line.name, this.members[key]?.label ?? key);
+    line.name.title = row.window.zone === this.zone ? key : `${key}, days of ${row.window.zone}`;
     this.columns.forEach((column, i) => {
       const cell = line.cells[i];
       if (column.goal) {

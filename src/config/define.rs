@@ -13,6 +13,7 @@ use super::leaf::{Given, show_duration};
 use super::read::{Reader, child};
 use super::targets;
 use super::typed::{self, DimensionSet, RepRow, StageRow};
+use super::zones;
 use crate::model::channel::{ChannelRule, ChannelRules, Origins};
 use crate::model::customers::{CustomerRules, NEVER_LAPSED, Purchase};
 use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
@@ -48,22 +49,25 @@ impl Parts {
         let fiscal = calendar::fiscal(&self.calendar);
         let windows = windows(reader, &self.windows, fiscal);
         retention(reader, &self.slices, &windows);
+        let segments = segments(reader, self.segments);
+        let (directory, own) = directory(reader, self.directory, base);
         let mut out = Definition {
             shards: small(self.topology.shards.0.0),
             partitions: small(self.topology.partitions.0.0),
+            zones: zones::meant(reader, own, &self.time.zone.0.0, &segments),
             calendar: self.time.zone.0.0,
             retention: Retention {
                 fine: Span::from(self.slices.fine_retention.0.0),
                 days: self.slices.day_retention.0.0,
             },
             windows: windows.into_iter().map(|(_, kind)| kind).collect(),
-            segments: segments(reader, self.segments),
+            segments,
             currency: self.money.currency.0,
             fx: super::fx::rates(reader, self.fx, self.money.currency.0, base),
             attribution: self.attribution.credit.0,
             settle: Span::from(self.time.settle.0),
             stages: stages(reader, self.stages, base),
-            directory: directory(reader, self.directory, base),
+            directory,
             channels: self.channels,
             customers: CustomerRules {
                 by: self.customers.by.0,
@@ -284,18 +288,23 @@ fn in_the_file_or_here(reader: &mut Reader, typed: &typed::Directory) {
         ("rep", typed.rep.is_some()),
         ("territory", typed.territory.is_some()),
         ("members", typed.members.is_some()),
+        ("zones", typed.zones.is_some()),
     ];
     if let Some((key, _)) = here.iter().find(|(_, given)| *given) {
         one_place(reader, "directory", key, typed.file.is_some());
     }
 }
 
-fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Directory {
+fn directory(
+    reader: &mut Reader,
+    typed: typed::Directory,
+    base: &Path,
+) -> (Directory, Option<typed::Zones>) {
     in_the_file_or_here(reader, &typed);
-    let (reps, territories, members) = match typed.file {
+    let (reps, territories, members, zones) = match typed.file {
         Some(file) => reference::<typed::DirectoryFile>(reader, base, "directory", &file.0)
-            .map_or((None, None, None), |f| (f.rep, f.territory, f.members)),
-        None => (typed.rep, typed.territory, typed.members),
+            .map_or((None, None, None, None), |f| (f.rep, f.territory, f.members, f.zones)),
+        None => (typed.rep, typed.territory, typed.members, typed.zones),
     };
     let checked = !reader.faulty(&["directory"]);
     let territories = credit::territories(reader, territories, checked);
@@ -333,7 +342,7 @@ fn directory(reader: &mut Reader, typed: typed::Directory, base: &Path) -> Direc
     for (dimension, values) in members.into_iter().flat_map(|m| m.0) {
         out.members.insert(dimension, values.into_iter().map(|v| v.0).collect());
     }
-    out
+    (out, zones)
 }
 
 /// How channels are told.

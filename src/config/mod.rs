@@ -35,6 +35,7 @@ mod typed;
 mod variables;
 mod warn;
 mod words;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -262,14 +262,25 @@ impl Config {
 
     fn time_line(&self) -> String {
         format!(
-            "{} (tzdb {}), out of order up to {}, idle after {}, at most {} ahead, settled after {}",
+            "{}{} (tzdb {}), out of order up to {}, idle after {}, at most {} ahead, settled after {}",
             self.definition.calendar.zone(),
+            others(&self.definition),
             tzdb_version(),
             span(self.time.out_of_orderness),
             show_duration(self.time.idle_after),
             span(self.time.future_limit),
             span(self.definition.settle),
         )
+    }
+}
+
+/// The zones that segments have beside that of the job.
+fn others(definition: &Definition) -> String {
+    let names: Vec<&str> = definition.zones.names().collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(", of some segments {}", names.join(", "))
     }
 }
 

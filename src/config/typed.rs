@@ -201,12 +201,14 @@ table! {
         rep: Option<Vec<RepRow>>,
         territory: Option<Vec<TerritoryRow>>,
         members: Option<Members>,
+        zones: Option<Zones>,
     }
     /// A file with the directory.
     DirectoryFile {
         rep: Option<Vec<RepRow>>,
         territory: Option<Vec<TerritoryRow>>,
         members: Option<Members>,
+        zones: Option<Zones>,
     }
     /// The region that a territory is in.
     TerritoryRow {
@@ -359,6 +361,16 @@ map! {
 map! {
     /// Members known in advance, by dimension.
     Members(Vec<Given<String>>), keys: words::dimension
+}
+
+map! {
+    /// Zones of values, by dimension.
+    Zones(ValueZones), keys: words::dimension
+}
+
+map! {
+    /// Zones, by value.
+    ValueZones(Given<Zone>), keys: |_| Ok(())
 }
 
 map! {

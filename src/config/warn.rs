@@ -39,6 +39,7 @@ impl Config {
         out.extend(self.unknown_targets());
         out.extend(self.no_stages());
         out.extend(self.unused_regions());
+        out.extend(self.odd_zones());
         out
     }
 
@@ -112,7 +113,7 @@ impl Config {
         idle.then(|| self.warning("alerts.receivers".to_owned(), what, mend))
     }
 
-    fn warning(&self, key: String, what: String, mend: String) -> Warning {
+    pub(super) fn warning(&self, key: String, what: String, mend: String) -> Warning {
         Warning { origin: self.origin.reader.origin(&key), key, what, mend }
     }
 

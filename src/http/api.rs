@@ -118,6 +118,9 @@ struct Status<'a> {
     tzdb: &'static str,
     mode: Mode,
     zone: &'a str,
+    /// Those of segments that have one of their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    zones: Vec<&'a str>,
     currency: &'a str,
     ready: bool,
     #[serde(serialize_with = "instant")]
@@ -158,7 +161,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
     let state = &app.state;
     let info = &state.info;
     let totals = state.telemetry.totals();
-    let windows = state.board.current_windows();
+    let windows = state.board.current_windows(info.calendar.zone());
     // In the order of the config, which is the order in which people want to choose.
     let place = |kind: &str| info.windows.iter().position(|name| name == kind);
     let mut windows: Vec<_> = windows.into_iter().filter(|w| place(&w.kind).is_some()).collect();
@@ -169,6 +172,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
         tzdb: tzdb_version(),
         mode: info.mode,
         zone: info.calendar.zone(),
+        zones: info.zones.names().collect(),
         currency: &info.currency,
         ready: state.health.ready(),
         now: Timestamp::from_millis(clock::wall_ms()),

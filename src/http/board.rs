@@ -11,9 +11,38 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use serde::Serialize;
 
 use super::wire::{WireRow, instant};
+use crate::model::calendar::Calendar;
 use crate::model::row::Pane;
 use crate::model::segment::Segment;
-use crate::model::time::Timestamp;
+use crate::model::time::{Day, Timestamp};
+
+/// Where a window may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At an instant.
+    At(Timestamp),
+    /// With a day of the zone that its row has.
+    On(Day),
+}
+
+/// Seconds by which no zone is further ahead of UTC.
+const FURTHEST: i64 = 16 * 3600;
+
+impl Start {
+    /// No window that starts there starts earlier.
+    fn earliest(self) -> Timestamp {
+        match self {
+            Start::At(at) => at,
+            Start::On(day) => Timestamp((i64::from(day.0) * 86_400 - FURTHEST) * 1_000_000),
+        }
+    }
+}
+
+impl From<Timestamp> for Start {
+    fn from(at: Timestamp) -> Start {
+        Start::At(at)
+    }
+}
 
 /// What a row did to the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +119,9 @@ pub struct Query {
     /// Which segments.
     pub segments: Segments,
     /// Windows that start here or later.
-    pub from: Option<Timestamp>,
+    pub from: Option<Start>,
     /// Windows that start before this.
-    pub to: Option<Timestamp>,
+    pub to: Option<Start>,
     /// Which firing.
     pub status: Option<Pane>,
     /// Only changes behind this, in the order in which they happened.
@@ -158,6 +187,8 @@ struct Place {
 #[derive(Debug)]
 struct Entry {
     window: WindowShown,
+    /// The day that it starts with in its zone.
+    day: Day,
     segment: Segment,
     pane: Pane,
     version: (u64, Option<Timestamp>),
@@ -172,6 +203,8 @@ struct View {
     /// Rows by the end of their window, to know which are the oldest.
     ends: BTreeSet<(Timestamp, Place)>,
     windows: BTreeMap<WindowShown, usize>,
+    /// By the names of zones that rows have; `None` of one that is not known here.
+    calendars: HashMap<Arc<str>, Option<Calendar>>,
     as_of: Option<Timestamp>,
     seq: u64,
     removed: u64,
@@ -230,8 +263,8 @@ impl Board {
             end: row.window.end,
             zone: row.window.zone.as_str().into(),
         };
-        let entry =
-            Entry { window, segment: row.segment, pane: row.pane, version, seq, json: json.into() };
+        let (day, json) = (view.day_of(&window), json.into());
+        let entry = Entry { window, day, segment: row.segment, pane: row.pane, version, seq, json };
         view.put(place, entry);
         while view.rows.len() > self.limit {
             view.evict_oldest();
@@ -286,14 +319,17 @@ impl Board {
         }
     }
 
-    /// Of each kind of window the current one: the newest that has begun at the newest watermark.
-    pub fn current_windows(&self) -> Vec<WindowShown> {
+    /// Of each kind of window the current one: the newest that has begun at the newest watermark, of
+    /// those in a zone; of a kind that has none there, of those in any.
+    pub fn current_windows(&self, zone: &str) -> Vec<WindowShown> {
         let view = self.read();
         let mut out: Vec<WindowShown> = Vec::new();
         for window in view.windows.keys() {
             match out.last_mut() {
                 Some(last) if last.kind == window.kind => {
-                    if view.as_of.is_none_or(|at| window.start <= at) {
+                    let has_begun = view.as_of.is_none_or(|at| window.start <= at);
+                    let (is_of, was_of) = (*window.zone == *zone, *last.zone == *zone);
+                    if (has_begun && is_of == was_of) || (is_of && !was_of) {
                         *last = window.clone();
                     }
                 }
@@ -324,6 +360,17 @@ impl Board {
 }
 
 impl View {
+    /// The day that a window starts with in its zone.
+    fn day_of(&mut self, window: &WindowShown) -> Day {
+        if !self.calendars.contains_key(&window.zone) {
+            self.calendars.insert(Arc::clone(&window.zone), Calendar::of(&window.zone).ok());
+        }
+        match &self.calendars[&window.zone] {
+            Some(calendar) => calendar.day_of(window.start),
+            None => Day(window.start.0.div_euclid(86_400_000_000) as i32),
+        }
+    }
+
     fn is_older_than_all(&self, end: Timestamp) -> bool {
         self.ends.first().is_some_and(|(first, _)| end < *first)
     }
@@ -373,7 +420,7 @@ impl View {
         let lower = match &query.window {
             Some(kind) => Bound::Included(Place {
                 kind: kind.as_str().into(),
-                start: query.from.unwrap_or(Timestamp(i64::MIN)),
+                start: query.from.map_or(Timestamp(i64::MIN), Start::earliest),
                 segment: "".into(),
                 key: "".into(),
             }),
@@ -387,9 +434,13 @@ impl View {
 }
 
 fn matches(query: &Query, entry: &Entry) -> bool {
+    let is_before = |start: Start| match start {
+        Start::At(at) => entry.window.start < at,
+        Start::On(day) => entry.day < day,
+    };
     query.segments.hold(&entry.segment)
-        && query.from.is_none_or(|from| entry.window.start >= from)
-        && query.to.is_none_or(|to| entry.window.start < to)
+        && query.from.is_none_or(|from| !is_before(from))
+        && query.to.is_none_or(is_before)
         && query.status.is_none_or(|pane| entry.pane == pane)
 }
 

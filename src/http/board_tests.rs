@@ -73,7 +73,7 @@ fn queries_filter_by_start_and_segment() {
         row("month", "2026-03-01", None, 4, "2026-03-02"),
     ]);
     let month = Query { window: Some("month".to_owned()), ..Query::default() };
-    let from = Timestamp::parse_rfc3339("2026-03-01T00:00:00Z");
+    let from = Timestamp::parse_rfc3339("2026-03-01T00:00:00Z").map(Start::At);
     assert_eq!(board.query(&Query { from, ..month.clone() }).total, 3);
     assert_eq!(board.query(&Query { to: from, ..month.clone() }).total, 1);
     let only = |segments| board.query(&Query { segments, ..month.clone() }).total;
@@ -154,7 +154,46 @@ fn the_current_window_is_the_newest_that_has_begun() {
         row("month", "2026-03-01", None, 4, "2026-03-03"),
     ]);
     let shown: Vec<String> =
-        board.current_windows().iter().map(|w| format!("{} {}", w.kind, w.start)).collect();
+        board.current_windows("UTC").iter().map(|w| format!("{} {}", w.kind, w.start)).collect();
     assert_eq!(shown, ["day 2026-03-03T00:00:00Z", "month 2026-03-01T00:00:00Z"]);
     assert_eq!(board.as_of(), Timestamp::parse_rfc3339("2026-03-03T00:00:00Z"));
+}
+
+/// A row of a day of a zone.
+fn zoned(zone: &str, start: &str, team: &str, as_of: &str) -> (String, String) {
+    let json = format!(
+        r#"{{"window":{{"kind":"day","start":"{start}","end":"{start}","zone":"{zone}"}},"segment":{{"team":"{team}"}},"status":"early","revision":0,"version":1,"as_of":"{as_of}","complete_ratio":0.5,"currency":"EUR","kpis":{{}}}}"#
+    );
+    (format!("day:{start}|team={team}"), json)
+}
+
+#[test]
+fn a_date_is_that_day_in_the_zone_of_each_row() {
+    let as_of = "2026-03-02T20:00:00Z";
+    let board = board(&[
+        zoned("Asia/Tokyo", "2026-03-01T15:00:00Z", "tokyo", as_of),
+        zoned("Asia/Tokyo", "2026-03-02T15:00:00Z", "tokyo", as_of),
+        zoned("Europe/Berlin", "2026-03-01T23:00:00Z", "berlin", as_of),
+        zoned("America/New_York", "2026-03-02T05:00:00Z", "york", as_of),
+        zoned("America/New_York", "2026-03-01T05:00:00Z", "york", as_of),
+    ]);
+    let on = |day: &str| Day::parse(day).map(Start::On);
+    let day = Query { window: Some("day".to_owned()), ..Query::default() };
+    let second = Query { from: on("2026-03-02"), to: on("2026-03-03"), ..day.clone() };
+    assert_eq!(
+        keys(&board.query(&second)),
+        [
+            "day:2026-03-01T15:00:00Z|team=tokyo",
+            "day:2026-03-01T23:00:00Z|team=berlin",
+            "day:2026-03-02T05:00:00Z|team=york",
+        ]
+    );
+    let at = Timestamp::parse_rfc3339("2026-03-01T23:00:00Z").map(Start::At);
+    assert_eq!(board.query(&Query { from: at, ..day }).total, 3);
+    // Where one zone has a newer day already, the current one is that of the zone asked for.
+    let current = |zone: &str| board.current_windows(zone)[0].start.to_string();
+    assert_eq!(current("Europe/Berlin"), "2026-03-01T23:00:00Z");
+    assert_eq!(current("Asia/Tokyo"), "2026-03-02T15:00:00Z");
+    assert_eq!(current("America/New_York"), "2026-03-02T05:00:00Z");
+    assert_eq!(current("UTC"), "2026-03-02T15:00:00Z", "where none is, any");
 }

@@ -12,14 +12,14 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::board::{self, Query, Segments};
+use super::board::{self, Query, Segments, Start};
 use super::params::{BadParameter, one_of};
 use super::{App, ServerInfo, failure};
+use crate::model::calendar::Calendar;
 use crate::model::forecast::{
     FEWEST_CLOSED, Forecast, Known, LEAST, LEVEL, Lack, MOST, Method, Outlook, Pipeline, outlook,
 };
 use crate::model::kpi::Kpi;
-use crate::model::segment::Segment;
 use crate::model::time::{Day, Timestamp};
 use crate::model::window::{Period, WindowKind};
 
@@ -44,8 +44,9 @@ struct WireRow<'a> {
 }
 
 impl WireRow<'_> {
-    fn start(&self) -> Option<Timestamp> {
-        Timestamp::parse_rfc3339(&self.window.start)
+    fn day(&self, info: &ServerInfo) -> Option<Day> {
+        let calendar = info.zones.calendar_named(&info.calendar, &self.window.zone);
+        Some(calendar.day_of(Timestamp::parse_rfc3339(&self.window.start)?))
     }
 
     fn kpi(&self, name: &str) -> Option<WireKpi> {
@@ -70,6 +71,7 @@ struct WireStage {
 #[derive(Deserialize)]
 struct WireWindow {
     start: String,
+    zone: String,
 }
 
 #[derive(Deserialize)]
@@ -138,7 +140,8 @@ pub(super) async fn forecast(
         Ok(asked) => asked,
         Err(bad) => return bad.into_response(),
     };
-    let from = app.state.board.as_of().map(|as_of| earliest(asked.period, as_of, info));
+    let calendar = info.calendar_of(&info.segment(&asked.segment));
+    let from = app.state.board.as_of().map(|as_of| earliest(asked.period, as_of, calendar));
     let days = |segments| {
         let window = Some(WindowKind::Calendar(Period::Day).name());
         app.state.board.query(&Query { window, segments, from, ..Query::default() })
@@ -156,10 +159,10 @@ pub(super) async fn forecast(
 
 /// From here on days are looked at: of the past periods, and two years before the first of them,
 /// where methods look back.
-fn earliest(period: Period, as_of: Timestamp, info: &ServerInfo) -> Timestamp {
-    let running = period.start(info.calendar.day_of(as_of));
+fn earliest(period: Period, as_of: Timestamp, calendar: &Calendar) -> Start {
+    let running = period.start(calendar.day_of(as_of));
     let first = (0..MOST).fold(running, |start, _| period.previous(start));
-    info.calendar.start_of(Day(first.0 - 800))
+    Start::On(Day(first.0 - 800))
 }
 
 fn read(answer: &board::Answer) -> Vec<WireRow<'_>> {
@@ -210,20 +213,20 @@ fn pipeline(
     info: &ServerInfo,
 ) -> Result<Pipeline, String> {
     let mut out = Pipeline::default();
-    let day = |row: &WireRow<'_>| Some(info.calendar.day_of(row.start()?));
     if rows.iter().all(|row| row.funnel.stages.is_empty()) {
         let why = "it needs the funnel: add \"funnel\" to kpis.groups, and a stage table";
         return Err(why.to_owned());
     }
     for row in rows {
-        let Some(day) = day(row) else { continue };
+        let Some(day) = row.day(info) else { continue };
         for stage in &row.funnel.stages {
             out.visits(&stage.stage, day, stage.won, stage.closed);
         }
     }
     for row in stages {
         let stock = open_of(asked.kpi).and_then(|stock| row.kpi(stock)?.value);
-        if let (Some(day), Some(stage), Some(open)) = (day(row), row.segment.get(STAGE), stock) {
+        if let (Some(day), Some(stage), Some(open)) = (row.day(info), row.segment.get(STAGE), stock)
+        {
             out.open(stage, day, open);
         }
     }
@@ -280,23 +283,24 @@ fn render(
     as_of: Timestamp,
     info: &ServerInfo,
 ) -> Response {
+    let segment = info.segment(&asked.segment);
+    let calendar = info.calendar_of(&segment);
     let mut daily: BTreeMap<Day, f64> = BTreeMap::new();
     let mut unit = None;
     for row in rows {
-        if let (Some(kpi), Some(start)) = (row.kpi(&asked.kpi.name), row.start()) {
-            daily.insert(info.calendar.day_of(start), kpi.value.unwrap_or(0.0));
+        if let (Some(kpi), Some(day)) = (row.kpi(&asked.kpi.name), row.day(info)) {
+            daily.insert(day, kpi.value.unwrap_or(0.0));
             unit = Some(kpi.unit);
         }
     }
     let parts = || asked.segment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let segment = Segment::of(parts());
     let Some(first) = daily.keys().next().copied() else {
         return failure(StatusCode::NOT_FOUND, "there are no rows of days of this segment yet");
     };
     let work = info.work.of(&segment, &info.directory);
     let weighed = pipeline.and_then(|pipeline| pipeline.as_ref().ok());
     let known =
-        Known { daily: &daily, first, today: info.calendar.day_of(as_of), work, pipeline: weighed };
+        Known { daily: &daily, first, today: calendar.day_of(as_of), work, pipeline: weighed };
     let Outlook { start, end, so_far, worked, forecasts, lacking } = outlook(&known, asked.period);
     let none = lacking.iter().map(|(method, lack)| Unsaid {
         method: method.as_str(),
@@ -316,12 +320,12 @@ fn render(
     });
     let missing = pipeline.and_then(|pipeline| pipeline.as_ref().err());
     let missing = missing.map(|why| Unsaid { method: Method::Pipeline.as_str(), why: why.clone() });
-    let at = |day: Day| info.calendar.start_of(day).to_string();
+    let at = |day: Day| calendar.start_of(day).to_string();
     let answer = Answer {
         window: asked.period.as_str(),
         start: at(start),
         end: at(end),
-        zone: info.calendar.zone(),
+        zone: calendar.zone(),
         segment: parts().collect(),
         kpi: &asked.kpi.name,
         unit,

@@ -16,14 +16,15 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::board::{Query, Segments};
-use super::params::{BadParameter, instant, one_of};
+use super::board::{Query, Segments, Start};
+use super::params::{BadParameter, one_of, start};
 use super::rank::{Entrant, First, order, rank};
 use super::{App, ServerInfo, failure};
+use crate::model::calendar::Calendar;
 use crate::model::interval::wilson;
 use crate::model::kpi::Kpi;
 use crate::model::segment::{Segment, UNKNOWN};
-use crate::model::time::Timestamp;
+use crate::model::time::{Day, Timestamp};
 
 /// The values of a segment by dimension. A value may hold escapes, so it may not be borrowed.
 type Parts<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
@@ -32,7 +33,7 @@ type Parts<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
 #[derive(Debug)]
 struct Asked<'a> {
     window: String,
-    start: Option<Timestamp>,
+    start: Option<Start>,
     grain: String,
     kpi: &'a Kpi,
     first: First,
@@ -49,6 +50,12 @@ struct WireRow<'a> {
     segment: Parts<'a>,
     #[serde(borrow)]
     kpis: BTreeMap<&'a str, &'a RawValue>,
+}
+
+/// A window, as far as it is looked at.
+#[derive(Deserialize)]
+struct Zoned {
+    zone: String,
 }
 
 /// A KPI in it.
@@ -74,6 +81,9 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
     value: Option<&'a RawValue>,
+    /// Where it is another one than that of the answer: the same dates in another zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<&'a RawValue>,
     /// Of the total of all members.
     #[serde(skip_serializing_if = "Option::is_none")]
     share: Option<f64>,
@@ -119,7 +129,7 @@ pub(super) async fn leaderboard(
         Ok(asked) => asked,
         Err(bad) => return bad.into_response(),
     };
-    let windows = app.state.board.current_windows();
+    let windows = app.state.board.current_windows(info.calendar.zone());
     let Some(current) = windows.into_iter().find(|w| *w.kind == *asked.window) else {
         return failure(StatusCode::NOT_FOUND, "there are no rows of this window yet");
     };
@@ -129,16 +139,27 @@ pub(super) async fn leaderboard(
         let message = "not for a window that moves: it is where it is now";
         return BadParameter::new("start", "", message, Vec::new()).into_response();
     }
-    let start = asked.start.unwrap_or(current.start);
+    let days = info.zones.calendar_named(&info.calendar, &current.zone);
+    let (from, to) = civil(asked.start.unwrap_or(Start::At(current.start)), days);
     let answer = app.state.board.query(&Query {
         window: Some(asked.window.clone()),
         segments: Segments::Grain(asked.grain.clone(), Vec::new()),
-        from: (!moves).then_some(start),
-        to: (!moves).then_some(Timestamp(start.0 + 1)),
+        from: (!moves).then_some(from),
+        to: (!moves).then_some(to),
         ..Query::default()
     });
     let rows = answer.rows.iter().filter_map(|(_, row)| serde_json::from_str(row).ok());
     render(&asked, &rows.collect::<Vec<WireRow<'_>>>(), info)
+}
+
+/// From where to where windows start that have the same dates as one that starts there.
+fn civil(start: Start, calendar: &Calendar) -> (Start, Start) {
+    let day = match start {
+        Start::On(day) => day,
+        Start::At(at) if calendar.start_of(calendar.day_of(at)) == at => calendar.day_of(at),
+        Start::At(at) => return (start, Start::At(Timestamp(at.0 + 1))),
+    };
+    (Start::On(day), Start::On(Day(day.0 + 1)))
 }
 
 fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'a>, BadParameter> {
@@ -155,7 +176,7 @@ fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'
         }
         match key.as_str() {
             "window" => window = Some(one_of(key, value, &info.windows)?),
-            "start" => start = Some(instant(key, value, info)?),
+            "start" => start = Some(self::start(key, value)?),
             "grain" => grain = Some(one_of(key, value, &grains)?),
             "kpi" => name = Some(one_of(key, value, &kpis)?),
             "first" => {
@@ -194,10 +215,12 @@ fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Respons
         })
         .collect();
     let (mut ranked, mut unranked) = (Vec::new(), Vec::new());
+    let window = common(rows, info);
     let total = asked.total(&found);
     for (row, kpi) in &found {
         let share = total.and_then(|total| share(kpi.decimal()?, total));
-        let shown = Shown { share, ..asked.shown(row, kpi, info) };
+        let own = Some(row.window).filter(|own| Some(own.get()) != window.map(RawValue::get));
+        let shown = Shown { share, window: own, ..asked.shown(row, kpi, info) };
         match why_not(row, kpi, asked.kpi) {
             Some(why) => unranked.push(Shown { why: Some(why), ..shown }),
             None => ranked.push((kpi.decimal().unwrap_or_default(), shown)),
@@ -219,7 +242,7 @@ fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Respons
         Shown { place: Some(place), ..shown }
     });
     Json(Board {
-        window: rows.first().map(|row| row.window),
+        window,
         as_of: rows.first().map(|row| row.as_of),
         grain: &asked.grain,
         kpi: &asked.kpi.name,
@@ -230,6 +253,15 @@ fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Respons
         unranked,
     })
     .into_response()
+}
+
+/// The window of the reporting zone, where any row has it.
+fn common<'a>(rows: &[WireRow<'a>], info: &ServerInfo) -> Option<&'a RawValue> {
+    let zone = |row: &&WireRow<'_>| serde_json::from_str(row.window.get()).ok();
+    let is_of = |row: &&WireRow<'_>| {
+        zone(row).is_some_and(|window: Zoned| window.zone == info.calendar.zone())
+    };
+    rows.iter().find(is_of).or(rows.first()).map(|row| row.window)
 }
 
 /// The nearest float, as which it is written.
@@ -270,7 +302,17 @@ impl Asked<'_> {
         let label = label(row, info);
         let (segment, value) = (&row.segment, kpi.value);
         let n = kpi.n;
-        Shown { place: None, segment, label, value, share: None, n, interval, why: None }
+        Shown {
+            place: None,
+            segment,
+            label,
+            value,
+            window: None,
+            share: None,
+            n,
+            interval,
+            why: None,
+        }
     }
 }
 

@@ -16,9 +16,11 @@ use crate::clock;
 use crate::model::calendar::Calendar;
 use crate::model::definition::Directory;
 use crate::model::kpi::Kpis;
+use crate::model::segment::Segment;
 use crate::model::time::Timestamp;
 use crate::model::window::Period;
 use crate::model::workdays::WorkCalendars;
+use crate::model::zones::Zones;
 use crate::telemetry::Telemetry;
 
 mod alerts;
@@ -65,8 +67,10 @@ pub enum Mode {
 pub struct ServerInfo {
     /// Which log.
     pub mode: Mode,
-    /// Calendar of the reporting zone: dates in queries are its days.
+    /// Calendar of the reporting zone.
     pub calendar: Calendar,
+    /// Which segments have a zone of their own.
+    pub zones: Zones,
     /// Reporting currency.
     pub currency: String,
     /// The app's name, the prefix of its topics.
@@ -91,6 +95,22 @@ impl ServerInfo {
     /// The name of a dimension set, as [`crate::model::segment::Segment::grain`] has it.
     fn grain_name(dimensions: &[String]) -> String {
         if dimensions.is_empty() { "overall".to_owned() } else { dimensions.join("_") }
+    }
+
+    /// The segment of these values, with its dimensions in the order of the configuration.
+    fn segment(&self, parts: &[(String, String)]) -> Segment {
+        let place = |name: &str| parts.iter().position(|(dimension, _)| dimension == name);
+        let places = self.grains.iter().filter(|grain| grain.len() == parts.len());
+        let mut places = places.filter_map(|grain| {
+            grain.iter().map(|dimension| place(dimension)).collect::<Option<Vec<_>>>()
+        });
+        let places = places.next().unwrap_or_else(|| (0..parts.len()).collect());
+        Segment::of(places.into_iter().map(|i| (parts[i].0.as_str(), parts[i].1.as_str())))
+    }
+
+    /// The calendar by which a segment counts days.
+    fn calendar_of(&self, segment: &Segment) -> &Calendar {
+        self.zones.calendar_of(&self.calendar, segment)
     }
 
     fn grain_names(&self) -> Vec<String> {

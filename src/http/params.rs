@@ -8,10 +8,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::ServerInfo;
-use super::board::{Cursor, Query, Segments, Since};
+use super::board::{Cursor, Query, Segments, Since, Start};
 use crate::model::row::Pane;
-use crate::model::time::{Day, Timestamp};
+use crate::model::time::{Day, EARLIEST, LATEST, Span, Timestamp};
 
+/// Microseconds of a day.
+const DAY: i64 = Span::days(1).0;
 /// Rows in one answer where the request names no number.
 const DEFAULT_LIMIT: usize = 500;
 /// Most rows in one answer: about 10 MB of JSON.
@@ -80,8 +82,8 @@ pub(crate) fn parse(pairs: &[(String, String)], info: &ServerInfo) -> Result<Que
         match name.as_str() {
             "window" => query.window = Some(one_of(name, value, &info.windows)?),
             "grain" => grain = Some(one_of(name, value, &info.grain_names())?),
-            "from" => query.from = Some(instant(name, value, info)?),
-            "to" => query.to = Some(instant(name, value, info)?),
+            "from" => query.from = Some(start(name, value)?),
+            "to" => query.to = Some(start(name, value)?),
             "status" => {
                 let names = [Pane::Early, Pane::OnTime, Pane::Corrected].map(Pane::as_str);
                 query.status = Pane::parse(&one_of(name, value, &names)?);
@@ -137,17 +139,14 @@ fn whole(name: &str, value: &str, min: usize, max: usize) -> Result<usize, BadPa
     number.ok_or_else(|| BadParameter::new(name, value, "not a whole number in range", vec![range]))
 }
 
-/// RFC 3339, or a date: the first instant of that day in the reporting zone.
-pub(super) fn instant(
-    name: &str,
-    value: &str,
-    info: &ServerInfo,
-) -> Result<Timestamp, BadParameter> {
+/// RFC 3339, or a date: that day in the zone of each row.
+pub(super) fn start(name: &str, value: &str) -> Result<Start, BadParameter> {
     // The `+` of an offset arrives as a space unless the client escaped it.
     let text = value.replace(' ', "+");
-    let day = || Day::parse(&text).map(|day| info.calendar.start_of(day));
-    let read = Timestamp::parse_rfc3339(&text).or_else(day).filter(|at| at.in_range());
-    read.ok_or_else(|| {
+    let at = Timestamp::parse_rfc3339(&text).filter(|at| at.in_range()).map(Start::At);
+    let days = Day(EARLIEST.0.div_euclid(DAY) as i32)..Day(LATEST.0.div_euclid(DAY) as i32);
+    let on = || Day::parse(&text).filter(|day| days.contains(day)).map(Start::On);
+    at.or_else(on).ok_or_else(|| {
         let allowed = ["2026-03-01T00:00:00Z", "2026-03-01"].map(str::to_owned).to_vec();
         BadParameter::new(name, value, "neither an RFC 3339 time nor a date, 1970 to 2199", allowed)
     })
@@ -183,6 +182,7 @@ mod tests {
             periods: Vec::new(),
             work: crate::model::workdays::WorkCalendars::default(),
             directory: crate::model::definition::Directory::default(),
+            zones: crate::model::zones::Zones::default(),
         }
     }
 
@@ -194,10 +194,11 @@ mod tests {
     #[test]
     fn parameters_become_a_query() {
         let query = read(&[("window", "month"), ("from", "2026-03-01"), ("limit", "7")]).unwrap();
-        assert_eq!(query.from, Timestamp::parse_rfc3339("2026-02-28T23:00:00Z"));
+        assert_eq!(query.from, Day::parse("2026-03-01").map(Start::On));
         assert_eq!((query.limit, query.segments), (7, Segments::All));
         let offset = read(&[("to", "2026-03-01T01:00:00 01:00")]).unwrap();
-        assert_eq!(offset.to, Timestamp::parse_rfc3339("2026-03-01T00:00:00Z"));
+        let at = Timestamp::parse_rfc3339("2026-03-01T00:00:00Z");
+        assert_eq!(offset.to, at.map(Start::At));
         let web = vec![("channel".to_owned(), "web".to_owned())];
         let exact = read(&[("channel", "web")]).unwrap();
         assert_eq!(exact.segments, Segments::Exact(web.clone()));

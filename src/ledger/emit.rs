@@ -7,6 +7,7 @@ use crate::model::measure::Measures;
 use crate::model::partial::{Partial, ShardBeat, version};
 use crate::model::record::Offset;
 use crate::model::slice::Tier;
+use crate::model::zones::ZoneSet;
 
 impl Ledger {
     pub(super) fn expire(&mut self) {
@@ -69,13 +70,15 @@ impl Ledger {
             scratch.contributions.clear();
             Projector {
                 definition: &self.definition,
+                calendar: &self.definition.calendar,
+                met: ZoneSet::default(),
                 dimensions: &mut self.dimensions,
                 symbols: &mut self.symbols,
                 credits: &mut self.credits,
                 buffers: &mut scratch.buffers,
             }
-            .project(entity, &mut scratch.contributions);
-            self.settle_difference(&mut scratch.contributions, false);
+            .project_all(entity, &mut scratch.contributions);
+            self.settle(&mut scratch.contributions, None);
         }
         self.entities = entities;
         self.scratch = scratch;

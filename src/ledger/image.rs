@@ -141,7 +141,7 @@ impl Ledger {
             out.symbols.intern(text);
         }
         out.entities = state.entities.into_iter().collect();
-        let ids: Vec<_> = state.segments.into_iter().map(|s| out.credits.segment(s)).collect();
+        let ids: Vec<_> = state.segments.into_iter().map(|s| out.credits.segment(s).0).collect();
         out.cells.reserve(state.cells.len());
         for (place, slice, measures) in state.cells {
             let segment = ids.get(place as usize).ok_or_else(|| {

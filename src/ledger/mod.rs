@@ -9,6 +9,7 @@ mod emit;
 mod entity;
 mod image;
 mod project;
+mod settle;
 mod symbols;
 
 pub use image::ImageError;
@@ -18,19 +19,21 @@ use std::sync::Arc;
 
 use dimensions::Dimensions;
 use entity::{Entity, Held, Kind, Slot, Stamp};
-use project::{Buffers, Contribution, Projector};
+use project::{Buffers, Projector};
+use settle::ByZone;
 use symbols::{Credits, Map, SegmentId, Symbols};
 
 use crate::model::channel::Origins;
 use crate::model::definition::Definition;
 use crate::model::event::{Event, EventKind, Field, FieldName, Op, Value};
-use crate::model::measure::{MeasureKey, Measures};
+use crate::model::measure::Measures;
 use crate::model::partial::Partial;
 use crate::model::record::{Offset, Partition};
 use crate::model::segment::Segment;
 use crate::model::slice::Slice;
 use crate::model::time::Timestamp;
 use crate::model::watermark::{Doubt, Frontier, Heartbeat, Holder, Lost, Report};
+use crate::model::zones::ZoneSet;
 
 /// What an event did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -150,7 +153,7 @@ pub struct Ledger {
 struct Scratch {
     key: String,
     values: Vec<(Slot, Held)>,
-    contributions: Vec<Contribution>,
+    contributions: ByZone,
     buffers: Buffers,
 }
 
@@ -160,12 +163,12 @@ impl Ledger {
         Ledger {
             definition_hash: definition.hash(),
             dimensions: Dimensions::of(&definition),
+            credits: Credits::of(&definition),
             definition,
             shard,
             next: Offset(0),
             tail: None,
             symbols: Symbols::default(),
-            credits: Credits::default(),
             entities: Map::default(),
             cells: Map::default(),
             dirty: Vec::new(),
@@ -246,9 +249,7 @@ impl Ledger {
         applied.verdict = self.join(kind, event, &mut scratch);
         applied.unknown_stage = self.unknown_stage(event, &scratch);
         if applied.verdict == Verdict::Counted {
-            let day = Slice::day(&self.definition.calendar, event.time);
-            let is_old = day.index < self.floors.1;
-            applied.too_late = self.settle_difference(&mut scratch.contributions, is_old);
+            applied.too_late = self.settle(&mut scratch.contributions, Some(event.time));
             applied.late = !applied.too_late && self.watermark().is_some_and(|w| event.time < w);
         }
         self.scratch = scratch;
@@ -265,6 +266,8 @@ impl Ledger {
         }
         let mut projector = Projector {
             definition: &self.definition,
+            calendar: &self.definition.calendar,
+            met: ZoneSet::default(),
             dimensions: &mut self.dimensions,
             symbols: &mut self.symbols,
             credits: &mut self.credits,
@@ -275,7 +278,7 @@ impl Ledger {
         let Some(entity) = self.entities.get_mut(key.as_str()) else {
             let mut entity = Entity::new(kind);
             entity.join(stamp, values, projector.symbols);
-            projector.project(&entity, contributions);
+            projector.project_all(&entity, contributions);
             self.entities.insert(key.as_str().into(), entity);
             return Verdict::Counted;
         };
@@ -283,15 +286,13 @@ impl Ledger {
         if values.is_empty() && entity.first_stamp().is_some_and(|first| first <= stamp) {
             return Verdict::Irrelevant;
         }
-        projector.project(entity, contributions);
-        for c in contributions.iter_mut() {
-            c.n = -c.n;
-        }
+        projector.project_all(entity, contributions);
+        contributions.negate();
         if !entity.join(stamp, values, projector.symbols) {
             contributions.clear();
             return Verdict::Repeated;
         }
-        projector.project(entity, contributions);
+        projector.project_all(entity, contributions);
         Verdict::Counted
     }
 
@@ -305,7 +306,7 @@ impl Ledger {
             Op::Update => {}
         }
         if kind == Kind::CampaignDay {
-            let day = project::day_of_id(&event.entity.id, &self.definition.calendar);
+            let day = project::day_of_id(&event.entity.id, self.definition.dates());
             out.extend(day.map(|at| (project::DAY, Held::Time(at))));
         }
         for (name, value) in &event.set {
@@ -385,61 +386,6 @@ impl Ledger {
         self.definition.stages.find(&event.system, pipeline, stage).is_none()
     }
 
-    /// Adds contributions to the cells of every segment and tier. What cancels out touches none.
-    /// Returns whether something fell behind the retention that an event, which `is_old` or not, says
-    /// of its own day.
-    fn settle_difference(&mut self, contributions: &mut [Contribution], is_old: bool) -> bool {
-        contributions.sort_unstable_by_key(|c| (c.at, c.credit, c.key));
-        let mut too_late = false;
-        let mut i = 0;
-        while i < contributions.len() {
-            let head = contributions[i];
-            let mut n = 0;
-            while i < contributions.len() {
-                let c = contributions[i];
-                if (c.at, c.credit, c.key) != (head.at, head.credit, head.key) {
-                    break;
-                }
-                n += c.n;
-                i += 1;
-            }
-            if n != 0 {
-                too_late |= self.credit_cells(&Contribution { n, ..head }, is_old);
-            }
-        }
-        too_late
-    }
-
-    fn credit_cells(&mut self, c: &Contribution, is_old: bool) -> bool {
-        let (fine_floor, day_floor) = self.floors;
-        let day = Slice::day(&self.definition.calendar, c.at);
-        let fine = Slice::fine(c.at);
-        let in_day = day.index >= day_floor || c.key.measure.lasts();
-        // What becomes of a cohort or a visit amends the day on which it began, however old that is:
-        // the event itself may be on time.
-        let too_late = !in_day && (is_old || !c.key.measure.is_followed());
-        let in_fine = c.key.measure.is_in_fine() && fine.index >= fine_floor;
-        for k in 0..self.credits.segments_of(c.credit).len() {
-            let segment = self.credits.segments_of(c.credit)[k];
-            if in_day {
-                self.add(segment, day, c.key, c.n);
-            }
-            if in_fine {
-                self.add(segment, fine, c.key, c.n);
-            }
-        }
-        too_late
-    }
-
-    fn add(&mut self, segment: SegmentId, slice: Slice, key: MeasureKey, n: i128) {
-        let cell = self.cells.entry((segment, slice)).or_default();
-        cell.measures.add(key, n);
-        if !cell.dirty {
-            cell.dirty = true;
-            self.dirty.push((segment, slice));
-        }
-    }
-
     /// Folds the progress of a source partition.
     pub fn beat(&mut self, offset: Offset, beat: &Heartbeat) {
         if offset < self.next {
@@ -453,7 +399,7 @@ impl Ledger {
         let Some(sure) = self.frontier.sure() else {
             return;
         };
-        let floors = self.definition.retention.floors(&self.definition.calendar, sure);
+        let floors = self.definition.floors(sure);
         if floors != self.floors {
             self.floors = floors;
             self.expire();

@@ -23,6 +23,7 @@ pub use slots::{CUSTOMER, DAY, day_of_id, slot};
 use super::dimensions::Dimensions;
 use super::entity::{Entity, Held, Kind, Slot, Stamp};
 use super::symbols::{Credit, Credits, Symbols};
+use crate::model::calendar::Calendar;
 use crate::model::customers::Purchase;
 use crate::model::definition::Definition;
 use crate::model::event::Status;
@@ -30,6 +31,7 @@ use crate::model::measure::{Measure, MeasureKey};
 use crate::model::money::Money;
 use crate::model::size;
 use crate::model::time::Timestamp;
+use crate::model::zones::ZoneSet;
 
 /// Something that an entity adds to the slice of a moment, for everyone it is credited to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +50,10 @@ pub struct Contribution {
 pub struct Projector<'a> {
     /// Definition.
     pub definition: &'a Definition,
+    /// By which days are counted.
+    pub calendar: &'a Calendar,
+    /// The zones of what was credited.
+    pub met: ZoneSet,
     /// Its dimensions.
     pub dimensions: &'a mut Dimensions,
     /// Interned strings.
@@ -83,7 +89,8 @@ struct Standing {
 }
 
 impl Projector<'_> {
-    /// Lists what the entity contributes, in no particular order; equal entries may repeat.
+    /// Lists what the entity contributes by the days of one calendar, in no particular order; equal
+    /// entries may repeat. Whom it credits must not depend on the calendar.
     pub fn project(&mut self, entity: &Entity, out: &mut Vec<Contribution>) {
         let Some(first) = entity.first_stamp() else {
             return;
@@ -136,7 +143,7 @@ impl Projector<'_> {
 
     /// What has become of a deal that was created then.
     fn outcome(&self, created: Timestamp, closed: Option<(Standing, Timestamp)>) -> MeasureKey {
-        let calendar = &self.definition.calendar;
+        let calendar = self.calendar;
         let Some((Standing { status, .. }, at)) = closed else {
             return MeasureKey::day(Measure::CohortOpen, calendar.day_of(created));
         };
@@ -175,7 +182,7 @@ impl Projector<'_> {
         }
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
         if let Some(created) = created.filter(|_| won) {
-            let days = self.definition.calendar.days_between(created, at);
+            let days = self.calendar.days_between(created, at);
             add(MeasureKey::days(Measure::CycleWon, days), 1);
         }
     }

@@ -8,6 +8,7 @@ use foldhash::fast::FixedState;
 
 use crate::model::definition::Definition;
 use crate::model::segment::{Segment, UNKNOWN};
+use crate::model::zones::{ZoneId, ZoneSet, Zones};
 
 /// Maps of the core hash with a fixed seed: nothing may depend on their order, and nothing does,
 /// but a core without randomness is easier to trust.
@@ -78,12 +79,19 @@ impl Symbols {
 #[derive(Debug, Default)]
 pub struct Credits {
     by_values: Map<Box<[u32]>, u32>,
-    segments_of: Vec<Box<[SegmentId]>>,
+    segments_of: Vec<Box<[(SegmentId, ZoneId)]>>,
+    zones_of: Vec<ZoneSet>,
     by_segment: Map<Segment, u32>,
     segments: Vec<Segment>,
+    zones: Zones,
 }
 
 impl Credits {
+    /// None yet, of a definition.
+    pub fn of(definition: &Definition) -> Credits {
+        Credits { zones: definition.zones.clone(), ..Credits::default() }
+    }
+
     /// The combination of the values of all dimensions, in the order of
     /// [`Definition::dimensions`]; a value of `None` is unknown.
     pub fn intern(
@@ -112,25 +120,33 @@ impl Credits {
             ids.push(self.segment(Segment::of(parts)));
         }
         let id = self.segments_of.len() as u32;
+        let zones = ids.iter().fold(ZoneSet::default(), |all, (_, zone)| all.with(*zone));
+        self.zones_of.push(zones);
         self.segments_of.push(ids.into());
         self.by_values.insert(key.into(), id);
         Credit(id)
     }
 
-    /// The id of a segment.
-    pub fn segment(&mut self, segment: Segment) -> SegmentId {
+    /// The id of a segment, and the zone by which it counts days.
+    pub fn segment(&mut self, segment: Segment) -> (SegmentId, ZoneId) {
+        let zone = self.zones.of(&segment);
         if let Some(id) = self.by_segment.get(&segment) {
-            return SegmentId(*id);
+            return (SegmentId(*id), zone);
         }
         let id = self.segments.len() as u32;
         self.segments.push(segment.clone());
         self.by_segment.insert(segment, id);
-        SegmentId(id)
+        (SegmentId(id), zone)
     }
 
-    /// The segments that a combination belongs to.
-    pub fn segments_of(&self, credit: Credit) -> &[SegmentId] {
+    /// The segments that a combination belongs to, each with its zone.
+    pub fn segments_of(&self, credit: Credit) -> &[(SegmentId, ZoneId)] {
         &self.segments_of[credit.0 as usize]
+    }
+
+    /// The zones of those.
+    pub fn zones_of(&self, credit: Credit) -> ZoneSet {
+        self.zones_of[credit.0 as usize]
     }
 
     /// A segment by id.

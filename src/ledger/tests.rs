@@ -2,6 +2,7 @@
 
 mod channels;
 mod visits;
+mod zones;
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use super::*;
 use crate::model::calendar::Calendar;
 use crate::model::definition::{Attribution, DirectoryEntry, Stage};
 use crate::model::event::{EntityKind, EntityRef, Flags, Status};
-use crate::model::measure::Measure;
+use crate::model::measure::{Measure, MeasureKey};
 use crate::model::money::{Currency, EXACT_ONE, Money};
 use crate::model::partial::version;
 use crate::model::slice::{Retention, Tier};
@@ -24,6 +25,7 @@ fn definition() -> Definition {
         shards: 1,
         partitions: 1,
         calendar: Calendar::of("UTC").unwrap(),
+        zones: Default::default(),
         retention: Retention { fine: Span::days(8), days: Some(40) },
         windows: vec![WindowKind::RollingDays(28)],
         segments: vec![set(&[]), set(&["rep"]), set(&["territory"])],

@@ -459,6 +459,12 @@ pub fn without_version(json: &str) -> String {
     at.map_or_else(|| json.to_owned(), |at| format!("{}}}", &json[..at]))
 }
 
+/// The JSON of an alert of a segment that counts days by a zone of its own.
+pub fn with_zone(json: &str, zone: &str) -> String {
+    let body = json.strip_suffix('}').unwrap_or(json);
+    format!("{body},\"zone\":{}}}", json_string(zone))
+}
+
 /// The JSON of an alert, with what its readers order by.
 pub fn with_version(json: &str, judged_to: Option<Timestamp>, version: u64) -> String {
     let body = json.strip_suffix('}').unwrap_or(json);

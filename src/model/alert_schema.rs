@@ -9,7 +9,7 @@ pub fn alert_schema() -> Value {
     let kpis: Vec<&str> = Signal::ALL.iter().map(|(_, name)| *name).collect();
     let states: Vec<&str> =
         [State::Pending, State::Firing, State::Resolved].map(State::as_str).to_vec();
-    let properties = json!({
+    let mut properties = json!({
         "id": {"type": "string", "description": "Key of the record: KPI, segment, first day of the baseline, direction and number of the episode. Stable over corrections and restarts."},
         "rule": {"enum": kpis},
         "kpi": {"enum": kpis},
@@ -45,6 +45,8 @@ pub fn alert_schema() -> Value {
     });
     let required: Vec<String> =
         properties.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
+    let zone = "Whose days its days are, where that is not the zone of the job.";
+    properties["zone"] = json!({"type": "string", "description": zone});
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://tidemark.dev/schema/alert.v1.json",

@@ -59,9 +59,10 @@ impl Calendar {
         let midnight = i64::from(day.0) * DAY_SECONDS;
         // The span that holds the answer is at most one away from the one at "midnight as UTC",
         // because offsets stay within a day and transitions are further apart.
+        // Those of several zones together may follow each other within hours.
         let near = self.span_at(midnight);
-        let first = near.saturating_sub(1);
-        let last = (near + 1).min(self.spans.len() - 1);
+        let first = near.saturating_sub(3);
+        let last = (near + 3).min(self.spans.len() - 1);
         let earliest = (first..=last)
             .filter_map(|i| {
                 let (from, offset) = self.spans[i];
@@ -85,6 +86,31 @@ impl Calendar {
         let shown = spans.clone().find(|i| begun(*i) && !is_over(*i));
         let before = || spans.rev().find(|i| is_over(*i)).unwrap_or(near);
         Timestamp(at(shown.unwrap_or_else(before)))
+    }
+
+    /// The calendar of the days that have begun in all of these, which are not none. It goes by the
+    /// name of the first.
+    pub(super) fn last_to_begin(all: &[&Calendar]) -> Calendar {
+        let mut changes: Vec<i64> = all.iter().flat_map(|c| c.spans.iter().map(|s| s.0)).collect();
+        changes.sort_unstable();
+        changes.dedup();
+        let mut spans: Vec<(i64, i32)> = Vec::new();
+        for second in changes {
+            let offset = all.iter().map(|c| c.spans[c.span_at(second)].1).min().unwrap_or(0);
+            if spans.last().is_none_or(|(_, before)| *before != offset) {
+                spans.push((second, offset));
+            }
+        }
+        Calendar { zone: all.first().map_or_else(String::new, |c| c.zone.clone()), spans }
+    }
+
+    /// A day that is over here before it begins there, if there is any.
+    pub(super) fn day_over_before(&self, other: &Calendar) -> Option<Day> {
+        let changes = self.spans.iter().chain(&other.spans).map(|(from, _)| *from);
+        let around = changes.flat_map(|from| [from - DAY_SECONDS, from, from + DAY_SECONDS]);
+        let days = around.map(|second| Day(second.div_euclid(DAY_SECONDS) as i32));
+        days.filter(|day| day.0 >= 0)
+            .find(|day| self.start_of(Day(day.0 + 1)) <= other.start_of(*day))
     }
 
     /// Whole civil days from one instant to another; negative when they are the wrong way round.

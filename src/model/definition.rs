@@ -15,9 +15,10 @@ use super::segment::Segment;
 use super::slice::Retention;
 pub use super::stage::{Found, Stage, StageTable};
 use super::target::Targets;
-use super::time::{Day, Span};
+use super::time::{Day, Span, Timestamp};
 use super::window::WindowKind;
 use super::workdays::WorkCalendars;
+use super::zones::{ZoneId, Zones};
 
 /// Version of the rules of the folds: raised when the same log would give other cells than before,
 /// so that two releases with different rules never feed one generation.
@@ -135,8 +136,11 @@ pub struct Definition {
     pub shards: u32,
     /// Number of partitions of the partials and results topics.
     pub partitions: u32,
-    /// Days are the days of this calendar.
+    /// Days are the days of this calendar, but of segments with a zone of their own.
     pub calendar: Calendar,
+    /// Which segments have a zone of their own. It decides what their cells are, and under which keys
+    /// their rows are known, so other zones are a new generation.
+    pub zones: Zones,
     /// How long slices are kept.
     pub retention: Retention,
     /// The windows that rows are published for.
@@ -211,12 +215,40 @@ impl Definition {
         out
     }
 
+    /// The zone by which a segment counts days.
+    pub fn zone_of(&self, segment: &Segment) -> ZoneId {
+        self.zones.of(segment)
+    }
+
+    /// The calendar of a zone.
+    pub fn calendar_at(&self, zone: ZoneId) -> &Calendar {
+        self.zones.calendar(&self.calendar, zone)
+    }
+
+    /// The calendar by which a segment counts days.
+    pub fn calendar_of(&self, segment: &Segment) -> &Calendar {
+        self.calendar_at(self.zone_of(segment))
+    }
+
+    /// Where dates without a time stand.
+    pub fn dates(&self) -> &Calendar {
+        self.zones.dates(&self.calendar)
+    }
+
+    /// The first fine and the first day slice still kept at a watermark: by the zone in which it is
+    /// the earliest day, so that none lets go of a day before its time.
+    pub fn floors(&self, watermark: Timestamp) -> (i32, i32) {
+        let of = |zone| self.retention.floors(self.calendar_at(zone), watermark);
+        let job = of(ZoneId::JOB);
+        (job.0, self.zones.ids().map(|zone| of(zone).1).min().unwrap_or(job.1))
+    }
+
     /// A stable hash of what decides which cells and windows there are: stored in images and
     /// progress records, so that a process with another definition refuses them. The version of
     /// the tz database is not part of it.
     pub fn hash(&self) -> u64 {
         // The debug form names every field in order.
-        let text = format!(
+        let mut text = format!(
             "{FOLDS} {} {} {} {:?} {:?} {:?} {} {}",
             self.shards,
             self.partitions,
@@ -228,6 +260,9 @@ impl Definition {
             // Without a table stages are not kept, so a first table cannot be applied to the past.
             self.stages.is_empty(),
         );
+        for (dimension, value, zone) in self.zones.rows(&self.calendar) {
+            text.push_str(&format!(" {dimension:?} {value:?} {zone}"));
+        }
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
 

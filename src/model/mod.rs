@@ -46,3 +46,4 @@ pub mod watermark;
 pub mod window;
 mod words;
 pub mod workdays;
+pub mod zones;

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::Standing;
 use crate::model::alert::{Seen, State};
-use crate::model::time::Timestamp;
+use crate::model::calendar::Calendar;
+use crate::model::time::{Day, Timestamp};
 
 /// An alert of the alerts topic: what messages are made of. The JSON goes along, so that whoever
 /// gets it whole also gets what is not read here.
@@ -33,6 +34,9 @@ pub(super) struct Said {
     pub(super) interval: Option<(f64, f64)>,
     pub(super) baseline: Option<f64>,
     pub(super) unit: String,
+    /// Whose days its days are, where that is not the zone of the job.
+    #[serde(default)]
+    zone: Option<String>,
     pub(super) effect: Option<f64>,
     #[serde(rename = "expected_false_alarms_per_month")]
     pub(super) false_alarms: Option<f64>,
@@ -40,6 +44,14 @@ pub(super) struct Said {
     pub(super) siblings: Option<Siblings>,
     #[serde(default)]
     pub(super) explained: Vec<Explained>,
+}
+
+impl Said {
+    /// The day of an instant that it states, in a job of this calendar.
+    pub(super) fn day_of(&self, at: Timestamp3339, job: &Calendar) -> Day {
+        let own = self.zone.as_ref().and_then(|zone| Calendar::of(zone).ok());
+        own.as_ref().unwrap_or(job).day_of(at.0)
+    }
 }
 
 /// What is said of it beside those that were looked at with it.

@@ -28,7 +28,7 @@ pub(super) fn summary(alert: &Alert, standing: Standing) -> String {
 /// On what it rests.
 pub(super) fn details(alert: &Alert, standing: Standing, calendar: &Calendar) -> String {
     let said = &alert.said;
-    let day = |at: super::alert::Timestamp3339| calendar.day_of(at.0);
+    let day = |at: super::alert::Timestamp3339| said.day_of(at, calendar);
     let mut out = format!("{} cases since {}", said.n, day(said.change_time));
     if let Some((low, high)) = said.interval {
         let [low, high] = [low, high].map(|v| value(Some(v), &said.unit));

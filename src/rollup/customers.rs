@@ -339,7 +339,7 @@ impl SegmentState {
 
     fn purchase(&mut self, slice: Slice, (place, n): (i64, i128), moving: &[Moving]) {
         let Some(customers) = self.customers.as_mut() else { return };
-        let day_of = |index| day_of(index, &self.definition.calendar);
+        let day_of = |index| day_of(index, self.definition.calendar_at(self.zone));
         let lapse_after = self.definition.customers.lapse_after;
         let moved = customers.apply(slice, (place, n), lapse_after, day_of);
         for (total, window) in self.moving.iter_mut().zip(moving) {
@@ -365,7 +365,7 @@ impl SegmentState {
     pub(super) fn shift_customers(&mut self, i: usize, from: SliceRange, to: SliceRange) {
         let Some(customers) = self.customers.as_ref() else { return };
         let level = customers.level();
-        let day_of = |index| day_of(index, &self.definition.calendar);
+        let day_of = |index| day_of(index, self.definition.calendar_at(self.zone));
         let parts = [outside(from, to), outside(to, from)].concat();
         let mut change = Bought::default();
         let places = parts.into_iter().flat_map(|part| buyers(&self.cells, part));

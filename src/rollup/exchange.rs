@@ -8,12 +8,13 @@ use crate::model::measure::{Measure, Measures};
 use crate::model::money::Currency;
 use crate::model::slice::Tier;
 use crate::model::time::Day;
+use crate::model::zones::ZoneId;
 
 impl Rollup {
     /// The stocks at the end of a day. What is open follows the rate: that of the day, or of today
     /// while the window runs.
     pub(super) fn stock(&self, state: &SegmentState, last_day: i32) -> Measures {
-        self.at_rate_of(&state.stock_at(last_day), last_day)
+        self.at_rate_of(state.zone, &state.stock_at(last_day), last_day)
     }
 
     /// What stood at the end of the day before a window's first. A window that begins within a day
@@ -26,11 +27,11 @@ impl Rollup {
         if tier == Tier::Fine {
             out.retain(|key| key.measure == Measure::ActiveSubscriptions);
         }
-        self.at_rate_of(&out, first_day.0 - 1)
+        self.at_rate_of(state.zone, &out, first_day.0 - 1)
     }
 
-    fn at_rate_of(&self, stock: &Measures, day: i32) -> Measures {
-        let day = Day(day.min(self.today().0));
+    fn at_rate_of(&self, zone: ZoneId, stock: &Measures, day: i32) -> Measures {
+        let day = Day(day.min(self.today(zone).0));
         self.definition.fx.convert(stock, self.definition.currency, day).into_owned()
     }
 

@@ -24,7 +24,7 @@ impl Rollup {
         }
         for (period, start, changed) in windows {
             let row = self.calendar_row(&self.segments[i], period, start);
-            let age = self.age_days(period.next(start).0);
+            let age = self.age_days(self.segments[i].zone, period.next(start).0);
             let known =
                 self.segments[i].calendar.get(&period).and_then(|t| t.get(&start.0)?.published);
             let published = self.fire(row, known, changed, due);
@@ -35,14 +35,15 @@ impl Rollup {
                 total.mature = age >= HORIZON_DAYS;
             }
         }
-        for m in 0..self.moving.len() {
+        let z = self.segments[i].zone.index();
+        for m in 0..self.clocks[z].moving.len() {
             // What it is compared with follows in the list, and is asked before it is cleared.
-            let compared = self.compared(m).map(|c| &self.segments[i].moving[c]);
+            let compared = self.clocks[z].compared(m).map(|c| &self.segments[i].moving[c]);
             let compared = compared.map_or((false, false), |c| (c.dirty, c.changed));
             let total = &mut self.segments[i].moving[m];
             let dirty = std::mem::take(&mut total.dirty) || compared.0;
             let changed = std::mem::take(&mut total.changed) || compared.1;
-            if !dirty || !self.moving[m].shown {
+            if !dirty || !self.clocks[z].moving[m].shown {
                 continue;
             }
             let known = total.published;

@@ -62,7 +62,7 @@ impl SegmentState {
         }
         let own = self.definition.currency;
         let definition = self.definition.clone();
-        let flow = converted(&definition, slice, &flow);
+        let flow = converted(&definition, self.zone, slice, &flow);
         if is_day {
             let gone = negated(&flow);
             self.park(&gone);

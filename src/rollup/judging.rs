@@ -12,6 +12,7 @@ use crate::model::explained::Explained;
 use crate::model::kin::Kin;
 use crate::model::measure::Measures;
 use crate::model::segment::Segment;
+use crate::model::zones::ZoneId;
 
 /// A watched stream: a segment, and the place of its rule.
 type Key = (Segment, usize);
@@ -35,14 +36,15 @@ pub(super) struct Watched {
 
 /// The moment at which streams are judged.
 struct Moment {
-    closed: i32,
     floor: i32,
-    doubtful: Vec<(i32, i32)>,
+    /// By number of the zone: the first day that is not closed, and the days in doubt.
+    zones: Vec<(i32, Vec<(i32, i32)>)>,
 }
 
 impl Moment {
-    fn days<'a>(&'a self, facts: &'a [(i32, DayFacts)]) -> Days<'a> {
-        Days { facts, closed: self.closed, floor: self.floor, doubtful: &self.doubtful }
+    fn days<'a>(&'a self, zone: ZoneId, facts: &'a [(i32, DayFacts)]) -> Days<'a> {
+        let (closed, doubtful) = &self.zones[zone.index()];
+        Days { facts, closed: *closed, floor: self.floor, doubtful }
     }
 }
 
@@ -60,10 +62,13 @@ impl Rollup {
         if !self.has_all_copies() {
             return Vec::new();
         }
-        let day = self.definition.calendar.day_of(watermark).0;
-        let (closed, look) = self.watch.begin(day);
-        let (floor, doubtful) = (self.floor_of_days(), self.doubtful_days());
-        let said = self.judge_all(&look.segments, &Moment { closed, floor, doubtful });
+        let zones = || self.definition.zones.ids();
+        let days = zones().map(|zone| self.definition.calendar_at(zone).day_of(watermark).0);
+        let (closed, look) = self.watch.begin(days.collect());
+        let doubtful = zones().map(|zone| self.doubtful_days(zone));
+        let zones = closed.into_iter().zip(doubtful).collect();
+        let moment = Moment { floor: self.floor_of_days(), zones };
+        let said = self.judge_all(&look.segments, &moment);
         let mut due = Vec::new();
         for key in said {
             let Some(watched) = self.watch.streams.get(&key) else { continue };
@@ -180,7 +185,11 @@ impl Rollup {
             let facts = self.facts(segment, rule.signal, days.closed, limits);
             Member { segment, facts }
         };
-        let parts = self.watch.relatives.parts(segment).into_iter();
+        // Days of other zones are others: they do not add up to those of the segment.
+        let zone = self.definition.zone_of(segment);
+        let alike =
+            |of: &Vec<&Segment>| of.iter().all(|part| self.definition.zone_of(part) == zone);
+        let parts = self.watch.relatives.parts(segment).into_iter().filter(|(_, of)| alike(of));
         let parts: Vec<(&str, Vec<Member<'_>>)> =
             parts.map(|((by, _), of)| (by, of.into_iter().map(member).collect())).collect();
         for alert in open {
@@ -199,9 +208,10 @@ impl Rollup {
         with: impl FnOnce(&Rollup, Days<'_>) -> T,
     ) -> T {
         let rule = &self.watch.rules[*r];
-        let limits = self.limits(segment, rule, moment.days(&[]));
-        let facts = self.facts(segment, rule.signal, moment.closed, limits);
-        with(self, moment.days(&facts))
+        let days = |facts| moment.days(self.definition.zone_of(segment), facts);
+        let limits = self.limits(segment, rule, days(&[]));
+        let facts = self.facts(segment, rule.signal, days(&[]).closed, limits);
+        with(self, days(&facts))
     }
 
     fn facts(

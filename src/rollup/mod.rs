@@ -3,6 +3,7 @@
 //! when a row is due. Closed days are judged for drift.
 
 mod cells;
+mod clock;
 mod customers;
 mod exchange;
 mod firing;
@@ -24,7 +25,6 @@ use foldhash::fast::FixedState;
 use crate::model::definition::Definition;
 use crate::model::funnel::{self, Step};
 use crate::model::kpi::Group;
-use crate::model::measure::Measure;
 use crate::model::partial::{
     Partial, PartialMessage, ShardBeat, epoch_of, first_of, offset_of, parse_cell_key,
     parse_copy_key,
@@ -37,9 +37,9 @@ use crate::model::slice::{Slice, Tier};
 use crate::model::target::Targets;
 use crate::model::time::{Day, Timestamp};
 use crate::model::watermark::{Doubt, Frontier, Holder, Report};
-use crate::model::window::{Period, SliceRange, WindowKind};
+use crate::model::window::{Period, WindowKind};
+use clock::Clock;
 use firing::content_hash;
-use moving::Moving;
 use rows::standing_hash;
 use segment::SegmentState;
 use totals::{DayWindows, Published};
@@ -89,7 +89,8 @@ pub struct Rollup {
     definition_hash: u64,
     partition: Partition,
     periods: Vec<Period>,
-    moving: Vec<Moving>,
+    /// By number of the zone.
+    clocks: Vec<Clock>,
     /// What rows are over.
     reads: Reads,
     /// The stages that rows show; `None` where no row does.
@@ -109,10 +110,6 @@ pub struct Rollup {
     epochs: Map<u32, u64>,
     newest: Offset,
     now: Timestamp,
-    /// The day up to which windows were closed.
-    closed_before: Option<Day>,
-    /// The day up to which open deals were followed.
-    followed: Option<Day>,
     started: bool,
     /// The next tick repeats every row.
     repair: bool,
@@ -139,7 +136,7 @@ impl Rollup {
         let mut out = Rollup {
             steps: told.then(|| funnel::steps(&definition.stages)),
             definition_hash: definition.hash(),
-            moving: moving::of(&definition, now),
+            clocks: clock::all(&definition, now),
             reads: Reads::of(definition.kpis.kpis()).and(if told {
                 &funnel::MEASURES
             } else {
@@ -159,8 +156,6 @@ impl Rollup {
             epochs: Map::default(),
             newest: Offset(0),
             now,
-            closed_before: None,
-            followed: None,
             started: false,
             repair: false,
             watch: Watch::default(),
@@ -179,14 +174,14 @@ impl Rollup {
             return *i;
         }
         let i = self.segments.len();
-        let (definition, moving) = (&self.definition, self.moving.len());
+        let clock = &self.clocks[self.definition.zone_of(segment).index()];
+        let (definition, moving) = (&self.definition, clock.moving.len());
         let mut state = SegmentState::new(segment.clone(), definition, &self.periods, moving);
         if self.started {
-            let today = self.today();
             for period in &self.periods {
-                state.roll(*period, today);
+                state.roll(*period, clock.today);
             }
-            state.show_moving(&self.moving);
+            state.show_moving(&clock.moving);
         }
         // Also before the first tick: a restore opens no window that it would close at once.
         state.retire(self.floor());
@@ -197,14 +192,9 @@ impl Rollup {
         i
     }
 
-    fn today(&self) -> Day {
-        self.definition.calendar.day_of(Timestamp(self.now.0 - 1))
-    }
-
     /// The first day still kept.
     fn floor(&self) -> i32 {
-        let (calendar, keep) = (&self.definition.calendar, &self.definition.retention);
-        keep.floors(calendar, self.now).1
+        self.definition.floors(self.now).1
     }
 
     /// Event time is complete up to here, over all shards.
@@ -278,9 +268,10 @@ impl Rollup {
             return;
         }
         *known = epoch;
-        let (first, today) = (first_of(epoch), self.today());
+        let first = first_of(epoch);
         for state in &mut self.segments {
-            state.supersede(shard, first, (&self.moving, &self.periods, &self.reads), today);
+            let Clock { moving, today, .. } = &self.clocks[state.zone.index()];
+            state.supersede(shard, first, (moving, &self.periods, &self.reads), *today);
         }
         self.watch.relatives.supersede(shard, first);
         self.watch.look_again();
@@ -297,14 +288,14 @@ impl Rollup {
             return Merged::Stale;
         }
         let i = self.state(&segment);
-        let today = self.today();
         if slice.tier == Tier::Day {
             self.windows.turn_to(slice.index, &self.periods);
         }
         let state = &mut self.segments[i];
-        let windows = (&self.moving[..], &self.windows, &self.reads);
-        if state.merge(slice, (shard, version), measures, windows, today) {
-            self.watch.changed(&segment, slice);
+        let clock = &self.clocks[state.zone.index()];
+        let windows = (&clock.moving[..], &self.windows, &self.reads);
+        if state.merge(slice, (shard, version), measures, windows, clock.today) {
+            self.watch.changed(&segment, slice, state.zone);
             Merged::New
         } else {
             Merged::Stale
@@ -326,8 +317,7 @@ impl Rollup {
     }
 
     fn is_past(&self, slice: Slice) -> bool {
-        let (calendar, keep) = (&self.definition.calendar, &self.definition.retention);
-        slice.tier == Tier::Fine && slice.index < keep.floors(calendar, self.now).0
+        slice.tier == Tier::Fine && slice.index < self.definition.floors(self.now).0
     }
 
     /// Takes a deletion: the slice of that key is out of retention. Windows that held it say
@@ -335,16 +325,16 @@ impl Rollup {
     pub fn forget(&mut self, offset: Offset, key: &str) {
         self.newest = self.newest.max(offset);
         if let Some((shard, slice, segment)) = parse_copy_key(key) {
-            return self.watch.forget(shard, slice, segment);
+            return self.watch.forget(shard, slice, segment, &self.definition);
         }
         let Some((shard, slice, segment)) = parse_cell_key(key) else {
             return;
         };
-        let today = self.today();
         if let Some(i) = self.by_text.get(segment) {
             let state = &mut self.segments[*i];
-            state.forget(shard, slice, (&self.moving, &self.reads), today);
-            self.watch.changed(&state.segment, slice);
+            let clock = &self.clocks[state.zone.index()];
+            state.forget(shard, slice, (&clock.moving, &self.reads), clock.today);
+            self.watch.changed(&state.segment, slice, state.zone);
         }
     }
 
@@ -370,8 +360,8 @@ impl Rollup {
                 Some((*period, Timestamp::parse_rfc3339(start)?))
             });
             if let (Some((period, start)), Some(i)) = (calendar, self.by_text.get(segment)) {
-                let day = self.definition.calendar.day_of(start);
-                self.segments[*i].open(period, day);
+                let state = &mut self.segments[*i];
+                state.open(period, self.definition.calendar_at(state.zone).day_of(start));
             }
         }
     }
@@ -391,75 +381,6 @@ impl Rollup {
         due
     }
 
-    /// Moves the windows to `now`.
-    fn advance(&mut self, now: Timestamp) {
-        let before = self.today();
-        self.now = self.now.max(now);
-        let today = self.today();
-        for i in 0..self.moving.len() {
-            let from = self.moving[i].advance(&self.definition.calendar, self.now);
-            let to = self.moving[i].range;
-            if from != to {
-                let calendar = &self.definition.calendar;
-                let opening = |range: SliceRange| calendar.day_of(range.start(calendar));
-                let reopened = opening(from) != opening(to);
-                for state in &mut self.segments {
-                    state.shift(i, self.moving[i].shown, (from, to), &self.reads);
-                    if reopened {
-                        state.reopen(i);
-                    }
-                }
-            }
-        }
-        if today != before || !self.started {
-            self.new_day(before, today);
-        }
-        self.close();
-    }
-
-    /// A new day: windows begin, and every running or moving window shows where it now stands.
-    fn new_day(&mut self, before: Day, today: Day) {
-        if !std::mem::replace(&mut self.started, true) {
-            self.open_restored();
-        }
-        let floor = self.floor();
-        for state in &mut self.segments {
-            for period in &self.periods {
-                // The growth of a running window is relative to as many days of the one before,
-                // that of a window that ran until now to the whole of it.
-                state.turn(*period, before, today);
-                state.roll(*period, today);
-            }
-            state.show_moving(&self.moving);
-            state.retire(floor);
-        }
-    }
-
-    /// Closes the windows that the watermark has passed.
-    fn close(&mut self) {
-        let Some(watermark) = self.watermark() else {
-            return;
-        };
-        self.follow(self.definition.calendar.day_of(Timestamp(watermark.0 - 1)));
-        let day = self.definition.calendar.day_of(watermark);
-        if self.closed_before.is_some_and(|d| d >= day) {
-            return;
-        }
-        self.closed_before = Some(day);
-        for state in &mut self.segments {
-            state.mark_due(day, HORIZON_DAYS);
-        }
-    }
-
-    /// Open deals were followed up to another day.
-    fn follow(&mut self, day: Day) {
-        let told = self.reads.measure(Measure::CohortOpen);
-        if told && self.followed.is_none_or(|known| known < day) {
-            let before = self.followed.replace(day);
-            self.segments.iter_mut().for_each(|state| state.mark_followed(before, day));
-        }
-    }
-
     /// The next tick repeats every row as it is: after a takeover, and now and then as a repair.
     pub fn re_emit(&mut self) {
         self.repair = true;
@@ -470,13 +391,6 @@ impl Rollup {
     /// The next tick looks at every row.
     fn touch(&mut self) {
         self.segments.iter_mut().for_each(SegmentState::touch);
-    }
-
-    fn age_days(&self, end_day: i32) -> i32 {
-        match self.watermark() {
-            Some(w) => self.definition.calendar.day_of(w).0.saturating_sub(end_day),
-            None => i32::MIN,
-        }
     }
 
     /// The first day of any cell, over all segments.

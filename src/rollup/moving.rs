@@ -46,7 +46,7 @@ impl Moving {
 
 /// The moving windows of a definition: for each rolling or to-date window itself and what it is
 /// compared with; for each calendar window only the latter.
-pub fn of(definition: &Definition, now: Timestamp) -> Vec<Moving> {
+pub fn of(definition: &Definition, calendar: &Calendar, now: Timestamp) -> Vec<Moving> {
     let mut out = Vec::new();
     for kind in &definition.windows {
         let shown: &[bool] = match kind {
@@ -56,11 +56,10 @@ pub fn of(definition: &Definition, now: Timestamp) -> Vec<Moving> {
             _ => &[true, false],
         };
         for shown in shown {
-            let empty =
-                SliceRange { tier: kind.current(&definition.calendar, now).tier, lo: 0, hi: 0 };
+            let empty = SliceRange { tier: kind.current(calendar, now).tier, lo: 0, hi: 0 };
             let mut moving =
                 Moving { kind: *kind, shown: *shown, range: empty, last_day: 0, far: [None; 2] };
-            moving.advance(&definition.calendar, now);
+            moving.advance(calendar, now);
             out.push(moving);
         }
     }

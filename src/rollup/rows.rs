@@ -16,6 +16,7 @@ use crate::model::slice::Tier;
 use crate::model::target::{Stand, Standing, Targets, standings_json};
 use crate::model::time::{Day, Timestamp};
 use crate::model::window::{Period, SliceRange, WindowKind};
+use crate::model::zones::ZoneId;
 
 impl Rollup {
     /// The row of a calendar window.
@@ -24,32 +25,28 @@ impl Rollup {
         let flow = state.flow(period, start).unwrap_or(&zero);
         let end = period.next(start);
         let kind = WindowKind::Calendar(period);
-        let running = (start..end).contains(&self.today());
+        let clock = &self.clocks[state.zone.index()];
+        let running = (start..end).contains(&clock.today);
         let before = if running {
-            let m = self.moving.iter().position(|m| m.kind == kind && !m.shown);
+            let m = clock.moving.iter().position(|m| m.kind == kind && !m.shown);
             m.map(|m| &state.moving[m].flow)
         } else {
             state.flow(period, period.previous(start))
         };
         let range = SliceRange::days(start, end);
-        let far = Against::FAR.map(|against| against.days(kind, range, self.today()));
+        let far = Against::FAR.map(|against| against.days(kind, range, clock.today));
         let window = (kind, range, end.0 - 1);
         self.row(state, window, (flow, state.bought(period, start)), (before, far))
     }
 
     /// The row of a moving window, where it stands now.
     pub(super) fn moving_row(&self, state: &SegmentState, m: usize) -> Row {
-        let window = &self.moving[m];
-        let before = self.compared(m).map(|c| &state.moving[c].flow);
+        let clock = &self.clocks[state.zone.index()];
+        let window = &clock.moving[m];
+        let before = clock.compared(m).map(|c| &state.moving[c].flow);
         let total = &state.moving[m];
         let place = (window.kind, window.range, window.last_day);
         self.row(state, place, (&total.flow, total.bought), (before, window.far))
-    }
-
-    /// What a shown moving window is compared with: it follows in the list, where it is kept.
-    pub(super) fn compared(&self, m: usize) -> Option<usize> {
-        let next = self.moving.get(m + 1)?;
-        (next.kind == self.moving[m].kind && !next.shown).then_some(m + 1)
     }
 
     fn row(
@@ -59,7 +56,7 @@ impl Rollup {
         (flow, bought): (&Measures, Bought),
         (before, far): (Option<&Measures>, [Option<SliceRange>; 2]),
     ) -> Row {
-        let calendar = &self.definition.calendar;
+        let calendar = self.definition.calendar_at(state.zone);
         let (start, end) = (range.start(calendar), range.end(calendar));
         let as_of = self.watermark();
         let mut stock = self.stock(state, last_day);
@@ -70,7 +67,7 @@ impl Rollup {
             let told = Told {
                 bought,
                 days: (first_day.0, last_day),
-                today: self.today().0,
+                today: self.today(state.zone).0,
                 own: self.definition.currency,
                 is_fine: range.tier == Tier::Fine,
             };
@@ -83,7 +80,7 @@ impl Rollup {
             opening: &opening,
             first_day,
             before: [before, quarter.as_ref(), year.as_ref()],
-            age_days: self.age_days(last_day + 1),
+            age_days: self.age_days(state.zone, last_day + 1),
             followed: as_of.map(|at| calendar.day_of(Timestamp(at.0 - 1))),
             currency: self.definition.currency,
         };
@@ -97,7 +94,7 @@ impl Rollup {
             segment: &state.segment,
             kind,
             start: first_day,
-            today: self.today(),
+            today: self.today(state.zone),
             work: self.definition.work.of(&state.segment, &self.definition.directory),
         };
         Row {
@@ -143,9 +140,9 @@ impl Rollup {
 
     /// The current row of every window kind, for every segment: what `/metrics` shows.
     pub fn current_rows(&self) -> Vec<Row> {
-        let today = self.today();
         let mut out = Vec::new();
         for state in &self.segments {
+            let today = self.today(state.zone);
             for period in &self.periods {
                 out.push(self.calendar_row(state, *period, period.start(today)));
             }
@@ -155,21 +152,29 @@ impl Rollup {
     }
 
     fn moving_rows<'a>(&'a self, state: &'a SegmentState) -> impl Iterator<Item = Row> + 'a {
-        (0..self.moving.len()).filter(|m| self.moving[*m].shown).map(|m| self.moving_row(state, m))
+        let moving = &self.clocks[state.zone.index()].moving;
+        (0..moving.len()).filter(move |m| moving[*m].shown).map(move |m| self.moving_row(state, m))
     }
 
-    /// The rows of the moving windows where they stand now, optionally only those of whole days:
-    /// replay writes one a day.
+    /// The rows of the moving windows where they stand now, optionally only those of whole days.
     pub fn pane_rows(&self, days_only: bool) -> Vec<Row> {
         let keep = |row: &Row| !(days_only && matches!(row.kind, WindowKind::RollingFine(_)));
         self.segments.iter().flat_map(|s| self.moving_rows(s)).filter(keep).collect()
     }
 
+    /// Those of windows of whole days, of the segments that count days by a zone: replay writes one a
+    /// day.
+    pub fn day_panes(&self, zone: ZoneId) -> Vec<Row> {
+        let of_zone = self.segments.iter().filter(|state| state.zone == zone);
+        let rows = of_zone.flat_map(|state| self.moving_rows(state));
+        rows.filter(|row| matches!(row.kind, WindowKind::RollingDays(_))).collect()
+    }
+
     /// The rows of every calendar window from the one that holds `first` to the current one, for
     /// every segment, zero rows included: what replay writes.
     pub fn calendar_rows(&self, first: Day) -> impl Iterator<Item = Row> + '_ {
-        let today = self.today();
         self.segments.iter().flat_map(move |state| {
+            let today = self.today(state.zone);
             self.periods.iter().flat_map(move |period| {
                 let mut at = period.start(first);
                 std::iter::from_fn(move || {

@@ -21,12 +21,15 @@ use crate::model::slice::{Slice, Tier};
 use crate::model::survival;
 use crate::model::time::Day;
 use crate::model::window::{Period, SliceRange};
+use crate::model::zones::ZoneId;
 
 /// A segment's state.
 #[derive(Debug)]
 pub struct SegmentState {
     /// Which.
     pub segment: Segment,
+    /// By which it counts days.
+    pub zone: ZoneId,
     pub(super) cells: Cells,
     /// By period, then by first day. From the first window on without a gap (but for days).
     pub calendar: BTreeMap<Period, BTreeMap<i32, Total>>,
@@ -66,6 +69,7 @@ impl SegmentState {
         moving: usize,
     ) -> SegmentState {
         SegmentState {
+            zone: definition.zone_of(&segment),
             segment,
             definition: definition.clone(),
             parked: BTreeMap::new(),
@@ -125,7 +129,7 @@ impl SegmentState {
     ) {
         let own = self.definition.currency;
         let definition = self.definition.clone();
-        let flow = converted(&definition, slice, flow);
+        let flow = converted(&definition, self.zone, slice, flow);
         if slice.tier == Tier::Day {
             self.park(&flow);
             self.add_calendar((windows, reads), &flow, today);
@@ -301,7 +305,7 @@ impl SegmentState {
                     continue;
                 }
                 for (slice, cell) in self.cells.range(keys) {
-                    let sums = converted(&self.definition, *slice, cell.sum());
+                    let sums = converted(&self.definition, self.zone, *slice, cell.sum());
                     for (key, n) in sums.entries().iter().filter(|(k, _)| held(k)) {
                         change.add(*key, sign * n);
                     }
@@ -449,10 +453,11 @@ pub(super) fn negated(of: &Measures) -> Measures {
 /// The flows of a slice as windows hold them.
 pub(super) fn converted<'a>(
     definition: &Definition,
+    zone: ZoneId,
     slice: Slice,
     measures: &'a Measures,
 ) -> Cow<'a, Measures> {
-    let calendar = &definition.calendar;
+    let calendar = definition.calendar_at(zone);
     let day = match slice.tier {
         Tier::Day => Day(slice.index),
         Tier::Fine if definition.fx.is_empty() => Day(0),

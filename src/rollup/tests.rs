@@ -11,6 +11,7 @@ use crate::model::target::{Aim, Goal, Holds, Scope};
 use crate::model::time::Span;
 mod far;
 mod followed;
+mod zones;
 
 const HOUR: i64 = 3_600_000_000;
 const MONTH: WindowKind = WindowKind::Calendar(Period::Month);
@@ -23,6 +24,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         shards: 2,
         partitions: 1,
         calendar: Calendar::of("UTC").unwrap(),
+        zones: Default::default(),
         retention: Retention { fine: Span::days(8), days: Some(400) },
         windows: windows.to_vec(),
         segments: vec![set(&[]), set(&["rep"])],

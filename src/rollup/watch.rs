@@ -8,13 +8,15 @@ use super::judging::{Look, Streams};
 use super::relatives::Relatives;
 use super::{Merged, Rollup};
 use crate::drift::Verdict;
-use crate::model::alert::{self, Reading, Rule, Seen, State};
+use crate::model::alert::{self, Alert, Reading, Rule, Seen, State};
+use crate::model::definition::Definition;
 use crate::model::kin::Kin;
 use crate::model::partial::{Partial, epoch_of};
 use crate::model::record::{Offset, Partition};
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
 use crate::model::time::{Day, Timestamp};
+use crate::model::zones::ZoneId;
 
 /// An alert that is due, as it goes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +75,8 @@ pub(super) struct Watch {
     /// Segments to be looked at.
     changed: BTreeSet<Segment>,
     all: bool,
-    /// The first day that is not closed.
-    closed: Option<i32>,
+    /// The first day that is not closed, by number of the zone.
+    closed: Vec<i32>,
     /// By id.
     told: BTreeMap<String, Told>,
     repeat: bool,
@@ -82,17 +84,18 @@ pub(super) struct Watch {
 
 impl Watch {
     /// A day of a segment has changed.
-    pub(super) fn changed(&mut self, segment: &Segment, slice: Slice) {
-        let closed = slice.tier == Tier::Day && self.closed.is_some_and(|day| slice.index < day);
+    pub(super) fn changed(&mut self, segment: &Segment, slice: Slice, zone: ZoneId) {
+        let end = self.closed.get(zone.index());
+        let closed = slice.tier == Tier::Day && end.is_some_and(|day| slice.index < *day);
         if closed && !self.rules.is_empty() {
             self.changed.extend(self.relatives.told_of_by(segment));
         }
     }
 
     /// A copy of a day is out of retention.
-    pub(super) fn forget(&mut self, shard: u32, slice: Slice, segment: &str) {
+    pub(super) fn forget(&mut self, shard: u32, slice: Slice, segment: &str, of: &Definition) {
         if let Some(segment) = self.relatives.forget(shard, slice.index, segment) {
-            self.changed(&segment, slice);
+            self.changed(&segment, slice, of.zone_of(&segment));
         }
     }
 
@@ -132,7 +135,10 @@ impl Rollup {
         }
         match self.watch.relatives.merge(&segment, slice.index, (shard, version), measures) {
             None => return Merged::Stale,
-            Some(true) => self.watch.changed(&segment, slice),
+            Some(true) => {
+                let zone = self.definition.zone_of(&segment);
+                self.watch.changed(&segment, slice, zone);
+            }
             Some(false) => {}
         }
         Merged::New
@@ -152,9 +158,18 @@ impl Rollup {
         self.watch.told.insert(key.to_owned(), told);
     }
 
-    fn round(&self) -> Round {
-        let closed = self.watch.closed.map(|day| self.definition.calendar.start_of(Day(day)));
+    /// A round of the days of one zone.
+    fn round(&self, zone: ZoneId) -> Round {
+        let closed = self.watch.closed.get(zone.index());
+        let closed = closed.map(|day| self.definition.calendar_at(zone).start_of(Day(*day)));
         Round { version: self.newest.0, partition: self.partition, judged_to: closed }
+    }
+
+    /// A round about what is watched no longer: of the zone in which the last day closed.
+    fn last_round(&self) -> Round {
+        let rounds = self.definition.zones.ids().map(|zone| self.round(zone));
+        let last = rounds.max_by_key(|round| round.judged_to);
+        last.unwrap_or_else(|| self.round(ZoneId::JOB))
     }
 
     /// The first day that every shard still keeps: each lets go of days by its own watermark, which
@@ -162,12 +177,12 @@ impl Rollup {
     pub(super) fn floor_of_days(&self) -> i32 {
         let ahead = self.beats.values().filter_map(|beat| beat.watermark).max();
         let ahead = ahead.map_or(self.now, |watermark| watermark.min(self.now));
-        self.definition.retention.floors(&self.definition.calendar, ahead).1
+        self.definition.floors(ahead).1
     }
 
-    /// Days that may lack records.
-    pub(super) fn doubtful_days(&self) -> Vec<(i32, i32)> {
-        let day = |at: Timestamp| self.definition.calendar.day_of(at).0;
+    /// Days of a zone that may lack records.
+    pub(super) fn doubtful_days(&self, zone: ZoneId) -> Vec<(i32, i32)> {
+        let day = |at: Timestamp| self.definition.calendar_at(zone).day_of(at).0;
         let until = |at: Timestamp| day(Timestamp(at.0 - 1)) + 1;
         let days =
             |d: &crate::model::watermark::Doubt| (d.since.map_or(i32::MIN, day), until(d.until));
@@ -176,8 +191,12 @@ impl Rollup {
 
     /// Says what is new of a stream, and takes back what is no more.
     pub(super) fn tell(&mut self, segment: &Segment, verdict: &Verdict, due: &mut Vec<DueAlert>) {
-        let round = self.round();
-        let calendar = &self.definition.calendar;
+        let zone = self.definition.zone_of(segment);
+        let (round, calendar) = (self.round(zone), self.definition.calendar_at(zone));
+        let json = |alert: &Alert| match zone {
+            ZoneId::JOB => alert.json(calendar),
+            _ => alert::with_zone(&alert.json(calendar), calendar.zone()),
+        };
         let Verdict { reading, alerts, .. } = verdict;
         let stem = alert::stem(reading.signal, segment);
         let base = reading.baseline.map(|b| alert::stem_of_baseline(&stem, b.from));
@@ -186,7 +205,7 @@ impl Rollup {
             let id = alert.id();
             gone.remove(&id);
             let told = Told {
-                json: alert.json(calendar),
+                json: json(alert),
                 state: alert.state,
                 withdrawn: false,
                 judged_to: Some(calendar.start_of(alert.judged_to)),
@@ -219,14 +238,14 @@ impl Rollup {
         let gone: Vec<String> =
             open.map(|(id, _)| id.clone()).filter(|id| !is_watched(id)).collect();
         for id in gone {
-            self.watch.take_back(&id, self.round(), due);
+            self.watch.take_back(&id, self.last_round(), due);
         }
     }
 
     /// Where everything is to be said again: also what no judgment yields any more.
     pub(super) fn repeat_the_rest(&mut self, due: &mut Vec<DueAlert>) {
         if std::mem::take(&mut self.watch.repeat) {
-            self.watch.say_the_rest(self.round(), due);
+            self.watch.say_the_rest(self.last_round(), due);
         }
     }
 
@@ -240,19 +259,22 @@ impl Rollup {
 }
 
 impl Watch {
-    /// Begins a round, in which days before `day` are closed. Returns the first day that is not,
-    /// and what is to be looked at.
-    pub(super) fn begin(&mut self, day: i32) -> (i32, Look) {
-        if self.closed.is_none_or(|closed| closed < day) {
-            self.closed = Some(day);
-            self.all = true;
+    /// Begins a round, in which days before these are closed, by number of the zone. Returns the
+    /// first day of each that is not, and what is to be looked at.
+    pub(super) fn begin(&mut self, days: Vec<i32>) -> (Vec<i32>, Look) {
+        if self.closed.len() != days.len() {
+            (self.closed, self.all) = (days, true);
+        } else {
+            for (closed, day) in self.closed.iter_mut().zip(days).filter(|(c, day)| **c < *day) {
+                (*closed, self.all) = (day, true);
+            }
         }
         let everything = std::mem::take(&mut self.all);
         let mut segments = std::mem::take(&mut self.changed);
         if everything {
             segments.clone_from(self.relatives.judged());
         }
-        (self.closed.unwrap_or(day), Look { segments, everything })
+        (self.closed.clone(), Look { segments, everything })
     }
 
     /// Without rules there may still be alerts to end.

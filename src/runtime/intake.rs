@@ -86,7 +86,7 @@ pub fn decoder(config: &Config, source: &Source) -> Decoder {
         source: source.name.clone(),
         system: source.system,
         reading: source.reading.clone(),
-        calendar: config.definition.calendar.clone(),
+        calendar: config.definition.dates().clone(),
         limits: Limits {
             max_record_bytes: config.intake.max_record_bytes,
             max_array: config.intake.max_array,

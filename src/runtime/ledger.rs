@@ -295,7 +295,7 @@ impl Bookkeeper {
             shard.ledger.skip(offset);
             return self.bury(record, Reason::new(Code::Panicked, "folding it broke an invariant"));
         }
-        let stored = match read_stored(record, &self.definition.calendar) {
+        let stored = match read_stored(record, self.definition.dates()) {
             Ok(stored) => stored,
             Err(reason) => {
                 shard.ledger.skip(offset);

@@ -202,6 +202,7 @@ pub fn state(rows: &[Row]) -> HttpState {
         periods: vec![Period::Day, Period::Week, Period::Month, Period::Quarter, Period::Year],
         work: WorkCalendars::default(),
         directory: Directory::default(),
+        zones: Default::default(),
     };
     HttpState { board, alerts: Alerts::new(), telemetry, pages, health, info: Arc::new(info) }
 }

@@ -102,6 +102,11 @@ pub fn decoder(zone: &str) -> Decoder {
     }
 }
 
+/// The decoder of a job.
+pub fn decoder_of(definition: &Definition) -> Decoder {
+    Decoder { calendar: definition.dates().clone(), ..decoder(definition.calendar.zone()) }
+}
+
 pub fn calendar(zone: &str) -> Calendar {
     Calendar::of(zone).expect("a zone of the tz database")
 }
@@ -125,6 +130,7 @@ pub fn definition(
         shards: 4,
         partitions: 3,
         calendar: calendar(zone),
+        zones: Default::default(),
         retention: Retention { fine: Span::days(8), days: Some(800) },
         windows: windows.to_vec(),
         segments: segments
@@ -155,7 +161,7 @@ pub fn replay(
     records: &[Record],
     as_of: Option<Timestamp>,
 ) -> (Rows, Counts) {
-    let mut replay = Replay::new(definition.clone(), decoder(definition.calendar.zone()), as_of);
+    let mut replay = Replay::new(definition.clone(), decoder_of(definition), as_of);
     for record in records {
         let dead = replay.feed(record);
         assert!(dead.is_empty(), "dead letters: {dead:?}");

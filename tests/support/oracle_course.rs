@@ -107,7 +107,12 @@ impl Course {
 
 /// Each event once, in order, read to the end, then published once.
 pub fn plain(events: &[Value], course: &Course) -> Flow {
-    let mut flow = Flow::new(course.definition(), at(START));
+    plain_by(course.definition(), events, course)
+}
+
+/// The same, of another job.
+pub fn plain_by(job: Definition, events: &[Value], course: &Course) -> Flow {
+    let mut flow = Flow::new(job, at(START));
     for (i, event) in (0u64..).zip(events) {
         flow.accept(&record(i, event.to_string()));
     }
@@ -118,8 +123,13 @@ pub fn plain(events: &[Value], course: &Course) -> Flow {
 
 /// In any order, some twice, in arrays of any size, published and shown now and then on the way.
 pub fn careless(events: &[Value], course: &Course) -> Flow {
+    careless_by(course.definition(), events, course)
+}
+
+/// The same, of another job.
+pub fn careless_by(job: Definition, events: &[Value], course: &Course) -> Flow {
     let mut random = Random::new(course.seed);
-    let mut flow = Flow::new(course.definition(), at(START));
+    let mut flow = Flow::new(job, at(START));
     let mut now = at(START);
     for source in deliver(events, 20, course.seed) {
         flow.accept(&source);

@@ -18,7 +18,7 @@ use tidemark::model::time::Timestamp;
 use tidemark::model::watermark::{Heartbeat, Lost};
 use tidemark::rollup::{Merged, Rollup};
 
-use crate::oracle::{Rows, decoder, record, told_of};
+use crate::oracle::{Rows, decoder_of, record, told_of};
 
 /// A record of a compacted topic: key, and value or tombstone.
 pub type Compacted = (String, Option<Vec<u8>>);
@@ -45,7 +45,7 @@ impl Flow {
         let definition = Arc::new(definition);
         let (shards, partitions) = (definition.shards, definition.partitions);
         Flow {
-            decoder: decoder(definition.calendar.zone()),
+            decoder: decoder_of(&definition),
             logs: vec![Vec::new(); shards as usize],
             ledgers: (0..shards).map(|s| Ledger::new(definition.clone(), Partition(s))).collect(),
             partials: vec![Vec::new(); partitions as usize],
@@ -96,7 +96,7 @@ impl Flow {
         let from = ledger.next().0 as usize;
         let mut out = Vec::new();
         for record in log[from..].iter().take(limit) {
-            match read_stored(record, &self.definition.calendar).expect("written by intake") {
+            match read_stored(record, self.definition.dates()).expect("written by intake") {
                 Stored::Event(event) => out.push(ledger.apply(record.offset, &event)),
                 Stored::Beat(beat) => ledger.beat(record.offset, &beat),
                 Stored::Lost(lost) => ledger.lose(record.offset, &lost),

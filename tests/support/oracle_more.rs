@@ -130,7 +130,7 @@ impl Life<'_> {
     fn campaign_day(&self, id: &str, out: &mut Facts) {
         let named = id.rsplit('/').next().and_then(|day| day.parse::<Date>().ok());
         let happened = self.created.unwrap_or(self.first.2);
-        let at = named.map_or(happened, |day| self.clock.start(day));
+        let at = named.map_or(happened, |day| self.clock.date(day));
         let credit = self.history.credit([i64::MAX; 2], None);
         out.mark(at, &credit, "campaign day", 100, None);
         if let Some((n, currency)) = self.now("spend").and_then(money) {

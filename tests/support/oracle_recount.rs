@@ -82,12 +82,18 @@ pub struct History {
 
 pub struct Clock {
     tz: TimeZone,
+    /// Zones in which a date without a time has begun where it stands.
+    dates: Vec<TimeZone>,
 }
 
 impl Clock {
     pub fn of(zone: &str) -> Clock {
-        let tz = TimeZoneDatabase::bundled().get(zone).expect("a zone");
-        Clock { tz }
+        Clock::with_dates(zone, &[zone])
+    }
+
+    pub fn with_dates(zone: &str, all: &[&str]) -> Clock {
+        let of = |zone: &str| TimeZoneDatabase::bundled().get(zone).expect("a zone");
+        Clock { tz: of(zone), dates: all.iter().map(|zone| of(zone)).collect() }
     }
 
     pub fn day(&self, at: i64) -> Date {
@@ -96,15 +102,23 @@ impl Clock {
     }
 
     pub fn start(&self, day: Date) -> i64 {
-        let at = day.to_zoned(self.tz.clone()).expect("in range");
-        at.timestamp().as_microsecond()
+        Clock::begins(day, &self.tz)
+    }
+
+    fn begins(day: Date, tz: &TimeZone) -> i64 {
+        day.to_zoned(tz.clone()).expect("in range").timestamp().as_microsecond()
+    }
+
+    /// Where a date without a time stands.
+    pub fn date(&self, day: Date) -> i64 {
+        self.dates.iter().map(|tz| Clock::begins(day, tz)).max().expect("at least one")
     }
 
     pub fn read(&self, value: &Value) -> Option<i64> {
         let text = value.as_str()?;
         match text.parse::<jiff::Timestamp>() {
             Ok(at) => Some(at.as_microsecond()),
-            Err(_) => Some(self.start(text.parse().expect("a date"))),
+            Err(_) => Some(self.date(text.parse().expect("a date"))),
         }
     }
 
@@ -355,7 +369,11 @@ fn open_days(
 
 /// The facts of all entities.
 pub fn recount(events: &[Value], question: &Question<'_>) -> Vec<Facts> {
-    let clock = Clock::of(question.zone);
+    recount_by(events, question, &Clock::of(question.zone))
+}
+
+/// The same, by a clock.
+pub fn recount_by(events: &[Value], question: &Question<'_>, clock: &Clock) -> Vec<Facts> {
     let mut entities: BTreeMap<(String, String, String), Vec<&Value>> = BTreeMap::new();
     for event in events {
         let text = |v: &Value| v.as_str().unwrap_or("default").to_owned();
@@ -363,7 +381,7 @@ pub fn recount(events: &[Value], question: &Question<'_>) -> Vec<Facts> {
         let key = (text(&event["tenant"]), text(&entity["type"]), text(&entity["id"]));
         entities.entry(key).or_default().push(event);
     }
-    entities.values().map(|e| facts(e, question, &clock)).collect()
+    entities.values().map(|e| facts(e, question, clock)).collect()
 }
 
 /// How long the leads of a window waited, of those that were answered.

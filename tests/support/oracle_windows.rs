@@ -12,7 +12,7 @@ use crate::more::customers::Customers;
 use crate::more::{Kept, Marks};
 use crate::oracle::{RowName, Rows, is_blank};
 use crate::recount::{
-    Clock, Closing, Credit, Facts, Money, Outcome, Question, answered, quantile, recount,
+    Clock, Closing, Credit, Facts, Money, Outcome, Question, answered, quantile, recount_by,
 };
 
 const FINE: i64 = 300_000_000;
@@ -418,7 +418,26 @@ fn name_of(dimension: &str) -> &'static str {
 /// Recounts the events and compares every row. Returns the cells compared; panics with the first
 /// that differ.
 pub fn check(rows: &Rows, events: &[Value], question: &Question<'_>) -> Result<usize, String> {
-    let (facts, clock) = (recount(events, question), Clock::of(question.zone));
+    check_by(rows, events, question, &Clock::of(question.zone), &|_| true)
+}
+
+/// Which segments are compared.
+pub type Which<'a> = &'a dyn Fn(&Map<String, Value>) -> bool;
+
+/// The same by a clock, of some segments only.
+pub fn check_by(
+    rows: &Rows,
+    events: &[Value],
+    question: &Question<'_>,
+    clock: &Clock,
+    is_asked: Which<'_>,
+) -> Result<usize, String> {
+    let is_of = |name: &RowName| {
+        is_asked(serde_json::from_str::<Value>(&name.3).expect("JSON").as_object().expect("parts"))
+    };
+    let asked = rows.0.iter().filter(|(name, _)| is_of(name));
+    let rows = &Rows(asked.map(|(name, kpis)| (name.clone(), kpis.clone())).collect());
+    let facts = recount_by(events, question, clock);
     let first = facts.iter().flat_map(|f| {
         let flows = f.leads.iter().map(|l| l.0).chain(f.created.iter().map(|c| c.0));
         let flows = flows.chain(f.closed.iter().map(|c| c.at)).chain(f.marks.iter().map(|m| m.at));
@@ -437,19 +456,19 @@ pub fn check(rows: &Rows, events: &[Value], question: &Question<'_>) -> Result<u
             facts: &facts,
             segment,
             currency,
-            clock: &clock,
+            clock,
             as_of,
             today: clock.day(question.now - 1),
             lapse_after: question.customers.1,
         };
         let parts: Map<String, Value> =
             segment.iter().map(|(d, v)| ((*d).to_owned(), json!(v))).collect();
-        for window in &windows {
+        for window in windows.iter().filter(|_| is_asked(&parts)) {
             let [start, end] = window
                 .own
-                .edges(&clock)
+                .edges(clock)
                 .map(|at| jiff::Timestamp::from_microsecond(at).expect("in range").to_string());
-            let behind = window.own.last_day(&clock);
+            let behind = window.own.last_day(clock);
             let age = days_between(back(behind, -1), clock.day(question.as_of));
             let name = (window.kind.clone(), start, end, Value::Object(parts.clone()).to_string());
             expected.insert(name, count.kpis(window, age));

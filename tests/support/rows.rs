@@ -61,7 +61,7 @@ pub fn expected_at(config: &Config, records: &[String], now: Timestamp) -> Expec
         source: "crm".into(),
         system: System::Canonical,
         reading: Reading::default(),
-        calendar: config.definition.calendar.clone(),
+        calendar: config.definition.dates().clone(),
         limits: Limits {
             max_record_bytes: config.intake.max_record_bytes,
             max_array: config.intake.max_array,

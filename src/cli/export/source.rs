@@ -23,6 +23,7 @@ use crate::model::definition::Directory;
 use crate::model::kpi::Kpis;
 use crate::model::segment::Segment;
 use crate::model::workdays::WorkCalendars;
+use crate::model::zones::Zones;
 
 /// Longest line of a file: far beyond any row.
 const MAX_LINE: usize = 16 << 20;
@@ -160,6 +161,7 @@ pub fn info_of(board: &Board) -> Result<ServerInfo, Failure> {
         periods: Vec::new(),
         work: WorkCalendars::default(),
         directory: Directory::default(),
+        zones: Zones::default(),
     };
     let (mut windows, mut grains) = (BTreeSet::new(), BTreeSet::new());
     for (i, (_, json)) in all.rows.iter().enumerate() {

@@ -23,8 +23,13 @@ impl Projector<'_> {
                 add(MeasureKey::plain(Measure::CallsTimed), 1);
             }
         }
-        if let Some((fact, at)) = self.plan(entity, done) {
+        if let Some((fact, at)) = self.plan(entity) {
+            // Also of what is only logged, by the days of this zone: by those of another one it may be
+            // planned.
             let credit = self.credit(entity, fact, at);
+            if self.is_logged(entity, done, at) {
+                return;
+            }
             let mut add = |measure| {
                 let key = MeasureKey::plain(measure);
                 out.push(Contribution { at, credit, key, n: 1 });
@@ -38,11 +43,7 @@ impl Projector<'_> {
 
     /// For when it is planned, and by which event; `None` where it never was, or another one takes
     /// its place.
-    fn plan(
-        &self,
-        entity: &Entity,
-        done: Option<(Stamp, Timestamp)>,
-    ) -> Option<(Stamp, Timestamp)> {
+    fn plan(&self, entity: &Entity) -> Option<(Stamp, Timestamp)> {
         let (_, Held::Time(at)) = entity.latest(PLANNED_AT)? else {
             return None;
         };
@@ -51,14 +52,23 @@ impl Projector<'_> {
         {
             return None;
         }
-        // Systems give a plan to what is only logged: done by the time when the plan was first
-        // stated, and planned for no later day than that of its creation.
-        let first = entity.history(PLANNED_AT).next().map(|(stamp, _)| stamp)?;
-        let born = created_at(entity).unwrap_or(entity.first_stamp()?.time);
-        let logged = done.is_some_and(|(fact, _)| fact <= first)
-            && self.definition.calendar.days_between(born, at) <= 0;
         let fact = since(entity, PLANNED_AT, |held| held == Held::Time(at))?;
-        (!logged).then_some((fact, at))
+        Some((fact, at))
+    }
+
+    /// Systems give a plan to what is only logged: done by the time when the plan was first stated,
+    /// and planned for no later day than that of its creation.
+    fn is_logged(
+        &self,
+        entity: &Entity,
+        done: Option<(Stamp, Timestamp)>,
+        planned: Timestamp,
+    ) -> bool {
+        let first = entity.history(PLANNED_AT).next().map(|(stamp, _)| stamp);
+        let seen = entity.first_stamp().map(|stamp| stamp.time);
+        let Some((first, born)) = first.zip(created_at(entity).or(seen)) else { return false };
+        done.is_some_and(|(fact, _)| fact <= first)
+            && self.calendar.days_between(born, planned) <= 0
     }
 }
 

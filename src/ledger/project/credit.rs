@@ -92,7 +92,10 @@ impl Projector<'_> {
     }
 
     fn intern(&mut self, values: &[Option<Symbol>]) -> Credit {
-        self.credits.intern(values, self.dimensions.names(), self.definition, self.symbols)
+        let names = self.dimensions.names();
+        let credit = self.credits.intern(values, names, self.definition, self.symbols);
+        self.met = self.met.and(self.credits.zones_of(credit));
+        credit
     }
 
     pub(super) fn owner(&mut self, entity: &Entity, as_of: AsOf) -> Option<Symbol> {

@@ -22,7 +22,7 @@ impl Projector<'_> {
         };
         // What ends before it began has not been.
         let end = end(entity, self.symbols).map(|(fact, at)| (fact, at.max(start)));
-        let calendar = &self.definition.calendar;
+        let calendar = self.calendar;
         let (at, first_day) = (start, calendar.day_of(start));
         let credit = self.credit(entity, started, at);
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
@@ -74,7 +74,7 @@ impl Projector<'_> {
                 _ => None,
             };
             let credit = self.credit_as_of(entity, AsOf::stock(stamp.order, now));
-            price.turn(money, self.definition.calendar.day_of(now), |key, n| {
+            price.turn(money, self.calendar.day_of(now), |key, n| {
                 out.push(Contribution { at: now, credit, key, n });
             });
             let next = Some((credit, money));

@@ -43,7 +43,7 @@ impl Projector<'_> {
         let now = changes.last().map_or(Status::Open, |(_, status)| *status);
         let mut ended = Vec::new();
         self.walk(entity, changes, |since, found, end| {
-            let days = |to: Stamp| self.definition.calendar.days_between(since.time, to.time);
+            let days = |to: Stamp| self.calendar.days_between(since.time, to.time);
             let end = end.map(|(to, how)| (how, days(to)));
             let won = (found.stage.status == Status::Open && now != Status::Open)
                 .then_some(now == Status::Won);

@@ -97,7 +97,7 @@ impl Intaker {
         let mut told = BTreeMap::new();
         read_through(&self.context, &mut *reader, &at, Some(from), &mut || Ok(true), |record| {
             if let Ok(Stored::Beat(beat)) =
-                read_stored(&record, &self.context.config.definition.calendar)
+                read_stored(&record, self.context.config.definition.dates())
             {
                 let place = TopicPartition::new(beat.topic.as_str(), beat.partition);
                 told.insert(place, Position { next: Offset(beat.next), mark: beat.mark });
