@@ -70,6 +70,7 @@ impl Ledger {
             Projector {
                 definition: &self.definition,
                 dimensions: &mut self.dimensions,
+                own: &self.own,
                 symbols: &mut self.symbols,
                 credits: &mut self.credits,
                 buffers: &mut scratch.buffers,

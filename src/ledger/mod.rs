@@ -8,6 +8,7 @@ mod dimensions;
 mod emit;
 mod entity;
 mod image;
+mod own;
 mod project;
 mod symbols;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use dimensions::Dimensions;
 use entity::{Entity, Held, Kind, Slot, Stamp};
+use own::Own;
 use project::{Buffers, Contribution, Projector};
 use symbols::{Credits, Map, SegmentId, Symbols};
 
@@ -121,6 +123,7 @@ pub struct Ledger {
     definition: Arc<Definition>,
     definition_hash: u64,
     dimensions: Dimensions,
+    own: Own,
     shard: Partition,
     next: Offset,
     /// Fingerprint of the record before `next`.
@@ -157,9 +160,11 @@ struct Scratch {
 impl Ledger {
     /// An empty shard: the fold of no event.
     pub fn new(definition: Arc<Definition>, shard: Partition) -> Ledger {
+        let dimensions = Dimensions::of(&definition);
         Ledger {
             definition_hash: definition.hash(),
-            dimensions: Dimensions::of(&definition),
+            own: Own::of(&definition, &dimensions),
+            dimensions,
             definition,
             shard,
             next: Offset(0),
@@ -266,6 +271,7 @@ impl Ledger {
         let mut projector = Projector {
             definition: &self.definition,
             dimensions: &mut self.dimensions,
+            own: &self.own,
             symbols: &mut self.symbols,
             credits: &mut self.credits,
             buffers,
@@ -314,7 +320,8 @@ impl Ledger {
             if let Some(slot) = self.dimensions.origin_slot(name) {
                 out.push((slot, self.origin(event, name, value, buffer)));
             }
-            if fixed.is_none() && dimension.is_none() {
+            let own = self.own.slot(kind, name);
+            if fixed.is_none() && dimension.is_none() && own.is_none() {
                 continue;
             }
             let held = match value {
@@ -348,7 +355,7 @@ impl Ledger {
                 _ => held,
             };
             out.extend(fixed.map(|slot| (slot, named)));
-            out.extend(dimension.map(|slot| (slot, held)));
+            out.extend(dimension.or(own).map(|slot| (slot, held)));
         }
     }
 

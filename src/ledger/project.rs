@@ -8,6 +8,7 @@ mod activity;
 mod credit;
 mod customer;
 mod order;
+mod own;
 mod price;
 mod response;
 mod slots;
@@ -22,12 +23,14 @@ pub use slots::{CUSTOMER, DAY, day_of_id, slot};
 
 use super::dimensions::Dimensions;
 use super::entity::{Entity, Held, Kind, Slot, Stamp};
+use super::own::Own;
 use super::symbols::{Credit, Credits, Symbols};
 use crate::model::customers::Purchase;
 use crate::model::definition::Definition;
 use crate::model::event::Status;
 use crate::model::measure::{Measure, MeasureKey};
 use crate::model::money::Money;
+use crate::model::own::Moment;
 use crate::model::size;
 use crate::model::time::Timestamp;
 
@@ -50,6 +53,8 @@ pub struct Projector<'a> {
     pub definition: &'a Definition,
     /// Its dimensions.
     pub dimensions: &'a mut Dimensions,
+    /// Measures of the user's own.
+    pub own: &'a Own,
     /// Interned strings.
     pub symbols: &'a mut Symbols,
     /// Interned combinations.
@@ -106,6 +111,7 @@ impl Projector<'_> {
             if let Some(at) = created {
                 let credit = self.credit(entity, born, at);
                 add(at, credit, MeasureKey::plain(Measure::LeadsCreated), 1);
+                self.count_own(entity, Moment::Created, (at, credit), out);
             }
             return;
         }
@@ -118,10 +124,14 @@ impl Projector<'_> {
             let credit = self.credit(entity, born, at);
             add(at, credit, MeasureKey::plain(Measure::DealsCreated), 1);
             add(at, credit, self.outcome(at, closed), 1);
+            self.count_own(entity, Moment::Created, (at, credit), out);
         }
         if let Some((standing, at)) = closed {
             let credit = self.credit(entity, standing.since, at);
             self.closing(entity, standing.status, at, created, credit, out);
+            let moment = if standing.status == Status::Won { Moment::Won } else { Moment::Lost };
+            self.count_own(entity, moment, (at, credit), out);
+            self.count_own(entity, Moment::Closed, (at, credit), out);
             if standing.status == Status::Won {
                 self.shared(entity, (standing.since, at), credit, out);
             }

@@ -18,7 +18,7 @@ use crate::model::window::WindowKind;
 
 const HOUR: i64 = 3_600_000_000;
 
-fn definition() -> Definition {
+pub(super) fn definition() -> Definition {
     let set = |dimensions: &[&str]| dimensions.iter().map(|d| (*d).to_owned()).collect();
     Definition {
         shards: 1,
@@ -35,6 +35,7 @@ fn definition() -> Definition {
         directory: crate::model::definition::Directory::default(),
         channels: Default::default(),
         kpis: crate::model::kpi::Kpis::ALL,
+        measures: Default::default(),
         work: crate::model::workdays::WorkCalendars::default(),
         targets: crate::model::target::Targets::default(),
         sizes: false,

@@ -63,6 +63,14 @@ pub enum MeasureKind {
     HistogramByStage,
     /// A count a currency and size ([`crate::model::size`]).
     SizeByCurrency,
+    /// A count a measure of the user's own ([`crate::model::own`]).
+    CountByOwn,
+    /// A sum of plain decimal numbers a measure of the user's own.
+    QuantityByOwn,
+    /// A sum a measure of the user's own and currency.
+    SumByOwn,
+    /// A count a measure of the user's own and currency.
+    CurrencyByOwn,
 }
 
 measures! {
@@ -158,6 +166,11 @@ measures! {
     OrderSoldPrice Sum "Amounts of the orders paid in the slice whose discount is known, be it none.",
     OrderListPrice Sum "The same with the discounts: what they would be at list prices.",
     OrderListPriced CountByCurrency "Orders paid in the slice with a known amount and discount.",
+    OwnCount CountByOwn "What measures of your own count in the slice.",
+    OwnQuantity QuantityByOwn "Numbers that measures of your own sum in the slice.",
+    OwnNumbered CountByOwn "How many numbers are in those sums.",
+    OwnAmount SumByOwn "Amounts that measures of your own sum in the slice.",
+    OwnPriced CurrencyByOwn "How many amounts are in those sums.",
 }
 
 impl Measure {
@@ -249,6 +262,12 @@ impl Measure {
                 | Measure::StageWon
                 | Measure::StageClosed
         )
+    }
+
+    /// Whether it holds measures of the user's own.
+    pub fn is_own(self) -> bool {
+        use MeasureKind::{CountByOwn, CurrencyByOwn, QuantityByOwn, SumByOwn};
+        matches!(self.kind(), CountByOwn | QuantityByOwn | SumByOwn | CurrencyByOwn)
     }
 
     /// Whether days keep it beyond the retention: what is told of all time is read off it.
