@@ -26,7 +26,7 @@ enum Action {
         /// [measures].
         #[arg(long)]
         config: Option<PathBuf>,
-        /// As JSON, as `/api/v1/kpis` has it.
+        /// As JSON: the KPIs as `/api/v1/kpis` has them, and the configuration's own measures.
         #[arg(long)]
         json: bool,
     },

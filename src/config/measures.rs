@@ -1,8 +1,8 @@
 //! Measures of the user's own: `[measures.<name>]`, what counts, when, and under which condition.
 
 use super::formulas::spelled;
-use super::leaf::{Leaf, Problem, Raw, clip};
-use super::near::nearest;
+use super::leaf::{Leaf, Problem, Raw, clip, text};
+use super::near::{listed, nearest};
 use super::read::{Reader, child};
 use super::typed::{MeasureRow, Measures};
 use super::words::{dimension, one_of};
@@ -10,7 +10,7 @@ use crate::model::event::{EntityKind, Field, FieldName, FieldType};
 use crate::model::kpi::Kpi;
 use crate::model::measure::Measure;
 use crate::model::own::{
-    self, Asked, CREDITED, Meant, Moment, OwnMeasure, OwnMeasures, is_summable, is_text,
+    self, Asked, CREDITED, Condition, Meant, Moment, OwnMeasure, OwnMeasures, is_summable, is_text,
 };
 
 /// The types of entities that can be counted.
@@ -28,6 +28,23 @@ impl Leaf for Counted {
         one_of(raw, "a type of entity that is counted", &kinds(), |name| {
             EntityKind::parse(name).filter(|kind| !Moment::of(*kind).is_empty()).map(Counted)
         })
+    }
+}
+
+/// The text of a condition, which may go over several lines.
+#[derive(Clone, Debug)]
+pub(super) struct Where(pub(super) String);
+
+impl Leaf for Where {
+    fn read(raw: Raw<'_>) -> Result<Where, Problem> {
+        let mend = "write it in quotes: \"kind = 'meeting'\"";
+        let text = text(raw, "a condition", mend)?;
+        let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        if text.trim().is_empty() || text.chars().any(strange) {
+            let mend = "leave the key out where everything counts";
+            return Err(Problem::new("expected a condition that is not empty", mend));
+        }
+        Ok(Where(text.to_owned()))
     }
 }
 
@@ -68,7 +85,6 @@ pub(super) fn measures(
         let mend =
             "leave out those that no formula names: each is asked of every event of its type";
         reader.fault("measures", what, mend);
-        return OwnMeasures::default();
     }
     rows.into_iter().filter_map(|(name, row)| measure(reader, &name, row, dimensions)).collect()
 }
@@ -95,62 +111,72 @@ fn measure(
     dimensions: &[String],
 ) -> Option<OwnMeasure> {
     let of = row.of.map(|of| of.0.0);
-    let at = row.at.map(|at| at.0);
-    let moments: Vec<&str> =
-        of.map(|of| Moment::of(of).iter().map(|at| at.as_str()).collect()).unwrap_or_default();
-    let listed = || moments.iter().map(|at| format!("\"{at}\"")).collect::<Vec<_>>().join(", ");
     if of.is_none() && !reader.faulty(&[&key_of(name, "of")]) {
         let mend = "add of = \"deal\", or another type of entity";
         reader.fault(&key_of(name, ""), format!("\"{name}\" does not say of what it is"), mend);
     }
-    if at.is_none() && !reader.faulty(&[&key_of(name, "at")]) {
-        let mend = match moments.first() {
-            Some(first) => format!("add at = \"{first}\"; there are {}", listed()),
-            None => "add at = \"created\", or another moment".to_owned(),
-        };
-        reader.fault(
-            &key_of(name, ""),
-            format!("\"{name}\" does not say when something counts"),
-            mend,
-        );
-    }
+    let at = moment(reader, name, of, row.at.map(|at| at.0));
     let of = of?;
-    let fits = at.is_none_or(|at| Moment::of(of).contains(&at));
-    if let Some(at) = at.filter(|_| !fits) {
-        let what = format!("a {} is never \"{}\"", of.as_str().replace('_', " "), at.as_str());
-        reader.fault(&key_of(name, "at"), what, format!("write one of {}", listed()));
-    }
-    let sum = row.sum.and_then(|text| match summed(&text.0) {
-        Ok(field) => Some(Some(field)),
+    let condition = match row.r#where {
+        None => Some(Condition::default()),
+        Some(given) => own::read(&given.0.0, |asked| ask(of, asked, dimensions))
+            .map_err(|fault| {
+                let key = key_of(name, "where");
+                reader.fault_in(&key, &given.0.0, fault.at, fault.what, fault.mend);
+            })
+            .ok(),
+    };
+    let sum = match row.sum.map(|name| summed(of, &name.0)).transpose() {
+        Ok(sum) => sum,
         Err(Problem { what, mend }) => {
             reader.fault(&key_of(name, "sum"), what, mend);
-            None
+            return None;
         }
-    });
-    let wants_sum = reader.faulty(&[&key_of(name, "sum")]);
-    let condition = match &row.r#where {
-        None => own::Condition::default(),
-        Some(text) => match own::read(&text.0, |asked| ask(of, asked, dimensions)) {
-            Ok(condition) => condition,
-            Err(fault) => {
-                let key = key_of(name, "where");
-                reader.fault_in(&key, &text.0, fault.at, fault.what, fault.mend);
-                return None;
-            }
-        },
     };
-    let meant = Meant { of, at: at.filter(|_| fits && !wants_sum)?, condition, sum: sum.flatten() };
+    let meant = Meant { of, at: at?, condition: condition?, sum };
     let doc = row.doc.map_or_else(String::new, |doc| doc.0);
     Some(OwnMeasure::new(name, &doc, meant))
 }
 
+/// When something counts, where that is said and fits.
+fn moment(
+    reader: &mut Reader,
+    name: &str,
+    of: Option<EntityKind>,
+    at: Option<Moment>,
+) -> Option<Moment> {
+    let moments = of.map(Moment::of).unwrap_or_default();
+    let listed = listed(moments.iter().map(|at| at.as_str()));
+    let Some(at) = at else {
+        if !reader.faulty(&[&key_of(name, "at")]) {
+            let what = format!("\"{name}\" does not say when something counts");
+            let mend = match moments {
+                [] => "add at = \"created\", or another moment".to_owned(),
+                [one] => format!("add at = \"{}\"", one.as_str()),
+                _ => format!("add at = \"…\" with one of {listed}"),
+            };
+            reader.fault(&key_of(name, ""), what, mend);
+        }
+        return None;
+    };
+    let of = of?;
+    if moments.contains(&at) {
+        return Some(at);
+    }
+    let what = format!("the type {} has no moment \"{}\"", of.as_str(), at.as_str());
+    reader.fault(&key_of(name, "at"), what, format!("write one of {listed}"));
+    None
+}
+
 /// The field that is summed.
-fn summed(name: &str) -> Result<FieldName<'static>, Problem> {
+fn summed(of: EntityKind, name: &str) -> Result<FieldName<'static>, Problem> {
     if let Some(own) = name.strip_prefix("x.") {
         return dimension(name).map(|()| FieldName::Custom(own.to_owned().into()));
     }
     match Field::parse(name).map(FieldName::Known) {
-        Some(field) if is_summable(&field) => Ok(field),
+        Some(FieldName::Known(field)) if is_summable(&FieldName::Known(field)) => {
+            strange(of, field).map(|()| FieldName::Known(field))
+        }
         Some(_) => {
             let what = format!("\"{name}\" is neither money nor a number");
             let mend = "sum a field that is: docs/events-reference.md has the types; \
@@ -167,6 +193,16 @@ fn summed(name: &str) -> Result<FieldName<'static>, Problem> {
             Err(Problem::new(format!("there is no field \"{}\"", clip(name)), mend))
         }
     }
+}
+
+/// Refuses a field that only other types of entities have: it would be unknown for ever.
+fn strange(of: EntityKind, field: Field) -> Result<(), Problem> {
+    let Some(types) = own::only_of(field).filter(|types| !types.contains(&of)) else {
+        return Ok(());
+    };
+    let what = format!("the type {} has no field \"{}\"", of.as_str(), field.as_str());
+    let types = listed(types.iter().map(|of| of.as_str()));
+    Err(Problem::new(what, format!("it is one of {types}; a field of your own is \"x.…\"")))
 }
 
 /// What a name in a condition stands for.
@@ -197,7 +233,8 @@ fn ask(of: EntityKind, name: &str, dimensions: &[String]) -> Result<Asked, (Stri
         return Err((format!("there is no field \"{}\"", clip(name)), mend));
     };
     if is_text(of, &FieldName::Known(field)) {
-        return Ok(Asked::Field(FieldName::Known(field)));
+        let asked = Asked::Field(FieldName::Known(field));
+        return strange(of, field).map(|()| asked).map_err(|p| (p.what, p.mend));
     }
     let (is, mend) = match (field, field.field_type()) {
         (Field::Owner, _) => ("is an id of its system", "the owner is the dimension \"rep\""),

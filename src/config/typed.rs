@@ -158,7 +158,7 @@ table! {
     MeasureRow {
         of: Option<Given<measures::Counted>>,
         at: Option<Given<Moment>>,
-        r#where: Option<Given<String>>,
+        r#where: Option<Given<measures::Where>>,
         sum: Option<Given<String>>,
         doc: Option<Given<String>>,
     }

@@ -1,6 +1,7 @@
 //! The rules, one at a time: what an event does to the cells that leave the shard.
 
 mod channels;
+mod own_measures;
 mod visits;
 
 use std::collections::BTreeMap;

@@ -246,9 +246,10 @@ impl Measure {
         !self.is_stock() && self != Measure::WonSizes
     }
 
-    /// Whether it says what became of something since, on the day on which that began.
+    /// Whether it says what became of something since, on the day on which that began. What measures
+    /// of the user's own ask for may be said at any time.
     pub fn is_followed(self) -> bool {
-        matches!(
+        let told = matches!(
             self,
             Measure::CohortWon
                 | Measure::CohortLost
@@ -261,7 +262,8 @@ impl Measure {
                 | Measure::StageDays
                 | Measure::StageWon
                 | Measure::StageClosed
-        )
+        );
+        told || self.is_own()
     }
 
     /// Whether it holds measures of the user's own.

@@ -59,7 +59,7 @@ formula = "never / 2"
 }
 
 #[test]
-fn conditions_and_sums_of_ones_own() {
+fn conditions_of_ones_own() {
     assert_snapshot!(refusal(
         r#"
 [measures.slip]
@@ -105,6 +105,28 @@ of = "lead"
 at = "created"
 where = "x.a.b = 'c'"
 
+[measures.of_others]
+of = "deal"
+at = "won"
+where = "kind = 'call'"
+
+[measures.blank]
+of = "deal"
+at = "won"
+where = " "
+
+[measures.bare]
+of = "deal"
+at = "won"
+where = "type = enterprise"
+"#
+    ));
+}
+
+#[test]
+fn sums_of_ones_own() {
+    assert_snapshot!(refusal(
+        r#"
 [measures.text_sum]
 of = "activity"
 at = "done"
@@ -115,10 +137,10 @@ of = "deal"
 at = "won"
 sum = "ammount"
 
-[measures.bare]
-of = "deal"
-at = "won"
-where = "type = enterprise"
+[measures.sum_of_others]
+of = "order"
+at = "paid"
+sum = "spend"
 "#
     ));
 }

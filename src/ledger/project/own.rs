@@ -57,13 +57,15 @@ impl Projector<'_> {
     fn holds(&self, plan: &Plan, entity: &Entity, credit: Credit) -> bool {
         plan.measure.meant().condition.holds(|test| {
             let symbol = match plan.places.get(test)? {
-                Place::Credited(dimension) => self.credits.value_of(credit, *dimension),
+                Place::Credited(dimension) => self.credits.value_of(credit, *dimension)?,
                 Place::Held(slot) => match entity.latest((*slot)?)?.1 {
-                    Held::Text(symbol) | Held::Named(symbol, _) => Some(symbol),
-                    _ => None,
+                    Held::Text(symbol) | Held::Named(symbol, _) => symbol,
+                    // A subscription's, where it is called as that of a deal.
+                    Held::Status(status) => return Some(status.as_str()),
+                    _ => return None,
                 },
             };
-            symbol.map(|symbol| self.symbols.text(symbol))
+            Some(self.symbols.text(symbol))
         })
     }
 }

@@ -25,9 +25,10 @@ pub struct Test {
 }
 
 impl Test {
-    /// Whether it holds of a text; `None` is unknown. Upper and lower case make no difference.
+    /// Whether it holds of a text; `None` is unknown, and so is a blank one. Upper and lower case make
+    /// no difference.
     pub fn holds(&self, text: Option<&str>) -> bool {
-        let Some(text) = text else { return false };
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return false };
         self.values.as_ref().is_none_or(|values| {
             values.iter().any(|value| text.chars().flat_map(char::to_lowercase).eq(value.chars()))
         })

@@ -293,6 +293,25 @@ pub fn is_text(of: EntityKind, name: &FieldName<'_>) -> bool {
     }
 }
 
+/// The types of entities that alone have a field; `None` where any may have it.
+pub fn only_of(field: Field) -> Option<&'static [EntityKind]> {
+    use EntityKind as Of;
+    Some(match field {
+        Field::ActivityKind => &[Of::Activity, Of::Touch],
+        Field::Direction | Field::Outcome | Field::Duration => &[Of::Activity],
+        Field::Spend | Field::Impressions | Field::Clicks | Field::Conversions => {
+            &[Of::CampaignDay]
+        }
+        Field::Metric | Field::Score | Field::ScaleMax => &[Of::SurveyResponse],
+        Field::ConvertedDeal => &[Of::Lead],
+        Field::Refunded => &[Of::Order, Of::Invoice],
+        Field::LostReason | Field::Probability => &[Of::Deal, Of::Lead],
+        Field::Mrr | Field::Plan => &[Of::Subscription, Of::Deal, Of::Order, Of::Invoice],
+        Field::Discount => &[Of::Order, Of::Invoice, Of::Deal],
+        _ => return None,
+    })
+}
+
 /// Whether a field can be summed: money, numbers, and a field of the user's own where it holds one.
 pub fn is_summable(name: &FieldName<'_>) -> bool {
     match name {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::condition::{Asked, Condition, Step, Test};
 use crate::model::formula::Fault;
 
-/// Longest text, bytes. It bounds the values too.
+/// Longest text, characters. It bounds the values too.
 pub const MAX_CHARS: usize = 1_000;
 /// Most tests in one condition: all of them are done for every event of the type.
 pub const MAX_TESTS: usize = 32;
@@ -38,7 +38,7 @@ pub fn read(
     text: &str,
     ask: impl FnMut(&str) -> Result<Asked, (String, String)>,
 ) -> Result<Condition, Fault> {
-    if text.len() > MAX_CHARS {
+    if text.chars().count() > MAX_CHARS {
         let what = format!("the condition has more than {MAX_CHARS} characters");
         return Err(fault(
             0..text.len(),
@@ -242,7 +242,7 @@ impl<A: FnMut(&str) -> Result<Asked, (String, String)>> Reader<'_, A> {
     fn value(&mut self) -> Result<String, Fault> {
         match self.take() {
             Some((Token::Text(text), at)) if text.trim().is_empty() => {
-                let mend = "no field holds an empty text: write \"is unknown\" instead";
+                let mend = "an empty field is unknown: write \"is unknown\" instead";
                 Err(fault(at, "this text is empty", mend))
             }
             Some((Token::Text(text), _)) => Ok(text),

@@ -60,6 +60,7 @@ fn conditions_hold_or_do_not() {
         assert_eq!(holds(&read, demo), expected, "{text}");
     }
     assert!(holds(&Condition::default(), &[]));
+    assert!(holds(&condition("kind is unknown").unwrap(), &[("kind", " ")]));
 }
 
 #[test]
