@@ -107,6 +107,7 @@ pub fn kpis() -> String {
 fn behind(out: &mut String) {
     out.push_str(FUNNEL);
     out.push_str(OWN);
+    out.push_str(OWN_MEASURES);
     recounted(out);
     measures(out);
 }
@@ -123,7 +124,7 @@ min_n = 10
 grain = "month"
 ```
 
-A formula has names of KPIs and [measures](#measures), names of other KPIs of your own, numbers, `+ - * /` and parentheses. There is no condition and no call, and no way to loop. It is compiled when the configuration is read: an unknown name, money added to a count, or KPIs that are made of each other in a circle are refused, with line, column and mend.
+A formula has names of KPIs and [measures](#measures), [those of your own](#measures-of-your-own) among them, names of other KPIs of your own, numbers, `+ - * /` and parentheses. There is no condition and no call, and no way to loop. It is compiled when the configuration is read: an unknown name, money added to a count, or KPIs that are made of each other in a circle are refused, with line, column and mend.
 
 - **Kinds of numbers.** Only numbers of one kind are added: `won_amount - spend` is money, `revenue + deals_won` is refused, and so is `revenue + average_deal_size`, which is money a deal. A number alone can be added to a count, a share or a score, and multiplied with anything. The unit follows from the formula; `unit` may be stated to have it checked, and a share may be stated as `"points"` or `"count"`.
 - **Exact.** Sums with whole factors are exact to the last digit, with amounts in other currencies beside them as for any sum of money. All else is computed with fractions and rounded once, in the end.
@@ -133,8 +134,10 @@ A formula has names of KPIs and [measures](#measures), names of other KPIs of yo
 - **Names**: lower case; the family on `/metrics` is the name with `_amount`, `_ratio`, `_seconds` or `_points` behind it by the unit, or `family`. Names of columns of exports (`status`, `revenue_target`, `win_rate_num`) and families of others (`drift_…`, `won_amount_target_gap`) are refused.
 - Their clock is that of their parts. `leading` (default false), `doc`, `min_n` and `grain` (`any`, `day`, `week`, `month`, `quarter`) say what the catalogue says of its own.
 
-They are in rows, `/metrics`, the API, exports and `tidemark kpis list --config FILE`; `tidemark validate` shows what they cost in series. All measures are counted whatever the formulas are, so a new formula shows its past too, and needs no new generation. Rows change with it: at the start after a KPI of your own was added, changed or removed, closed windows that are still kept are published again, as `corrected` and with a higher revision. Measures of your own are not there yet.
+They are in rows, `/metrics`, the API, exports and `tidemark kpis list --config FILE`; `tidemark validate` shows what they cost in series. All measures are counted whatever the formulas are, so a new formula shows its past too, and needs no new generation. Rows change with it: at the start after a KPI of your own was added, changed or removed, closed windows that are still kept are published again, as `corrected` and with a higher revision.
 "#;
+
+const OWN_MEASURES: &str = include_str!("reference/own_measures.md");
 
 const FUNNEL: &str = include_str!("reference/funnel.md");
 
@@ -166,6 +169,7 @@ fn measures(out: &mut String) {
             _ if Kpi::named(&name).is_some() => "the KPI",
             Some(program) if named.contains(&name) => program.unit().map_or("", Unit::as_str),
             _ if *measure == Measure::CallSeconds => "no: see `call_minutes`",
+            _ if measure.is_own() => "by [their own names](#measures-of-your-own)",
             _ => "no",
         };
         let _ = writeln!(out, "| `{name}` | {of} | {doc} |");

@@ -1,6 +1,9 @@
 //! The configuration from the outside: what is taken and what it means. What is refused is in
 //! `config_faults.rs`.
 
+#[path = "config/measures.rs"]
+mod measures;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -117,6 +120,7 @@ mod taken {
             "# [[directory.rep]]",
             "# [directory.members]",
             "# [kpis.custom.demos_per_win]",
+            "# [measures.demo_calls]",
             "# [[channels.rule]]",
             "# [[alerts.receivers]]",
         ] {
@@ -168,6 +172,7 @@ mod taken {
             (vec!["Brand search", "Events", "Events"], true)
         );
         assert_eq!(config.definition.kpis.own()[0].family, "demos_per_win_ratio");
+        assert_eq!(config.definition.measures.all()[0].name, "demo_calls");
     }
 
     #[test]

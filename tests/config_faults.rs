@@ -11,6 +11,8 @@ mod customers;
 mod formulas;
 #[path = "config_faults/funnel.rs"]
 mod funnel;
+#[path = "config_faults/measures.rs"]
+mod measures;
 #[path = "config_faults/zones.rs"]
 mod zones;
 

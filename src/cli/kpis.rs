@@ -9,7 +9,7 @@ use super::{Failure, load};
 use crate::config::near::did_you_mean;
 use crate::http::KpiShown;
 use crate::model::kpi::{Grain, Kpi, Kpis, Unit};
-use crate::model::measure::Measure;
+use crate::model::own::{OwnMeasure, OwnMeasures, field_name};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -22,10 +22,11 @@ pub struct Arguments {
 enum Action {
     /// List all: name, unit, clock, leading or lagging, metric.
     List {
-        /// A configuration (TOML): only the KPIs that its rows have, and its own of [kpis.custom].
+        /// A configuration (TOML): only the KPIs that its rows have, its own of [kpis.custom], and its
+        /// [measures].
         #[arg(long)]
         config: Option<PathBuf>,
-        /// As JSON, as `/api/v1/kpis` has it.
+        /// As JSON: the KPIs as `/api/v1/kpis` has them, and the configuration's own measures.
         #[arg(long)]
         json: bool,
     },
@@ -33,7 +34,7 @@ enum Action {
     Show {
         /// Its name.
         name: String,
-        /// A configuration (TOML), whose own KPIs are known too.
+        /// A configuration (TOML), whose own KPIs and measures are known too.
         #[arg(long)]
         config: Option<PathBuf>,
         /// As JSON.
@@ -45,32 +46,83 @@ enum Action {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.action {
         Action::List { config, json } => {
-            let known = kpis_of(config)?;
+            let (known, own) = known_of(config)?;
             if json {
                 let kpis: Vec<KpiShown> = known.kpis().map(KpiShown::from).collect();
-                println!("{}", pretty(&serde_json::json!({ "kpis": kpis })));
+                let own: Vec<MeasureShown<'_>> = own.all().iter().map(|m| shown(m)).collect();
+                println!("{}", pretty(&serde_json::json!({ "kpis": kpis, "measures": own })));
             } else {
-                print!("{}", list(&known));
+                print!("{}{}", list(&known), list_own(&own));
             }
         }
         Action::Show { name, config, json } => {
-            let known = kpis_of(config)?;
-            let kpi = named(&known, &name)?;
-            if json {
-                println!("{}", pretty(&KpiShown::from(kpi)));
-            } else {
-                print!("{}", show(kpi));
+            let (known, own) = known_of(config)?;
+            match (own.named(&name), json) {
+                (Some(measure), true) => println!("{}", pretty(&shown(measure))),
+                (Some(measure), false) => print!("{}", show_own(measure)),
+                (None, true) => println!("{}", pretty(&KpiShown::from(named(&known, &name)?))),
+                (None, false) => print!("{}", show(named(&known, &name)?)),
             }
         }
     }
     Ok(())
 }
 
-fn kpis_of(config: Option<PathBuf>) -> Result<Kpis, Failure> {
-    Ok(match config {
-        Some(path) => load(&path)?.definition.kpis,
-        None => Kpis::ALL,
-    })
+/// The KPIs, and measures of the user's own.
+fn known_of(config: Option<PathBuf>) -> Result<(Kpis, OwnMeasures), Failure> {
+    let Some(path) = config else { return Ok((Kpis::ALL, OwnMeasures::default())) };
+    let definition = load(&path)?.definition;
+    Ok((definition.kpis, definition.measures))
+}
+
+/// A measure of the user's own, for lists.
+#[derive(Debug, serde::Serialize)]
+struct MeasureShown<'a> {
+    name: &'a str,
+    of: &'static str,
+    at: &'static str,
+    r#where: &'a str,
+    sum: Option<String>,
+    unit: &'static str,
+    doc: &'a str,
+}
+
+fn shown(measure: &OwnMeasure) -> MeasureShown<'_> {
+    let meant = measure.meant();
+    MeasureShown {
+        name: &measure.name,
+        of: meant.of.as_str(),
+        at: meant.at.as_str(),
+        r#where: meant.condition.text(),
+        sum: meant.sum.as_ref().map(field_name),
+        unit: measure.unit().as_str(),
+        doc: &measure.doc,
+    }
+}
+
+/// Behind the KPIs, where there are any.
+fn list_own(own: &OwnMeasures) -> String {
+    let rows = own.all().iter().map(|m| [m.name.clone(), m.unit().as_str().to_owned(), m.text()]);
+    let lines: Vec<[String; 3]> =
+        [["MEASURE", "UNIT", "OF"].map(str::to_owned)].into_iter().chain(rows).collect();
+    if lines.len() == 1 {
+        return String::new();
+    }
+    let [a, b] = [0, 1].map(|i| lines.iter().map(|line| line[i].len()).max().unwrap_or(0));
+    let mut out = String::from("\n");
+    for [name, unit, text] in &lines {
+        let _ = writeln!(out, "{name:a$}  {unit:b$}  {text}");
+    }
+    out
+}
+
+fn show_own(measure: &OwnMeasure) -> String {
+    let note = match &*measure.doc {
+        "" => "A measure of this configuration, for formulas.",
+        doc => doc,
+    };
+    let unit = measure.unit().as_str();
+    format!("{}\n  = {}\n  {note}\n\n  unit     {unit}\n", measure.name, measure.text())
 }
 
 fn pretty(value: &impl serde::Serialize) -> String {
@@ -131,8 +183,7 @@ fn show(kpi: &Kpi) -> String {
         Grain::Any => "any window".to_owned(),
         grain => format!("windows of a {} or longer", grain.as_str()),
     };
-    let measures: Vec<String> = kpi.measures().into_iter().map(Measure::name).collect();
-    let measures = measures.join(", ");
+    let measures = kpi.measure_names().join(", ");
     for (label, text) in [
         ("unit", unit),
         ("clock", kpi.clock.as_str()),
@@ -164,6 +215,7 @@ fn show(kpi: &Kpi) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn the_list_and_each_kind_of_kpi_are_shown() {
@@ -174,6 +226,22 @@ mod tests {
                 .map(|name| show(Kpi::named(name).unwrap()))
                 .collect();
         insta::assert_snapshot!("kpis_show", shown.join("\n"));
+    }
+
+    #[test]
+    fn own_measures_are_listed_and_shown() {
+        let text = "[measures.long_calls]\nof = \"activity\"\nat = \"done\"\nsum = \"duration_s\"\n\
+                    where = \"\"\"\n  kind = 'call'\n  and outcome is known\"\"\"\n\
+                    [measures.wins]\nof = \"deal\"\nat = \"won\"\ndoc = \"All of them.\"\n";
+        let own =
+            Config::from_toml(text, "t.toml", std::iter::empty()).unwrap().definition.measures;
+        let all: String = own.all().iter().map(|m| show_own(m)).collect();
+        insta::assert_snapshot!(format!(
+            "{}{all}{}",
+            list_own(&own),
+            pretty(&shown(&own.all()[0]))
+        ));
+        assert_eq!(list_own(&OwnMeasures::default()), "");
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         fx: typed.fx,
         customers: typed.customers,
         kpis: typed.kpis,
+        measures: typed.measures,
         attribution: typed.attribution,
         stages: typed.stages,
         directory: typed.directory,

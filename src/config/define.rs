@@ -10,6 +10,7 @@ use super::credit;
 use super::fault::Origin;
 use super::formulas;
 use super::leaf::{Given, show_duration};
+use super::measures;
 use super::read::{Reader, child};
 use super::targets;
 use super::typed::{self, DimensionSet, RepRow, StageRow};
@@ -19,6 +20,7 @@ use crate::model::customers::{CustomerRules, NEVER_LAPSED, Purchase};
 use crate::model::definition::{Definition, Directory, DirectoryEntry, Stage, StageTable};
 use crate::model::fiscal::Fiscal;
 use crate::model::kpi::Kpis;
+use crate::model::own::OwnMeasures;
 use crate::model::slice::Retention;
 use crate::model::target::Targets;
 use crate::model::time::Span;
@@ -35,6 +37,7 @@ pub(super) struct Parts {
     pub(super) fx: typed::Fx,
     pub(super) customers: typed::Customers,
     pub(super) kpis: typed::Kpis,
+    pub(super) measures: Option<typed::Measures>,
     pub(super) attribution: typed::Credit,
     pub(super) stages: typed::Stages,
     pub(super) directory: typed::Directory,
@@ -51,6 +54,8 @@ impl Parts {
         retention(reader, &self.slices, &windows);
         let segments = segments(reader, self.segments);
         let (directory, own) = directory(reader, self.directory, base);
+        let dimensions: Vec<String> = segments.iter().flatten().cloned().collect();
+        let measures = measures::measures(reader, self.measures, &dimensions);
         let mut out = Definition {
             shards: small(self.topology.shards.0.0),
             partitions: small(self.topology.partitions.0.0),
@@ -75,10 +80,12 @@ impl Parts {
                 lapse_after: self.customers.lapse_after.0.0.map_or(NEVER_LAPSED, u32::cast_signed),
             },
             sizes: false,
-            kpis: kpis(reader, self.kpis, self.customers.by.0),
+            kpis: kpis(reader, self.kpis, &measures, self.customers.by.0),
+            measures,
             work: calendar::work(reader, self.calendar, base),
             targets: Targets::default(),
         };
+        measures::check_kept(reader, out.kept().len());
         out.targets = targets::meant(reader, self.targets, base, (&out, fiscal));
         out
     }
@@ -222,7 +229,7 @@ fn segments(reader: &mut Reader, typed: typed::Segments) -> Vec<Vec<String>> {
     sets
 }
 
-fn kpis(reader: &mut Reader, typed: typed::Kpis, by: Purchase) -> Kpis {
+fn kpis(reader: &mut Reader, typed: typed::Kpis, measures: &OwnMeasures, by: Purchase) -> Kpis {
     if typed.groups.is_empty() && !reader.faulty(&["kpis.groups"]) {
         reader.fault(
             "kpis.groups",
@@ -231,7 +238,7 @@ fn kpis(reader: &mut Reader, typed: typed::Kpis, by: Purchase) -> Kpis {
         );
     }
     let chosen: Kpis = typed.groups.iter().map(|group| group.0).collect();
-    let all = chosen.with_own(formulas::own(reader, typed.custom));
+    let all = chosen.with_own(formulas::own(reader, typed.custom, measures));
     if by == Purchase::Nothing && all.tell_of_customers() {
         reader.fault(
             "customers.by",

@@ -11,6 +11,7 @@ use super::words::one_of;
 use crate::model::formula::{self, Program, What, Written};
 use crate::model::funnel::FAMILIES;
 use crate::model::kpi::{CATALOGUE, Clock, Compiled, Formula, Grain, Group, Kpi, Unit};
+use crate::model::own::OwnMeasures;
 
 /// Longest name, characters: it is part of every row and of the name of a metric.
 const NAME_CHARS: usize = 60;
@@ -76,18 +77,19 @@ pub(super) struct KpiName(pub(super) String);
 impl Leaf for KpiName {
     fn read(raw: Raw<'_>) -> Result<KpiName, Problem> {
         let name = text(raw, "a name", "write it in quotes")?;
-        spelled(name).map(|()| KpiName(name.to_owned()))
+        spelled(name, "a KPI").map(|()| KpiName(name.to_owned()))
     }
 }
 
-fn spelled(name: &str) -> Result<(), Problem> {
+/// Whether a KPI or a measure may be spelled so.
+pub(super) fn spelled(name: &str, noun: &str) -> Result<(), Problem> {
     let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
     let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if starts && name.len() <= NAME_CHARS && name.chars().all(valid) {
         return Ok(());
     }
     Err(Problem::new(
-        format!("\"{}\" cannot be the name of a KPI", clip(name)),
+        format!("\"{}\" cannot be the name of {noun}", clip(name)),
         format!(
             "write a letter, then letters, digits and _, all lower case and at most {NAME_CHARS}: \
              \"demos_per_win\""
@@ -97,7 +99,7 @@ fn spelled(name: &str) -> Result<(), Problem> {
 
 /// Whether one's own KPI may have this name.
 pub(super) fn name_rule(name: &str) -> Result<(), Problem> {
-    spelled(name)?;
+    spelled(name, "a KPI")?;
     let mend = "choose another name, such as \"our_…\"";
     if Kpi::named(name).is_some() {
         return Err(Problem::new(format!("\"{name}\" is a KPI of the catalogue"), mend));
@@ -141,7 +143,11 @@ struct Waiting {
 }
 
 /// The KPIs, each compiled once; what is wrong goes to the reader.
-pub(super) fn own(reader: &mut Reader, typed: Option<CustomKpis>) -> Vec<Kpi> {
+pub(super) fn own(
+    reader: &mut Reader,
+    typed: Option<CustomKpis>,
+    measures: &OwnMeasures,
+) -> Vec<Kpi> {
     let rows = typed.map(|custom| custom.0).unwrap_or_default();
     let mut waiting = BTreeMap::new();
     for (name, row) in rows {
@@ -151,14 +157,18 @@ pub(super) fn own(reader: &mut Reader, typed: Option<CustomKpis>) -> Vec<Kpi> {
     }
     let names: Vec<String> = waiting.keys().cloned().collect();
     for (name, read) in &waiting {
-        unknown_names(reader, name, read, &names);
+        unknown_names(reader, name, read, &names, measures);
+        if measures.named(name).is_some() {
+            let mend = "choose another name: a formula could not tell the two apart";
+            reader.fault(&key_of(name, ""), format!("\"{name}\" is a measure of yours"), mend);
+        }
         if let Some(of) = begun(name, &COLUMN_ENDS, names.iter().map(String::as_str)) {
             let what = format!("\"{name}\" is a column of \"{of}\" in exports");
             reader.fault(&key_of(name, ""), what, "choose another name for one of the two");
         }
     }
     let mut kpis = Vec::new();
-    for (name, (row, text, program)) in compile_all(reader, waiting) {
+    for (name, (row, text, program)) in compile_all(reader, waiting, measures) {
         kpis.extend(kpi_of(reader, &name, row, &text, program));
     }
     for (i, kpi) in kpis.iter().enumerate() {
@@ -219,11 +229,18 @@ fn names_of(written: &[Written]) -> impl Iterator<Item = (&str, &Written)> {
     })
 }
 
-fn unknown_names(reader: &mut Reader, name: &str, read: &Waiting, own: &[String]) {
+fn unknown_names(
+    reader: &mut Reader,
+    name: &str,
+    read: &Waiting,
+    own: &[String],
+    yours: &OwnMeasures,
+) {
     for (used, at) in names_of(&read.written) {
         // One that has a fault of its own is known all the same.
-        let faulty = reader.faulty(&[&key_of(used, "")]);
-        if faulty || own.iter().any(|n| n == used) || formula::catalogued(used).is_some() {
+        let faulty = reader.faulty(&[&key_of(used, ""), &child("measures", used)]);
+        let known = own.iter().any(|n| n == used) || stands_for(used, yours).is_some();
+        if faulty || known {
             continue;
         }
         let mend = if used == "call_seconds" {
@@ -231,7 +248,8 @@ fn unknown_names(reader: &mut Reader, name: &str, read: &Waiting, own: &[String]
         } else {
             let measures: Vec<String> = formula::measures().map(|(name, _)| name).collect();
             let known = CATALOGUE.iter().map(|kpi| &*kpi.name);
-            let known = known.chain(own.iter().chain(&measures).map(String::as_str));
+            let yours = yours.all().iter().map(|measure| &measure.name);
+            let known = known.chain(own.iter().chain(&measures).chain(yours).map(String::as_str));
             match nearest(used, known) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => {
@@ -244,22 +262,31 @@ fn unknown_names(reader: &mut Reader, name: &str, read: &Waiting, own: &[String]
     }
 }
 
+/// What a name stands for that is no KPI of one's own.
+fn stands_for(name: &str, measures: &OwnMeasures) -> Option<Program> {
+    formula::catalogued(name).or_else(|| measures.named(name).map(Program::of_own))
+}
+
 type Done = BTreeMap<String, (CustomKpi, String, Program)>;
 
 /// Compiles each one behind those that it names. What is left in the end names itself in a circle,
 /// or one that has a fault.
-fn compile_all(reader: &mut Reader, mut waiting: BTreeMap<String, Waiting>) -> Done {
+fn compile_all(
+    reader: &mut Reader,
+    mut waiting: BTreeMap<String, Waiting>,
+    measures: &OwnMeasures,
+) -> Done {
     let mut done = Done::new();
     loop {
         let ready = waiting.iter().find(|(_, read)| {
             names_of(&read.written)
-                .all(|(used, _)| done.contains_key(used) || formula::catalogued(used).is_some())
+                .all(|(used, _)| done.contains_key(used) || stands_for(used, measures).is_some())
         });
         let Some(name) = ready.map(|(name, _)| name.clone()) else { break };
         let Some(read) = waiting.remove(&name) else { break };
         let named = |used: &str| match done.get(used) {
             Some((.., program)) => Some(program.clone()),
-            None => formula::catalogued(used),
+            None => stands_for(used, measures),
         };
         match Program::compile(&read.written, named) {
             Ok(program) => _ = done.insert(name, (read.row, read.text, program)),

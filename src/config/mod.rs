@@ -21,6 +21,7 @@ mod hook_words;
 mod hooks;
 mod leaf;
 mod mapping;
+mod measures;
 pub(crate) mod near;
 mod properties;
 mod read;

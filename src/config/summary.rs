@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use config::{Value, ValueKind};
 
@@ -18,6 +19,7 @@ use super::{Config, Kafka, Source};
 use crate::model::calendar::tzdb_version;
 use crate::model::definition::{Definition, StageTable};
 use crate::model::event::Status;
+use crate::model::own::OwnMeasure;
 use crate::model::time::Span;
 
 pub(super) const REDACTED: &str = "[redacted]";
@@ -187,7 +189,7 @@ impl Config {
         let credit = definition.attribution.as_str();
         let limit = thousands(self.limits.max_series as u64);
         let (rows, series) = (thousands(estimate.rows), thousands(estimate.series));
-        vec![
+        let mut out = vec![
             (
                 "topology",
                 format!(
@@ -210,7 +212,12 @@ impl Config {
             ("stages", stages(&definition.stages)),
             ("directory", count(definition.directory.reps.len(), "rep")),
             ("targets", self.targets_line()),
-        ]
+        ];
+        if !definition.measures.all().is_empty() {
+            let at = out.iter().position(|(label, _)| *label == "drift").unwrap_or(out.len());
+            out.insert(at, ("measures", measures(definition)));
+        }
+        out
     }
 
     fn topic_lines(&self) -> Vec<Line> {
@@ -282,6 +289,19 @@ fn others(definition: &Definition) -> String {
     } else {
         format!(", of some segments {}", names.join(", "))
     }
+}
+
+/// The measures of the user's own, and what is kept for them.
+fn measures(definition: &Definition) -> String {
+    let of = |own: &Arc<OwnMeasure>| {
+        format!("{} ({} {})", own.name, own.meant().of.as_str(), own.meant().at.as_str())
+    };
+    let all: Vec<String> = definition.measures.all().iter().map(of).collect();
+    let kept = definition.kept();
+    let kept: Vec<String> =
+        kept.iter().map(|(of, field)| format!("{field} of each {}", of.as_str())).collect();
+    let kept = if kept.is_empty() { String::new() } else { format!("; keeps {}", kept.join(", ")) };
+    format!("{}{kept}", all.join(", "))
 }
 
 /// Of which currencies there are rates, and from when the newest of them holds.

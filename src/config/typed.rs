@@ -9,6 +9,7 @@ use super::formulas::{self, KpiName};
 use super::fx::CivilDay;
 use super::hook_words::{HeaderName, HookPath, NotHere, PublicUrl};
 use super::leaf::{Bytes, Given, Keep, KeepDays, Positive, Problem, Whole};
+use super::measures;
 use super::near::did_you_mean;
 use super::properties::{self, PropertyText};
 use super::receivers::{self, Patience, UrlOrSecret};
@@ -24,6 +25,7 @@ use crate::model::event::Status;
 use crate::model::fx::Rate;
 use crate::model::kpi::{self, Grain, Group};
 use crate::model::money::Currency;
+use crate::model::own::Moment;
 use crate::model::source::{System, Wrapping};
 use crate::model::window::Period;
 use crate::notify::Standing;
@@ -49,6 +51,7 @@ table! {
         fx: Fx,
         customers: Customers,
         kpis: Kpis,
+        measures: Option<Measures>,
         drift: Drift,
         alerts: Option<Alerts>,
         attribution: Credit,
@@ -150,6 +153,14 @@ table! {
         doc: Option<Given<String>>,
         min_n: Option<Given<Whole<0, 1_000_000>>>,
         grain: Option<Given<Grain>>,
+    }
+    /// A measure of the user's own.
+    MeasureRow {
+        of: Option<Given<measures::Counted>>,
+        at: Option<Given<Moment>>,
+        r#where: Option<Given<measures::Where>>,
+        sum: Option<Given<String>>,
+        doc: Option<Given<String>>,
     }
     Drift {
         kpis: Vec<Given<Signal>>,
@@ -376,6 +387,11 @@ map! {
 map! {
     /// KPIs of the user's own, by name.
     CustomKpis(CustomKpi), keys: formulas::name_rule
+}
+
+map! {
+    /// Measures of the user's own, by name.
+    Measures(MeasureRow), keys: measures::name_rule
 }
 
 map! {

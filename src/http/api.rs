@@ -16,7 +16,6 @@ use super::{App, Mode, failure, metrics as exposition, params};
 use crate::clock;
 use crate::model::calendar::tzdb_version;
 use crate::model::kpi::{Kpi, Words};
-use crate::model::measure::Measure;
 use crate::model::row::json_string;
 use crate::model::time::Timestamp;
 
@@ -92,7 +91,7 @@ impl From<&Kpi> for KpiShown {
             formula: kpi.text.clone(),
             doc: kpi.doc.clone(),
             family: kpi.family.clone(),
-            measures: kpi.measures().into_iter().map(Measure::name).collect(),
+            measures: kpi.measure_names(),
             absent: kpi.absent(),
             min_n: kpi.min_n(),
             grain: kpi.grain().as_str(),

@@ -73,6 +73,7 @@ impl Ledger {
                 calendar: &self.definition.calendar,
                 met: ZoneSet::default(),
                 dimensions: &mut self.dimensions,
+                own: &self.own,
                 symbols: &mut self.symbols,
                 credits: &mut self.credits,
                 buffers: &mut scratch.buffers,

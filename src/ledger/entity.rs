@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::symbols::{MAX_DIMENSIONS, Symbol, Symbols};
+use crate::model::channel::Origins;
 use crate::model::event::{EntityKind, Op, Order, Status};
 use crate::model::money::{Amount, Currency, Money};
 use crate::model::time::Timestamp;
@@ -69,13 +70,20 @@ impl Slot {
     pub const OWNER: Slot = Slot(9);
     /// First dimension.
     pub const DIMENSIONS: u8 = 10;
-    /// First of the fields that tell a channel, in the order of [`Origins::FIELDS`](crate::model::channel::Origins::FIELDS), behind all
+    /// First of the fields that tell a channel, in the order of [`Origins::FIELDS`], behind all
     /// dimensions that there can be.
     pub const ORIGINS: u8 = Slot::DIMENSIONS + MAX_DIMENSIONS as u8;
+    /// First of the fields that are kept for measures of the user's own alone.
+    pub const OWN: u8 = Slot::ORIGINS + Origins::FIELDS.len() as u8;
 
     /// Whether its first write is kept, however many follow.
     fn keeps_first(self) -> bool {
-        self >= Slot::SPLITS
+        self >= Slot::SPLITS && self.0 < Slot::OWN
+    }
+
+    /// Whether a channel is told by it.
+    pub fn tells_channel(self) -> bool {
+        (Slot::ORIGINS..Slot::OWN).contains(&self.0)
     }
 }
 

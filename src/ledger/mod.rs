@@ -8,6 +8,7 @@ mod dimensions;
 mod emit;
 mod entity;
 mod image;
+mod own;
 mod project;
 mod settle;
 mod symbols;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use dimensions::Dimensions;
 use entity::{Entity, Held, Kind, Slot, Stamp};
+use own::Own;
 use project::{Buffers, Projector};
 use settle::ByZone;
 use symbols::{Credits, Map, SegmentId, Symbols};
@@ -124,6 +126,7 @@ pub struct Ledger {
     definition: Arc<Definition>,
     definition_hash: u64,
     dimensions: Dimensions,
+    own: Own,
     shard: Partition,
     next: Offset,
     /// Fingerprint of the record before `next`.
@@ -160,9 +163,11 @@ struct Scratch {
 impl Ledger {
     /// An empty shard: the fold of no event.
     pub fn new(definition: Arc<Definition>, shard: Partition) -> Ledger {
+        let dimensions = Dimensions::of(&definition);
         Ledger {
             definition_hash: definition.hash(),
-            dimensions: Dimensions::of(&definition),
+            own: Own::of(&definition, &dimensions),
+            dimensions,
             credits: Credits::of(&definition),
             definition,
             shard,
@@ -269,6 +274,7 @@ impl Ledger {
             calendar: &self.definition.calendar,
             met: ZoneSet::default(),
             dimensions: &mut self.dimensions,
+            own: &self.own,
             symbols: &mut self.symbols,
             credits: &mut self.credits,
             buffers,
@@ -315,7 +321,8 @@ impl Ledger {
             if let Some(slot) = self.dimensions.origin_slot(name) {
                 out.push((slot, self.origin(event, name, value, buffer)));
             }
-            if fixed.is_none() && dimension.is_none() {
+            let own = self.own.slot(kind, name);
+            if fixed.is_none() && dimension.is_none() && own.is_none() {
                 continue;
             }
             let held = match value {
@@ -349,7 +356,7 @@ impl Ledger {
                 _ => held,
             };
             out.extend(fixed.map(|slot| (slot, named)));
-            out.extend(dimension.map(|slot| (slot, held)));
+            out.extend(dimension.or(own).map(|slot| (slot, held)));
         }
     }
 

@@ -8,6 +8,7 @@ mod activity;
 mod credit;
 mod customer;
 mod order;
+mod own;
 mod price;
 mod response;
 mod slots;
@@ -22,6 +23,7 @@ pub use slots::{CUSTOMER, DAY, day_of_id, slot};
 
 use super::dimensions::Dimensions;
 use super::entity::{Entity, Held, Kind, Slot, Stamp};
+use super::own::Own;
 use super::symbols::{Credit, Credits, Symbols};
 use crate::model::calendar::Calendar;
 use crate::model::customers::Purchase;
@@ -29,6 +31,7 @@ use crate::model::definition::Definition;
 use crate::model::event::Status;
 use crate::model::measure::{Measure, MeasureKey};
 use crate::model::money::Money;
+use crate::model::own::Moment;
 use crate::model::size;
 use crate::model::time::Timestamp;
 use crate::model::zones::ZoneSet;
@@ -56,6 +59,8 @@ pub struct Projector<'a> {
     pub met: ZoneSet,
     /// Its dimensions.
     pub dimensions: &'a mut Dimensions,
+    /// Measures of the user's own.
+    pub own: &'a Own,
     /// Interned strings.
     pub symbols: &'a mut Symbols,
     /// Interned combinations.
@@ -116,6 +121,7 @@ impl Projector<'_> {
                 if let Some(minutes) = answered(entity, at) {
                     add(at, credit, MeasureKey::days(Measure::ResponseMinutes, minutes), 1);
                 }
+                self.count_own(entity, Moment::Created, (at, credit), out);
             }
             return;
         }
@@ -128,10 +134,14 @@ impl Projector<'_> {
             let credit = self.credit(entity, born, at);
             add(at, credit, MeasureKey::plain(Measure::DealsCreated), 1);
             add(at, credit, self.outcome(at, closed), 1);
+            self.count_own(entity, Moment::Created, (at, credit), out);
         }
         if let Some((standing, at)) = closed {
             let credit = self.credit(entity, standing.since, at);
             self.closing(entity, standing.status, at, created, credit, out);
+            let moment = if standing.status == Status::Won { Moment::Won } else { Moment::Lost };
+            self.count_own(entity, moment, (at, credit), out);
+            self.count_own(entity, Moment::Closed, (at, credit), out);
             if standing.status == Status::Won {
                 self.shared(entity, (standing.since, at), credit, out);
             }

@@ -78,7 +78,8 @@ impl Symbols {
 /// Interned combinations of dimension values, and the segments that each belongs to.
 #[derive(Debug, Default)]
 pub struct Credits {
-    by_values: Map<Box<[u32]>, u32>,
+    by_values: Map<Arc<[u32]>, u32>,
+    values: Vec<Arc<[u32]>>,
     segments_of: Vec<Box<[(SegmentId, ZoneId)]>>,
     zones_of: Vec<ZoneSet>,
     by_segment: Map<Segment, u32>,
@@ -123,8 +124,16 @@ impl Credits {
         let zones = ids.iter().fold(ZoneSet::default(), |all, (_, zone)| all.with(*zone));
         self.zones_of.push(zones);
         self.segments_of.push(ids.into());
-        self.by_values.insert(key.into(), id);
+        let key: Arc<[u32]> = key.into();
+        self.values.push(key.clone());
+        self.by_values.insert(key, id);
         Credit(id)
+    }
+
+    /// The value of a dimension in a combination; `None` where it is unknown.
+    pub fn value_of(&self, credit: Credit, dimension: usize) -> Option<Symbol> {
+        let value = self.values[credit.0 as usize].get(dimension)?;
+        value.checked_sub(1).map(Symbol)
     }
 
     /// The id of a segment, and the zone by which it counts days.

@@ -1,6 +1,7 @@
 //! The rules, one at a time: what an event does to the cells that leave the shard.
 
 mod channels;
+mod own_measures;
 mod visits;
 mod zones;
 
@@ -19,7 +20,7 @@ use crate::model::window::WindowKind;
 
 const HOUR: i64 = 3_600_000_000;
 
-fn definition() -> Definition {
+pub(super) fn definition() -> Definition {
     let set = |dimensions: &[&str]| dimensions.iter().map(|d| (*d).to_owned()).collect();
     Definition {
         shards: 1,
@@ -37,6 +38,7 @@ fn definition() -> Definition {
         directory: crate::model::definition::Directory::default(),
         channels: Default::default(),
         kpis: crate::model::kpi::Kpis::ALL,
+        measures: Default::default(),
         work: crate::model::workdays::WorkCalendars::default(),
         targets: crate::model::target::Targets::default(),
         sizes: false,

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use super::calendar::Calendar;
 use super::channel::ChannelRules;
 use super::customers::{CustomerRules, Purchase};
+use super::event::EntityKind;
 use super::fx::Fx;
 use super::kpi::Kpis;
 use super::money::Currency;
+use super::own::OwnMeasures;
 use super::segment::Segment;
 use super::slice::Retention;
 pub use super::stage::{Found, Stage, StageTable};
@@ -171,6 +173,8 @@ pub struct Definition {
     pub sizes: bool,
     /// Which KPIs rows have. Cells hold the measures of all of them.
     pub kpis: Kpis,
+    /// Measures of the user's own. Cells hold all of them.
+    pub measures: OwnMeasures,
     /// Which days are worked on. No cell depends on them, so they are part of no hash.
     pub work: WorkCalendars,
     /// What KPIs should be. As little a part of a hash.
@@ -263,7 +267,17 @@ impl Definition {
         for (dimension, value, zone) in self.zones.rows(&self.calendar) {
             text.push_str(&format!(" {dimension:?} {value:?} {zone}"));
         }
+        // The past of a field that was not kept is in the log only.
+        let kept = self.kept();
+        if !kept.is_empty() {
+            text.push_str(&format!(" {kept:?}"));
+        }
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+    }
+
+    /// The fields that are kept for measures of the user's own alone, by type of entity.
+    pub fn kept(&self) -> BTreeSet<(EntityKind, String)> {
+        self.measures.kept(&self.dimensions(), !self.stages.is_empty())
     }
 
     /// What makes a customer: nothing where no KPI asks, since cells keep purchases for good.
@@ -272,13 +286,17 @@ impl Definition {
     }
 
     /// A stable hash of what decides whom an entity's contributions are credited to, and which of
-    /// them make a customer or tell their size. Where it changed, cells are computed anew from the
+    /// them make a customer, tell their size or are the user's own. Where it changed, cells are computed anew from the
     /// entities; no new generation is needed.
     pub fn reference_hash(&self) -> u64 {
         let (stages, directory) = (self.stages.meaning(), &self.directory);
         let customers = (self.purchases(), self.customers.exact_up_to);
         let rules = (self.attribution, self.settle, &self.channels, customers, self.sizes);
-        let text = format!("v5 {stages} {directory:?} {rules:?}");
+        let mut text = format!("v5 {stages} {directory:?} {rules:?}");
+        let own = self.measures.meaning();
+        if !own.is_empty() {
+            text.push_str(&format!(" {own}"));
+        }
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
 }

@@ -181,25 +181,28 @@ fn carry(total: &mut Measures, change: &Measures, own: Currency) {
 }
 
 fn is_sum(key: MeasureKey) -> bool {
-    matches!(key.measure.kind(), MeasureKind::Sum | MeasureKind::StockSum | MeasureKind::SumByDay)
+    use MeasureKind::{StockSum, Sum, SumByDay, SumByOwn};
+    matches!(key.measure.kind(), Sum | StockSum | SumByDay | SumByOwn)
 }
 
 /// The currency's code in a place of money, or [`REST`].
 fn code(key: MeasureKey) -> i64 {
     match key.measure.kind() {
-        MeasureKind::SumByDay => (key.place - REST).rem_euclid(CURRENCIES) + REST,
+        MeasureKind::SumByDay | MeasureKind::SumByOwn | MeasureKind::CurrencyByOwn => {
+            (key.place - REST).rem_euclid(CURRENCIES) + REST
+        }
         _ => key.place,
     }
 }
 
-/// The key with another code: of the same day, where it has one.
+/// The key with another code: of the same day or measure of one's own, where it has one.
 fn with_code(key: MeasureKey, to: i64) -> MeasureKey {
     MeasureKey { place: key.place - code(key) + to, ..key }
 }
 
 fn is_money(key: MeasureKey) -> bool {
-    let counts =
-        matches!(key.measure.kind(), MeasureKind::CountByCurrency | MeasureKind::StockByCurrency);
+    use MeasureKind::{CountByCurrency, CurrencyByOwn, StockByCurrency};
+    let counts = matches!(key.measure.kind(), CountByCurrency | StockByCurrency | CurrencyByOwn);
     (counts || is_sum(key)) && code(key) != REST
 }
 

@@ -14,14 +14,15 @@ pub const STAGE_DAYS: i64 = 4096;
 /// Codes of currencies lie below, so that a currency and a day share a place.
 pub const CURRENCIES: i64 = 1 << 16;
 
-/// A measure and its place: currency code, day, word, customer, stage, or 0.
+/// A measure and its place: currency code, day, word, customer, stage, own measure, or 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MeasureKey {
     /// Which measure.
     pub measure: Measure,
     /// Currency code, whole days, a civil day, that times [`CURRENCIES`] and currency code, a word's
     /// number, a customer's hash, a stage's number, that times [`STAGE_DAYS`] and days, a currency and
-    /// size, or 0, by the measure's kind. Beside the value it takes no more room than 32 bits would.
+    /// size, the hash of a measure of the user's own, that times [`CURRENCIES`] and currency code, or
+    /// 0, by the measure's kind. Beside the value it takes no more room than 32 bits would.
     pub place: i64,
 }
 

@@ -15,6 +15,7 @@ use super::customers::{of_opening, stock_money_per};
 use super::formula::Program;
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
+use super::own::OwnMeasure;
 use super::quantile::quantile;
 use super::retention::money_kept;
 use super::survival::Followed;
@@ -174,6 +175,8 @@ pub enum Formula {
     CountIn(Measure),
     /// Written out over measures and other KPIs.
     Written(Compiled),
+    /// A measure of the user's own.
+    Own(Arc<OwnMeasure>),
 }
 
 /// One KPI.
@@ -316,6 +319,7 @@ impl Formula {
         let count_of = |of: &Measures, m| of.at(MeasureKey::currency(m, own));
         match *self {
             Formula::Written(ref program) => program.compute(view),
+            Formula::Own(ref measure) => measure.compute(view.flow, own),
             Formula::CountIn(m) => {
                 count(count_of(if m.is_stock() { view.stock } else { view.flow }, m))
             }

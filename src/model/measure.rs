@@ -63,6 +63,14 @@ pub enum MeasureKind {
     HistogramByStage,
     /// A count a currency and size ([`crate::model::size`]).
     SizeByCurrency,
+    /// A count a measure of the user's own ([`crate::model::own`]).
+    CountByOwn,
+    /// A sum of plain decimal numbers a measure of the user's own.
+    QuantityByOwn,
+    /// A sum a measure of the user's own and currency.
+    SumByOwn,
+    /// A count a measure of the user's own and currency.
+    CurrencyByOwn,
 }
 
 measures! {
@@ -159,6 +167,11 @@ measures! {
     OrderListPrice Sum "The same with the discounts: what they would be at list prices.",
     OrderListPriced CountByCurrency "Orders paid in the slice with a known amount and discount.",
     ResponseMinutes Histogram "Minutes from creation to the first answer, of the leads created in the slice and answered since.",
+    OwnCount CountByOwn "What measures of your own count in the slice.",
+    OwnQuantity QuantityByOwn "Numbers that measures of your own sum in the slice.",
+    OwnNumbered CountByOwn "How many numbers are in those sums.",
+    OwnAmount SumByOwn "Amounts that measures of your own sum in the slice.",
+    OwnPriced CurrencyByOwn "How many amounts are in those sums.",
 }
 
 impl Measure {
@@ -234,9 +247,10 @@ impl Measure {
         !self.is_stock() && self != Measure::WonSizes
     }
 
-    /// Whether it says what became of something since, on the day on which that began.
+    /// Whether it says what became of something since, on the day on which that began. What measures
+    /// of the user's own ask for may be said at any time.
     pub fn is_followed(self) -> bool {
-        matches!(
+        let told = matches!(
             self,
             Measure::CohortWon
                 | Measure::CohortLost
@@ -250,7 +264,14 @@ impl Measure {
                 | Measure::StageDays
                 | Measure::StageWon
                 | Measure::StageClosed
-        )
+        );
+        told || self.is_own()
+    }
+
+    /// Whether it holds measures of the user's own.
+    pub fn is_own(self) -> bool {
+        use MeasureKind::{CountByOwn, CurrencyByOwn, QuantityByOwn, SumByOwn};
+        matches!(self.kind(), CountByOwn | QuantityByOwn | SumByOwn | CurrencyByOwn)
     }
 
     /// Whether days keep it beyond the retention: what is told of all time, or of the same window of a

@@ -26,6 +26,7 @@ pub mod kpi;
 pub mod mapping;
 pub mod measure;
 pub mod money;
+pub mod own;
 pub mod partial;
 mod quantile;
 pub mod reads;

@@ -4,6 +4,7 @@
 use super::customers::COUNTED;
 use super::kpi::{Against, Clock, Formula, Group, Kpi, Unit};
 use super::measure::Measure;
+use super::own::OwnMeasure;
 
 /// The shortest windows in which a KPI means something. In shorter ones it is given all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -198,6 +199,15 @@ impl Kpi {
         out
     }
 
+    /// Their names, each once: those of the user's own as the user named them.
+    pub fn measure_names(&self) -> Vec<String> {
+        let mut own: Vec<String> = self.formula.own().map(|own| own.name.clone()).collect();
+        own.sort_unstable();
+        own.dedup();
+        let all = self.measures().into_iter().filter(|measure| !measure.is_own());
+        all.map(Measure::name).chain(own).collect()
+    }
+
     /// The tests that compare it with numbers from elsewhere: another program's count of the same
     /// events, for all of them, and beside it a published truth.
     pub fn tests(&self) -> &'static [&'static str] {
@@ -231,6 +241,7 @@ impl Formula {
     pub fn is_exact(&self) -> bool {
         match self {
             Formula::Written(program) => program.is_exact(),
+            Formula::Own(own) => own.is_exact(),
             _ => matches!(
                 self,
                 Formula::Count(_)
@@ -270,7 +281,7 @@ impl Formula {
     pub fn parts(&self) -> Option<(Unit, Unit)> {
         match self {
             Formula::Count(_) | Formula::CountAt(..) | Formula::CountIn(_) => None,
-            Formula::Stock(_) => None,
+            Formula::Stock(_) | Formula::Own(_) => None,
             Formula::Written(program) => program.parts(),
             Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
             Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
@@ -299,6 +310,15 @@ impl Formula {
             Formula::Churn(..) | Formula::OfOpening(..) | Formula::MoneyKept(..) => true,
             Formula::Written(program) => program.formulas().any(|f| f.asks_for_opening()),
             _ => false,
+        }
+    }
+
+    /// The measures of the user's own that it is made of.
+    fn own(&self) -> Box<dyn Iterator<Item = &OwnMeasure> + '_> {
+        match self {
+            Formula::Own(own) => Box::new(std::iter::once(&**own)),
+            Formula::Written(program) => Box::new(program.formulas().flat_map(Formula::own)),
+            _ => Box::new(std::iter::empty()),
         }
     }
 
@@ -355,6 +375,7 @@ impl Formula {
             Formula::Share(m, of) => several(&[m], &[of]),
             Formula::MoneyShare(m, of, counts) => several(&[m], &[of, counts]),
             Formula::Cohort(_) => vec![Measure::CohortWon, Measure::DealsCreated],
+            Formula::Own(ref own) => own.measures().to_vec(),
             Formula::Incidence(_) | Formula::ClosingAge => {
                 vec![Measure::CohortWon, Measure::CohortLost, Measure::CohortOpen]
             }

@@ -80,7 +80,7 @@ impl Rollup {
                 let opening = |range: SliceRange| calendar.day_of(range.start(calendar));
                 let reopened = opening(from) != opening(to);
                 for state in self.segments.iter_mut().filter(|s| s.zone == clock.zone) {
-                    state.shift(i, from, to);
+                    state.shift(i, clock.moving[i].shown, (from, to), &self.reads);
                     if reopened {
                         state.reopen(i);
                     }

@@ -36,6 +36,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         directory: Directory { reps, ..Directory::default() },
         channels: Default::default(),
         kpis: crate::model::kpi::Kpis::ALL,
+        measures: Default::default(),
         work: crate::model::workdays::WorkCalendars::default(),
         targets: crate::model::target::Targets::default(),
         sizes: false,

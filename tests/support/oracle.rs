@@ -145,6 +145,7 @@ pub fn definition(
         directory: Directory::default(),
         channels: Default::default(),
         kpis: Kpis::ALL,
+        measures: Default::default(),
         work: tidemark::model::workdays::WorkCalendars::default(),
         targets: tidemark::model::target::Targets::default(),
         sizes: true,

@@ -5,6 +5,7 @@ use super::{Contribution, Projector, created_at, since};
 use crate::ledger::entity::{Entity, Held, Slot, Stamp};
 use crate::ledger::symbols::Symbols;
 use crate::model::measure::{ACTIVITIES, Measure, MeasureKey, word_number};
+use crate::model::own::Moment;
 use crate::model::time::Timestamp;
 
 /// The number of calls in [`ACTIVITIES`].
@@ -12,6 +13,7 @@ const CALL: i32 = 1;
 
 impl Projector<'_> {
     pub(super) fn activity(&mut self, entity: &Entity, out: &mut Vec<Contribution>) {
+        self.count_own_creation(entity, out);
         let done = done(entity);
         if let Some((fact, at)) = done {
             let credit = self.credit(entity, fact, at);
@@ -22,6 +24,7 @@ impl Projector<'_> {
                 add(MeasureKey::plain(Measure::CallSeconds), seconds.exact().0);
                 add(MeasureKey::plain(Measure::CallsTimed), 1);
             }
+            self.count_own(entity, Moment::Done, (at, credit), out);
         }
         if let Some((fact, at)) = self.plan(entity) {
             // Also of what is only logged, by the days of this zone: by those of another one it may be
@@ -38,6 +41,7 @@ impl Projector<'_> {
             if done.is_some() {
                 add(Measure::ActivitiesKept);
             }
+            self.count_own(entity, Moment::Due, (at, credit), out);
         }
     }
 

@@ -123,11 +123,11 @@ impl Projector<'_> {
         entity.points(|s| (Slot::OWNER.0..Slot::ORIGINS).contains(&s.0), out);
         entity.points(|s| s == Slot::AMOUNT, out);
         let Some(channel) = self.dimensions.channel() else { return };
-        if !entity.holds(|s| s.0 >= Slot::ORIGINS) {
+        if !entity.holds(Slot::tells_channel) {
             return;
         }
         let mut told = Vec::new();
-        entity.points(|s| s.0 >= Slot::ORIGINS, &mut told);
+        entity.points(Slot::tells_channel, &mut told);
         for stamp in told {
             let [place, tie] = stamp.order;
             let [before, behind] = [[place, tie.saturating_sub(1)], stamp.order]

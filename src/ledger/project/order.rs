@@ -6,9 +6,11 @@ use crate::ledger::entity::{Entity, Held, Kind, Slot};
 use crate::model::customers::Purchase;
 use crate::model::measure::{Measure, MeasureKey};
 use crate::model::money::Money;
+use crate::model::own::Moment;
 
 impl Projector<'_> {
     pub(super) fn payment(&mut self, entity: &Entity, out: &mut Vec<Contribution>) {
+        self.count_own_creation(entity, out);
         let Some((_, Held::Time(at))) = entity.latest(PAID_AT) else {
             return;
         };
@@ -56,6 +58,7 @@ impl Projector<'_> {
             _ => Purchase::Orders,
         };
         self.purchase(entity, what, (at, credit), out);
+        self.count_own(entity, Moment::Paid, (at, credit), out);
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Contribution, Projector, happened};
 use crate::ledger::entity::{Entity, Held, Kind, Slot};
 use crate::model::measure::{Measure, MeasureKey, TOUCHES, word_number};
 use crate::model::money::{EXACT_ONE, Exact};
+use crate::model::own::Moment;
 
 /// Metrics of surveys.
 const METRICS: [&str; 4] = ["", "nps", "csat", "ces"];
@@ -16,8 +17,11 @@ impl Projector<'_> {
             return;
         };
         let credit = self.credit(entity, fact, at);
+        let touch = entity.kind == Kind::Touch;
+        let moment = if touch { Moment::Touched } else { Moment::Answered };
+        self.count_own(entity, moment, (at, credit), out);
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
-        if entity.kind == Kind::Touch {
+        if touch {
             let kind = word(entity, WORD, &TOUCHES, self.symbols);
             add(MeasureKey::word(Measure::Touches, kind), 1);
             return;

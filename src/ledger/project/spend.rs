@@ -4,6 +4,7 @@ use super::slots::{CLICKS, CONVERSIONS, DAY, IMPRESSIONS};
 use super::{AsOf, Contribution, Projector, happened};
 use crate::ledger::entity::{Entity, Held, Slot};
 use crate::model::measure::{Measure, MeasureKey};
+use crate::model::own::Moment;
 
 impl Projector<'_> {
     pub(super) fn campaign_day(&mut self, entity: &Entity, out: &mut Vec<Contribution>) {
@@ -16,6 +17,7 @@ impl Projector<'_> {
         };
         // It is told anew as a whole, so what was said of it last holds for all of it.
         let credit = self.credit_as_of(entity, AsOf::stock([i64::MAX; 2], at));
+        self.count_own(entity, Moment::Day, (at, credit), out);
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
         add(MeasureKey::plain(Measure::CampaignDays), 1);
         if let Some((_, Held::Money(money))) = entity.latest(Slot::AMOUNT) {

@@ -7,6 +7,7 @@ use crate::ledger::entity::{Entity, Held, Slot, Stamp};
 use crate::ledger::symbols::{Credit, Symbols};
 use crate::model::measure::{Measure, MeasureKey};
 use crate::model::money::Money;
+use crate::model::own::Moment;
 use crate::model::time::Timestamp;
 
 /// Statuses of what does not run yet, since nobody has paid.
@@ -29,12 +30,14 @@ impl Projector<'_> {
         add(MeasureKey::plain(Measure::SubscriptionsStarted), 1);
         add_money(first_money(entity, started), [Measure::NewMrr, Measure::NewMrrPriced], add);
         let last = self.running(entity, (started, start), end.map(|(_, at)| at), out);
+        self.count_own(entity, Moment::Started, (at, credit), out);
         if let Some((ended, at)) = end {
             let credit = self.credit(entity, ended, at);
             let mut add = |key, n| out.push(Contribution { at, credit, key, n });
             add(MeasureKey::day(Measure::SubscriptionsEnded, first_day), 1);
             let measures = [Measure::ChurnedMrr, Measure::ChurnedMrrPriced];
             add_money(last.or_else(|| money_before(entity, ended)), measures, add);
+            self.count_own(entity, Moment::Ended, (at, credit), out);
         }
     }
 

@@ -13,6 +13,7 @@ mod read;
 mod run;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 pub use dimension::Dimension;
 pub use read::{What, Written, read};
@@ -21,6 +22,7 @@ use run::Item;
 use super::kpi::{Clock, Formula, Kpi, KpiValue, Unit, View};
 use super::measure::{Measure, MeasureKind};
 use super::money::Exact;
+use super::own::OwnMeasure;
 
 /// Longest text, bytes.
 pub const MAX_CHARS: usize = 1_000;
@@ -86,6 +88,15 @@ enum Form {
 }
 
 impl Form {
+    fn of(formula: &Formula) -> Form {
+        match formula {
+            _ if formula.is_exact() => Form::Sum(true),
+            _ if formula.is_plain_quotient() => Form::Quotient,
+            Formula::Own(_) => Form::Sum(false),
+            _ => Form::Other,
+        }
+    }
+
     fn join(operator: Operator, a: Form, b: Form) -> Form {
         use Form::{Number, Other, Quotient, Sum};
         match (operator, a, b) {
@@ -132,11 +143,7 @@ impl Program {
         if let Formula::Written(program) = formula {
             return (**program).clone();
         }
-        let form = match formula {
-            _ if formula.is_exact() => Form::Sum(true),
-            _ if formula.is_plain_quotient() => Form::Quotient,
-            _ => Form::Other,
-        };
+        let form = Form::of(formula);
         let parts = formula.parts().filter(|_| form == Form::Quotient);
         Program {
             steps: vec![Step::Load(formula.clone())],
@@ -154,6 +161,11 @@ impl Program {
             MeasureKind::Distinct => return None,
             // They are counted in windows by `won_priced`.
             MeasureKind::SizeByCurrency => return None,
+            // All of the user's own together say nothing: see [`Program::of_own`].
+            MeasureKind::CountByOwn
+            | MeasureKind::QuantityByOwn
+            | MeasureKind::SumByOwn
+            | MeasureKind::CurrencyByOwn => return None,
             // Says nothing without the window's start.
             MeasureKind::SumByDay => return None,
             // How often they were halved says nothing to anybody else.
@@ -181,6 +193,11 @@ impl Program {
         };
         let clock = if measure.is_stock() { Clock::Stock } else { Clock::EventTime };
         Some(Program::of_kpi(&formula, unit, clock))
+    }
+
+    /// The program that takes a measure of the user's own.
+    pub fn of_own(own: &Arc<OwnMeasure>) -> Program {
+        Program::of_kpi(&Formula::Own(own.clone()), own.unit(), Clock::EventTime)
     }
 
     /// Compiles what was read. `named` gives what a name stands for; `None` where it is unknown.

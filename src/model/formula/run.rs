@@ -38,11 +38,7 @@ impl Item {
     /// What a formula over measures gives.
     pub fn load(formula: &Formula, view: &View<'_>) -> Item {
         let kpi = formula.compute(view);
-        let form = match formula {
-            _ if formula.is_exact() => Form::Sum(true),
-            _ if formula.is_plain_quotient() => Form::Quotient,
-            _ => Form::Other,
-        };
+        let form = Form::of(formula);
         let (num, den) = match (form, kpi.num, kpi.den) {
             (Form::Quotient, Some(num), Some(den)) => {
                 (Some(Fraction::exact(num)), Some(Fraction::exact(den)))

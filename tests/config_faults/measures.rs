@@ -1,0 +1,161 @@
+//! Measures of one's own that cannot be.
+
+use insta::assert_snapshot;
+
+use super::refusal;
+
+#[test]
+fn measures_of_ones_own() {
+    assert_snapshot!(refusal(
+        r#"
+[measures.no_type]
+at = "won"
+
+[measures.no_moment]
+of = "campaign_day"
+
+[measures.never]
+of = "order"
+at = "won"
+
+[measures.slips]
+of = "deel"
+at = "wonn"
+when = "x"
+
+[measures.rep_created]
+of = "rep"
+at = "created"
+
+[measures.deals_won]
+of = "deal"
+at = "won"
+
+[measures.won_amount]
+of = "deal"
+at = "won"
+
+[measures."Too Loud"]
+of = "deal"
+at = "won"
+
+[measures.both]
+of = "deal"
+at = "won"
+
+[kpis.custom.both]
+formula = "deals_won"
+
+[kpis.custom.slipped]
+formula = "bothe / nevr"
+
+[kpis.custom.mixed]
+formula = "both + revenue"
+
+[kpis.custom.of_a_bad_one]
+formula = "never / 2"
+"#
+    ));
+}
+
+#[test]
+fn conditions_of_ones_own() {
+    assert_snapshot!(refusal(
+        r#"
+[measures.slip]
+of = "activity"
+at = "done"
+where = "kind = 'call' and outcom = 'connected'"
+
+[measures.open]
+of = "activity"
+at = "done"
+where = """
+  kind = 'call'
+  and (outcome = 'connected'
+"""
+
+[measures.money]
+of = "deal"
+at = "won"
+where = "amount = '5'"
+
+[measures.outcome_of]
+of = "deal"
+at = "created"
+where = "status = 'won'"
+
+[measures.team_of]
+of = "deal"
+at = "won"
+where = "team = 'north'"
+
+[measures.owner_of]
+of = "deal"
+at = "won"
+where = "owner = 'r1'"
+
+[measures.mail]
+of = "lead"
+at = "created"
+where = "email is known"
+
+[measures.own_field]
+of = "lead"
+at = "created"
+where = "x.a.b = 'c'"
+
+[measures.of_others]
+of = "deal"
+at = "won"
+where = "kind = 'call'"
+
+[measures.blank]
+of = "deal"
+at = "won"
+where = " "
+
+[measures.bare]
+of = "deal"
+at = "won"
+where = "type = enterprise"
+"#
+    ));
+}
+
+#[test]
+fn sums_of_ones_own() {
+    assert_snapshot!(refusal(
+        r#"
+[measures.text_sum]
+of = "activity"
+at = "done"
+sum = "outcome"
+
+[measures.slip_sum]
+of = "deal"
+at = "won"
+sum = "ammount"
+
+[measures.sum_of_others]
+of = "order"
+at = "paid"
+sum = "spend"
+"#
+    ));
+}
+
+#[test]
+fn measures_of_ones_own_are_bounded() {
+    let many = |n: usize, more: &str| -> String {
+        let one = |i| format!("[measures.m{i}]\nof = \"deal\"\nat = \"won\"\n{more}");
+        (0..n).map(|i| one(i).replace("NUMBER", &i.to_string())).collect()
+    };
+    let tests = vec!["type = 'a'"; 33].join(" or ");
+    let texts = [
+        refusal(&many(65, "")),
+        refusal(&many(33, "where = \"x.fNUMBER is known\"\n")),
+        refusal(&many(1, &format!("where = \"{tests}\"\n"))),
+    ];
+    assert_snapshot!(texts.join("\n\n"));
+}
