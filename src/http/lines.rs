@@ -68,15 +68,13 @@ impl<'p> Lines<'p> {
 /// Writes a number as `Display` does: the shortest digits that are read back as the same, and no
 /// exponent.
 pub(super) fn number(out: &mut String, value: f64) {
-    let mut buffer = ryu::Buffer::new();
-    let text = if value.is_finite() { buffer.format_finite(value) } else { "e" };
-    match text.strip_suffix(".0") {
-        Some(whole) => out.push_str(whole),
-        None if text.contains('e') => {
-            let _ = write!(out, "{value}");
-        }
-        None => out.push_str(text),
+    if value != 0.0 && !(1e-4..1e15).contains(&value.abs()) {
+        let _ = write!(out, "{value}");
+        return;
     }
+    let mut buffer = ryu::Buffer::new();
+    let text = buffer.format_finite(value);
+    out.push_str(text.strip_suffix(".0").unwrap_or(text));
 }
 
 #[cfg(test)]
