@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use axum::Router;
 use tidemark::http::{HttpState, Limits, router, serve};
 use tidemark::model::deadletter::Code;
 use tidemark::model::event::EntityKind;
@@ -17,6 +18,8 @@ use tokio::net::TcpListener;
 
 #[path = "board/fixture.rs"]
 mod fixture;
+#[path = "board/forecast.rs"]
+mod forecast;
 
 use fixture::{Sales, at, row, state};
 
@@ -127,6 +130,11 @@ fn tell_alerts(state: &HttpState) {
 
 /// The page's elements as text, after it has asked a few times.
 fn dom(state: HttpState) -> Option<String> {
+    dom_of(router(state), VIRTUAL_MS)
+}
+
+/// The same of any server, after so long.
+fn dom_of(router: Router, virtual_ms: u32) -> Option<String> {
     let Some(chromium) = chromium() else {
         assert!(
             std::env::var("TIDEMARK_SKIP_BROWSER").is_ok_and(|skip| skip == "1"),
@@ -138,7 +146,7 @@ fn dom(state: HttpState) -> Option<String> {
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback has ports");
     let address = listener.local_addr().expect("it is bound");
-    runtime.spawn(serve(listener, router(state), Limits::default(), std::future::pending()));
+    runtime.spawn(serve(listener, router, Limits::default(), std::future::pending()));
 
     let profile = tempfile::tempdir().expect("there is a directory for temporary files");
     let mut browser = Command::new(chromium)
@@ -147,7 +155,7 @@ fn dom(state: HttpState) -> Option<String> {
         .args(["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"])
         .args(["--disable-component-update", "--disable-sync", "--disable-extensions"])
         .args(["--window-size=1400,1800", "--dump-dom"])
-        .arg(format!("--virtual-time-budget={VIRTUAL_MS}"))
+        .arg(format!("--virtual-time-budget={virtual_ms}"))
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("http://{address}/"))
         .env("LANGUAGE", "en_US")

@@ -21,15 +21,19 @@ const COLUMNS = [
 const AGAIN = 30_000;
 
 let asked = null;
-let failedAt = -Infinity;
+let failed = { question: null, at: -Infinity };
+/** What is shown is of this window. */
+let shown = null;
 
 /** Asks once for each day of a period that is over: forecasts are made of whole days. */
 export async function pollForecast(kind, window, status) {
   // Until all rows are read there is less history than there is.
-  if (!status.ready || performance.now() < failedAt + AGAIN) return;
+  if (!status.ready) return;
   const day = civilDay(Date.parse(status.watermark ?? status.now), status.zone);
-  const question = [status.started, kind, window?.start, day].join();
+  const of = [status.started, kind, window?.start].join();
+  const question = [of, day].join();
   if (asked === question) return;
+  if (failed.question === question && performance.now() < failed.at + AGAIN) return;
   let answer = null;
   if (window && basis(kind) !== "day") {
     const query = new URLSearchParams({ window: kind, kpi: "revenue" });
@@ -37,10 +41,16 @@ export async function pollForecast(kind, window, status) {
       answer = await getJson(`api/v1/forecast?${query}`);
     } catch (error) {
       // What is asked cannot be told, or cannot yet: no rows of days.
-      if (error.status !== 400) failedAt = performance.now();
+      if (error.status !== 400) {
+        failed = { question, at: performance.now() };
+        asked = null;
+        // What was told of the same window is a day old at most.
+        if (shown !== of) show(null);
+        return;
+      }
     }
   }
-  asked = performance.now() < failedAt + AGAIN ? null : question;
+  [asked, shown] = [question, answer === null ? null : of];
   show(answer, window, status.currency);
 }
 

@@ -43,7 +43,13 @@ impl Charts {
         let target = (streams * baseline.a_month / tolerated).max(1.0);
         let kind = (rule.chart, baseline.a_look);
         let side = |direction| Side::of(&baseline.usual, direction, 2.0 * target, kind);
-        let sides = [side(Direction::Up), side(Direction::Down)];
+        let up = side(Direction::Up);
+        let down = match baseline.usual {
+            // A mean is watched alike both ways.
+            Usual::Logarithm(..) => Side { direction: Direction::Down, ..up.clone() },
+            Usual::Proportion(_) | Usual::Count(..) => side(Direction::Down),
+        };
+        let sides = [up, down];
         let arl0 = both_sides(sides[0].arl, sides[1].arl);
         Charts { sides, arl0, false_alarms: streams * baseline.a_month / arl0 }
     }

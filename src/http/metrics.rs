@@ -14,6 +14,7 @@ use prometheus::proto::MetricType;
 use prometheus::{Encoder, TextEncoder};
 
 use super::funnel;
+use super::lines::{Lines, number};
 use crate::model::kpi::{Kpi, Kpis, Unit};
 use crate::model::row::Row;
 use crate::model::segment::Segment;
@@ -35,11 +36,11 @@ pub struct Caps {
 /// The KPI series of one rollup partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KpiPage {
-    families: BTreeMap<String, Family>,
+    pub(super) families: BTreeMap<String, Family>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Family {
+pub(super) struct Family {
     help: String,
     lines: String,
     series: u64,
@@ -64,19 +65,19 @@ impl KpiSnapshot {
         let newest = |row: &Row| std::cmp::Reverse((row.version, row.as_of));
         entries.sort_by(|a, b| (&a.0, &a.1, newest(a.2)).cmp(&(&b.0, &b.1, newest(b.2))));
         let mut page = KpiPage::default();
-        let mut family = String::new();
-        for (i, (grain, labels, row)) in entries.iter().enumerate() {
-            let again = i > 0 && entries[i - 1].0 == *grain && entries[i - 1].1 == *labels;
-            samples(row, kpis, |suffix, help, value| {
-                family.clear();
-                let _ = write!(family, "tidemark_{grain}_{suffix}");
-                page.add(&family, help, labels, value, !again, caps);
-            });
-            funnel::samples(row, labels, |suffix, help, labels, value| {
-                family.clear();
-                let _ = write!(family, "tidemark_{grain}_{suffix}");
-                page.add(&family, Help::Fixed(help), labels, value, !again, caps);
-            });
+        for of_grain in entries.chunk_by(|a, b| a.0 == b.0) {
+            let mut lines = Lines::of(&mut page, &of_grain[0].0, caps);
+            for (i, (_, labels, row)) in of_grain.iter().enumerate() {
+                let first = i == 0 || of_grain[i - 1].1 != *labels;
+                lines.row();
+                samples(row, kpis, |suffix, help, value| {
+                    lines.add(suffix, help, labels, value, first);
+                });
+                funnel::samples(row, labels, |suffix, help, labels, value| {
+                    lines.add(suffix, Help::Fixed(help), labels, value, first);
+                });
+            }
+            lines.end();
         }
         page
     }
@@ -92,20 +93,8 @@ impl KpiPage {
         first: bool,
         caps: Caps,
     ) {
-        // Looked up before it is inserted: nearly always it is there, and needs no allocation.
-        if !self.families.contains_key(name) {
-            let family = Family { help: help.text(), ..Family::default() };
-            self.families.insert(name.to_owned(), family);
-        }
-        let Some(family) = self.families.get_mut(name) else {
-            return;
-        };
-        if !first || family.series >= caps.per_family as u64 {
-            family.dropped += 1;
-            return;
-        }
-        family.series += 1;
-        let _ = writeln!(family.lines, "{name}{labels} {value}");
+        let family = self.families.entry(name.to_owned()).or_insert_with(|| Family::of(help));
+        family.add(name, labels, value, first, caps);
     }
 
     /// The page alone, as text.
@@ -127,6 +116,27 @@ impl KpiPage {
     pub fn dropped(&self) -> impl Iterator<Item = (&str, u64)> {
         let all = self.families.iter().map(|(name, family)| (name.as_str(), family.dropped));
         all.filter(|(_, n)| *n > 0)
+    }
+}
+
+impl Family {
+    /// Without a sample.
+    pub(super) fn of(help: Help<'_>) -> Family {
+        Family { help: help.text(), ..Family::default() }
+    }
+
+    /// A sample. Of those whose labels are equal only the first is shown.
+    pub(super) fn add(&mut self, name: &str, labels: &str, value: f64, first: bool, caps: Caps) {
+        if !first || self.series >= caps.per_family as u64 {
+            self.dropped += 1;
+            return;
+        }
+        self.series += 1;
+        for text in [name, labels, " "] {
+            self.lines.push_str(text);
+        }
+        number(&mut self.lines, value);
+        self.lines.push('\n');
     }
 }
 

@@ -170,3 +170,66 @@ fn a_value_that_is_no_number_has_no_sample() {
     odd.kpis = vec![("win_rate".into(), Unit::Ratio, KpiValue { value, ..KpiValue::default() })];
     assert!(!KpiSnapshot::render(&[&odd], &Kpis::ALL, MANY).text().contains("NaN"));
 }
+
+/// Line by line and family by family, without a thought for time.
+fn plainly(rows: &[&Row], caps: Caps) -> String {
+    let mut all: Vec<_> = rows
+        .iter()
+        .map(|row| (name_of(&row.segment.grain()), labels(&row.segment, &row.kind.name()), *row))
+        .collect();
+    let newest = |row: &Row| std::cmp::Reverse((row.version, row.as_of));
+    all.sort_by(|a, b| (&a.0, &a.1, newest(a.2)).cmp(&(&b.0, &b.1, newest(b.2))));
+    all.dedup_by(|b, a| (&a.0, &a.1) == (&b.0, &b.1));
+    let mut families: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
+    for (grain, labels, row) in &all {
+        let mut add = |suffix: &str, help: Help<'_>, labels: &str, value: f64| {
+            let name = format!("tidemark_{grain}_{suffix}");
+            let family = families.entry(name.clone()).or_insert((help.text(), Vec::new()));
+            if family.1.len() < caps.per_family {
+                family.1.push(format!("{name}{labels} {value}\n"));
+            }
+        };
+        samples(row, &Kpis::ALL, |suffix, help, value| add(suffix, help, labels, value));
+        funnel::samples(row, labels, |suffix, help, labels, value| {
+            add(suffix, Help::Fixed(help), labels, value);
+        });
+    }
+    let text = |(name, (help, lines)): (&String, &(String, Vec<String>))| {
+        format!("# HELP {name} {help}\n# TYPE {name} gauge\n{}", lines.concat())
+    };
+    families.iter().map(text).collect()
+}
+
+#[test]
+fn a_large_page_is_what_writing_it_plainly_gives() {
+    let mut rows =
+        vec![row(Segment::overall(), 7, 0), row(Segment::of([("rep deals", "x")]), 3, 4)];
+    for i in 0..400 {
+        let name = format!("r-{i:03}");
+        // Some have nothing to divide by, so that families are left out in the midst of a row.
+        let (won, lost) = (i128::from(i % 5), i128::from(i % 3));
+        rows.push(row(Segment::of([("rep", name.as_str())]), won, lost));
+        let long = format!("{}{i}", "\u{e9}".repeat(VALUE_CHARS));
+        rows.push(Row { version: i, ..row(Segment::of([("team", long.as_str())]), won + 2, 7) });
+        rows.push(row(
+            Segment::of([("channel", "web"), ("rep", name.as_str())]),
+            won * 1_000_003,
+            7,
+        ));
+    }
+    // Families of two grains that are named alike.
+    let mut alike = row(Segment::of([("rep", "z")]), 5, 5);
+    let deals = alike.kpis.iter().find(|kpi| kpi.0 == "deals_won").unwrap().clone();
+    alike.segment = Segment::of([("rep_deals", "z")]);
+    rows.push(alike);
+    assert_eq!(deals.2.n, 5);
+    let rows: Vec<&Row> = rows.iter().collect();
+    for caps in [MANY, Caps { per_family: 150 }] {
+        let page = KpiSnapshot::render(&rows, &Kpis::ALL, caps);
+        assert!(page.series().map(|(_, n)| n).sum::<u64>() > 5_000);
+        let (text, plain) = (page.text(), plainly(&rows, caps));
+        let differs = text.lines().zip(plain.lines()).find(|(a, b)| a != b);
+        assert_eq!(differs, None);
+        assert_eq!(text.len(), plain.len());
+    }
+}

@@ -33,6 +33,7 @@ pub(crate) mod funnel;
 pub mod health;
 pub mod hooks;
 mod leaderboard;
+mod lines;
 pub mod members;
 pub mod metrics;
 pub(crate) mod params;

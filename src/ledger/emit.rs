@@ -159,6 +159,11 @@ impl Ledger {
         self.next < self.held_until
     }
 
+    /// The first day whose flows are kept.
+    pub fn day_floor(&self) -> i32 {
+        self.floors.1
+    }
+
     /// The shard's progress, for the rollups.
     pub fn progress(&self) -> ShardBeat {
         ShardBeat {

@@ -6,6 +6,7 @@
 //! of their days go there, with those of the segments one dimension below, which say why one moved.
 
 use super::alert::{Rule, Signal};
+use super::definition::Definition;
 use super::measure::{Measure, Measures};
 use super::partial::Partial;
 use super::record::Partition;
@@ -31,6 +32,11 @@ impl Kin {
         watched.sort_unstable();
         watched.dedup();
         Kin { watched, partitions }
+    }
+
+    /// That of rules which watch all that is counted: no other kin sends a copy to another place.
+    pub fn widest(definition: &Definition) -> Kin {
+        Kin { watched: definition.segments.clone(), partitions: definition.partitions }
     }
 
     /// A stable hash: shards and rollups that agree in it send and await the same copies, of the same

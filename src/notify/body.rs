@@ -12,10 +12,11 @@ pub const AHEAD: Span = Span::minutes(5);
 
 /// The id of a message: the same whenever this is told, so that receivers can fold repetitions, and
 /// another one when a correction makes an alert stand again as it stood before. So it is made of where
-/// it came to stand so, and not of what else was told before or behind it.
+/// it came to stand so, and not of what else was told before or behind it, nor of days that a
+/// correction moves.
 pub fn id(notice: &Notice) -> String {
-    let (said, stood) = (&notice.alert.said, notice.stood);
-    let text = format!("{}|{}|{}|{stood}", said.id, notice.standing.as_str(), said.since.0);
+    let (alert, standing, stood) = (notice.alert.id(), notice.standing.as_str(), notice.stood);
+    let text = format!("{alert}|{standing}|{stood}");
     format!("msg_{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
 }
 

@@ -25,12 +25,20 @@ struct Known {
     order: (u64, Option<Timestamp>),
     /// How it stands by the last word of it.
     standing: Standing,
-    /// Where it began to stand so. It depends on the topic alone, and not on what was told when.
+    /// Where it began to stand so, but that what fires and waits again by a correction still fires:
+    /// so it was told, and so it is told again. It depends on the topic alone, and not on what was
+    /// told when.
     stood: Offset,
+    /// As what it stands there.
+    stands: Standing,
+    /// Whether the topic had it fire since it was last over: then somebody may have heard of that.
+    fired: bool,
     /// How it stood by what the receiver last heard; what he does not want to hear counts as heard.
     heard: Option<Standing>,
     /// Whether that was told in vain until it was given up.
     given_up: bool,
+    /// How often it was refused when it was told again, in a row.
+    refusals: u32,
     /// The alert itself, while it is open or waits.
     alert: Option<Alert>,
     /// Where the last word of it is.
@@ -93,8 +101,13 @@ impl Outbox {
     /// Takes a record from the committed position on.
     pub fn take(&mut self, record: &Record) {
         let Some((key, alert)) = self.newer(record) else { return };
-        let (heard, waited) = self.known.get(&key).map_or((None, None), |k| (k.heard, k.waits));
-        if is_news(heard, &alert, &self.wanted) {
+        let before = self.known.get(&key);
+        let (heard, waited) = before.map_or((None, None), |k| (k.heard, k.waits));
+        // Told before a restart, and not committed.
+        let perhaps = before.is_some_and(|k| k.fired).then_some(Standing::Firing);
+        let ends = alert.standing().is_over() && heard.is_none_or(|h| h == Standing::Pending);
+        let heard_of = if ends { perhaps.or(heard) } else { heard };
+        if is_news(heard_of, &alert, &self.wanted) {
             // The first record stays: were the position committed behind it, a restart would take
             // it for something told.
             let from = waited.unwrap_or(record.offset);
@@ -132,6 +145,7 @@ impl Outbox {
         self.drop_waiting(Some(notice.from));
         if let Some(known) = self.known.get_mut(&key) {
             (known.heard, known.waits, known.given_up) = (Some(notice.standing), None, given_up);
+            known.refusals = 0;
             known.alert = known.alert.take().filter(|_| !known.standing.is_over());
         }
     }
@@ -144,6 +158,27 @@ impl Outbox {
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// One that fires was told again, and taken.
+    pub fn renewed(&mut self, id: &str) {
+        if let Some(known) = self.known.get_mut(id) {
+            known.refusals = 0;
+        }
+    }
+
+    /// One that fires was told again, alone, and refused. Returns how often, in a row.
+    pub fn refused(&mut self, id: &str) -> u32 {
+        let Some(known) = self.known.get_mut(id) else { return 0 };
+        known.refusals += 1;
+        known.refusals
+    }
+
+    /// One that fires is told again no more, until something of it is news.
+    pub fn set_aside(&mut self, id: &str) {
+        if let Some(known) = self.known.get_mut(id) {
+            known.given_up = true;
+        }
     }
 
     /// Alerts that fire and were told, as they stand now.
@@ -186,8 +221,28 @@ impl Outbox {
         let alert = Some(alert).filter(|_| waits.is_some() || !standing.is_over());
         let before = self.known.get(&key);
         let given_up = before.is_some_and(|k| k.given_up && k.heard == heard);
-        let stood = before.filter(|k| k.standing == standing).map_or(at, |k| k.stood);
-        self.known.insert(key, Known { order, standing, stood, heard, given_up, alert, at, waits });
+        let refusals = before.filter(|k| k.heard == heard).map_or(0, |k| k.refusals);
+        let stands = now_heard(before.map(|k| k.stands), standing);
+        let stood = before.filter(|k| k.stands == stands).map_or(at, |k| k.stood);
+        let fired = match standing {
+            Standing::Firing => true,
+            Standing::Pending => before.is_some_and(|k| k.fired && !k.standing.is_over()),
+            _ => before.is_some_and(|k| k.fired),
+        };
+        let known = Known {
+            order,
+            standing,
+            stood,
+            stands,
+            fired,
+            heard,
+            given_up,
+            refusals,
+            alert,
+            at,
+            waits,
+        };
+        self.known.insert(key, known);
     }
 
     fn drop_waiting(&mut self, from: Option<Offset>) {

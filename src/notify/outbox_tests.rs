@@ -256,3 +256,69 @@ fn behind_a_stuck_message_a_restart_tells_under_the_ids_of_before() {
         }
     }
 }
+
+#[test]
+fn what_waits_for_a_while_or_fires_since_another_day_by_a_correction_keeps_its_id() {
+    let stuck = word(0, "stuck", "firing", 0);
+    let since_another_day = |record: Record| {
+        let json = String::from_utf8(record.value.unwrap()).unwrap();
+        let moved = json.replace("2026-04-20T00", "2026-04-17T00");
+        Record { value: Some(moved.into_bytes()), ..record }
+    };
+    let log = [
+        word(1, "a", "firing", 1),
+        word(2, "a", "pending", 2),
+        word(3, "a", "pending", 3),
+        since_another_day(word(4, "a", "firing", 4)),
+        word(5, "a", "resolved", 5),
+        since_another_day(word(6, "a", "resolved", 6)),
+    ];
+    let told = |log: &[Record]| {
+        let mut outbox = Outbox::new(usual());
+        outbox.take(&stuck);
+        log.iter().for_each(|record| outbox.take(record));
+        past_the_stuck(&mut outbox)
+    };
+    assert_eq!(told(&log[..1])[0].0, "a firing");
+    assert_eq!(told(&log[..4]), told(&log[..1]), "a restart repeats it");
+    assert_eq!(told(&log[..5])[0].0, "a resolved");
+    assert_eq!(told(&log), told(&log[..5]));
+}
+
+#[test]
+fn what_may_have_been_told_to_fire_ends_aloud_behind_a_restart() {
+    // Told in front of the restart, and not committed for what is stuck before it.
+    let log = ["firing", "pending", "unfired", "unfired"];
+    for read in 3..=log.len() {
+        let mut outbox = Outbox::new(usual());
+        outbox.take(&word(0, "stuck", "firing", 0));
+        for (at, state) in (1..).zip(&log[..read]) {
+            outbox.take(&word(at, "a", state, at));
+        }
+        let told: Vec<String> = past_the_stuck(&mut outbox).into_iter().map(|(t, _)| t).collect();
+        assert_eq!(told, ["a resolved"], "{read}");
+    }
+    // What waits once more behind its end, and never fires, ends unheard.
+    assert_eq!(taking(usual(), &["firing", "resolved", "pending", "unfired"]).len(), 2);
+}
+
+#[test]
+fn what_is_refused_alone_is_counted_until_it_is_taken_and_set_aside_until_it_is_news() {
+    let mut outbox = Outbox::new(usual());
+    for (offset, id) in (0..).zip(["a", "b"]) {
+        outbox.take(&word(offset, id, "firing", 1));
+    }
+    tell(&mut outbox);
+    assert_eq!((outbox.refused("a"), outbox.refused("a"), outbox.refused("b")), (1, 2, 1));
+    outbox.renewed("a");
+    outbox.take(&word(2, "b", "firing", 2));
+    assert_eq!((outbox.refused("a"), outbox.refused("b")), (1, 2), "another day forgives nothing");
+    outbox.set_aside("b");
+    outbox.take(&word(3, "b", "firing", 3));
+    let firing: Vec<&str> = outbox.firing().map(Alert::id).collect();
+    assert_eq!((firing, outbox.waiting()), (vec!["a"], 0));
+    outbox.take(&word(4, "b", "resolved", 4));
+    outbox.take(&word(5, "b", "firing", 5));
+    tell(&mut outbox);
+    assert_eq!((outbox.firing().count(), outbox.refused("b")), (2, 1));
+}

@@ -44,6 +44,15 @@ struct Shard {
     fresh: Offset,
     /// What was last told of its progress, and when.
     beat: Option<(ShardBeat, Instant)>,
+    /// Whether copies may lie on the partials topic that another kin wanted.
+    strays: bool,
+}
+
+impl Shard {
+    /// The kin that an image tells of.
+    fn kin(&self, kin: &Kin) -> u64 {
+        if self.strays { 0 } else { kin.hash() }
+    }
 }
 
 struct Bookkeeper {
@@ -225,8 +234,10 @@ impl Bookkeeper {
         let repair = Every::later(publish.repair_interval, now);
         self.context.telemetry.restored(Stage::Ledger, since(started), restored.bytes);
         tracing::info!(stage = "ledger", %shard, %next, took = ?since(started), "restored");
-        let (images, fresh) = (restored.images, bounds.end);
-        Ok(Some(Shard { ledger, images, read: 0, image, repair, since: None, fresh, beat: None }))
+        let (images, fresh, kin) = (restored.images, bounds.end, self.kin.hash());
+        let strays = images.newest().map_or(!restored.begins, |image| image.kin != kin);
+        let (read, since, beat) = (0, None, None);
+        Ok(Some(Shard { ledger, images, read, image, repair, since, fresh, beat, strays }))
     }
 
     /// A new generation over an events topic that does not go back to the first event counts from
@@ -383,6 +394,8 @@ impl Bookkeeper {
         let started = monotonic();
         let mut sent = 0;
         let now = (self.context.timer)();
+        let strays = self.shards.values().any(|state| state.strays);
+        let widest = strays.then(|| Kin::widest(&self.definition));
         for (shard, state) in &mut self.shards {
             if state.repair.due(now) {
                 state.ledger.re_emit();
@@ -395,8 +408,10 @@ impl Bookkeeper {
                 topic: &self.partials,
                 definition: &self.definition,
                 kin: &self.kin,
+                before: widest.as_ref().filter(|_| state.strays),
             };
-            out.cells.into_iter().try_for_each(|cell| partials.cell(cell, &headers))?;
+            let floor = state.ledger.day_floor();
+            out.cells.into_iter().try_for_each(|cell| partials.cell(cell, floor, &headers))?;
             for (segment, slice) in out.expired {
                 partials.gone(*shard, &segment, slice)?;
             }
@@ -414,7 +429,8 @@ impl Bookkeeper {
         self.writer.flush(FLUSH)?;
         // What is held back goes out later, with the time since when it waits.
         for state in self.shards.values_mut().filter(|state| !state.ledger.is_held()) {
-            state.since = None;
+            // All cells were due at the first publication.
+            (state.since, state.strays) = (None, false);
         }
         if sent > 0 {
             self.context.telemetry.partials_published(sent as u64);
@@ -430,11 +446,16 @@ impl Bookkeeper {
         for (shard, state) in &mut self.shards {
             let size = state.images.newest().map_or(0, |m| m.bytes as u64);
             let grown = state.read > self.context.config.publish.image_bytes.max(size);
+            let kin = state.kin(&self.kin);
+            // Both before what it says is published: a later owner with the rules of before must know
+            // that copies may lie elsewhere.
+            let other_kin = state.images.newest().is_some_and(|image| image.kin != kin);
             // An image of an epoch that is not out yet would make the next owner think that it is.
-            let due = grown || state.ledger.begins_epoch();
+            let due = grown || other_kin || state.ledger.begins_epoch();
             if !state.ledger.is_held() && (due || (state.read > 0 && state.image.due(now))) {
                 let (writer, reader) = (&mut *self.writer, &mut *self.reader);
-                let manifest = state.images.write(&self.context, writer, reader, &state.ledger)?;
+                let manifest =
+                    state.images.write(&self.context, writer, reader, (&state.ledger, kin))?;
                 tracing::debug!(stage = "ledger", shard, image = manifest.image, "image written");
                 state.ledger.epoch_kept();
                 state.read = 0;

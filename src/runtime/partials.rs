@@ -17,19 +17,28 @@ pub(super) struct Partials<'a> {
     pub topic: &'a Arc<str>,
     pub definition: &'a Definition,
     pub kin: &'a Kin,
+    /// That of all who may have had copies sent elsewhere, while that is not made good.
+    pub before: Option<&'a Kin>,
 }
 
 impl Partials<'_> {
-    /// A cell, to the partition of its segment, and to those that judge by it.
-    pub fn cell(&mut self, partial: Partial, headers: &[Header]) -> Result<(), Fault> {
+    /// A cell, to the partition of its segment, and to those that judge by it. Days before `floor` have
+    /// no flows any more, and nobody judges by what lasts.
+    pub fn cell(&mut self, partial: Partial, floor: i32, headers: &[Header]) -> Result<(), Fault> {
         let partition = partial.segment.partition(self.definition.partitions);
-        let copy = self.kin.copy(&partial);
+        let (copy, strays) =
+            (self.kin.copy(&partial), self.strays(&partial.segment, partial.slice));
+        let key = copy_key(partial.shard, &partial.segment, partial.slice);
         let message = PartialMessage::Cell(partial);
         self.send(partition, message.key(), Some(message.encode()), headers)?;
+        for partition in strays {
+            self.send(partition, key.clone(), None, &[])?;
+        }
         let Some((copy, at)) = copy else { return Ok(()) };
-        let message = PartialMessage::Copy(copy);
+        let is_over = copy.slice.index < floor && copy.measures.is_zero();
+        let value = (!is_over).then(|| PartialMessage::Copy(copy).encode());
         for partition in at {
-            self.send(partition, message.key(), Some(message.encode()), &[])?;
+            self.send(partition, key.clone(), value.clone(), &[])?;
         }
         Ok(())
     }
@@ -39,10 +48,21 @@ impl Partials<'_> {
         let partition = segment.partition(self.definition.partitions);
         self.send(partition, cell_key(shard, segment, slice), None, &[])?;
         let copies = (slice.tier == Tier::Day).then(|| self.kin.wanted_at(segment));
-        for partition in copies.into_iter().flatten() {
+        let strays = self.strays(segment, slice);
+        for partition in copies.into_iter().flatten().chain(strays) {
             self.send(partition, copy_key(shard, segment, slice), None, &[])?;
         }
         Ok(())
+    }
+
+    /// Where copies may lie that nobody wants.
+    fn strays(&self, segment: &Segment, slice: Slice) -> Vec<Partition> {
+        let Some(before) = self.before.filter(|_| slice.tier == Tier::Day) else {
+            return Vec::new();
+        };
+        let (mut at, wanted) = (before.wanted_at(segment), self.kin.wanted_at(segment));
+        at.retain(|partition| !wanted.contains(partition));
+        at
     }
 
     /// Progress, to everyone.

@@ -440,7 +440,9 @@ impl Merger {
 
     /// Says when shards begin, or cease, to run with other rules of drift than this process.
     fn compare_rules(&mut self) {
-        if self.parts.is_empty() {
+        let owns_none = self.parts.is_empty();
+        // Whoever owns what this process let go of says it there. What is not restored yet says nothing.
+        if owns_none && !self.wanted.is_empty() {
             return;
         }
         let at_odds = !self.parts.values().all(|part| part.rollup.has_all_copies());
@@ -455,7 +457,7 @@ impl Merger {
                 .to_owned()),
         };
         match &state {
-            Ok(()) if before.is_none() => {}
+            Ok(()) if before.is_none() || owns_none => {}
             Ok(()) => tracing::info!(stage = "rollup", "all shards run with the same [drift]"),
             Err(why) => tracing::warn!(stage = "rollup", "{why}"),
         }

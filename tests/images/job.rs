@@ -193,7 +193,7 @@ impl Job {
         let context = self.context();
         let (mut writer, mut reader) = (self.log.writer().unwrap(), self.log.reader().unwrap());
         let mut images = Images::none(&context, Partition(0));
-        images.write(&context, &mut *writer, &mut *reader, ledger).unwrap().clone()
+        images.write(&context, &mut *writer, &mut *reader, (ledger, 0)).unwrap().clone()
     }
 }
 

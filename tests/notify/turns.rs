@@ -95,7 +95,7 @@ fn a_renewal_that_always_fails_keeps_nothing_new_from_being_told() {
     let mut workers = [job.open(0)];
     job.say("a", "firing", 1);
     job.until(&mut workers, "it is told", || inbox.all().len() == 1);
-    inbox.fails(Some(("territory a ", 413)));
+    inbox.fails(Some(("territory a ", 500)));
     // By then the pause is longer than that between two renewals.
     job.until(&mut workers, "renewals fail", || job.count("am", "failed") == 7);
     job.say("b", "firing", 1);
@@ -106,4 +106,69 @@ fn a_renewal_that_always_fails_keeps_nothing_new_from_being_told() {
     job.until(&mut workers, "b is told", || told("b") == 1);
     job.until(&mut workers, "b alone is renewed", || told("b") == 3);
     assert_eq!((told("a"), job.count("am", "given_up")), (1, 0));
+}
+
+/// Alerts in each post that was taken, of the last so many.
+fn taken_by_the(inbox: &Inbox, last: usize) -> Vec<usize> {
+    let all = inbox.all();
+    let size =
+        |posted: &Posted| (posted.status == 200).then(|| posted.json().as_array().unwrap().len());
+    all[all.len().saturating_sub(last)..].iter().filter_map(size).collect()
+}
+
+#[test]
+fn an_alert_that_is_refused_for_good_is_set_aside_and_the_others_are_renewed_together() {
+    let inbox = Inbox::start();
+    let row = "[[alerts.receivers]]\nname = \"am\"\ntype = \"alertmanager\"\nurl = \"URL\"\n";
+    let job = Job::start(&row.replace("URL", &inbox.url));
+    let mut workers = [job.open(0)];
+    // On both partitions, the bad one in the midst.
+    for (partition, id) in [(0, "0"), (1, "1"), (0, "a"), (1, "b"), (0, "c"), (1, "d"), (0, "e")] {
+        job.say_on(partition, id, "firing", 1);
+    }
+    job.until(&mut workers, "all are told", || inbox.all().len() == 7);
+    job.until(&mut workers, "all are renewed", || taken_by_the(&inbox, 1) == [7]);
+    inbox.fails(Some(("territory a ", 400)));
+    job.until(&mut workers, "it is given up", || job.count("am", "given_up") == 1);
+    let refused =
+        |posted: &&Posted| posted.status == 400 && posted.json().as_array().unwrap().len() == 1;
+    assert_eq!(inbox.all().iter().filter(refused).count(), 3, "tried as often as what is new");
+    job.until(&mut workers, "the others are renewed", || taken_by_the(&inbox, 1) == [6]);
+    let failed = job.count("am", "failed");
+    job.clocks.pass(61_000);
+    job.idle(&mut workers[0]);
+    assert_eq!(taken_by_the(&inbox, 2), [6, 6], "all in one, and a minute between two");
+    assert_eq!((job.count("am", "failed"), job.note("am")), (failed, Ok(())));
+    // Its days go on, and it is left alone; its end is told.
+    job.say("a", "firing", 2);
+    job.idle(&mut workers[0]);
+    assert_eq!((taken_by_the(&inbox, 1), job.count("am", "given_up")), (vec![6], 1));
+    inbox.fails(None);
+    job.say("a", "resolved", 3);
+    let ended = |posted: &Posted| posted.json()[0]["labels"]["alert_id"] == "a";
+    job.until(&mut workers, "its end is told", || inbox.all().last().is_some_and(ended));
+}
+
+#[test]
+fn a_renewal_that_is_taken_forgives_no_refusals() {
+    let inbox = Inbox::start();
+    let row = "[[alerts.receivers]]\nname = \"am\"\ntype = \"alertmanager\"\nurl = \"URL\"\n";
+    let job = Job::start(&row.replace("URL", &inbox.url));
+    let mut workers = [job.open(0)];
+    job.say("b", "firing", 1);
+    job.until(&mut workers, "it is told", || inbox.all().len() == 1);
+    inbox.fails(Some(("territory a ", 400)));
+    job.say("a", "firing", 1);
+    let refused = || inbox.all().iter().filter(|posted| posted.status == 400).count();
+    job.until(&mut workers, "it is refused twice", || refused() == 2);
+    job.clocks.pass(61_000);
+    job.until(&mut workers, "it is refused again", || refused() == 3);
+    assert_eq!(
+        inbox.all().iter().filter(|posted| posted.status == 200).count(),
+        2,
+        "a renewal lies between"
+    );
+    job.until(&mut workers, "it is given up", || job.count("am", "given_up") == 1);
+    job.idle(&mut workers[0]);
+    assert_eq!(refused(), 3);
 }

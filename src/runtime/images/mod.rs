@@ -50,6 +50,10 @@ pub struct Manifest {
     pub next: u64,
     /// Identity of the cluster whose events it folded.
     pub cluster: String,
+    /// The [kin](crate::model::kin::Kin::hash) whose copies its shard has on the partials topic, and no
+    /// others; 0 where that is not known.
+    #[serde(default)]
+    pub kin: u64,
 }
 
 impl Manifest {
@@ -100,7 +104,7 @@ impl Images {
         context: &Context,
         writer: &mut dyn Writer,
         reader: &mut dyn Reader,
-        ledger: &Ledger,
+        (ledger, kin): (&Ledger, u64),
     ) -> Result<&Manifest, Fault> {
         let bytes = ledger.image();
         let manifest = Manifest {
@@ -111,6 +115,7 @@ impl Images {
             epoch: ledger.epoch(),
             next: ledger.next().0,
             cluster: context.log.cluster_id()?,
+            kin,
         };
         for (i, chunk) in bytes.chunks(CHUNK).enumerate() {
             put(writer, &self.at, manifest.chunk_key(i), Some(chunk.to_vec()))?;

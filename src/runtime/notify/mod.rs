@@ -21,7 +21,7 @@ use crate::log::{LogError, Member, Offset, Partition, Position, Reader, Record, 
 use crate::model::time::Timestamp;
 use crate::notify::{self, AHEAD, Notice, Outbox, Standing};
 use pace::Pace;
-use renewal::{RENEW, Renewal};
+use renewal::{RENEW, Renewal, Went};
 
 /// Most alerts that wait in memory; beyond it the topic is read no further.
 const MOST: usize = 1_000;
@@ -278,11 +278,11 @@ impl Notifier {
             // Nothing else goes before it: who refuses one message for what he is asked refuses all.
             Some(why) if self.pace.refusals(number, notice.from) >= TRIES => {
                 self.pace.gave_up();
-                self.give_up(&notice, &why);
+                self.give_up(&id, notice.standing, &why);
                 Some(Outbox::gave_up)
             }
             Some(why) if self.is_hopeless(number, notice.from) => {
-                self.give_up(&notice, &why);
+                self.give_up(&id, notice.standing, &why);
                 // It was not refused: once the receiver lives, a renewal may tell what is open still.
                 Some(Outbox::told)
             }
@@ -299,13 +299,13 @@ impl Notifier {
         }
     }
 
-    fn give_up(&self, notice: &Notice, why: &str) {
+    fn give_up(&self, id: &str, standing: Standing, why: &str) {
         let receiver = &self.receiver;
         tracing::error!(
             receiver = receiver.name,
             at = receiver.url.shown(),
-            id = notice.alert.id(),
-            state = notice.standing.as_str(),
+            id,
+            state = standing.as_str(),
             why,
             "gave up to tell of a drift alert"
         );
@@ -318,18 +318,49 @@ impl Notifier {
         if !matches!(self.receiver.kind, ReceiverKind::Alertmanager) {
             return false;
         }
-        let firing: Vec<_> = self.parts.values().flat_map(|part| part.outbox.firing()).collect();
-        let open = firing.len();
-        let Some(turn) = self.renewal.turn(open, timer) else { return false };
-        let chunk = firing.into_iter().skip(turn.start).take(turn.len());
-        let request = self.to_alertmanager(chunk.map(|alert| (alert, Standing::Firing)));
-        let outcome = (self.post)(&request);
-        let is_well = self.tried(outcome).is_none();
-        self.renewal.went(&turn, open, timer, is_well);
-        if !is_well {
-            self.context.telemetry.notified(&self.receiver.name, "failed");
+        let firing: Vec<_> = self
+            .parts
+            .iter()
+            .flat_map(|(p, part)| part.outbox.firing().map(move |alert| (*p, alert)))
+            .collect();
+        let Some(turn) = self.renewal.turn(firing.len(), timer) else { return false };
+        let chunk = &firing[turn.clone()];
+        let request = self.to_alertmanager(chunk.iter().map(|(_, a)| (*a, Standing::Firing)));
+        let ids: Vec<_> = chunk.iter().map(|(p, alert)| (*p, alert.id().to_owned())).collect();
+        let went = self.tried((self.post)(&request));
+        let how = match &went {
+            None => Went::Taken,
+            Some(_) if self.pace.is_refused() => Went::Refused,
+            Some(_) => Went::Failed,
+        };
+        self.renewal.went(&turn, timer, how);
+        if how == Went::Refused {
+            self.pace.go_on();
+        }
+        match went {
+            None => ids.iter().for_each(|(p, id)| self.renewed(*p, id)),
+            Some(why) => self.not_renewed(&ids, how, &why),
         }
         true
+    }
+
+    fn renewed(&mut self, partition: u32, id: &str) {
+        if let Some(part) = self.parts.get_mut(&partition) {
+            part.outbox.renewed(id);
+        }
+    }
+
+    /// One that is refused for itself again and again is set aside, as what is new is.
+    fn not_renewed(&mut self, ids: &[(u32, String)], how: Went, why: &str) {
+        if let ([(partition, id)], Went::Refused) = (ids, how)
+            && let Some(part) = self.parts.get_mut(partition)
+            && part.outbox.refused(id) >= TRIES
+        {
+            part.outbox.set_aside(id);
+            self.give_up(id, Standing::Firing, why);
+        } else {
+            self.context.telemetry.notified(&self.receiver.name, "failed");
+        }
     }
 
     /// Notes how a request went, for who asks and for the next one. Returns why it failed.

@@ -36,10 +36,10 @@ impl Pace {
         self.refused
     }
 
-    /// It took something. Returns whether that is news.
+    /// It took something. Returns whether that is news. What it refuses it may refuse still.
     pub fn worked(&mut self) -> bool {
-        let failed = self.failures > 0;
-        *self = Pace::default();
+        let (failed, refusals) = (self.failures > 0, self.refusals.take());
+        *self = Pace { refusals, ..Pace::default() };
         failed
     }
 
@@ -66,7 +66,13 @@ impl Pace {
 
     /// What was refused is left out: the next one is tried at once.
     pub fn gave_up(&mut self) {
-        (self.again, self.refusals) = (None, None);
+        self.refusals = None;
+        self.go_on();
+    }
+
+    /// Something else is tried at once: it answers, and refuses only what it was asked.
+    pub fn go_on(&mut self) {
+        self.again = None;
     }
 }
 
@@ -101,5 +107,7 @@ mod tests {
         assert_eq!(pace.refusals(1, Offset(1)), 1);
         assert!(!pace.failed(now, None, false));
         assert_eq!(pace.refusals(1, Offset(1)), 0);
+        // What it takes in between is something else.
+        assert!(pace.worked() && !pace.failed(now, None, true) || pace.refusals(1, Offset(1)) == 2);
     }
 }

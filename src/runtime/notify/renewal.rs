@@ -1,5 +1,6 @@
-//! When an Alertmanager is told again of what is open: once a minute, in chunks that shrink where it
-//! refuses one, so that one bad alert does not end all others.
+//! When an Alertmanager is told again of what is open: once a minute, in one request or in as many as
+//! it takes. One that it refuses is divided until it is known which alert it does not want, so that one
+//! bad alert does not end all others.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -9,22 +10,39 @@ pub const RENEW: Duration = Duration::from_secs(60);
 /// The same behind one that failed.
 const AGAIN: Duration = Duration::from_secs(15);
 
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Went {
+    /// It has it.
+    Taken,
+    /// It does not want it.
+    Refused,
+    /// It may take it later.
+    Failed,
+}
+
 /// How the rounds of renewals go.
 #[derive(Debug)]
 pub struct Renewal {
     next: Instant,
-    /// Where the next chunk begins among what is open.
-    at: usize,
-    /// Most alerts in a chunk.
+    /// What is to be told in this round, of what is open; the last one first.
+    turns: Vec<Range<usize>>,
+    /// Most alerts in a request.
     most: usize,
-    /// Whether a chunk of this round failed.
+    /// Whether something of this round was not told.
     failed: bool,
+    /// Whether something was refused for itself in it, and not for its size.
+    found: bool,
+    /// Half of what was too much for it.
+    half: Option<usize>,
 }
 
 impl Renewal {
     /// Due at once.
     pub fn new(now: Instant) -> Renewal {
-        Renewal { next: now, at: 0, most: usize::MAX, failed: false }
+        let turns = Vec::new();
+        let (most, failed, found, half) = (usize::MAX, false, false, None);
+        Renewal { next: now, turns, most, failed, found, half }
     }
 
     /// Which of so many open alerts have their turn, if any has.
@@ -32,32 +50,51 @@ impl Renewal {
         if now < self.next {
             return None;
         }
-        if open == 0 {
-            // What begins to be open was just told.
-            (self.at, self.next) = (0, now + RENEW);
-            return None;
+        if self.turns.is_empty() {
+            let chunk = |at: usize| at..at.saturating_add(self.most).min(open);
+            self.turns = (0..open).step_by(self.most).map(chunk).collect();
+            self.turns.reverse();
         }
-        let from = if self.at < open { self.at } else { 0 };
-        Some(from..from.saturating_add(self.most).min(open))
+        // Some may be over since the round began.
+        while self.turns.last().is_some_and(|turn| turn.start >= open) {
+            self.turns.pop();
+        }
+        let Some(turn) = self.turns.last() else {
+            self.end(now);
+            return None;
+        };
+        Some(turn.start..turn.end.min(open))
     }
 
-    /// These of so many were told of, or not.
-    pub fn went(&mut self, turn: &Range<usize>, open: usize, now: Instant, well: bool) {
-        self.at = turn.end;
-        if !well {
-            self.failed = true;
-            self.most = (turn.len() / 2).max(1);
+    /// What became of this turn.
+    pub fn went(&mut self, turn: &Range<usize>, now: Instant, how: Went) {
+        self.turns.pop();
+        let half = turn.len() / 2;
+        match how {
+            Went::Taken => {}
+            Went::Refused if half == 0 => (self.failed, self.found) = (true, true),
+            Went::Refused => {
+                let middle = turn.start + half;
+                self.turns.extend([middle..turn.end, turn.start..middle]);
+                self.half = Some(self.half.map_or(half, |least| least.min(half)));
+            }
+            Went::Failed => (self.failed, self.half) = (true, Some(half.max(1))),
         }
-        if turn.end < open {
-            return;
+        if self.turns.is_empty() {
+            self.end(now);
         }
-        self.at = 0;
-        if std::mem::take(&mut self.failed) {
-            // It ends what it is not told of in time.
-            self.next = now + AGAIN;
-        } else {
-            (self.next, self.most) = (now + RENEW, self.most.saturating_mul(2));
-        }
+    }
+
+    /// A round is over.
+    fn end(&mut self, now: Instant) {
+        let (failed, found) = (std::mem::take(&mut self.failed), std::mem::take(&mut self.found));
+        self.most = match self.half.take() {
+            None => self.most.saturating_mul(2),
+            Some(half) if !found => half,
+            Some(_) => self.most,
+        };
+        // It ends what it is not told of in time.
+        self.next = now + if failed { AGAIN } else { RENEW };
     }
 }
 
@@ -66,34 +103,83 @@ mod tests {
     use super::*;
     use crate::clock::monotonic;
 
+    /// A round: what it was asked, and whether it took that.
+    fn round(
+        renewal: &mut Renewal,
+        open: usize,
+        now: Instant,
+        answer: impl Fn(&Range<usize>) -> Went,
+    ) -> Vec<(Range<usize>, Went)> {
+        let mut asked = Vec::new();
+        while let Some(turn) = renewal.turn(open, now) {
+            let how = answer(&turn);
+            renewal.went(&turn, now, how);
+            asked.push((turn, how));
+        }
+        asked
+    }
+
+    fn taken(asked: &[(Range<usize>, Went)]) -> Vec<usize> {
+        let mut told: Vec<usize> = asked
+            .iter()
+            .filter(|(_, how)| *how == Went::Taken)
+            .flat_map(|(turn, _)| turn.clone())
+            .collect();
+        told.sort_unstable();
+        told
+    }
+
     #[test]
-    fn a_round_that_fails_is_repeated_soon_in_halves_and_the_interval_stays() {
-        let (mut now, bad) = (monotonic(), 5);
-        let mut renewal = Renewal::new(now);
+    fn a_bad_alert_is_found_in_one_round_and_the_others_are_told_in_that_round() {
+        let (mut now, mut renewal) = (monotonic(), Renewal::new(monotonic()));
         assert_eq!(renewal.turn(0, now), None);
         assert_eq!(renewal.turn(8, now), None, "it was just told");
-        let mut rounds = Vec::new();
-        for _ in 0..4 {
-            now += RENEW;
-            let mut told = Vec::new();
-            while let Some(turn) = renewal.turn(8, now) {
-                let well = !turn.contains(&bad);
-                renewal.went(&turn, 8, now, well);
-                told.extend(turn.filter(|_| well));
+        let answer = |bad: usize| {
+            move |turn: &Range<usize>| {
+                if turn.contains(&bad) { Went::Refused } else { Went::Taken }
             }
-            rounds.push(told);
-        }
-        assert_eq!(rounds[0], [0; 0]);
-        assert_eq!(rounds[3], [0, 1, 2, 3, 4, 6, 7]);
-        assert_eq!(renewal.turn(8, now + AGAIN), Some(0..1));
-        // All is well again: one chunk in the end, and a minute between two.
-        for _ in 0..9 {
+        };
+        for bad in [5, 0, 7] {
             now += RENEW;
-            while let Some(turn) = renewal.turn(8, now) {
-                renewal.went(&turn, 8, now, true);
-            }
+            let asked = round(&mut renewal, 8, now, answer(bad));
+            let all: Vec<usize> = (0..8).filter(|i| *i != bad).collect();
+            assert_eq!((taken(&asked), asked[0].0.clone(), asked.len()), (all, 0..8, 7));
+            // It is tried again soon, and nothing is smaller for it.
+            assert_eq!(
+                (renewal.turn(8, now + AGAIN / 2), renewal.turn(8, now + AGAIN)),
+                (None, Some(0..8))
+            );
+            renewal.turns.clear();
         }
+        now += RENEW;
+        assert_eq!(round(&mut renewal, 8, now, answer(9)), [(0..8, Went::Taken)]);
         assert_eq!(renewal.turn(8, now + AGAIN), None);
         assert_eq!(renewal.turn(8, now + RENEW), Some(0..8));
+    }
+
+    #[test]
+    fn what_is_too_much_is_told_in_smaller_parts_and_what_gets_no_answer_as_well() {
+        for not_taken in [Went::Refused, Went::Failed] {
+            let (mut now, mut renewal) = (monotonic(), Renewal::new(monotonic()));
+            let answer = |turn: &Range<usize>| if turn.len() > 3 { not_taken } else { Went::Taken };
+            let mut rounds = Vec::new();
+            for _ in 0..4 {
+                rounds.push(round(&mut renewal, 10, now, answer).len());
+                now += RENEW;
+            }
+            let refused = not_taken == Went::Refused;
+            assert_eq!(rounds, if refused { vec![7, 5, 5, 5] } else { vec![1, 2, 5, 3] });
+        }
+    }
+
+    #[test]
+    fn what_is_over_in_the_midst_of_a_round_has_no_turn() {
+        let (now, mut renewal) = (monotonic(), Renewal::new(monotonic()));
+        assert_eq!(renewal.turn(8, now), Some(0..8));
+        renewal.went(&(0..8), now, Went::Refused);
+        assert_eq!(renewal.turn(3, now), Some(0..3));
+        renewal.went(&(0..3), now, Went::Taken);
+        assert_eq!(renewal.turn(3, now), None);
+        assert_eq!(renewal.turn(3, now + RENEW), Some(0..3), "a round of its own");
     }
 }
