@@ -275,7 +275,8 @@ impl Intaker {
         let since = Arrival::headers_of(record);
         let mut latest = None;
         for event in &taken.events {
-            latest = latest.max(Some(event.time));
+            let at = intake::placed(event.time, event.precision, &decoder.calendar);
+            latest = latest.max(Some(at));
             self.send_event(event, since.clone())?;
         }
         if let Some(part) = self.parts.get_mut(&place) {
