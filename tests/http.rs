@@ -27,6 +27,8 @@ mod forecast;
 mod promtool;
 #[path = "http/serve.rs"]
 mod serve;
+#[path = "http/zones.rs"]
+mod zones;
 
 use fixture::{Sales, at, row, state};
 

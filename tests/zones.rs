@@ -19,16 +19,19 @@ mod world;
 use std::collections::BTreeMap;
 
 use course::{
-    Course, DAY_MINUTES, SETS, START, ZONES, careless_by, courses, plain_by, published_is_current,
+    Course, DAY_MINUTES, SETS, START, ZONES, careless_by, courses, exact, plain_by,
+    published_is_current,
 };
 use flow::Flow;
 use oracle::{Random, Rows, at, calendar, deliver};
 use proptest::prelude::*;
 use recount::{Clock, Question};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use tidemark::intake::placed;
 use tidemark::ledger::Ledger;
 use tidemark::model::definition::Definition;
 use tidemark::model::record::Partition;
+use tidemark::model::time::{Day, Precision};
 use tidemark::model::zones::Zones;
 use windows::check_by;
 use world::{Story, amended, events, in_line, stories};
@@ -128,6 +131,34 @@ proptest! {
         prop_assert_eq!(rows.spoken().differences(&other), Vec::<String>::new());
     }
 
+    /// Whatever the zones are, each thing that happened is on one day of each set.
+    #[test]
+    fn over_all_days_each_set_counts_everything_once(
+        stories in small(), course in courses(), zoned in zoned(),
+    ) {
+        // So far behind that every day is over, also of what is dated ahead.
+        let course = Course { days: course.days.max(200), ..course };
+        let rows = careless_by(job(&course, &zoned), &events(&stories, at(START)), &course).rows();
+        let counts = [
+            "leads_created", "deals_created", "deals_won", "deals_lost", "activities_done", "touches",
+            "orders_paid", "invoices_paid", "subscriptions_started", "subscriptions_ended",
+            "ad_clicks",
+        ];
+        let mut sums: BTreeMap<Vec<String>, Vec<i128>> = BTreeMap::new();
+        for ((kind, .., segment), kpis) in &rows.0 {
+            let parts: Value = serde_json::from_str(segment).expect("JSON");
+            let set = parts.as_object().expect("parts").keys().cloned().collect();
+            let sum = sums.entry(set).or_insert_with(|| vec![0; counts.len()]);
+            let kpis: Value = serde_json::from_str(kpis).expect("JSON");
+            if kind == "day" {
+                sum.iter_mut().zip(counts).for_each(|(n, kpi)| *n += exact(&kpis, kpi));
+            }
+        }
+        for (set, sum) in &sums {
+            prop_assert_eq!(Some(sum), sums.get(&Vec::new()), "{:?}", set);
+        }
+    }
+
     /// What was told wrong and put right, and what was deleted, leaves nothing behind in any zone.
     #[test]
     fn an_amended_history_leaves_no_trace_in_any_zone(
@@ -194,6 +225,44 @@ proptest! {
         let told = check_all(&rows, &events, &question, &zoned);
         prop_assert!(told.is_ok(), "{}", told.unwrap_err());
     }
+}
+
+/// A date stands at midnight in Los Angeles, so that it is that date everywhere, and yet comes before
+/// what happened in Berlin that morning: an order by where it stands would give the win to nobody.
+#[test]
+fn a_date_comes_before_the_instants_of_its_day() {
+    let zoned = [("territory", "West", "America/Los_Angeles")];
+    let course = Course { seed: 1, zone: 0, days: 3, current: false };
+    let job = job(&course, &zoned);
+    let event = |id: &str, op: &str, time: &str, set: Value| json!({"v": 1, "id": id, "entity": {"type": "deal", "id": "d"}, "op": op, "time": time, "set": set});
+    let events = [
+        event(
+            "1",
+            "create",
+            "2026-01-21",
+            json!({"owner": "r1", "status": "open", "territory": "West"}),
+        ),
+        event("2", "update", "2026-01-21T07:00:00Z", json!({"status": "won"})),
+    ];
+    let rows = plain_by(job.clone(), &events, &course).rows();
+    let won = |segment: &str, start: &str| {
+        let mut found = rows
+            .0
+            .iter()
+            .filter(|((kind, from, _, of), _)| kind == "day" && from == start && of == segment);
+        let kpis: Value = serde_json::from_str(found.next().expect("a row").1).expect("JSON");
+        kpis["deals_won"]["value"].as_i64()
+    };
+    assert_eq!(won(r#"{"rep":"r1"}"#, "2026-01-20T23:00:00Z"), Some(1));
+    assert_eq!(won("{}", "2026-01-20T23:00:00Z"), Some(1));
+    // In Los Angeles it was the evening before.
+    assert_eq!(won(r#"{"territory":"West"}"#, "2026-01-20T08:00:00Z"), Some(1));
+    // A date of today carries no watermark ahead.
+    let date = job.dates().start_of(Day::parse("2026-01-21").expect("a date"));
+    assert_eq!(date, at("2026-01-21T08:00:00Z"));
+    let placed = |precision| placed(date, precision, job.dates());
+    assert_eq!(placed(Precision::Day), at("2026-01-20T23:00:00Z"));
+    assert_eq!(placed(Precision::Millis), date);
 }
 
 #[test]

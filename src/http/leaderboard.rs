@@ -25,6 +25,7 @@ use crate::model::interval::wilson;
 use crate::model::kpi::Kpi;
 use crate::model::segment::{Segment, UNKNOWN};
 use crate::model::time::{Day, Timestamp};
+use crate::model::window::WindowKind;
 
 /// The values of a segment by dimension. A value may hold escapes, so it may not be borrowed.
 type Parts<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
@@ -56,6 +57,7 @@ struct WireRow<'a> {
 #[derive(Deserialize)]
 struct Zoned {
     zone: String,
+    start: String,
 }
 
 /// A KPI in it.
@@ -216,12 +218,16 @@ fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Respons
         .collect();
     let (mut ranked, mut unranked) = (Vec::new(), Vec::new());
     let window = common(rows, info);
-    let total = asked.total(&found);
+    let away = |row: &WireRow<'_>| asked.other_dates(row.window, window, info);
+    let total =
+        asked.total(found.iter().filter(|(row, _)| away(row).is_none()).map(|(_, kpi)| kpi));
     for (row, kpi) in &found {
+        let away = away(row);
+        let total = total.filter(|_| away.is_none());
         let share = total.and_then(|total| share(kpi.decimal()?, total));
         let own = Some(row.window).filter(|own| Some(own.get()) != window.map(RawValue::get));
         let shown = Shown { share, window: own, ..asked.shown(row, kpi, info) };
-        match why_not(row, kpi, asked.kpi) {
+        match why_not(row, kpi, asked.kpi).or(away) {
             Some(why) => unranked.push(Shown { why: Some(why), ..shown }),
             None => ranked.push((kpi.decimal().unwrap_or_default(), shown)),
         }
@@ -276,10 +282,32 @@ impl WireKpi<'_> {
 }
 
 impl Asked<'_> {
+    /// Where a member of another zone stands at other dates, as around the turn of a month: a window
+    /// that moves is where it is now, and now is another day there.
+    fn other_dates(
+        &self,
+        row: &RawValue,
+        common: Option<&RawValue>,
+        info: &ServerInfo,
+    ) -> Option<String> {
+        if matches!(WindowKind::parse(&self.window), Some(WindowKind::RollingFine(_))) {
+            return None;
+        }
+        let read = |window: &RawValue| serde_json::from_str::<Zoned>(window.get()).ok();
+        let day = |of: &Zoned| {
+            let calendar = info.zones.calendar_named(&info.calendar, &of.zone);
+            Some(calendar.day_of(Timestamp::parse_rfc3339(&of.start)?))
+        };
+        let (own, common) = read(row).zip(common.and_then(read))?;
+        let (here, there) = (day(&own)?, day(&common)?);
+        let is_other = own.zone != common.zone && here != there;
+        is_other.then(|| format!("its window began on {here}, in {}", own.zone))
+    }
+
     /// What all members have together, `unknown` too, where that is the whole; `None` where one has
     /// less than nothing, as no part of a whole has.
-    fn total(&self, found: &[(&WireRow<'_>, WireKpi<'_>)]) -> Option<Decimal> {
-        let mut values = found.iter().map(|(_, kpi)| kpi.decimal().unwrap_or_default());
+    fn total<'k, 'w: 'k>(&self, found: impl Iterator<Item = &'k WireKpi<'w>>) -> Option<Decimal> {
+        let mut values = found.map(|kpi| kpi.decimal().unwrap_or_default());
         let add = |sum: Decimal, n: Decimal| sum.checked_add(n).filter(|_| n >= Decimal::ZERO);
         let total = values.try_fold(Decimal::ZERO, add);
         total.filter(|total| self.kpi.adds_up_over_segments() && *total > Decimal::ZERO)

@@ -86,7 +86,7 @@ pub fn mean<'a>(
         merged_into: draft.merged_into.map(|t| t.0),
         time,
         precision,
-        order: draft.order.unwrap_or([time.millis(), 0]),
+        order: draft.order.unwrap_or([placed(time, precision, defaults.calendar).millis(), 0]),
         set,
         flags: flags(draft.flags)?,
         raw: draft.raw.map(|o| Origin {
@@ -295,6 +295,11 @@ fn instant_text(
         ));
     }
     Ok((at, precision))
+}
+
+/// The place of a time among others: a date comes before all that happened on it, in whatever zone.
+pub fn placed(at: Timestamp, precision: Precision, dates: &Calendar) -> Timestamp {
+    if precision == Precision::Day { dates.first_began(at) } else { at }
 }
 
 /// The latest instant that an event may carry at `now`.

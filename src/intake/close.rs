@@ -137,8 +137,8 @@ fn outcome(
     outline.status(status);
     let Some(date) = date.filter(|_| changed) else { return Ok(()) };
     let Some(stated) = moment(context, date, row.get(date), Unit::Seconds)? else { return Ok(()) };
-    let day = |at| context.decoder.calendar.day_of(at);
-    if day(stated.at) != day(outline.time()) {
+    let calendar = &context.decoder.calendar;
+    if !calendar.is_all_on(outline.time(), calendar.day_of(stated.at)) {
         outline.put(FieldName::Known(Field::ClosedAt), Value::Time(stated.at));
     }
     Ok(())

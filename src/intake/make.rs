@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::canonical::MAX_ID;
+use super::canonical::{MAX_ID, placed};
 use super::digits::{money, number, shifted};
 use super::json::Json;
 use super::native::Context;
@@ -262,6 +262,10 @@ impl Outline {
             }
         }
         let decoder = context.decoder;
+        let Moment { at, precision } = self.moment;
+        if self.order[0] == at.millis() {
+            self.order[0] = placed(at, precision, &decoder.calendar).millis();
+        }
         Ok(Event {
             id: Cow::Owned(named(decoder.system_name(), id)),
             tenant: match &decoder.reading.tenant {

@@ -55,6 +55,7 @@ use crate::model::record::Record;
 use crate::model::source::{Reading, System, Unread, Wrapping};
 use crate::model::time::{Span, Timestamp};
 use crate::model::watermark::{Heartbeat, Lost};
+pub use canonical::placed;
 use canonical::{Defaults, Envelope};
 use draft::Draft;
 

@@ -10,6 +10,8 @@ use super::time::{Day, EARLIEST, LATEST, Timestamp};
 
 const MICROS: i64 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
+/// 2015-01-01. Some zones were a day apart from their neighbors before, and are no more.
+const LATE: i32 = 16_436;
 
 /// The zone's name is not in the tz database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +24,8 @@ pub struct Calendar {
     zone: String,
     /// From which instant (seconds since 1970) which offset (seconds east) holds.
     spans: Vec<(i64, i32)>,
+    /// Of the days of several zones together: the calendar of those that have begun in any of them.
+    first: Option<Box<Calendar>>,
 }
 
 impl Calendar {
@@ -30,7 +34,7 @@ impl Calendar {
         let tz = TimeZoneDatabase::bundled()
             .get(zone)
             .map_err(|_| UnknownZone(zone.chars().take(80).collect()))?;
-        Ok(Calendar { zone: zone.to_owned(), spans: spans(&tz) })
+        Ok(Calendar { zone: zone.to_owned(), spans: spans(&tz), first: None })
     }
 
     /// The zone's name.
@@ -91,25 +95,52 @@ impl Calendar {
     /// The calendar of the days that have begun in all of these, which are not none. It goes by the
     /// name of the first.
     pub(super) fn last_to_begin(all: &[&Calendar]) -> Calendar {
+        let first = Calendar::together(all, |offsets| offsets.max());
+        Calendar {
+            first: Some(Box::new(first)),
+            ..Calendar::together(all, |offsets| offsets.min())
+        }
+    }
+
+    /// Where a date stands, when that date began in the first of the zones that count days together.
+    /// Any other instant stays, and in one zone all do.
+    pub fn first_began(&self, at: Timestamp) -> Timestamp {
+        let Some(first) = &self.first else { return at };
+        let day = self.day_of(at);
+        if self.start_of(day) == at { first.start_of(day) } else { at }
+    }
+
+    /// Whether an instant is of a day in all of the zones that count days together.
+    pub fn is_all_on(&self, at: Timestamp, day: Day) -> bool {
+        self.day_of(at) == day && self.first.as_ref().is_none_or(|first| first.day_of(at) == day)
+    }
+
+    fn together(
+        all: &[&Calendar],
+        pick: fn(&mut dyn Iterator<Item = i32>) -> Option<i32>,
+    ) -> Calendar {
         let mut changes: Vec<i64> = all.iter().flat_map(|c| c.spans.iter().map(|s| s.0)).collect();
         changes.sort_unstable();
         changes.dedup();
         let mut spans: Vec<(i64, i32)> = Vec::new();
         for second in changes {
-            let offset = all.iter().map(|c| c.spans[c.span_at(second)].1).min().unwrap_or(0);
+            let offset = pick(&mut all.iter().map(|c| c.spans[c.span_at(second)].1)).unwrap_or(0);
             if spans.last().is_none_or(|(_, before)| *before != offset) {
                 spans.push((second, offset));
             }
         }
-        Calendar { zone: all.first().map_or_else(String::new, |c| c.zone.clone()), spans }
+        let zone = all.first().map_or_else(String::new, |c| c.zone.clone());
+        Calendar { zone, spans, first: None }
     }
 
-    /// A day that is over here before it begins there, if there is any.
+    /// A day that is over here before it begins there, if there is any of late.
     pub(super) fn day_over_before(&self, other: &Calendar) -> Option<Day> {
         let changes = self.spans.iter().chain(&other.spans).map(|(from, _)| *from);
-        let around = changes.flat_map(|from| [from - DAY_SECONDS, from, from + DAY_SECONDS]);
+        let around = changes
+            .chain([i64::from(LATE) * DAY_SECONDS])
+            .flat_map(|from| [from - DAY_SECONDS, from, from + DAY_SECONDS]);
         let days = around.map(|second| Day(second.div_euclid(DAY_SECONDS) as i32));
-        days.filter(|day| day.0 >= 0)
+        days.filter(|day| day.0 >= LATE)
             .find(|day| self.start_of(Day(day.0 + 1)) <= other.start_of(*day))
     }
 

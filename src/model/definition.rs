@@ -244,7 +244,7 @@ impl Definition {
     pub fn floors(&self, watermark: Timestamp) -> (i32, i32) {
         let of = |zone| self.retention.floors(self.calendar_at(zone), watermark);
         let job = of(ZoneId::JOB);
-        (job.0, self.zones.ids().map(|zone| of(zone).1).min().unwrap_or(job.1))
+        (job.0, self.zones.ids().skip(1).map(|zone| of(zone).1).fold(job.1, i32::min))
     }
 
     /// A stable hash of what decides which cells and windows there are: stored in images and

@@ -171,7 +171,6 @@ impl Zones {
 mod tests {
     use super::*;
     use crate::model::time::Timestamp;
-    use proptest::prelude::*;
 
     fn zones(job: &str, rows: &[(&str, &str, &str)]) -> (Calendar, Zones) {
         let job = Calendar::of(job).unwrap();
@@ -222,25 +221,43 @@ mod tests {
         assert_eq!(one.dates(&job), &job);
     }
 
-    proptest! {
-        #[test]
-        fn a_date_is_the_same_day_in_every_zone(day in 1i32..80_000) {
-            let (job, zones) = zones("Europe/Berlin", &[
+    #[test]
+    fn a_date_is_the_same_day_in_every_zone() {
+        let (job, zones) = zones(
+            "Europe/Berlin",
+            &[
                 ("t", "a", "Asia/Tokyo"),
                 ("t", "b", "America/New_York"),
                 ("t", "c", "America/Los_Angeles"),
                 ("t", "d", "America/Havana"),
                 ("t", "e", "Australia/Lord_Howe"),
                 ("t", "f", "America/Sao_Paulo"),
-            ]);
-            let at = zones.dates(&job).start_of(Day(day));
-            let starts = zones.ids().map(|id| zones.calendar(&job, id).start_of(Day(day)));
-            prop_assert_eq!(Some(at), starts.max());
+            ],
+        );
+        let dates = zones.dates(&job);
+        // Every day from 1970 to 2038, those of all changes of clocks among them.
+        for day in (1..25_000).map(Day) {
+            let at = dates.start_of(day);
+            let starts = || zones.ids().map(|id| zones.calendar(&job, id).start_of(day));
+            assert_eq!(Some(at), starts().max(), "{day}");
             for id in zones.ids() {
-                prop_assert_eq!(zones.calendar(&job, id).day_of(at), Day(day));
+                assert_eq!(zones.calendar(&job, id).day_of(at), day);
             }
-            prop_assert_eq!(zones.dates(&job).day_of(at), Day(day));
-            prop_assert!(zones.dates(&job).day_of(Timestamp(at.0 - 1)) < Day(day));
+            assert_eq!(dates.day_of(at), day);
+            assert!(dates.day_of(Timestamp(at.0 - 1)) < day);
+            let first = dates.first_began(at);
+            assert_eq!(Some(first), starts().min(), "{day}");
+            assert!(dates.is_all_on(at, day) && !dates.is_all_on(Timestamp(at.0 - 1), day));
+            let noon = Timestamp(at.0 + 3_600_000_000 * 20);
+            assert!(!dates.is_all_on(noon, day), "in Tokyo it is the next day");
+            // In one zone a date is what it was.
+            assert_eq!(job.first_began(noon), noon);
         }
+    }
+
+    #[test]
+    fn zones_that_were_far_apart_once_are_not_refused() {
+        let (job, zones) = zones("Pacific/Auckland", &[("t", "samoa", "Pacific/Apia")]);
+        assert_eq!(zones.too_far_apart(&job), None);
     }
 }

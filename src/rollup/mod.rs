@@ -317,7 +317,8 @@ impl Rollup {
     }
 
     fn is_past(&self, slice: Slice) -> bool {
-        slice.tier == Tier::Fine && slice.index < self.definition.floors(self.now).0
+        let Definition { calendar, retention, .. } = &*self.definition;
+        slice.tier == Tier::Fine && slice.index < retention.floors(calendar, self.now).0
     }
 
     /// Takes a deletion: the slice of that key is out of retention. Windows that held it say

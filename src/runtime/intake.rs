@@ -269,13 +269,13 @@ impl Intaker {
         if taken.unknown_fields > 0 {
             context.telemetry.unknown_fields(&record.topic, u64::from(taken.unknown_fields));
         }
+        let placed = |e: &Event<'_>| intake::placed(e.time, e.precision, &decoder.calendar);
+        let latest = taken.events.iter().map(placed).max();
         for dead in taken.dead_letters {
             self.bury(dead)?;
         }
         let since = Arrival::headers_of(record);
-        let mut latest = None;
         for event in &taken.events {
-            latest = latest.max(Some(event.time));
             self.send_event(event, since.clone())?;
         }
         if let Some(part) = self.parts.get_mut(&place) {

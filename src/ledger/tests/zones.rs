@@ -76,8 +76,6 @@ fn a_deal_that_moves_takes_its_days_along_and_leaves_none_behind() {
     let mut fix = event(Op::Update, at("2026-03-07T20:00:00Z"), &[territory("Tokyo")]);
     fix.order = [fix.order[0], 1];
     shard.apply(&fix);
-    let mut first = event(Op::Update, at("2026-03-07T20:00:00Z"), &[territory("zz")]);
-    first.order = [first.order[0], 2];
     assert_eq!(shard.days(TOKYO, M::OpenDeals), [(on("2026-03-08"), 1)]);
     assert_eq!(shard.days(YORK, M::OpenDeals), []);
     shard.apply(&event(Op::Delete, at("2026-03-12T20:00:00Z"), &[]));
