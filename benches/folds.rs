@@ -39,6 +39,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         directory: Directory::default(),
         channels: Default::default(),
         kpis: tidemark::model::kpi::Kpis::ALL,
+        measures: Default::default(),
         work: tidemark::model::workdays::WorkCalendars::default(),
         targets: tidemark::model::target::Targets::default(),
         sizes: false,

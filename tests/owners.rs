@@ -102,6 +102,7 @@ fn definition() -> Arc<Definition> {
         stages: StageTable::default(),
         directory: Directory::default(),
         kpis: Kpis::ALL,
+        measures: Default::default(),
         channels: Default::default(),
         fx: Default::default(),
         work: Default::default(),

@@ -57,6 +57,7 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         directory: directory(settings),
         channels: Default::default(),
         kpis: tidemark::model::kpi::Kpis::ALL,
+        measures: Default::default(),
         work: tidemark::model::workdays::WorkCalendars::default(),
         targets: tidemark::model::target::Targets::default(),
         sizes: true,
