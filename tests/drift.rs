@@ -89,8 +89,7 @@ impl Part {
     }
 
     fn close_with(&mut self, day: i32, doubts: Vec<Doubt>) -> Vec<DueAlert> {
-        let watermark = self.definition.calendar.start_of(Day(first() + day)) + Span::minutes(1);
-        self.close_upto(watermark, &doubts)
+        self.close_upto(self.early_on(day), &doubts)
     }
 
     fn close_at(&mut self, watermark: Timestamp) -> Vec<DueAlert> {
@@ -98,23 +97,34 @@ impl Part {
     }
 
     fn close_upto(&mut self, watermark: Timestamp, doubts: &[Doubt]) -> Vec<DueAlert> {
-        for shard in 0..SHARDS {
-            self.offset += 1;
-            let beat = ShardBeat {
-                shard,
-                shards: SHARDS,
-                version: self.offset,
-                watermark: Some(watermark),
-                holder: None,
-                doubts: doubts.to_vec(),
-                fine_floor: i32::MIN,
-                definition: self.definition.hash(),
-                kin: self.kin.hash(),
-            };
-            self.rollup.merge(Offset(self.offset), PartialMessage::Beat(beat));
-        }
+        (0..SHARDS).for_each(|shard| self.beat_at(shard, watermark, doubts.to_vec()));
         self.rollup.tick(watermark);
         self.told()
+    }
+
+    fn early_on(&self, day: i32) -> Timestamp {
+        self.definition.calendar.start_of(Day(first() + day)) + Span::minutes(1)
+    }
+
+    /// One shard is complete up to the start of a day.
+    fn beat(&mut self, shard: u32, day: i32, doubts: Vec<Doubt>) {
+        self.beat_at(shard, self.early_on(day), doubts);
+    }
+
+    fn beat_at(&mut self, shard: u32, watermark: Timestamp, doubts: Vec<Doubt>) {
+        self.offset += 1;
+        let beat = ShardBeat {
+            shard,
+            shards: SHARDS,
+            version: self.offset,
+            watermark: Some(watermark),
+            holder: None,
+            doubts,
+            fine_floor: i32::MIN,
+            definition: self.definition.hash(),
+            kin: self.kin.hash(),
+        };
+        self.rollup.merge(Offset(self.offset), PartialMessage::Beat(beat));
     }
 
     fn told(&mut self) -> Vec<DueAlert> {
@@ -231,6 +241,8 @@ fn a_correction_takes_an_alert_back_and_keeps_it_gone() {
     assert_eq!((&told["state"], &told["withdrawn"]), (&"resolved".into(), &true.into()));
     assert_eq!(part.standing(), Vec::<Value>::new());
     assert_eq!(part.told(), []);
+    part.cell(0, 3, QUIET, 6, 4);
+    assert_eq!(part.told(), [], "what was taken back is taken back once");
 }
 
 #[test]
@@ -274,6 +286,37 @@ fn a_restart_says_it_again_under_the_same_id_and_ends_what_is_no_more() {
 }
 
 #[test]
+fn what_was_over_stays_history_where_nothing_is_watched_any_more() {
+    let mut config = config("");
+    let mut part = Part::new(&config, &BTreeMap::new());
+    let mut sales = sales(1);
+    sales.extend([(5, 5); 60]);
+    live(&mut part, &sales);
+    part.close(sales.len() as i32);
+    let standing = part.standing();
+    assert_eq!((standing.len(), &standing[0]["state"]), (1, &"resolved".into()));
+    config.drift.clear();
+    let mut after = Part::new(&config, &part.topic);
+    assert_eq!(after.close(sales.len() as i32), []);
+}
+
+#[test]
+fn days_that_one_shard_lets_go_of_are_lost_to_all() {
+    let mut config = config("");
+    config.definition.retention.days = Some(260);
+    let mut part = Part::new(&config, &BTreeMap::new());
+    live(&mut part, &sales(1));
+    let state = |part: &Part| part.rollup.readings()[0].1.state;
+    assert_eq!(state(&part), State::Firing);
+    // One is half a year ahead of the other, and keeps the last 260 days by its own time.
+    part.beat(1, QUIET + FALLEN + 180, Vec::new());
+    part.beat(0, QUIET + FALLEN + 1, Vec::new());
+    part.rollup.tick(part.early_on(QUIET + FALLEN + 180));
+    part.told();
+    assert_eq!(state(&part), State::Lost);
+}
+
+#[test]
 fn days_that_may_lack_records_start_no_alert() {
     let mut part = Part::new(&config(""), &BTreeMap::new());
     let calendar = part.definition.calendar.clone();
@@ -284,6 +327,25 @@ fn days_that_may_lack_records_start_no_alert() {
     }
     part.close_with(QUIET + FALLEN, vec![doubt]);
     assert_eq!(part.standing(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_doubt_that_ends_at_midnight_leaves_the_next_day_alone() {
+    let mut part = Part::new(&config(""), &BTreeMap::new());
+    for (at, (won, lost)) in sales(1)[..=QUIET as usize].iter().enumerate() {
+        part.cell(0, 1, at as i32, *won, *lost);
+    }
+    let calendar = part.definition.calendar.clone();
+    let day = |day: i32| calendar.start_of(Day(first() + day));
+    let cases = |part: &Part| part.rollup.readings()[0].1.now.n;
+    part.close(QUIET + 1);
+    let all = cases(&part);
+    let until = day(QUIET);
+    part.close_with(QUIET + 1, vec![Doubt { since: Some(day(QUIET - 1)), until }]);
+    assert_eq!(cases(&part), all - 10);
+    let until = Timestamp(until.0 + 1);
+    part.close_with(QUIET + 1, vec![Doubt { since: Some(day(QUIET - 1)), until }]);
+    assert_eq!(cases(&part), all - 20, "a moment of it is enough");
 }
 
 #[test]

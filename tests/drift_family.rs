@@ -274,6 +274,12 @@ fn copies_are_let_go_of_and_begin_anew_with_their_shard() {
     let home = fleet.kin.home(&west);
     let copied = ["east", "north", "south"].map(|t| Segment::of([("territory", t)]));
     let copied = copied.iter().find(|segment| segment.partition(8) != home).unwrap();
+    // What a stale owner sends late counts for nothing, also of days that nobody told of.
+    let (shard, version, segment) = (0, version(0, Offset(9)), copied.clone());
+    let slice = Slice { tier: Tier::Day, index: first() - 9 };
+    let measures = [(MeasureKey::plain(Measure::DealsLost), 9)].into_iter().collect();
+    let stale = Partial { shard, version, segment, slice, measures };
+    assert_eq!(fleet.merge(home, PartialMessage::Copy(stale)), Merged::Stale);
     let slice = Slice { tier: Tier::Day, index: first() };
     let rollup = &mut fleet.rollups[home.0 as usize];
     let before = rollup.sizes().1;
@@ -391,6 +397,58 @@ fn a_member_without_a_baseline_is_none_of_the_streams() {
     let config = config(8, SETS, "kpis = [\"win_rate\"]\nsegments = [\"territory\"]");
     let mut facts = deals(1, north_falls);
     facts.retain(|fact| fact.who[0].1 != "west" || fact.day > DAYS - 10);
-    let fleet = told(&config, &facts);
-    assert_eq!(fleet.firing("win_rate|territory=north|")["siblings"]["streams"], 3);
+    let mut fleet = told(&config, &facts);
+    let streams =
+        |fleet: &Fleet| fleet.firing("win_rate|territory=north|")["siblings"]["streams"].clone();
+    assert_eq!(streams(&fleet), 3);
+    // It comes late, and the alert of another one is told anew for it.
+    let whole = fleet.cells(&deals(1, north_falls), 2);
+    let west = Segment::of([("territory", "west")]);
+    whole.iter().filter(|cell| cell.segment == west).for_each(|cell| fleet.send(cell));
+    fleet.decide();
+    assert_eq!(streams(&fleet), 4);
+}
+
+#[test]
+fn a_correction_of_one_moves_what_is_expected_of_its_siblings() {
+    let drift = "kpis = [\"win_rate\"]\nsegments = [\"rep\"]\nmin_baseline = 60\n\
+                 baseline_from = \"2026-01-05\"\nfalse_alarms = \"12 per month\"";
+    let rates = |_: i32, _: &str, _: &str, rep: usize| 0.4 + 0.03 * rep as f64;
+    let config = config(8, SETS, drift);
+    let facts = deals(2, rates);
+    let mut fleet = told(&config, &facts);
+    let before = fleet.readings();
+    // Half of what one won in its baseline was lost.
+    let mut corrected = facts;
+    let won = MeasureKey::plain(Measure::DealsWon);
+    let wrong = |fact: &&mut Fact| fact.who[2].1 == "r0" && fact.day < 40 && fact.key == won;
+    corrected.iter_mut().filter(wrong).for_each(|f| f.key = MeasureKey::plain(Measure::DealsLost));
+    let anew = told(&config, &corrected).readings();
+    let r0 = Segment::of([("rep", "r0")]);
+    let cells = fleet.cells(&corrected, 2);
+    cells.iter().filter(|cell| cell.segment == r0).for_each(|cell| fleet.send(cell));
+    fleet.decide();
+    assert_eq!(fleet.readings(), anew);
+    let of = |rep: &str| (format!("rep={rep}"), "win_rate".to_owned());
+    assert_ne!(
+        before[&of("r5")],
+        anew[&of("r5")],
+        "it is looked at again though no day of it changed"
+    );
+}
+
+#[test]
+fn of_what_is_over_no_siblings_are_told() {
+    let falls = |day: i32, territory: &str, _: &str, _: usize| {
+        if territory == "north" && (QUIET - 10..QUIET).contains(&day) { 0.05 } else { 0.5 }
+    };
+    let config = config(8, SETS, "kpis = [\"win_rate\"]\nsegments = [\"territory\"]");
+    let mut fleet = Fleet::new(&config);
+    fleet.cells(&deals(1, falls), 1).iter().for_each(|cell| fleet.send(cell));
+    fleet.close(QUIET);
+    let north = fleet.firing("win_rate|territory=north|").clone();
+    assert_eq!(north["siblings"]["streams"], 4);
+    fleet.close(DAYS);
+    let over = &fleet.topic[north["id"].as_str().unwrap()];
+    assert_eq!((&over["state"], &over["siblings"]), (&"resolved".into(), &Value::Null), "{over:#}");
 }

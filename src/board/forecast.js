@@ -22,18 +22,24 @@ const AGAIN = 30_000;
 
 let asked = null;
 let failed = { question: null, at: -Infinity };
-/** What is shown is of this window. */
-let shown = null;
+/** What is shown: of which window, and when that was. */
+let shown = { of: null, at: -Infinity };
+/** What was told of a window yesterday is better than nothing. */
+const LASTS = 2 * 86_400_000;
 
 /** Asks once for each day of a period that is over: forecasts are made of whole days. */
 export async function pollForecast(kind, window, status) {
   // Until all rows are read there is less history than there is.
   if (!status.ready) return;
-  const day = civilDay(Date.parse(status.watermark ?? status.now), status.zone);
+  const at = Date.parse(status.watermark ?? status.now);
+  const day = civilDay(at, status.zone);
   const of = [status.started, kind, window?.start].join();
   const question = [of, day].join();
   if (asked === question) return;
-  if (failed.question === question && performance.now() < failed.at + AGAIN) return;
+  if (failed.question === question && performance.now() < failed.at + AGAIN) {
+    hideOther(of, at);
+    return;
+  }
   let answer = null;
   if (window && basis(kind) !== "day") {
     const query = new URLSearchParams({ window: kind, kpi: "revenue" });
@@ -44,14 +50,19 @@ export async function pollForecast(kind, window, status) {
       if (error.status !== 400) {
         failed = { question, at: performance.now() };
         asked = null;
-        // What was told of the same window is a day old at most.
-        if (shown !== of) show(null);
+        hideOther(of, at);
         return;
       }
     }
   }
-  [asked, shown] = [question, answer === null ? null : of];
+  [asked, shown] = [question, { of, at }];
   show(answer, window, status.currency);
+}
+
+function hideOther(of, at) {
+  if (shown.of === of && at < shown.at + LASTS) return;
+  shown = { of: null, at: -Infinity };
+  show(null);
 }
 
 function show(answer, window, currency) {

@@ -145,3 +145,18 @@ fn a_baseline_is_lost_before_the_next_days_in_line_could_pass_for_it() {
     assert!((-200..=100).all(|floor| kept(&stated, floor)));
     assert!((101..400).all(|floor| !kept(&stated, floor)));
 }
+
+#[test]
+fn counts_that_vary_more_than_a_poisson_weigh_less() {
+    let counts = Rule { signal: Signal::LeadsCreated, ..rule() };
+    let of = |facts: fn(i32) -> u64| {
+        let day = |d| (d, DayFacts { n: facts(d), ..DayFacts::default() });
+        match find(&counts, &(0..84).map(day).collect::<Vec<_>>(), 84).unwrap().usual {
+            Usual::Count(_, spread) => spread,
+            other => panic!("{other:?}"),
+        }
+    };
+    // None on one day and twenty on the next: a variance of 100 where the mean is ten.
+    assert!((of(|d| 20 * ((d + 1) % 2) as u64) - 84.0 * 10.0 / 83.0).abs() < 1e-9);
+    assert_eq!(of(|_| 10), 1.0, "never less than one");
+}

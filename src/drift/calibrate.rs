@@ -168,6 +168,9 @@ mod tests {
         assert!((hit / miss + 3.0).abs() < 1e-9, "won −3, lost +1");
         assert!((side.chart.threshold() / miss - 26.0).abs() < 1e-9);
         assert!((side.arl / 1098.3 - 1.0).abs() < 0.01);
+        // Thresholds stand on a lattice: what is told is what it is, and not what was asked.
+        let side = Side::of(&Usual::Proportion(vec![0.3]), Direction::Down, 6_000.0, CUSUM);
+        assert!((side.arl / 6_518.9 - 1.0).abs() < 0.01, "{}", side.arl);
     }
 
     #[test]

@@ -246,3 +246,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn how_unlike_counts_moved_is_a_chi_square() {
+    let leads = |n: u64| DayFacts { n, ..DayFacts::default() };
+    let members = [20, 20, 40].map(|now| member(leads(10), leads(now)));
+    let signal = Signal::LeadsCreated;
+    let (unlike, _) = explained(&rule(signal), &alert(signal), &members).expect("they add up");
+    // Of 300 expected each 600, 600 and 1,200 came: a chi-square of 300 with two degrees of freedom.
+    assert!((unlike - 149.0).abs() < 1e-9, "{unlike}");
+}
+
+#[test]
+fn as_many_deals_of_other_lengths_do_not_add_up() {
+    let signal = Signal::CycleLength;
+    let of = member(cycles(&[20, 30]), cycles(&[40, 50]));
+    let segment = Segment::of([("territory", "east")]);
+    let list = [Member { segment: &segment, facts: of.clone() }];
+    let explained = |all: &[(i32, DayFacts)]| {
+        explain(&rule(signal), &alert(signal), days(all), "territory", &list).is_some()
+    };
+    assert!(explained(&of));
+    let mut other = of;
+    other[QUIET as usize].1.sum += 0.1;
+    assert!(!explained(&other));
+}

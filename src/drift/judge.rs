@@ -356,13 +356,12 @@ fn conclude(
     mut walks: [Walk<'_>; 2],
     closed: i32,
 ) -> Verdict {
-    let end = closed.saturating_sub(rule.signal.delay());
     let open = walks.iter_mut().filter_map(|walk| walk.open().map(|e| (e.fired, e.shown.totals)));
     let open = open.max_by_key(|(fired, _)| *fired);
     let score = |w: &Walk<'_>| w.chart.sum() / w.chart.threshold();
     let silent = recent.days == 0;
     let state = match &open {
-        _ if silent || end <= baseline.to => State::NoData,
+        _ if silent => State::NoData,
         Some((true, _)) => State::Firing,
         Some((false, _)) => State::Pending,
         None => State::Inactive,

@@ -61,7 +61,66 @@ fn a_fall_fires_once_and_resolves_when_it_is_over() {
     let [after] = &over.alerts[..] else { panic!("{:?}", over.alerts) };
     assert_eq!((after.state, after.id()), (State::Resolved, alert.id()));
     assert!(after.resolved.unwrap().0 > 140, "{:?}", after.resolved);
+    assert_eq!(after.as_of.0, after.resolved.unwrap().0 + 1);
     assert_eq!(over.reading.state, State::Inactive);
+}
+
+#[test]
+fn an_alert_is_over_at_the_second_look_in_a_row_with_little_evidence() {
+    let rule = rule(Signal::WinRate);
+    for seed in 1..6 {
+        let days = closings(seed, phases(&[(100, 0.5), (40, 0.25), (60, 0.55)]));
+        let baseline = Baseline::find(&rule, &days, 200, &|_| true).unwrap();
+        let charts = Charts::of(&rule, &baseline);
+        let side = charts.sides.iter().find(|side| side.direction == Direction::Down).unwrap();
+        let (mut chart, mut open, mut low) = (side.chart, false, 0);
+        let over = days[baseline.to as usize..].iter().find(|(_, facts)| {
+            chart.add(side.step(&baseline.usual, 0, facts));
+            low = if open && chart.is_low() { low + 1 } else { 0 };
+            open |= chart.is_over();
+            low == 2
+        });
+        let alerts = verdict(&rule, &days, 200).alerts;
+        let first = alerts.iter().find(|alert| alert.direction == Direction::Down).unwrap();
+        assert_eq!(first.resolved, over.map(|(day, _)| Day(*day)), "{seed}");
+        assert!(over.is_some());
+    }
+}
+
+#[test]
+fn evidence_is_of_the_looks_since_the_chart_began_anew() {
+    let rule = rule(Signal::WinRate);
+    let days = closings(1, phases(&[(100, 0.5), (30, 0.2), (60, 0.5)]));
+    let baseline = Baseline::find(&rule, &days, 190, &|_| true).unwrap();
+    let charts = Charts::of(&rule, &baseline);
+    let side = charts.sides.iter().find(|side| side.direction == Direction::Down).unwrap();
+    let mut walk = Walk::new(&rule, &baseline, &charts, side);
+    for (day, facts) in &days[baseline.to as usize..] {
+        walk.wait(*day);
+        walk.look(*day, facts);
+    }
+    let (over, _) = walk.episodes.last().unwrap().resolved.unwrap();
+    assert_eq!(walk.looks as i32, 189 - over);
+}
+
+#[test]
+fn of_both_sides_evidence_is_the_mean() {
+    let rule = rule(Signal::WinRate);
+    let days = closings(1, phases(&[(100, 0.5), (30, 0.2)]));
+    let said = verdict(&rule, &days, 130);
+    // The other side has next to none, and both have had fewer looks than are waited for.
+    let [alert] = &said.alerts[..] else { panic!("{:?}", said.alerts) };
+    let half = alert.e_value / 365.0 / 2.0;
+    assert!((said.evidence.unwrap() / half - 1.0).abs() < 1e-3, "{said:?}");
+}
+
+#[test]
+fn a_count_without_a_baseline_is_told_by_the_days_that_are_sure() {
+    let rule = rule(Signal::LeadsCreated);
+    let days: Vec<_> = (0..40).map(|d| (d, DayFacts { n: 5, ..DayFacts::default() })).collect();
+    let days = Days { facts: &days, closed: 40, floor: i32::MIN, doubtful: &[(20, 30)] };
+    let said = judge(&rule, &Segment::overall(), days, None, &mut Stream::default());
+    assert_eq!((said.reading.state, said.reading.now.value), (State::NoData, Some(5.0)));
 }
 
 #[test]
@@ -87,6 +146,11 @@ fn too_few_cases_wait_behind_the_gate_and_a_small_move_stays_there() {
     assert!(pending.clone().any(|s| s == State::Pending));
     assert!(pending.into_iter().all(|s| s != State::Firing));
     assert_eq!(verdict(&rule, &days, 140).reading.state, State::Firing);
+    let of = |n: u64| {
+        let all = (100..140).flat_map(|closed| verdict(&rule, &days, closed).alerts);
+        all.into_iter().find(|alert| alert.now.n == n).map(|alert| alert.state)
+    };
+    assert_eq!((of(190), of(200)), (Some(State::Pending), Some(State::Firing)));
     rule.gates.effect_percent = 90;
     assert_eq!(verdict(&rule, &days, 140).reading.state, State::Pending);
 }
@@ -120,6 +184,8 @@ fn longer_cycles_fire_and_silence_is_no_data() {
     assert_eq!(verdict(&rule, &days, 400).reading.state, State::NoData);
     assert_eq!(verdict(&rule, &days, 50).reading.state, State::NoData);
     assert_eq!(verdict(&rule, &[], 50).reading.now.value, None);
+    let nothing = verdict(&Rule { signal: Signal::WinRate, ..rule }, &[], 50).reading.now;
+    assert_eq!((nothing.value, nothing.interval), (None, None));
 }
 
 #[test]

@@ -191,6 +191,11 @@ mod tests {
         let streams: Vec<_> = [20.0, 21.0, 22.0, 23.0, 28.0].map(stream).to_vec();
         let all: Vec<Own> =
             streams.iter().map(|facts| own(&rule_of_days, days(facts)).unwrap()).collect();
+        // Of 84 times three logarithms.
+        let ln = [10.0, 20.0, 40.0].map(f64::ln_1p);
+        let mean = ln.iter().sum::<f64>() / 3.0;
+        let variance = 84.0 * ln.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 251.0;
+        assert!((all[0].variance / variance - 1.0).abs() < 1e-9, "{:?}", all[0]);
         let prior = prior(Kind::Duration, &all[4], &all);
         let value = |prior| {
             let segment = Segment::of([("rep", "a")]);

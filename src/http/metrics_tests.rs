@@ -90,8 +90,8 @@ fn labels_are_escaped_cut_and_never_twice() {
     let shown = |parts: &[(&str, &str)]| labels(&Segment::of(parts.iter().copied()), "day");
     assert_eq!(shown(&[("rep", "a\"b\\c\nd")]), r#"{rep="a\"b\\c\nd",window="day"}"#);
     assert_eq!(
-        shown(&[("x.industry", "a"), ("x_industry", "b")]),
-        r#"{x_industry="a",x_industry_2="b",window="day"}"#
+        shown(&[("x.industry", "a"), ("x_industry", "b"), ("x-industry", "c")]),
+        r#"{x_industry="a",x_industry_2="b",x_industry_3="c",window="day"}"#
     );
     assert_eq!(shown(&[("window", "a")]), r#"{window_="a",window="day"}"#);
     assert_eq!(shown(&[("__name__", "a")]), r#"{_name__="a",window="day"}"#);
@@ -157,10 +157,30 @@ fn openmetrics_is_served_where_it_is_preferred() {
     let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
     assert_eq!(negotiate(prometheus), Format::OpenMetrics);
     assert_eq!(negotiate("text/plain, application/openmetrics-text;q=0.5"), Format::Text);
+    let equal = "text/plain;q=0.5,application/openmetrics-text;q=0.5";
+    assert_eq!(negotiate(equal), Format::OpenMetrics);
     assert_eq!(negotiate("*/*"), Format::Text);
     assert_eq!(negotiate(""), Format::Text);
     assert_eq!(negotiate("application/openmetrics-text;q=0"), Format::Text);
     assert_eq!(negotiate("application/openmetrics-text;q=x"), Format::Text);
+}
+
+#[test]
+fn what_a_page_leaves_out_is_counted_by_family() {
+    let telemetry = Telemetry::new("0.0.0", "2026a", "EUR");
+    let pages = MetricsPages::new(Arc::clone(&telemetry));
+    let rows = [rep("a"), rep("b"), rep("c")];
+    let rows: Vec<&Row> = rows.iter().collect();
+    pages.put(0, KpiSnapshot::render(&rows, &Kpis::ALL, Caps { per_family: 1 }));
+    let text = expose(&telemetry, &pages, Format::Text).unwrap();
+    let line = "tidemark_series_dropped_total{family=\"tidemark_rep_win_ratio\"} 2\n";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn help_is_one_line_and_the_same_in_both_formats() {
+    let help = Help::Fixed("share of \"won\" or \\ lost\ndeals");
+    assert_eq!(help.text(), "Share of 'won' or / lost deals.");
 }
 
 #[test]
@@ -217,17 +237,16 @@ fn a_large_page_is_what_writing_it_plainly_gives() {
             7,
         ));
     }
-    // Families of two grains that are named alike.
-    let mut alike = row(Segment::of([("rep", "z")]), 5, 5);
-    let deals = alike.kpis.iter().find(|kpi| kpi.0 == "deals_won").unwrap().clone();
-    alike.segment = Segment::of([("rep_deals", "z")]);
-    rows.push(alike);
-    assert_eq!(deals.2.n, 5);
+    // Its deals won and the credited ones of reps are one family.
+    rows.push(row(Segment::of([("rep_credited", "z")]), 5, 5));
     let rows: Vec<&Row> = rows.iter().collect();
     for caps in [MANY, Caps { per_family: 150 }] {
         let page = KpiSnapshot::render(&rows, &Kpis::ALL, caps);
         assert!(page.series().map(|(_, n)| n).sum::<u64>() > 5_000);
         let (text, plain) = (page.text(), plainly(&rows, caps));
+        assert!(text.contains("tidemark_rep_credited_deals_won{rep=\"r-001\",window="));
+        let other = text.matches("tidemark_rep_credited_deals_won{rep_credited=").count();
+        assert_eq!(other, usize::from(caps == MANY), "the reps are as many as there may be");
         let differs = text.lines().zip(plain.lines()).find(|(a, b)| a != b);
         assert_eq!(differs, None);
         assert_eq!(text.len(), plain.len());

@@ -97,6 +97,16 @@ fn many_that_were_looked_at_are_told_of() {
 }
 
 #[test]
+fn which_way_it_moved_is_told() {
+    let of = notice("{}", "firing", OPEN);
+    assert!(slack(&of, &calendar()).contains(", 50 % below usual"));
+    let json = of.alert.json.replace("\"effect\":-0.5,\"expected", "\"effect\":0.5,\"expected");
+    let alert = Alert::parse(json.replace(":\"down\"", ":\"up\"").as_bytes()).unwrap();
+    let said = slack(&Notice { alert, ..of }, &calendar());
+    assert!(said.contains("is up: ") && said.contains(", 50 % above usual"), "{said}");
+}
+
+#[test]
 fn amounts_are_told_in_their_currency() {
     let mut of = notice("{}", "firing", OPEN);
     let money = [("\"ratio\"", "\"EUR\""), (":0.25,", ":12345.6,"), (":0.5,", ":99.5,")];

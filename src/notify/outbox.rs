@@ -31,6 +31,8 @@ struct Known {
     stood: Offset,
     /// As what it stands there.
     stands: Standing,
+    /// Where it came to be pending; where it fired without that, there.
+    pended: Offset,
     /// Whether the topic had it fire since it was last over: then somebody may have heard of that.
     fired: bool,
     /// How it stood by what the receiver last heard; what he does not want to hear counts as heard.
@@ -46,6 +48,13 @@ struct Known {
     waits: Option<Offset>,
 }
 
+impl Known {
+    /// Whether it has fired and is not over, though it may wait again by a correction.
+    fn still_fires(&self) -> bool {
+        self.fired && !self.standing.is_over()
+    }
+}
+
 /// What one receiver has heard of the alerts of one partition, and what waits. The topic itself is
 /// the queue: no position is committed past what waits, and of one alert only the newest state
 /// waits.
@@ -57,6 +66,9 @@ pub struct Outbox {
     /// Of these, what stood open when the receiver was new. Until it is told nothing is committed:
     /// a restart would take what was over before for something that ended since.
     inherited: BTreeSet<Offset>,
+    /// Where alerts fired that were not told of, and wait again by a correction. There is nothing to
+    /// tell, but no position is committed past them: a restart would take what fired for told.
+    held: BTreeMap<Offset, String>,
 }
 
 /// What somebody has heard last, of an alert that is said to stand like this without being news. One
@@ -71,8 +83,8 @@ fn now_heard(before: Option<Standing>, standing: Standing) -> Standing {
 impl Outbox {
     /// Of a receiver who wants to hear of these, and has heard of nothing.
     pub fn new(wanted: Wanted) -> Outbox {
-        let (known, waiting) = (BTreeMap::new(), BTreeMap::new());
-        Outbox { wanted, known, waiting, inherited: BTreeSet::new() }
+        let (known, waiting, held) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Outbox { wanted, known, waiting, inherited: BTreeSet::new(), held }
     }
 
     /// Takes a record before the committed position: it was told of, or was no news.
@@ -90,8 +102,10 @@ impl Outbox {
             let Some(alert) = known.alert.as_ref().filter(|_| !known.standing.is_over()) else {
                 continue;
             };
+            // Of what it was before that, nobody heard either.
+            (known.heard, known.fired) = (None, known.standing == Standing::Firing);
             if is_news(None, alert, &self.wanted) {
-                (known.heard, known.waits) = (None, Some(known.at));
+                known.waits = Some(known.at);
                 self.waiting.insert(known.at, key.clone());
                 self.inherited.insert(known.at);
             }
@@ -107,12 +121,20 @@ impl Outbox {
         let perhaps = before.is_some_and(|k| k.fired).then_some(Standing::Firing);
         let ends = alert.standing().is_over() && heard.is_none_or(|h| h == Standing::Pending);
         let heard_of = if ends { perhaps.or(heard) } else { heard };
+        let displaced = alert.standing() == Standing::Pending
+            && heard != Some(Standing::Firing)
+            && before.is_some_and(Known::still_fires);
         if is_news(heard_of, &alert, &self.wanted) {
             // The first record stays: were the position committed behind it, a restart would take
             // it for something told.
             let from = waited.unwrap_or(record.offset);
+            self.held.remove(&from);
             self.waiting.insert(from, key.clone());
             self.put(key, alert, record.offset, (heard, Some(from)));
+        } else if let Some(from) = waited.filter(|_| displaced) {
+            self.drop_waiting(waited);
+            self.held.insert(from, key.clone());
+            self.put(key, alert, record.offset, (heard, waited));
         } else {
             self.drop_waiting(waited);
             let heard = now_heard(heard, alert.standing());
@@ -126,7 +148,9 @@ impl Outbox {
         let (from, key) = self.waiting.range(from..).next()?;
         let known = self.known.get(key)?;
         let alert = known.alert.clone()?;
-        Some(Notice { alert, standing: known.standing, stood: known.stood, from: *from })
+        let standing = known.standing;
+        let stood = if standing == Standing::Pending { known.pended } else { known.stood };
+        Some(Notice { alert, standing, stood, from: *from })
     }
 
     /// It was told.
@@ -144,6 +168,12 @@ impl Outbox {
         let Some(key) = self.waiting.get(&notice.from).cloned() else { return };
         self.drop_waiting(Some(notice.from));
         if let Some(known) = self.known.get_mut(&key) {
+            if notice.standing == Standing::Pending && known.still_fires() {
+                // That it fired was not told, and is not by this.
+                self.held.insert(notice.from, key);
+                known.heard = Some(notice.standing);
+                return;
+            }
             (known.heard, known.waits, known.given_up) = (Some(notice.standing), None, given_up);
             known.refusals = 0;
             known.alert = known.alert.take().filter(|_| !known.standing.is_over());
@@ -193,7 +223,8 @@ impl Outbox {
     /// Up to where everything is told, where records were taken up to `next`; `None` while nothing
     /// may be committed.
     pub fn settled(&self, next: Offset) -> Option<Offset> {
-        let first = self.waiting.first_key_value().map(|(from, _)| *from);
+        let first = [&self.waiting, &self.held].into_iter().filter_map(|of| of.keys().next()).min();
+        let first = first.copied();
         self.inherited.is_empty().then(|| first.unwrap_or(next))
     }
 
@@ -224,9 +255,12 @@ impl Outbox {
         let refusals = before.filter(|k| k.heard == heard).map_or(0, |k| k.refusals);
         let stands = now_heard(before.map(|k| k.stands), standing);
         let stood = before.filter(|k| k.stands == stands).map_or(at, |k| k.stood);
+        let pended =
+            if stands == Standing::Pending { Some(stood) } else { before.map(|k| k.pended) };
+        let pended = pended.unwrap_or(at);
         let fired = match standing {
             Standing::Firing => true,
-            Standing::Pending => before.is_some_and(|k| k.fired && !k.standing.is_over()),
+            Standing::Pending => before.is_some_and(Known::still_fires),
             _ => before.is_some_and(|k| k.fired),
         };
         let known = Known {
@@ -234,6 +268,7 @@ impl Outbox {
             standing,
             stood,
             stands,
+            pended,
             fired,
             heard,
             given_up,
@@ -248,6 +283,7 @@ impl Outbox {
     fn drop_waiting(&mut self, from: Option<Offset>) {
         if let Some(from) = from {
             self.waiting.remove(&from);
+            self.held.remove(&from);
             self.inherited.remove(&from);
         }
     }

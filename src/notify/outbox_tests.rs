@@ -318,7 +318,67 @@ fn what_is_refused_alone_is_counted_until_it_is_taken_and_set_aside_until_it_is_
     let firing: Vec<&str> = outbox.firing().map(Alert::id).collect();
     assert_eq!((firing, outbox.waiting()), (vec!["a"], 0));
     outbox.take(&word(4, "b", "resolved", 4));
+    tell(&mut outbox);
     outbox.take(&word(5, "b", "firing", 5));
     tell(&mut outbox);
     assert_eq!((outbox.firing().count(), outbox.refused("b")), (2, 1));
+}
+
+#[test]
+fn what_fired_untold_and_waits_again_is_told_when_it_fires_whoever_restarts_meanwhile() {
+    let all: Wanted = Standing::ALL.iter().map(|(s, _)| *s).collect();
+    let courses = [
+        (usual(), ["firing", "pending", "pending", "firing"], "a firing"),
+        (usual(), ["firing", "pending", "pending", "unfired"], "a resolved"),
+        (all, ["firing", "pending", "pending", "firing"], "a firing"),
+    ];
+    for (wanted, states, last) in courses {
+        let log: Vec<_> = (0..).zip(states).map(|(i, state)| word(i, "a", state, i)).collect();
+        for read in 1..=log.len() {
+            // What fires is not told before the restart; what is pending may be.
+            let mut outbox = Outbox::new(wanted.clone());
+            log[..read].iter().for_each(|record| outbox.take(record));
+            let waits = outbox.next(None).filter(|n| n.standing == Standing::Pending);
+            waits.iter().for_each(|notice| outbox.told(notice));
+            let from = outbox.settled(Offset(read as u64)).unwrap();
+            assert_eq!(from, Offset(0), "{states:?} {read}");
+            let mut next = Outbox::new(wanted.clone());
+            log[..from.0 as usize].iter().for_each(|record| next.learn(record));
+            log[from.0 as usize..].iter().for_each(|record| next.take(record));
+            assert_eq!(said(&tell(&mut next)), [last], "{read}");
+            assert_eq!(next.settled(Offset(4)), Some(Offset(4)));
+        }
+    }
+}
+
+#[test]
+fn a_new_receiver_has_heard_of_nothing_that_is_open() {
+    let new = || {
+        let mut outbox = Outbox::new(usual());
+        outbox.learn(&word(0, "a", "firing", 0));
+        outbox.learn(&word(1, "a", "pending", 1));
+        outbox.inherit();
+        outbox
+    };
+    let mut fires = new();
+    fires.take(&word(2, "a", "firing", 2));
+    assert_eq!(said(&tell(&mut fires)), ["a firing"]);
+    let mut ends = new();
+    ends.take(&word(2, "a", "unfired", 2));
+    assert_eq!(said(&tell(&mut ends)), [""; 0]);
+}
+
+#[test]
+fn a_pending_alert_is_repeated_under_its_id_though_it_fired_in_between() {
+    let all: Wanted = Standing::ALL.iter().map(|(s, _)| *s).collect();
+    let told = |states: &[&str]| {
+        let mut outbox = Outbox::new(all.clone());
+        outbox.take(&word(0, "stuck", "firing", 0));
+        for (at, state) in (1..).zip(states) {
+            outbox.take(&word(at, "a", state, at));
+        }
+        past_the_stuck(&mut outbox)
+    };
+    assert_eq!(told(&["pending"])[0].0, "a pending");
+    assert_eq!(told(&["pending", "firing", "pending"]), told(&["pending"]));
 }

@@ -296,7 +296,7 @@ impl Watch {
         if self.is_ahead(&id, round) {
             return;
         }
-        if self.repeat || self.told.get(&id).is_none_or(|known| known.json != told.json) {
+        if self.told.get(&id).is_none_or(|known| known.json != told.json) {
             due.push(told.due(&id, round));
         }
         self.told.insert(id, told);

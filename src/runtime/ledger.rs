@@ -9,7 +9,7 @@ use super::guard::guarded;
 use super::halted::Halted;
 use super::images::{self, Images};
 use super::news::News;
-use super::partials::Partials;
+use super::partials::{Partials, Strays};
 use super::{BATCH, BEAT, Context, Every, FLUSH, Fault, Pace, TELL, Worker, record_before};
 use crate::clock::{monotonic, since};
 use crate::intake::{Stored, read_stored};
@@ -44,15 +44,7 @@ struct Shard {
     fresh: Offset,
     /// What was last told of its progress, and when.
     beat: Option<(ShardBeat, Instant)>,
-    /// Whether copies may lie on the partials topic that another kin wanted.
-    strays: bool,
-}
-
-impl Shard {
-    /// The kin that an image tells of.
-    fn kin(&self, kin: &Kin) -> u64 {
-        if self.strays { 0 } else { kin.hash() }
-    }
+    strays: Strays,
 }
 
 struct Bookkeeper {
@@ -236,6 +228,7 @@ impl Bookkeeper {
         tracing::info!(stage = "ledger", %shard, %next, took = ?since(started), "restored");
         let (images, fresh, kin) = (restored.images, bounds.end, self.kin.hash());
         let strays = images.newest().map_or(!restored.begins, |image| image.kin != kin);
+        let strays = if strays { Strays::Unsaid } else { Strays::None };
         let (read, since, beat) = (0, None, None);
         Ok(Some(Shard { ledger, images, read, image, repair, since, fresh, beat, strays }))
     }
@@ -394,7 +387,7 @@ impl Bookkeeper {
         let started = monotonic();
         let mut sent = 0;
         let now = (self.context.timer)();
-        let strays = self.shards.values().any(|state| state.strays);
+        let strays = self.shards.values().any(|state| state.strays != Strays::None);
         let widest = strays.then(|| Kin::widest(&self.definition));
         for (shard, state) in &mut self.shards {
             if state.repair.due(now) {
@@ -408,7 +401,8 @@ impl Bookkeeper {
                 topic: &self.partials,
                 definition: &self.definition,
                 kin: &self.kin,
-                before: widest.as_ref().filter(|_| state.strays),
+                before: widest.as_ref().filter(|_| state.strays != Strays::None),
+                deletes: state.strays == Strays::Said,
             };
             let floor = state.ledger.day_floor();
             out.cells.into_iter().try_for_each(|cell| partials.cell(cell, floor, &headers))?;
@@ -429,8 +423,15 @@ impl Bookkeeper {
         self.writer.flush(FLUSH)?;
         // What is held back goes out later, with the time since when it waits.
         for state in self.shards.values_mut().filter(|state| !state.ledger.is_held()) {
-            // All cells were due at the first publication.
-            (state.since, state.strays) = (None, false);
+            state.since = None;
+            match state.strays {
+                Strays::Unsaid if state.beat.is_some() => {
+                    state.strays = Strays::Said;
+                    state.ledger.re_emit();
+                }
+                Strays::Said => state.strays = Strays::None,
+                Strays::Unsaid | Strays::None => {}
+            }
         }
         if sent > 0 {
             self.context.telemetry.partials_published(sent as u64);
@@ -446,7 +447,7 @@ impl Bookkeeper {
         for (shard, state) in &mut self.shards {
             let size = state.images.newest().map_or(0, |m| m.bytes as u64);
             let grown = state.read > self.context.config.publish.image_bytes.max(size);
-            let kin = state.kin(&self.kin);
+            let kin = state.strays.kin(&self.kin);
             // Both before what it says is published: a later owner with the rules of before must know
             // that copies may lie elsewhere.
             let other_kin = state.images.newest().is_some_and(|image| image.kin != kin);

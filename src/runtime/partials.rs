@@ -11,6 +11,23 @@ use crate::model::record::Partition;
 use crate::model::segment::Segment;
 use crate::model::slice::{Slice, Tier};
 
+/// Copies on the topic that another kin wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strays {
+    /// There may be some, and rollups that run with that kin may judge by them.
+    Unsaid,
+    /// Those were told that the shard has another kin: nothing is judged by them any more.
+    Said,
+    None,
+}
+
+impl Strays {
+    /// The kin that an image tells of.
+    pub fn kin(self, kin: &Kin) -> u64 {
+        if self == Strays::None { kin.hash() } else { 0 }
+    }
+}
+
 /// The topic, for as long as something is written to it.
 pub(super) struct Partials<'a> {
     pub writer: &'a mut dyn Writer,
@@ -19,6 +36,8 @@ pub(super) struct Partials<'a> {
     pub kin: &'a Kin,
     /// That of all who may have had copies sent elsewhere, while that is not made good.
     pub before: Option<&'a Kin>,
+    /// Whether cells delete those copies: rollups with other rules were told that these are not theirs.
+    pub deletes: bool,
 }
 
 impl Partials<'_> {
@@ -26,8 +45,9 @@ impl Partials<'_> {
     /// no flows any more, and nobody judges by what lasts.
     pub fn cell(&mut self, partial: Partial, floor: i32, headers: &[Header]) -> Result<(), Fault> {
         let partition = partial.segment.partition(self.definition.partitions);
-        let (copy, strays) =
-            (self.kin.copy(&partial), self.strays(&partial.segment, partial.slice));
+        let copy = self.kin.copy(&partial);
+        let strays =
+            if self.deletes { self.strays(&partial.segment, partial.slice) } else { Vec::new() };
         let key = copy_key(partial.shard, &partial.segment, partial.slice);
         let message = PartialMessage::Cell(partial);
         self.send(partition, message.key(), Some(message.encode()), headers)?;

@@ -73,8 +73,9 @@ struct Merger {
     parts: BTreeMap<u32, Part>,
     /// Parts that stand still.
     halted: Halted,
-    /// What the group has given to this member.
+    /// What the group has given to this member, and whether it has answered at all.
     wanted: Vec<u32>,
+    seated: bool,
     partials: Arc<str>,
     kpis: Arc<str>,
     alerts: Arc<str>,
@@ -106,6 +107,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         parts: BTreeMap::new(),
         halted: Halted::default(),
         wanted: Vec::new(),
+        seated: false,
         partials: context.topics.partials.as_str().into(),
         kpis: context.topics.kpis.as_str().into(),
         alerts: context.topics.alerts.as_str().into(),
@@ -251,7 +253,7 @@ impl Merger {
                 self.context.pages.remove(partition);
                 self.context.telemetry.forget(Stage::Rollup, &partition.to_string());
             }
-            self.wanted = owned;
+            (self.wanted, self.seated) = (owned, true);
         }
         let there = |p: &u32| self.parts.contains_key(p) || self.halted.holds(*p);
         let missing = self.wanted.iter().find(|p| !there(p)).copied();
@@ -442,7 +444,7 @@ impl Merger {
     fn compare_rules(&mut self) {
         let owns_none = self.parts.is_empty();
         // Whoever owns what this process let go of says it there. What is not restored yet says nothing.
-        if owns_none && !self.wanted.is_empty() {
+        if owns_none && !(self.seated && self.wanted.is_empty()) {
             return;
         }
         let at_odds = !self.parts.values().all(|part| part.rollup.has_all_copies());

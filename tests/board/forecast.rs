@@ -77,8 +77,8 @@ fn what_cannot_be_told_is_asked_once() {
 async fn a_day_later(response: Response) -> Response {
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     let mut status: Value = serde_json::from_slice(&body).unwrap();
-    let watermark = Timestamp::parse_rfc3339(status["watermark"].as_str().unwrap()).unwrap();
-    status["watermark"] = Timestamp(watermark.0 + 86_400_000_000).to_string().into();
+    let now = Timestamp::parse_rfc3339(status["now"].as_str().unwrap()).unwrap();
+    status["watermark"] = Timestamp(now.0 + 86_400_000_000).to_string().into();
     Json(status).into_response()
 }
 

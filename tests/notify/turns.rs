@@ -129,6 +129,12 @@ fn an_alert_that_is_refused_for_good_is_set_aside_and_the_others_are_renewed_tog
     job.until(&mut workers, "all are told", || inbox.all().len() == 7);
     job.until(&mut workers, "all are renewed", || taken_by_the(&inbox, 1) == [7]);
     inbox.fails(Some(("territory a ", 400)));
+    // The culprit is found, and the others are told, without a pause between two requests.
+    job.clocks.pass(61_000);
+    let before = inbox.all().len();
+    (0..30).for_each(|_| workers[0].step().unwrap());
+    let sizes: usize = taken_by_the(&inbox, inbox.all().len() - before).iter().sum();
+    assert_eq!(sizes, 6, "{:?}", inbox.all().len() - before);
     job.until(&mut workers, "it is given up", || job.count("am", "given_up") == 1);
     let refused =
         |posted: &&Posted| posted.status == 400 && posted.json().as_array().unwrap().len() == 1;
@@ -171,4 +177,20 @@ fn a_renewal_that_is_taken_forgives_no_refusals() {
     job.until(&mut workers, "it is given up", || job.count("am", "given_up") == 1);
     job.idle(&mut workers[0]);
     assert_eq!(refused(), 3);
+}
+
+#[test]
+fn who_refuses_everything_for_a_while_is_told_of_all_again() {
+    let inbox = Inbox::start();
+    let row = "[[alerts.receivers]]\nname = \"am\"\ntype = \"alertmanager\"\nurl = \"URL\"\n";
+    let job = Job::start(&row.replace("URL", &inbox.url));
+    let mut workers = [job.open(0)];
+    ["a", "b", "c"].into_iter().for_each(|id| job.say(id, "firing", 1));
+    job.until(&mut workers, "all are told", || inbox.all().len() == 3);
+    inbox.always(Some(400));
+    let refused = || inbox.all().iter().filter(|posted| posted.status == 400).count();
+    job.until(&mut workers, "it is asked for many rounds", || refused() >= 40);
+    inbox.always(None);
+    job.until(&mut workers, "all are renewed", || taken_by_the(&inbox, 1) == [3]);
+    assert_eq!((job.count("am", "given_up"), job.note("am")), (0, Ok(())));
 }

@@ -45,7 +45,7 @@ fn watching(drift: &str) -> Arc<Config> {
         "[app]\nname = \"t\"\n[[sources]]\nname = \"crm\"\ntopics = [\"source\"]\n\
          [topology]\nshards = 1\npartitions = {PARTITIONS}\n[windows]\nrolling = []\n\
          calendar = [\"day\"]\n[segments]\nsets = [\"overall\", \"territory\", \"channel\", \
-         [\"territory\", \"channel\"]]\n[slices]\nday_retention = \"40d\"\n\
+         [\"territory\", \"channel\"]]\n[slices]\nday_retention = \"500d\"\n\
          [time]\nidle_after = \"1s\"\n[drift]\n{drift}"
     );
     Arc::new(
@@ -137,13 +137,18 @@ fn copies_of_days_out_of_retention_are_deleted() {
     stages.iter_mut().for_each(|worker| work(worker, &clocks));
     let (there, wanted) = copies(&log, &config);
     assert!(!there.is_empty() && there == wanted);
-    // The source is quiet, so the watermark follows the clock.
-    clocks.pass(41 * 86_400_000);
+    // What may be let go of is judged by events, so there is one of a year and a half later.
+    clocks.pass(505 * 86_400_000);
+    feed(&log, 0, [deal(99, "won", "north").replace("2026-03-02", "2027-07-20")]);
     for _ in 0..3 {
         stages.iter_mut().for_each(|worker| work(worker, &clocks));
     }
-    let cells = held(&log).into_values().filter(|m| matches!(m, PartialMessage::Cell(_))).count();
-    assert_eq!((copies(&log, &config).0, cells > 0), (Places::new(), true), "deals are open still");
+    let then = there.iter().map(|(_, key)| key.split('|').next().unwrap()).next().unwrap();
+    let (there, wanted) = copies(&log, &config);
+    let old = |key: &String| key.split('|').next() == Some(then);
+    assert_eq!(there.iter().filter(|(_, key)| old(key)).count(), 0, "{there:?}");
+    // The deals of that day are open still, so its cells are there; and of the new day there are copies.
+    assert!(wanted.iter().any(|(_, key)| old(key)) && !there.is_empty());
 }
 
 #[test]
@@ -193,4 +198,36 @@ fn what_is_said_of_rules_is_said_by_whoever_owns_the_partitions_and_goes_with_th
     let of_the_other = notes.iter().find(|(name, _)| name == "drift");
     assert!(of_the_other.is_some_and(|(_, state)| state.is_err()), "who owns it says so");
     assert_eq!(said(), Some(Ok(())), "who owns nothing is not at odds");
+}
+
+#[test]
+fn rollups_hear_of_other_rules_before_what_they_judge_by_is_deleted() {
+    let [both, none] =
+        ["kpis = [\"win_rate\"]\nsegments = [\"overall\", \"territory\"]", "kpis = []"]
+            .map(watching);
+    let (log, clocks) = with_deals(&both);
+    let run = |config: &Arc<Config>| {
+        let mut ledger = open("ledger", &context(config, Arc::new(log.clone()), &clocks));
+        work(&mut ledger, &clocks);
+        ledger.finish().unwrap();
+        read(&log, "t.g1.partials", PARTITIONS)
+    };
+    let (before, after) = (run(&both), run(&none));
+    let kin = Kin::of(&none.drift, PARTITIONS).hash();
+    let mut deleted = 0;
+    for p in 0..PARTITIONS {
+        let known = before.iter().filter(|record| record.partition.0 == p).count();
+        let mut told = false;
+        for record in after.iter().filter(|record| record.partition.0 == p).skip(known) {
+            match record.value.as_deref().map(PartialMessage::decode) {
+                Some(Ok(PartialMessage::Beat(beat))) => told |= beat.kin == kin,
+                Some(_) => {}
+                None => {
+                    assert!(told, "{:?}", record.key);
+                    deleted += 1;
+                }
+            }
+        }
+    }
+    assert!(deleted > 0);
 }

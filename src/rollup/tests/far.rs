@@ -1,6 +1,7 @@
 //! Growth against the same window of the last quarter and of the last year.
 
 use super::*;
+use crate::model::window::SliceRange;
 
 fn a_year_ago(text: &str) -> Slice {
     Slice { index: day(text).index - 365, ..day(text) }

@@ -91,6 +91,8 @@ struct Notifier {
     /// What failed last: the others have their turn before it is tried again.
     behind: Option<(u32, Offset)>,
     renewal: Renewal,
+    /// What was refused alone in this round of renewals, and how.
+    alone: Vec<(u32, String, String)>,
     /// Whether the last request was a renewal: then what is new has its turn first.
     renewed: bool,
 }
@@ -113,6 +115,7 @@ pub fn open(context: &Context, receiver: &Receiver) -> Result<Box<dyn Worker>, F
         pace: Pace::default(),
         behind: None,
         renewal: Renewal::new((context.timer)()),
+        alone: Vec::new(),
         renewed: false,
         receiver: receiver.clone(),
         context: context.clone(),
@@ -323,24 +326,33 @@ impl Notifier {
             .iter()
             .flat_map(|(p, part)| part.outbox.firing().map(move |alert| (*p, alert)))
             .collect();
-        let Some(turn) = self.renewal.turn(firing.len(), timer) else { return false };
+        let turn = self.renewal.turn(firing.len(), timer);
+        let Some(turn) = turn else {
+            self.set_aside();
+            return false;
+        };
         let chunk = &firing[turn.clone()];
         let request = self.to_alertmanager(chunk.iter().map(|(_, a)| (*a, Standing::Firing)));
         let ids: Vec<_> = chunk.iter().map(|(p, alert)| (*p, alert.id().to_owned())).collect();
-        let went = self.tried((self.post)(&request));
-        let how = match &went {
+        let why = self.tried((self.post)(&request));
+        let how = match &why {
             None => Went::Taken,
             Some(_) if self.pace.is_refused() => Went::Refused,
             Some(_) => Went::Failed,
         };
-        self.renewal.went(&turn, timer, how);
-        if how == Went::Refused {
+        if self.renewal.went(&turn, timer, how) {
             self.pace.go_on();
         }
-        match went {
+        match why {
             None => ids.iter().for_each(|(p, id)| self.renewed(*p, id)),
-            Some(why) => self.not_renewed(&ids, how, &why),
+            Some(why) => {
+                self.context.telemetry.notified(&self.receiver.name, "failed");
+                if let ([(p, id)], Went::Refused) = (&ids[..], how) {
+                    self.alone.push((*p, id.clone(), why));
+                }
+            }
         }
+        self.set_aside();
         true
     }
 
@@ -350,16 +362,17 @@ impl Notifier {
         }
     }
 
-    /// One that is refused for itself again and again is set aside, as what is new is.
-    fn not_renewed(&mut self, ids: &[(u32, String)], how: Went, why: &str) {
-        if let ([(partition, id)], Went::Refused) = (ids, how)
-            && let Some(part) = self.parts.get_mut(partition)
-            && part.outbox.refused(id) >= TRIES
-        {
-            part.outbox.set_aside(id);
-            self.give_up(id, Standing::Firing, why);
-        } else {
-            self.context.telemetry.notified(&self.receiver.name, "failed");
+    /// Where a round is over: what was refused alone while others were taken, again and again, is set
+    /// aside, as what is new is. Who takes nothing at all refuses for reasons of his own.
+    fn set_aside(&mut self) {
+        let Some(taken) = self.renewal.over() else { return };
+        for (partition, id, why) in std::mem::take(&mut self.alone) {
+            let part = self.parts.get_mut(&partition).filter(|_| taken);
+            let Some(outbox) = part.map(|part| &mut part.outbox) else { continue };
+            if outbox.refused(&id) >= TRIES {
+                outbox.set_aside(&id);
+                self.give_up(&id, Standing::Firing, &why);
+            }
         }
     }
 
