@@ -93,6 +93,7 @@ fn definition() -> Arc<Definition> {
         shards: SHARDS,
         partitions: 1,
         calendar: Calendar::of("UTC").unwrap(),
+        zones: Default::default(),
         retention: Retention { fine: Span::days(8), days: Some(400) },
         windows: [&calendar[..], &[WindowKind::RollingDays(28)]].concat(),
         segments: vec![set(&[]), set(&["rep"])],
