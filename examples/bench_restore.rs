@@ -98,7 +98,7 @@ fn measure(name: &str, deals: u64, shards: u32, log: Arc<dyn Log>) -> anyhow::Re
         imaging.of(|| Ok(std::hint::black_box(ledger.image())))?;
         let mut images = Images::none(&context, shard);
         bytes += writing
-            .of(|| Ok(images.write(&context, &mut *writer, &mut *reader, &ledger)?.bytes))?;
+            .of(|| Ok(images.write(&context, &mut *writer, &mut *reader, (&ledger, 0))?.bytes))?;
     }
     println!("  images: {bytes} bytes; {cells} cells, {memory} bytes of entities");
     imaging.tell("image()");
