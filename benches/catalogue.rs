@@ -70,6 +70,8 @@ fn definition(kpis: Kpis, stages: bool) -> Arc<Definition> {
         targets: Default::default(),
         sizes: false,
         customers: Default::default(),
+        measures: Default::default(),
+        zones: Default::default(),
     })
 }
 
