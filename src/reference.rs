@@ -9,6 +9,7 @@ use crate::model::event::Field;
 use crate::model::formula;
 use crate::model::kpi::{CATALOGUE, Grain, Kpi, Unit};
 use crate::model::measure::Measure;
+use crate::model::untold::{UNTOLD, Untold};
 
 /// JSON Schema of the canonical event (`docs/event.schema.json`).
 pub fn event_schema() -> String {
@@ -108,8 +109,16 @@ fn behind(out: &mut String) {
     out.push_str(FUNNEL);
     out.push_str(OWN);
     out.push_str(OWN_MEASURES);
+    untold(out);
     recounted(out);
     measures(out);
+}
+
+fn untold(out: &mut String) {
+    out.push_str("\n## What is not told\n\n| asked for | why not | instead |\n|---|---|---|\n");
+    for Untold { name, why, instead } in &UNTOLD {
+        let _ = writeln!(out, "| {name} | {why} | {instead} |");
+    }
 }
 
 const OWN: &str = r#"

@@ -1,6 +1,4 @@
-//! What is wrong with a configuration, in the words that a person reads who made the mistake: change
-//! them with care. The texts are in `tests/snapshots/config_faults__*.snap`.
-
+//! What is wrong with a configuration, as a person reads it: `tests/snapshots/config_faults__*.snap`.
 #[path = "config_faults/connections.rs"]
 mod connections;
 #[path = "config_faults/credit.rs"]

@@ -62,6 +62,8 @@ export async function pollForecast(kind, window, status) {
 function hideOther(of, at) {
   if (shown.of === of && at < shown.at + LASTS) return;
   shown = { of: null, at: -Infinity };
+  // Whoever comes back to what was shown asks again.
+  asked = null;
   show(null);
 }
 

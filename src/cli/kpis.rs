@@ -10,6 +10,7 @@ use crate::config::near::did_you_mean;
 use crate::http::KpiShown;
 use crate::model::kpi::{Grain, Kpi, Kpis, Unit};
 use crate::model::own::{OwnMeasure, OwnMeasures, field_name};
+use crate::model::untold::{self, UNTOLD, Untold};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -52,7 +53,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
                 let own: Vec<MeasureShown<'_>> = own.all().iter().map(|m| shown(m)).collect();
                 println!("{}", pretty(&serde_json::json!({ "kpis": kpis, "measures": own })));
             } else {
-                print!("{}{}", list(&known), list_own(&own));
+                print!("{}{}{}", list(&known), list_own(&own), list_untold());
             }
         }
         Action::Show { name, config, json } => {
@@ -116,6 +117,12 @@ fn list_own(own: &OwnMeasures) -> String {
     out
 }
 
+/// What one may look for in vain.
+fn list_untold() -> String {
+    let names: Vec<&str> = UNTOLD.iter().map(|untold| untold.name).collect();
+    format!("\nNot told: {}. `tidemark kpis show NAME` says why.\n", names.join(", "))
+}
+
 fn show_own(measure: &OwnMeasure) -> String {
     let note = match &*measure.doc {
         "" => "A measure of this configuration, for formulas.",
@@ -132,6 +139,9 @@ fn pretty(value: &impl serde::Serialize) -> String {
 /// The KPI of a name that somebody typed.
 pub(super) fn named<'k>(known: &'k Kpis, name: &str) -> Result<&'k Kpi, Failure> {
     known.named(name).ok_or_else(|| {
+        if let Some(Untold { why, instead, .. }) = untold::named(name) {
+            return Failure::Config(anyhow!("\"{name}\" is not told: {why}. Use {instead}"));
+        }
         let names: Vec<&str> = known.known().map(|kpi| &*kpi.name).collect();
         let mend = did_you_mean(name, &names);
         let name: String = name.chars().take(80).collect();
@@ -251,6 +261,11 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(said("winrate"), "there is no KPI \"winrate\": did you mean \"win_rate\"?");
+        let upsell = said("upsell");
+        assert!(
+            upsell.contains("is not told: what a customer bought")
+                && list_untold().contains("upsell")
+        );
         assert!(said("x").contains("write one of \"leads_created\", "), "{}", said("x"));
     }
 

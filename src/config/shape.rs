@@ -2,6 +2,8 @@
 //! same declarations as the typed structs, so the two cannot part.
 
 use super::leaf::{Given, Leaf, Problem, Raw};
+use super::typed::DimensionSet;
+use super::words::{Dimension, SetName};
 
 /// What stands behind a key.
 #[derive(Clone, Copy)]
@@ -134,3 +136,10 @@ macro_rules! map {
 }
 
 pub(super) use {map, table};
+
+impl Shaped for DimensionSet {
+    const SHAPE: Shape = Shape::Either(
+        &<Given<SetName> as Shaped>::SHAPE,
+        &<Vec<Given<Dimension>> as Shaped>::SHAPE,
+    );
+}

@@ -495,10 +495,3 @@ pub(super) enum DimensionSet {
     One(Given<SetName>),
     Several(Vec<Given<Dimension>>),
 }
-
-impl Shaped for DimensionSet {
-    const SHAPE: Shape = Shape::Either(
-        &<Given<SetName> as Shaped>::SHAPE,
-        &<Vec<Given<Dimension>> as Shaped>::SHAPE,
-    );
-}

@@ -397,6 +397,11 @@ fn growth(view: &View<'_>, m: Measure, against: Against) -> KpiValue {
     let n = view.flow.at(MeasureKey::currency(m.counted(), view.currency));
     let mut out = quotient(Exact(now.0 - before.0), before, n);
     out.num = Some(now);
+    // What no rate converts, of either window.
+    let windows = [Some(view.flow), view.before[against as usize]].into_iter().flatten();
+    let sums = windows.flat_map(|of| of.of(m));
+    let all: Measures = sums.map(|(place, n)| (MeasureKey { measure: m, place }, n)).collect();
+    out.unconverted = all.foreign(m, view.currency);
     out
 }
 

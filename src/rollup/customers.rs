@@ -342,7 +342,7 @@ impl SegmentState {
         let day_of = |index| day_of(index, self.definition.calendar_at(self.zone));
         let lapse_after = self.definition.customers.lapse_after;
         let moved = customers.apply(slice, (place, n), lapse_after, day_of);
-        for (total, window) in self.moving.iter_mut().zip(moving) {
+        for (total, window) in self.moving.iter_mut().zip(moving).filter(|(_, w)| w.shown) {
             total.bought += moved.within(slice, window.range);
         }
         if slice.tier == Tier::Fine {

@@ -73,9 +73,11 @@ impl SegmentState {
                 self.stands_anew(slice, true, moving, today);
             }
         }
+        let compared = reads.compared_of(&flow);
         for (total, window) in self.moving.iter_mut().zip(moving) {
             if window.range.contains(slice) {
-                fx::minus(&mut total.flow, &flow, own);
+                let held = if window.shown { &*flow } else { &compared };
+                fx::minus(&mut total.flow, held, own);
                 total.change(true);
                 self.dirty = true;
             }

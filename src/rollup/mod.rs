@@ -6,6 +6,7 @@ mod cells;
 mod clock;
 mod customers;
 mod exchange;
+mod far;
 mod firing;
 mod going;
 mod judging;

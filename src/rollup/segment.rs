@@ -44,7 +44,7 @@ pub struct SegmentState {
     /// Amounts of day slices that no rate converts, by currency.
     parked: BTreeMap<Currency, i128>,
     /// What windows are compared with from afar, by day, as windows hold it.
-    past: BTreeMap<MeasureKey, Tally>,
+    pub(super) past: BTreeMap<MeasureKey, Tally>,
     pub(super) definition: Arc<Definition>,
     /// First day still kept: a window that begins before it is no longer whole.
     pub(super) floor: i32,
@@ -182,41 +182,6 @@ impl SegmentState {
                 next.change(compared);
             }
         }
-    }
-
-    /// Notes what windows are compared with from afar, and marks those that are compared with the day.
-    pub(super) fn remember(
-        &mut self,
-        day: i32,
-        flow: &Measures,
-        (moving, windows, reads): (&[Moving], &DayWindows, &Reads),
-    ) {
-        let mut any = false;
-        for (key, n) in flow.entries().iter().filter(|(key, _)| reads.far(key.measure)) {
-            any = true;
-            self.past.entry(*key).or_default().add(day, *n);
-        }
-        if !any {
-            return;
-        }
-        for ((_, totals), windows) in self.calendar.iter_mut().zip(&windows.spans) {
-            for start in windows.far.into_iter().flatten() {
-                totals.entry(start.0).and_modify(|total| total.change(true));
-            }
-        }
-        for (total, window) in self.moving.iter_mut().zip(moving) {
-            let slice = Slice { tier: Tier::Day, index: day };
-            if window.shown && window.far.iter().flatten().any(|range| range.contains(slice)) {
-                total.change(true);
-            }
-        }
-        self.dirty = true;
-    }
-
-    /// The sums over days that a window is compared with from afar.
-    pub fn past(&self, range: SliceRange) -> Measures {
-        let sum = |tally: &Tally| tally.between(range.lo, range.hi - 1);
-        self.past.iter().map(|(key, tally)| (*key, sum(tally))).collect()
     }
 
     pub(super) fn move_stock(

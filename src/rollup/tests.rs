@@ -327,17 +327,6 @@ fn a_running_window_grows_against_as_many_days() {
 }
 
 #[test]
-fn a_moving_window_is_due_when_what_it_is_compared_with_changed() {
-    let rolling = WindowKind::RollingDays(28);
-    let mut part = Part::new(&[rolling], &[], at("3-30", 10));
-    part.state(day("3-20"), 1, won(1, 10));
-    part.tick(at("3-30", 10));
-    part.state(day("2-20"), 1, won(1, 5));
-    assert_eq!(part.tick(at("3-30", 11)), ["rolling_28d|overall early#0"]);
-    assert_eq!(part.kpi("rolling_28d|overall", "revenue_growth")["value"], 1.0);
-}
-
-#[test]
 fn a_window_ahead_of_all_others_keeps_its_flow() {
     let mut part = Part::new(&[MONTH], &[], at("1-10", 0));
     part.tick(at("1-10", 0));

@@ -211,7 +211,8 @@ impl Life<'_> {
         out.mark(start, &credit, "started", 100, None);
         let then = prices.iter().rev().find(|p| p.0.0 <= begun.0).and_then(|p| p.1.clone());
         let since = || prices.iter().filter(|p| p.0 > begun).find_map(|p| p.1.clone());
-        if let Some((n, currency)) = then.or_else(since) {
+        let first = then.or_else(since);
+        if let Some((n, currency)) = first.clone() {
             out.mark(start, &credit, "new mrr", n, Some(currency));
         }
         self.running(begun, start, ended.map(|e| e.1), out);
@@ -219,10 +220,9 @@ impl Life<'_> {
             let credit = (self.credit_at)(place);
             out.mark(at, &credit, "ended", 100, None);
             out.marks.last_mut().expect("just marked").began = Some(self.clock.day(start));
-            let before = prices.iter().rev().find(|p| p.0 < place).or(prices.last());
             let ran = out.running.iter().rev().find_map(|(_, held)| held.as_ref());
             let lost = ran.and_then(|(_, price)| price.clone());
-            if let Some((n, currency)) = lost.or_else(|| before.and_then(|p| p.1.clone())) {
+            if let Some((n, currency)) = lost.or(first) {
                 out.mark(at, &credit, "churned mrr", n, Some(currency));
             }
         }

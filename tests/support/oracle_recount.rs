@@ -403,3 +403,32 @@ pub fn quantile(sorted: &[i64], q: f64) -> Option<f64> {
     let at = |i: f64| sorted[i as usize] as f64;
     Some(at(place.floor()) + (at(place.ceil()) - at(place.floor())) * place.fract())
 }
+
+/// The segments that anything is credited to.
+pub fn segments(facts: &[Facts], sets: &[&[&str]]) -> BTreeSet<Vec<(&'static str, String)>> {
+    let mut credits: BTreeSet<&Credit> = BTreeSet::new();
+    for f in facts {
+        credits.extend(f.leads.iter().map(|l| &l.1));
+        credits.extend(f.created.iter().map(|c| &c.1));
+        credits.extend(f.closed.iter().map(|c| &c.credit));
+        let shared = f.closed.iter().filter(|c| c.won);
+        credits.extend(shared.flat_map(|c| c.sharers.iter().chain(&c.overlays)).map(|s| &s.0));
+        credits.extend(f.open.iter().filter_map(|o| o.1.as_ref()).map(|o| &o.0));
+        credits.extend(f.running.iter().filter_map(|o| o.1.as_ref()).map(|o| &o.0));
+        credits.extend(f.marks.iter().map(|m| &m.credit));
+    }
+    let mut out = BTreeSet::new();
+    for set in sets {
+        for credit in &credits {
+            let part = |d: &&str| {
+                let (name, value) = match credit.get_key_value(*d) {
+                    Some((name, value)) => (*name, value.clone()),
+                    None => (name_of(d), "unknown".to_owned()),
+                };
+                (name, value)
+            };
+            out.insert(set.iter().map(part).collect());
+        }
+    }
+    out
+}

@@ -13,6 +13,7 @@ use crate::more::{Kept, Marks};
 use crate::oracle::{RowName, Rows, is_blank};
 use crate::recount::{
     Clock, Closing, Credit, Facts, Money, Outcome, Question, answered, quantile, recount_by,
+    segments,
 };
 
 const FINE: i64 = 300_000_000;
@@ -379,35 +380,6 @@ fn followed(fates: &[(i64, Option<bool>)], horizon: i64) -> (Option<f64>, i128, 
     }
     let reached = fates.iter().any(|f| f.0 >= horizon) || (!fates.is_empty() && open < 1e-9);
     (reached.then_some(won), known, half)
-}
-
-/// SQL's `percentile_cont`.
-fn segments(facts: &[Facts], sets: &[&[&str]]) -> BTreeSet<Vec<(&'static str, String)>> {
-    let mut credits: BTreeSet<&Credit> = BTreeSet::new();
-    for f in facts {
-        credits.extend(f.leads.iter().map(|l| &l.1));
-        credits.extend(f.created.iter().map(|c| &c.1));
-        credits.extend(f.closed.iter().map(|c| &c.credit));
-        let shared = f.closed.iter().filter(|c| c.won);
-        credits.extend(shared.flat_map(|c| c.sharers.iter().chain(&c.overlays)).map(|s| &s.0));
-        credits.extend(f.open.iter().filter_map(|o| o.1.as_ref()).map(|o| &o.0));
-        credits.extend(f.running.iter().filter_map(|o| o.1.as_ref()).map(|o| &o.0));
-        credits.extend(f.marks.iter().map(|m| &m.credit));
-    }
-    let mut out = BTreeSet::new();
-    for set in sets {
-        for credit in &credits {
-            let part = |d: &&str| {
-                let (name, value) = match credit.get_key_value(*d) {
-                    Some((name, value)) => (*name, value.clone()),
-                    None => (name_of(d), "unknown".to_owned()),
-                };
-                (name, value)
-            };
-            out.insert(set.iter().map(part).collect());
-        }
-    }
-    out
 }
 
 fn name_of(dimension: &str) -> &'static str {

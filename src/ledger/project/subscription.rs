@@ -28,7 +28,8 @@ impl Projector<'_> {
         let credit = self.credit(entity, started, at);
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
         add(MeasureKey::plain(Measure::SubscriptionsStarted), 1);
-        add_money(first_money(entity, started), [Measure::NewMrr, Measure::NewMrrPriced], add);
+        let first = first_money(entity, started);
+        add_money(first, [Measure::NewMrr, Measure::NewMrrPriced], add);
         let last = self.running(entity, (started, start), end.map(|(_, at)| at), out);
         self.count_own(entity, Moment::Started, (at, credit), out);
         if let Some((ended, at)) = end {
@@ -36,7 +37,7 @@ impl Projector<'_> {
             let mut add = |key, n| out.push(Contribution { at, credit, key, n });
             add(MeasureKey::day(Measure::SubscriptionsEnded, first_day), 1);
             let measures = [Measure::ChurnedMrr, Measure::ChurnedMrrPriced];
-            add_money(last.or_else(|| money_before(entity, ended)), measures, add);
+            add_money(last.or(first), measures, add);
             self.count_own(entity, Moment::Ended, (at, credit), out);
         }
     }
@@ -179,13 +180,4 @@ fn first_money(entity: &Entity, started: Stamp) -> Option<Money> {
         let mut later = entity.history(Slot::AMOUNT).filter(|(stamp, _)| *stamp > started);
         later.find_map(|(_, held)| money(Some(held)))
     })
-}
-
-/// What it brought a month before its end was told, else what its end says.
-fn money_before(entity: &Entity, ended: Stamp) -> Option<Money> {
-    let before = entity.history(Slot::AMOUNT).rev().find(|(stamp, _)| *stamp < ended);
-    match before.or_else(|| entity.latest(Slot::AMOUNT)) {
-        Some((_, Held::Money(money))) => Some(money),
-        _ => None,
-    }
 }

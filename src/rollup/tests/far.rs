@@ -58,3 +58,14 @@ fn what_no_row_compares_is_not_remembered() {
     part.state(day("4-9"), 1, [(plain, 1)].into_iter().collect());
     assert!(part.rollup.segments[0].past(SliceRange::days(Day(0), Day(40_000))).is_zero());
 }
+
+#[test]
+fn a_moving_window_is_due_when_what_it_is_compared_with_changed() {
+    let rolling = WindowKind::RollingDays(28);
+    let mut part = Part::new(&[rolling], &[], at("3-30", 10));
+    part.state(day("3-20"), 1, won(1, 10));
+    part.tick(at("3-30", 10));
+    part.state(day("2-20"), 1, won(1, 5));
+    assert_eq!(part.tick(at("3-30", 11)), ["rolling_28d|overall early#0"]);
+    assert_eq!(part.kpi("rolling_28d|overall", "revenue_growth")["value"], 1.0);
+}
