@@ -103,7 +103,13 @@ impl Outbox {
                 continue;
             };
             // Of what it was before that, nobody heard either.
-            (known.heard, known.fired) = (None, known.standing == Standing::Firing);
+            let fires = known.standing == Standing::Firing;
+            let fired = std::mem::replace(&mut known.fired, fires) && !fires;
+            known.heard = None;
+            if fired {
+                // A restart would take it for told, and what fires of it then for no news.
+                self.inherited.insert(known.at);
+            }
             if is_news(None, alert, &self.wanted) {
                 known.waits = Some(known.at);
                 self.waiting.insert(known.at, key.clone());
@@ -117,6 +123,8 @@ impl Outbox {
         let Some((key, alert)) = self.newer(record) else { return };
         let before = self.known.get(&key);
         let (heard, waited) = before.map_or((None, None), |k| (k.heard, k.waits));
+        let unheard = before.filter(|k| k.waits.is_none()).map(|k| k.at);
+        let unheard = unheard.is_some_and(|at| self.inherited.remove(&at));
         // Told before a restart, and not committed.
         let perhaps = before.is_some_and(|k| k.fired).then_some(Standing::Firing);
         let ends = alert.standing().is_over() && heard.is_none_or(|h| h == Standing::Pending);
@@ -130,6 +138,9 @@ impl Outbox {
             let from = waited.unwrap_or(record.offset);
             self.held.remove(&from);
             self.waiting.insert(from, key.clone());
+            if unheard {
+                self.inherited.insert(from);
+            }
             self.put(key, alert, record.offset, (heard, Some(from)));
         } else if let Some(from) = waited.filter(|_| displaced) {
             self.drop_waiting(waited);
@@ -137,6 +148,9 @@ impl Outbox {
             self.put(key, alert, record.offset, (heard, waited));
         } else {
             self.drop_waiting(waited);
+            if unheard && !alert.standing().is_over() {
+                self.inherited.insert(record.offset);
+            }
             let heard = now_heard(heard, alert.standing());
             self.put(key, alert, record.offset, (Some(heard), None));
         }
@@ -233,7 +247,10 @@ impl Outbox {
         let key = std::str::from_utf8(record.key.as_deref()?).ok()?;
         let Some(value) = record.value.as_deref() else {
             let gone = self.known.remove(key);
-            self.drop_waiting(gone.and_then(|known| known.waits));
+            if let Some(known) = gone {
+                self.inherited.remove(&known.at);
+                self.drop_waiting(known.waits);
+            }
             return None;
         };
         let alert = Alert::parse(value)?;

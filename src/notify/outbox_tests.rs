@@ -366,6 +366,29 @@ fn a_new_receiver_has_heard_of_nothing_that_is_open() {
     let mut ends = new();
     ends.take(&word(2, "a", "unfired", 2));
     assert_eq!(said(&tell(&mut ends)), [""; 0]);
+    assert_eq!(ends.settled(Offset(3)), Some(Offset(3)));
+}
+
+#[test]
+fn a_restart_takes_nothing_for_told_that_a_new_receiver_never_heard() {
+    let mut outbox = Outbox::new(usual());
+    outbox.learn(&word(0, "a", "firing", 0));
+    outbox.learn(&word(1, "a", "pending", 1));
+    outbox.inherit();
+    // It waits; were a position committed, what is before it would be learned as told.
+    outbox.take(&word(2, "a", "pending", 2));
+    assert_eq!((outbox.waiting(), outbox.settled(Offset(3))), (0, None));
+    outbox.take(&word(3, "a", "firing", 3));
+    assert_eq!(outbox.settled(Offset(4)), None);
+    assert_eq!(said(&tell(&mut outbox)), ["a firing"]);
+    assert_eq!(outbox.settled(Offset(4)), Some(Offset(4)));
+    // What is deleted holds nothing up.
+    let mut gone = Outbox::new(usual());
+    gone.learn(&word(0, "a", "firing", 0));
+    gone.learn(&word(1, "a", "pending", 1));
+    gone.inherit();
+    gone.take(&Record { value: None, ..word(2, "a", "firing", 0) });
+    assert_eq!(gone.settled(Offset(3)), Some(Offset(3)));
 }
 
 #[test]

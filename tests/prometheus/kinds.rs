@@ -68,6 +68,9 @@ pub fn events() -> String {
         (2, 9, 2, "lost", "acme"),
         (3, 50, 40, "won", "acme"),
         (5, 8, 5, "won", "bolt"),
+        // The same windows of a quarter and of a year ago.
+        (6, 105, 100, "won", "acme"),
+        (7, 380, 370, "won", "acme"),
     ];
     for (id, born, end, status, account) in deals {
         let set = json!({ "amount": eur("900.00"), "account": account, "stage": "talk" });
@@ -76,6 +79,7 @@ pub fn events() -> String {
     }
     all.push(event("deal", 4, "create", 4, json!({ "amount": eur("700.00") })));
     all.push(event("lead", 1, "create", 5, json!({})));
+    all.push(event("lead", 1, "update", 4, json!({ "responded_at": ago(4) })));
     for (kind, id) in ["call", "email", "meeting", "task", "demo"].into_iter().zip(1..) {
         let done = json!({ "kind": kind, "done": true, "done_at": ago(4), "duration_s": 600 });
         all.push(event("activity", id, "snapshot", 4, done));

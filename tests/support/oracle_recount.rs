@@ -2,7 +2,7 @@
 //! shares no code with the pipeline: JSON values, ordered maps, and jiff for the calendar.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -431,4 +431,9 @@ pub fn segments(facts: &[Facts], sets: &[&[&str]]) -> BTreeSet<Vec<(&'static str
         }
     }
     out
+}
+
+fn name_of(dimension: &str) -> &'static str {
+    let names = ["rep", "territory", "channel"];
+    names.into_iter().find(|n| *n == dimension).expect("a dimension of the laws")
 }

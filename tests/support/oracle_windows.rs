@@ -2,7 +2,7 @@
 //! each from scratch; and the comparison with the rows of the pipeline.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
@@ -380,11 +380,6 @@ fn followed(fates: &[(i64, Option<bool>)], horizon: i64) -> (Option<f64>, i128, 
     }
     let reached = fates.iter().any(|f| f.0 >= horizon) || (!fates.is_empty() && open < 1e-9);
     (reached.then_some(won), known, half)
-}
-
-fn name_of(dimension: &str) -> &'static str {
-    let names = ["rep", "territory", "channel"];
-    names.into_iter().find(|n| *n == dimension).expect("a dimension of the laws")
 }
 
 /// Recounts the events and compares every row. Returns the cells compared; panics with the first
