@@ -114,7 +114,7 @@ fn round(definition: &Arc<Definition>, events: &[Event<'_>], size: usize) -> (To
             partials += 1;
         }
         let merged = clock::monotonic();
-        if (i + 1) * size % LOOK == 0 {
+        if ((i + 1) * size).is_multiple_of(LOOK) {
             rows += black_box(rollup.tick(now)).len();
         }
         for (sum, part) in

@@ -256,7 +256,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
         "deal" => {}
         "lead" => {
             let answers = ["responded_at", "first_call_at", "first_email_at"];
-            let told = answers.iter().filter_map(|f| clock.read(&history.last(f)?.1)).min();
+            let told = answers.iter().filter_map(|f| clock.read(history.last(f)?.1)).min();
             let wait = |at: i64| told.filter(|told| *told >= at).map(|t| (t - at) / 60_000_000);
             out.leads.extend(created.map(|at| (at, born, wait(at))));
             return out;
