@@ -130,7 +130,7 @@ declare! {
     alerts_published counters "tidemark_alerts_published_total" ["state"]
         "Drift alerts written to the alerts topic, each time that one said something new.";
     notifications counters "tidemark_notifications_total" ["receiver" "outcome"]
-        "Messages about drift alerts to a receiver: delivered; failed, and tried again; given_up, since it refused them.";
+        "Messages about drift alerts to a receiver: delivered; renewed, of what is open at an Alertmanager; failed, and tried again; given_up, since it refused them.";
     notify_waiting gauges "tidemark_notify_waiting" ["receiver"]
         "Drift alerts of which a receiver is still to be told; above 0 for minutes while it takes none.";
     watermark gauges "tidemark_watermark_timestamp_seconds" ["stage" "part"]

@@ -6,7 +6,7 @@ use super::{Telemetry, clip};
 impl Telemetry {
     /// A receiver is told from now on: its series begin at 0.
     pub fn notifies(&self, receiver: &str) {
-        for outcome in ["delivered", "failed", "given_up"] {
+        for outcome in ["delivered", "renewed", "failed", "given_up"] {
             self.metrics.notifications.with_label_values(&[clip(receiver), outcome]);
         }
         self.notify_waiting(receiver, 0);

@@ -80,6 +80,7 @@ fn what_fires_is_renewed_and_a_stop_waits_for_one_request_at_most() {
             std::thread::park_timeout(std::time::Duration::from_millis(2));
         }
     }
+    assert_eq!((job.count("am", "renewed"), job.count("am", "delivered")), (3, 4));
     job.say("c", "firing", 1);
     let before = inbox.all().len();
     job.context.stop.request(StopReason::Asked);
@@ -98,6 +99,7 @@ fn a_renewal_that_always_fails_keeps_nothing_new_from_being_told() {
     inbox.fails(Some(("territory a ", 500)));
     // By then the pause is longer than that between two renewals.
     job.until(&mut workers, "renewals fail", || job.count("am", "failed") == 7);
+    assert_eq!(job.count("am", "renewed"), 0);
     job.say("b", "firing", 1);
     let told = |id: &str| {
         let of = |posted: &Posted| posted.json()[0]["labels"]["alert_id"] == id;

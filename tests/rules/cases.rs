@@ -314,6 +314,22 @@ fn webhooks() -> Vec<Case> {
             [Line("tidemark_notify_waiting{§,receiver=\"crm\"}", TWO, ZERO)],
         ),
         case(
+            "AlertsNotRenewed",
+            40,
+            [
+                Line(
+                    "tidemark_notifications_total{§,receiver=\"crm\",outcome=\"failed\"}",
+                    EACH,
+                    EACH,
+                ),
+                Line(
+                    "tidemark_notifications_total{§,receiver=\"crm\",outcome=\"renewed\"}",
+                    FIVE,
+                    EACH,
+                ),
+            ],
+        ),
+        case(
             "AlertsGivenUp",
             30,
             [Line(

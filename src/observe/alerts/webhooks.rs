@@ -69,6 +69,22 @@ const ALERTS: &[Told] = &[
              `notes` what it answers.",
     ),
     (
+        "AlertsNotRenewed",
+        Severity::Warning,
+        Is(
+            "sum by (job, receiver) (increase(tidemark_notifications_total{outcome=\"failed\"}[10m])) > 0\n\
+             unless on (job, receiver)\n\
+             sum by (job, receiver) (increase(tidemark_notifications_total{outcome=~\"delivered|renewed\"}[10m])) > 0\n\
+             unless on (job, receiver)\n\
+             sum by (job, receiver) (tidemark_notify_waiting) > 0",
+        ),
+        "15m",
+        "15m",
+        "The receiver {{ $labels.receiver }} takes nothing, though nothing new waits for it",
+        "What is open is told an Alertmanager again and again, or it ends there after five minutes. It \
+             refuses all of that, or does not answer. `/readyz` says under `notes` what it answers.",
+    ),
+    (
         "AlertsGivenUp",
         Severity::Warning,
         Is(

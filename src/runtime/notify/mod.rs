@@ -344,7 +344,10 @@ impl Notifier {
             self.pace.go_on();
         }
         match why {
-            None => ids.iter().for_each(|(p, id)| self.renewed(*p, id)),
+            None => {
+                self.context.telemetry.notified(&self.receiver.name, "renewed");
+                ids.iter().for_each(|(p, id)| self.renewed(*p, id));
+            }
             Some(why) => {
                 self.context.telemetry.notified(&self.receiver.name, "failed");
                 if let ([(p, id)], Went::Refused) = (&ids[..], how) {
