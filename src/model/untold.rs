@@ -41,7 +41,7 @@ pub const UNTOLD: [Untold; 8] = [
     Untold {
         name: "units_sold",
         why: "line items are not read",
-        instead: "`orders_paid`, `deals_won`",
+        instead: "`orders_paid`, `deals_won`; a measure of your own where a field states them: `sum = \"x.units\"`",
     },
     Untold {
         name: "predicted_lifetime_value",

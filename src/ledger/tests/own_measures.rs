@@ -2,6 +2,7 @@
 //! to.
 
 use super::*;
+use crate::model::event::{FieldName, FieldType};
 use crate::model::measure::MeasureKey;
 use crate::model::own::{Asked, Condition, Meant, Moment, OwnMeasure, read};
 
@@ -98,4 +99,50 @@ fn a_status_is_a_word_too() {
     assert_eq!(shard.days("overall", Measure::OwnCount), [(3, 1)]);
     let key: MeasureKey = own.key(Measure::OwnCount);
     assert_eq!(shard.of_days("overall")[&3].at(key), 1);
+}
+
+/// Each field that can be summed is, at the moment that its type passes.
+#[test]
+fn every_field_that_holds_a_number_is_summed() {
+    use EntityKind as Of;
+    let known = |field| FieldName::Known(field);
+    let units = || FieldName::Custom("units".into());
+    let sums = [
+        (Of::Lead, Moment::Created, known(Field::Amount)),
+        (Of::Deal, Moment::Created, known(Field::Amount)),
+        (Of::Deal, Moment::Created, known(Field::Probability)),
+        (Of::Deal, Moment::Created, units()),
+        (Of::Activity, Moment::Done, known(Field::Duration)),
+        (Of::Order, Moment::Paid, known(Field::Amount)),
+        (Of::Order, Moment::Paid, known(Field::Refunded)),
+        (Of::Order, Moment::Paid, known(Field::Discount)),
+        (Of::Invoice, Moment::Paid, known(Field::Refunded)),
+        (Of::CampaignDay, Moment::Day, known(Field::Spend)),
+        (Of::CampaignDay, Moment::Day, known(Field::Impressions)),
+        (Of::CampaignDay, Moment::Day, known(Field::Clicks)),
+        (Of::CampaignDay, Moment::Day, known(Field::Conversions)),
+        (Of::SurveyResponse, Moment::Answered, known(Field::Score)),
+        (Of::Subscription, Moment::Ended, known(Field::Mrr)),
+    ];
+    for (of, at, field) in sums {
+        let meant = Meant { of, at, condition: Condition::default(), sum: Some(field.clone()) };
+        let own = OwnMeasure::new("m", "", meant);
+        let mut shard = Shard::new(job(&own));
+        let is_money = matches!(&field, FieldName::Known(f) if f.field_type() == FieldType::Money);
+        let value = match &field {
+            _ if is_money => euros(7),
+            FieldName::Custom(_) => text("7"),
+            FieldName::Known(_) => Value::Number("7".parse().unwrap()),
+        };
+        let mut life = life(of);
+        life[0].set.push((field.clone(), value));
+        life.iter().for_each(|event| _ = shard.apply(event));
+        let [sum, count] = match is_money {
+            true => [Measure::OwnAmount, Measure::OwnPriced],
+            false => [Measure::OwnQuantity, Measure::OwnNumbered],
+        };
+        let sums: Vec<i128> = shard.days("overall", sum).into_iter().map(|(_, n)| n).collect();
+        let counts: Vec<i128> = shard.days("rep=r1", count).into_iter().map(|(_, n)| n).collect();
+        assert_eq!((sums, counts), (vec![7 * EXACT_ONE], vec![1]), "{of:?} {field:?}");
+    }
 }
