@@ -169,9 +169,14 @@ create table flows as
   select c.field, c.value, date_trunc('month', civil(f.at))::date as month, civil(f.at) as day, f.*
   from facts f join credits c on c.entity = f.entity and c.ord = f.ord and c.until is not distinct from f.until;
 
+create table waits as
+  select entity, min(instant(v)) as answered from newest
+  where field in ('responded_at', 'first_call_at', 'first_email_at') and v is not null group by entity;
+
 create table sums as
   select field, value, month,
     count(*) filter (what = 'lead') as leads_created,
+    count(*) filter (what = 'lead' and answered >= flows.at) as leads_answered,
     count(*) filter (what = 'created') as deals_created,
     count(*) filter (what = 'won') as deals_won,
     count(*) filter (what = 'lost') as deals_lost,
@@ -184,7 +189,7 @@ create table sums as
     quantile_cont(age, 0.5) filter (what = 'won') as p50,
     quantile_cont(age, 0.9) filter (what = 'won') as p90,
     sum(amount) filter (what = 'won' and currency = $currency and day - month <= $today - $running) as won_elapsed
-  from flows group by field, value, month;
+  from flows left join waits using (entity) group by field, value, month;
 
 create table stocks as
   with ends as (select distinct month, midnight(month + interval 1 month) as until from months),
@@ -217,7 +222,8 @@ create table truth as
     coalesce(deals_won, 0) as deals_won, coalesce(deals_lost, 0) as deals_lost, coalesce(deals_created, 0) as deals_created)
     from full_)
   unpivot (select field, value, month,
-    coalesce(leads_created, 0)::double as leads_created, deals_created::double as deals_created,
+    coalesce(leads_created, 0)::double as leads_created, coalesce(leads_answered, 0)::double as leads_answered,
+    coalesce(leads_answered, 0) / nullif(leads_created, 0) as response_rate, deals_created::double as deals_created,
     deals_won::double as deals_won, deals_lost::double as deals_lost, won_amount::double as revenue,
     won_amount::double / nullif(won_priced, 0) as average_deal_size,
     deals_won / nullif(deals_won + deals_lost, 0) as win_rate,
