@@ -132,7 +132,7 @@ fn every_field_that_holds_a_number_is_summed() {
         let value = match &field {
             _ if is_money => euros(7),
             FieldName::Custom(_) => text("7"),
-            FieldName::Known(_) => Value::Number("7".parse().unwrap()),
+            FieldName::Known(_) => Value::Number("7".parse().expect("7 is a number")),
         };
         let mut life = life(of);
         life[0].set.push((field.clone(), value));
