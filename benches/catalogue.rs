@@ -160,6 +160,12 @@ fn main() {
         }
         return;
     }
+    // As criterion has it: what is given is looked for in the names of the cases.
+    let asked = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let cases: Vec<_> = cases
+        .into_iter()
+        .filter(|(name, ..)| asked.as_ref().is_none_or(|asked| name.contains(asked.as_str())))
+        .collect();
     println!("{EVENTS} events, medians of {ROUNDS} rounds, µs an event");
     for size in BATCHES {
         compare(&cases, size);

@@ -8,7 +8,7 @@ use crate::model::event::{Field, FieldName};
 use crate::model::time::{Day, Timestamp};
 
 /// Most sets of texts of which the channel is remembered.
-const MOST_TOLD: usize = 1 << 16;
+pub const MOST_TOLD: usize = 1 << 16;
 
 /// The dimensions, in the order of first use.
 #[derive(Debug)]

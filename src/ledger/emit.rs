@@ -68,7 +68,7 @@ impl Ledger {
         let mut scratch = std::mem::take(&mut self.scratch);
         for entity in entities.values() {
             scratch.contributions.clear();
-            Projector {
+            let mut projector = Projector {
                 definition: &self.definition,
                 calendar: &self.definition.calendar,
                 met: ZoneSet::default(),
@@ -77,9 +77,10 @@ impl Ledger {
                 symbols: &mut self.symbols,
                 credits: &mut self.credits,
                 buffers: &mut scratch.buffers,
-            }
-            .project_all(entity, &mut scratch.contributions);
-            self.settle(&mut scratch.contributions, None);
+            };
+            projector.project_all(entity, &mut scratch.contributions);
+            projector.change_visits(entity, &[], &mut scratch.contributions);
+            self.settle(&mut scratch, None);
         }
         self.entities = entities;
         self.scratch = scratch;
@@ -92,25 +93,19 @@ impl Ledger {
             return Publication::default();
         }
         let mut keys = std::mem::take(&mut self.dirty);
-        keys.retain(|key| {
-            let cell = self.cells.get_mut(key).filter(|c| c.dirty);
-            cell.is_some_and(|c| {
-                c.dirty = false;
-                c.sent = true;
-                true
-            })
-        });
         let most = self.definition.customers.exact_up_to;
-        let mut cells: Vec<Partial> = keys
-            .iter()
-            .map(|key| Partial {
-                shard: self.shard.0,
-                version: version(self.epoch, self.next),
-                segment: self.credits.resolve(key.0).clone(),
-                slice: key.1,
-                measures: thinned(&self.cells[key].measures, most),
-            })
-            .collect();
+        let (shard, version) = (self.shard.0, version(self.epoch, self.next));
+        let mut cells = Vec::with_capacity(keys.len());
+        for (segment, slice) in keys.drain(..) {
+            let Some(cell) = self.cells.get_mut(&(segment, slice)).filter(|c| c.dirty) else {
+                continue;
+            };
+            (cell.dirty, cell.sent) = (false, true);
+            let measures = thinned(&cell.measures, most);
+            let segment = self.credits.resolve(segment).clone();
+            cells.push(Partial { shard, version, segment, slice, measures });
+        }
+        self.dirty = keys;
         cells.sort_unstable_by(|a, b| (a.slice, &a.segment).cmp(&(b.slice, &b.segment)));
         let expired = std::mem::take(&mut self.expired)
             .into_iter()

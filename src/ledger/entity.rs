@@ -181,13 +181,26 @@ impl Write {
 }
 
 /// The state of one entity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entity {
     /// What it is.
     pub kind: Kind,
     stamps: Vec<Stamp>,
     /// Sorted by slot, then stamp.
     writes: Vec<Write>,
+}
+
+impl Clone for Entity {
+    fn clone(&self) -> Entity {
+        Entity { kind: self.kind, stamps: self.stamps.clone(), writes: self.writes.clone() }
+    }
+
+    /// In the memory that it has.
+    fn clone_from(&mut self, other: &Entity) {
+        self.kind = other.kind;
+        self.stamps.clone_from(&other.stamps);
+        self.writes.clone_from(&other.writes);
+    }
 }
 
 /// The kinds that the ledger keeps.

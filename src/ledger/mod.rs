@@ -21,13 +21,13 @@ use std::sync::Arc;
 use dimensions::Dimensions;
 use entity::{Entity, Held, Kind, Slot, Stamp};
 use own::Own;
-use project::{Buffers, Projector};
-use settle::ByZone;
+use project::{Buffers, Projector, Visit};
+use settle::{ByZone, Settling};
 use symbols::{Credits, Map, SegmentId, Symbols};
 
 use crate::model::channel::Origins;
 use crate::model::definition::Definition;
-use crate::model::event::{Event, EventKind, Field, FieldName, Op, Value};
+use crate::model::event::{Event, EventKind, Field, FieldName, Op, Status, Value};
 use crate::model::measure::Measures;
 use crate::model::partial::Partial;
 use crate::model::record::{Offset, Partition};
@@ -157,7 +157,12 @@ struct Scratch {
     key: String,
     values: Vec<(Slot, Held)>,
     contributions: ByZone,
+    /// The entity, its visits of stages and its changes of status before the event.
+    former: Option<Entity>,
+    visits: Vec<Visit>,
+    changes: Vec<(Stamp, Status)>,
     buffers: Buffers,
+    settling: Settling,
 }
 
 impl Ledger {
@@ -254,7 +259,7 @@ impl Ledger {
         applied.verdict = self.join(kind, event, &mut scratch);
         applied.unknown_stage = self.unknown_stage(event, &scratch);
         if applied.verdict == Verdict::Counted {
-            applied.too_late = self.settle(&mut scratch.contributions, Some(event.time));
+            applied.too_late = self.settle(&mut scratch, Some(event.time));
             applied.late = !applied.too_late && self.watermark().is_some_and(|w| event.time < w);
         }
         self.scratch = scratch;
@@ -264,7 +269,7 @@ impl Ledger {
     /// Joins the event into its entity; leaves the contributions to add (after) and to take back
     /// (before, negated) in `scratch`.
     fn join(&mut self, kind: Kind, event: &Event<'_>, scratch: &mut Scratch) -> Verdict {
-        let Scratch { key, values, contributions, buffers } = scratch;
+        let Scratch { key, values, contributions, former, visits, changes, buffers, .. } = scratch;
         key.clear();
         for part in [&event.tenant, "/", event.entity.kind.as_str(), "/", &event.entity.id] {
             key.push_str(part);
@@ -285,6 +290,7 @@ impl Ledger {
             let mut entity = Entity::new(kind);
             entity.join(stamp, values, projector.symbols);
             projector.project_all(&entity, contributions);
+            projector.change_visits(&entity, &[], contributions);
             self.entities.insert(key.as_str().into(), entity);
             return Verdict::Counted;
         };
@@ -292,13 +298,25 @@ impl Ledger {
         if values.is_empty() && entity.first_stamp().is_some_and(|first| first <= stamp) {
             return Verdict::Irrelevant;
         }
+        let is_first = entity.first_stamp().is_some_and(|first| stamp < first);
+        if !is_first && projector.only_moves(entity, values) {
+            let former = (former, visits, changes);
+            return projector.move_on(entity, (stamp, values), former, contributions);
+        }
         projector.project_all(entity, contributions);
+        // What has other credit behind the event is taken back while it has the old one.
+        if projector.moves_credit(values) {
+            projector.change_visits(entity, &[], contributions);
+            projector.buffers.visits.clear();
+        }
+        projector.take_visits(visits);
         contributions.negate();
         if !entity.join(stamp, values, projector.symbols) {
             contributions.clear();
             return Verdict::Repeated;
         }
         projector.project_all(entity, contributions);
+        projector.change_visits(entity, visits, contributions);
         Verdict::Counted
     }
 

@@ -48,6 +48,8 @@ pub struct Plan {
 pub struct Own {
     plans: Vec<Plan>,
     fields: Vec<(Kind, String)>,
+    /// Whether any looks at where a deal stands.
+    ask_for_stages: bool,
 }
 
 impl Own {
@@ -55,7 +57,7 @@ impl Own {
     pub fn of(definition: &Definition, dimensions: &Dimensions) -> Own {
         let kept = definition.kept().into_iter();
         let fields = kept.filter_map(|(of, name)| Some((Kind::of(of)?, name))).collect();
-        let mut out = Own { plans: Vec::new(), fields };
+        let mut out = Own { plans: Vec::new(), fields, ask_for_stages: false };
         for measure in definition.measures.all() {
             // Two names of one meaning share their cells, so it counts once.
             let same = |plan: &Plan| plan.measure.meant().same_as(measure.meant());
@@ -65,6 +67,10 @@ impl Own {
             let plan = out.plan(measure, definition, dimensions);
             out.plans.extend(plan);
         }
+        let stages = [Slot::STAGE, Slot::PIPELINE].map(|slot| Place::Held(Some(slot)));
+        let deals = out.plans.iter().filter(|plan| plan.kind == Kind::Deal);
+        let mut places = deals.flat_map(|plan| plan.places.iter());
+        out.ask_for_stages = places.any(|place| stages.contains(place));
         out
     }
 
@@ -105,6 +111,11 @@ impl Own {
         };
         let at = self.fields.iter().position(|(of, kept)| *of == kind && is_it(kept))?;
         Some(Slot(Slot::OWN + at as u8))
+    }
+
+    /// Whether one of a deal looks at its stage or its pipeline, so that a move may change it.
+    pub fn ask_for_stages(&self) -> bool {
+        self.ask_for_stages
     }
 
     /// Those that count a moment of such an entity.

@@ -20,11 +20,13 @@ mod visits;
 
 use credit::AsOf;
 pub use slots::{CUSTOMER, DAY, day_of_id, slot};
+use stages::{Meant, Named, Stand};
+pub use visits::Visit;
 
 use super::dimensions::Dimensions;
 use super::entity::{Entity, Held, Kind, Slot, Stamp};
 use super::own::Own;
-use super::symbols::{Credit, Credits, Symbols};
+use super::symbols::{Credit, Credits, Map, Symbols};
 use crate::model::calendar::Calendar;
 use crate::model::customers::Purchase;
 use crate::model::definition::Definition;
@@ -75,6 +77,12 @@ pub struct Buffers {
     points: Vec<Stamp>,
     changes: Vec<(Stamp, Status)>,
     said: Vec<(Stamp, Said)>,
+    /// Where the deal that is projected stood.
+    stands: Vec<Stand>,
+    /// What the stage table says of the stages met so far.
+    meant: Map<Named, Option<Meant>>,
+    /// The visits of the deal that was projected last.
+    pub visits: Vec<Visit>,
 }
 
 /// What an event said of a deal's status.
@@ -95,12 +103,14 @@ struct Standing {
 
 impl Projector<'_> {
     /// Lists what the entity contributes by the days of one calendar, in no particular order; equal
-    /// entries may repeat. Whom it credits must not depend on the calendar.
+    /// entries may repeat. Whom it credits must not depend on the calendar. Visits of stages are noted
+    /// in the buffers instead: most of them are as they were behind the next event too.
     pub fn project(&mut self, entity: &Entity, out: &mut Vec<Contribution>) {
+        self.buffers.visits.clear();
         let Some(first) = entity.first_stamp() else {
             return;
         };
-        if entity.latest(Slot::EXISTS).is_some_and(|(_, h)| h == Held::Bool(false)) {
+        if is_deleted(entity) {
             return;
         }
         match entity.kind {
@@ -146,7 +156,7 @@ impl Projector<'_> {
                 self.shared(entity, (standing.since, at), credit, out);
             }
         }
-        self.visits(entity, &changes, out);
+        self.note_visits(&changes);
         self.stock(entity, created.unwrap_or(first.time), &changes, closed, out);
         self.buffers.changes = changes;
     }
@@ -212,6 +222,8 @@ impl Projector<'_> {
         points.clear();
         self.moves(entity, &mut points);
         points.extend(changes.iter().map(|(s, _)| *s));
+        // A status said again moves nothing, but what is said behind it is dated no earlier.
+        points.extend(entity.history(Slot::STATUS).map(|(s, _)| s));
         points.extend(entity.first_stamp());
         points.sort_unstable();
         points.dedup();
@@ -251,9 +263,9 @@ impl Projector<'_> {
         self.buffers.points = points;
     }
 
-    /// Status changes in order. What the source says outright holds until it says something else
-    /// or the deal enters a stage that the table knows. A stage that the table does not know is
-    /// open, but overrules nothing that was said outright.
+    /// Status changes in order, of a deal that begins open; notes where it stood. What the source says
+    /// outright holds until it says something else or the deal enters a stage that the table knows. A
+    /// stage that the table does not know is open, but overrules nothing that was said outright.
     fn status_changes(&mut self, entity: &Entity, out: &mut Vec<(Stamp, Status)>) {
         out.clear();
         let mut said = std::mem::take(&mut self.buffers.said);
@@ -263,26 +275,32 @@ impl Projector<'_> {
             _ => (stamp, Said::Outright(None)),
         }));
         if !self.definition.stages.is_empty() {
+            self.note_stands(entity);
             self.meanings(entity, &mut said);
         }
         said.sort_unstable_by_key(|(stamp, said)| (*stamp, matches!(said, Said::Meant(_))));
         let mut outright: Option<Status> = None;
         let mut spoken = None;
+        let mut now = Status::Open;
         for (stamp, said) in said.drain(..) {
-            match said {
+            let next = match said {
                 Said::Outright(status) => {
                     outright = status;
                     spoken = Some(stamp);
-                    out.push((stamp, status.unwrap_or(Status::Open)));
+                    status.unwrap_or(Status::Open)
                 }
                 // One event says both: the status is meant.
-                Said::Meant(_) if spoken == Some(stamp) => {}
+                Said::Meant(_) if spoken == Some(stamp) => continue,
                 Said::Meant(Some(status)) => {
                     outright = outright.filter(|held| *held == status);
-                    out.push((stamp, status));
+                    status
                 }
-                Said::Meant(None) if outright.is_none() => out.push((stamp, Status::Open)),
-                Said::Meant(None) => {}
+                Said::Meant(None) if outright.is_none() => Status::Open,
+                Said::Meant(None) => continue,
+            };
+            if next != now {
+                out.push((stamp, next));
+                now = next;
             }
         }
         self.buffers.said = said;
@@ -302,6 +320,11 @@ fn move_stock(
         add(MeasureKey::currency(Measure::OpenAmount, money.currency), money.amount.exact().0);
         add(MeasureKey::currency(Measure::OpenPriced, money.currency), 1);
     }
+}
+
+/// Whether it is gone, by what was said last.
+fn is_deleted(entity: &Entity) -> bool {
+    entity.latest(Slot::EXISTS).is_some_and(|(_, held)| held == Held::Bool(false))
 }
 
 /// When the entity came into being: as stated, else the time of its earliest creation; unknown
@@ -337,11 +360,9 @@ fn since(entity: &Entity, slot: Slot, sort: impl Fn(Held) -> bool) -> Option<Sta
     entity.history(slot).rev().take_while(|(_, held)| sort(*held)).last().map(|(stamp, _)| stamp)
 }
 
-/// The last run of equal statuses: a repeated win does not move the win (HubSpot's rule).
+/// How it stands now: a repeated win is no change, so it does not move the win (HubSpot's rule).
 fn standing(changes: &[(Stamp, Status)]) -> Option<Standing> {
-    let (_, status) = *changes.last()?;
-    let run = changes.iter().rev().take_while(|(_, s)| *s == status).last()?;
-    Some(Standing { status, since: run.0 })
+    changes.last().map(|(since, status)| Standing { status: *status, since: *since })
 }
 
 /// When it was closed: as stated at or behind the closing event, else that event's time.

@@ -1,9 +1,9 @@
 //! From contributions to cells: what an entity adds comes to the day that it is in each segment.
 
-use super::Ledger;
 use super::entity::Entity;
 use super::project::{Contribution, Projector};
-use super::symbols::SegmentId;
+use super::symbols::{Credit, SegmentId};
+use super::{Ledger, Scratch};
 use crate::model::calendar::Calendar;
 use crate::model::measure::MeasureKey;
 use crate::model::slice::Slice;
@@ -30,7 +30,7 @@ impl ByZone {
         self.job.iter_mut().chain(others).for_each(|c| c.n = -c.n);
     }
 
-    fn of(&mut self, zone: ZoneId) -> &mut Vec<Contribution> {
+    pub(super) fn of(&mut self, zone: ZoneId) -> &mut Vec<Contribution> {
         if zone == ZoneId::JOB {
             return &mut self.job;
         }
@@ -71,14 +71,22 @@ struct Of<'a> {
     said: Option<Timestamp>,
 }
 
+/// What comes to one moment and credit, sorted by key: what its day takes, and what its fine slice.
+#[derive(Debug, Default)]
+pub(super) struct Settling {
+    day: Vec<(MeasureKey, i128)>,
+    fine: Vec<(MeasureKey, i128)>,
+}
+
 impl Ledger {
     /// Adds contributions to the cells of every segment and tier. What cancels out touches none.
     /// Returns whether something fell behind the retention that an event `said` of its own day.
-    pub(super) fn settle(&mut self, all: &mut ByZone, said: Option<Timestamp>) -> bool {
+    pub(super) fn settle(&mut self, scratch: &mut Scratch, said: Option<Timestamp>) -> bool {
         let definition = self.definition.clone();
+        let Scratch { contributions: all, settling, .. } = scratch;
         let mut settle = |zone, list: &mut Vec<Contribution>| {
             let of = Of { zone, calendar: definition.calendar_at(zone), said };
-            self.settle_difference(list, of)
+            self.settle_difference(list, settling, of)
         };
         let mut too_late = settle(ZoneId::JOB, &mut all.job);
         for (zone, list) in &mut all.others {
@@ -87,59 +95,71 @@ impl Ledger {
         too_late
     }
 
-    fn settle_difference(&mut self, contributions: &mut [Contribution], of: Of<'_>) -> bool {
+    fn settle_difference(
+        &mut self,
+        contributions: &mut [Contribution],
+        settling: &mut Settling,
+        of: Of<'_>,
+    ) -> bool {
         contributions.sort_unstable_by_key(|c| (c.at, c.credit, c.key));
         let mut too_late = false;
-        let mut i = 0;
-        while i < contributions.len() {
-            let head = contributions[i];
-            let mut n = 0;
-            while i < contributions.len() {
-                let c = contributions[i];
-                if (c.at, c.credit, c.key) != (head.at, head.credit, head.key) {
-                    break;
-                }
-                n += c.n;
-                i += 1;
-            }
-            if n != 0 {
-                too_late |= self.credit_cells(&Contribution { n, ..head }, of);
+        for list in contributions.chunk_by(|a, b| (a.at, a.credit) == (b.at, b.credit)) {
+            let sums = list.chunk_by(|a, b| a.key == b.key).map(|same| {
+                let n: i128 = same.iter().map(|c| c.n).sum();
+                (same[0].key, n)
+            });
+            settling.day.clear();
+            settling.day.extend(sums.filter(|(_, n)| *n != 0));
+            if !settling.day.is_empty() {
+                too_late |= self.credit_cells((list[0].at, list[0].credit), settling, of);
             }
         }
         too_late
     }
 
-    fn credit_cells(&mut self, c: &Contribution, of: Of<'_>) -> bool {
-        if !self.credits.zones_of(c.credit).holds(of.zone) {
+    fn credit_cells(
+        &mut self,
+        (at, credit): (Timestamp, Credit),
+        Settling { day: in_day, fine: in_fine }: &mut Settling,
+        of: Of<'_>,
+    ) -> bool {
+        if !self.credits.zones_of(credit).holds(of.zone) {
             return false;
         }
         let (fine_floor, day_floor) = self.floors;
-        let day = Slice::day(of.calendar, c.at);
-        let fine = Slice::fine(c.at);
-        let in_day = day.index >= day_floor || c.key.measure.lasts();
-        // What becomes of a cohort or a visit amends the day on which it began, however old that is:
-        // the event itself may be on time.
-        let is_old = || of.said.is_some_and(|at| of.calendar.day_of(at).0 < day_floor);
-        let too_late = !in_day && (!c.key.measure.is_followed() || is_old());
-        let in_fine = c.key.measure.is_in_fine() && fine.index >= fine_floor;
-        for k in 0..self.credits.segments_of(c.credit).len() {
-            let (segment, zone) = self.credits.segments_of(c.credit)[k];
-            if zone != of.zone {
-                continue;
-            }
-            if in_day {
-                self.add(segment, day, c.key, c.n);
-            }
-            if in_fine {
-                self.add(segment, fine, c.key, c.n);
+        let day = Slice::day(of.calendar, at);
+        let fine = Slice::fine(at);
+        in_fine.clear();
+        if fine.index >= fine_floor {
+            in_fine.extend(in_day.iter().filter(|(key, _)| key.measure.is_in_fine()));
+        }
+        let mut too_late = false;
+        if day.index < day_floor {
+            // What becomes of a cohort or a visit amends the day on which it began, however old that
+            // is: the event itself may be on time.
+            let is_old = of.said.is_some_and(|at| of.calendar.day_of(at).0 < day_floor);
+            let is_lost = |key: &MeasureKey| !key.measure.lasts();
+            let is_late = |key: &MeasureKey| !key.measure.is_followed() || is_old;
+            too_late = in_day.iter().any(|(key, _)| is_lost(key) && is_late(key));
+            in_day.retain(|(key, _)| !is_lost(key));
+        }
+        for k in 0..self.credits.segments_of(credit).len() {
+            let (segment, zone) = self.credits.segments_of(credit)[k];
+            if zone == of.zone {
+                self.add(segment, day, in_day);
+                self.add(segment, fine, in_fine);
             }
         }
         too_late
     }
 
-    fn add(&mut self, segment: SegmentId, slice: Slice, key: MeasureKey, n: i128) {
+    /// Adds to a cell, by key.
+    fn add(&mut self, segment: SegmentId, slice: Slice, sums: &[(MeasureKey, i128)]) {
+        if sums.is_empty() {
+            return;
+        }
         let cell = self.cells.entry((segment, slice)).or_default();
-        cell.measures.add(key, n);
+        cell.measures.plus_sorted(sums);
         if !cell.dirty {
             cell.dirty = true;
             self.dirty.push((segment, slice));

@@ -17,16 +17,19 @@ use super::row::{json_number, json_string};
 use super::stage::{Found, StageIndex, StageTable};
 
 /// The measures that funnels are made of.
-pub const MEASURES: [Measure; 8] = [
+pub const MEASURES: [Measure; 7] = [
     Measure::StageEntered,
     Measure::StageAdvanced,
     Measure::StageBack,
     Measure::StageLost,
-    Measure::StageHeld,
-    Measure::StageDays,
+    Measure::StageLeft,
     Measure::StageWon,
     Measure::StageClosed,
 ];
+/// How visits end: each by how many days they took. Those that have not are what these leave of
+/// [`Measure::StageEntered`].
+pub const ENDS: [Measure; 4] =
+    [Measure::StageAdvanced, Measure::StageBack, Measure::StageLost, Measure::StageLeft];
 /// The families of a funnel on `/metrics`, behind the grain; each has a series a stage.
 pub const FAMILIES: [&str; 14] = [
     "stage_entered",
@@ -136,30 +139,28 @@ pub struct StageVisits {
 
 impl StageVisits {
     fn of(flow: &Measures, step: &Arc<Step>) -> StageVisits {
-        let at = |m| flow.at(MeasureKey::stage(m, step.index));
-        let [entered, advanced, back, lost, held, won, closed] = [
-            Measure::StageEntered,
-            Measure::StageAdvanced,
-            Measure::StageBack,
-            Measure::StageLost,
-            Measure::StageHeld,
-            Measure::StageWon,
-            Measure::StageClosed,
-        ]
-        .map(at);
+        let [entered, won, closed] =
+            [Measure::StageEntered, Measure::StageWon, Measure::StageClosed]
+                .map(|m| flow.at(MeasureKey::stage(m, step.index)));
+        // By how they ended, and by how many days they took.
+        let ends = ENDS.map(|m| flow.of_stage(m, step.index));
+        let [advanced, back, lost, left] = ends.clone().map(|days| days.map(|(_, n)| n).sum());
+        let mut took: BTreeMap<i64, i128> = BTreeMap::new();
+        ends.into_iter().flatten().for_each(|(days, n)| *took.entry(days).or_default() += n);
+        let n: i128 = advanced + back + lost + left;
         let of_entered = |n: i128| {
             let open = step.status == Status::Open;
             quotient(Exact::whole(n), Exact::whole(entered), entered).value.filter(|_| open)
         };
-        let days = |num, den| quantile(flow.of_stage(Measure::StageDays, step.index), num, den);
+        let days = |num, den| quantile(took.iter().map(|(days, n)| (*days, *n)), num, den);
         StageVisits {
             step: step.clone(),
             entered,
             advanced,
             back,
             lost,
-            left: entered - advanced - back - lost - held,
-            held,
+            left,
+            held: entered - n,
             won,
             closed,
             step_rate: of_entered(advanced),
@@ -167,7 +168,7 @@ impl StageVisits {
             win_rate: quotient(Exact::whole(won), Exact::whole(closed), closed).value,
             days_p50: days(1, 2).value,
             days_p90: days(9, 10).value,
-            n: entered - held,
+            n,
         }
     }
 
@@ -315,11 +316,8 @@ mod tests {
         let flow: Measures = (0..)
             .zip(stages)
             .flat_map(|(i, (entered, lost))| {
-                [
-                    (at(Measure::StageEntered, i), *entered),
-                    (at(Measure::StageLost, i), *lost),
-                    (at(Measure::StageHeld, i), entered - lost),
-                ]
+                let ended = MeasureKey::stage_days(Measure::StageLost, StageIndex(i), 1);
+                [(at(Measure::StageEntered, i), *entered), (ended, *lost)]
             })
             .collect();
         Funnel::of(&flow, &steps(&table(&rows)))
@@ -356,13 +354,15 @@ mod tests {
         let place = ("hubspot".to_owned(), "sales".to_owned());
         stages.insert(place, "talk", Stage { label, ..Stage::of(Status::Open) });
         let at = |m| MeasureKey::stage(m, StageIndex(0));
-        let mut flow: Measures =
-            [(at(Measure::StageEntered), 40), (at(Measure::StageLost), 30)].into_iter().collect();
-        for (days, n) in [(2, 20), (5, 10)] {
-            flow.add(MeasureKey::stage_days(Measure::StageDays, StageIndex(0), days), n);
+        let mut flow: Measures = [(at(Measure::StageEntered), 40)].into_iter().collect();
+        for (how, days, n) in [
+            (Measure::StageLost, 2, 17),
+            (Measure::StageLost, 5, 13),
+            (Measure::StageAdvanced, 2, 4),
+            (Measure::StageLeft, 9, 1),
+        ] {
+            flow.add(MeasureKey::stage_days(how, StageIndex(0), days), n);
         }
-        flow.add(at(Measure::StageAdvanced), 4);
-        flow.add(at(Measure::StageHeld), 5);
         flow.add(at(Measure::StageWon), 3);
         flow.add(at(Measure::StageClosed), 30);
         assert_eq!(

@@ -13,6 +13,7 @@ pub use super::against::{Against, Compared};
 pub use super::catalogue::{CATALOGUE, Group, Kpis};
 use super::customers::{of_opening, stock_money_per};
 use super::formula::Program;
+use super::funnel;
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
 use super::own::OwnMeasure;
@@ -322,6 +323,10 @@ impl Formula {
             Formula::Own(ref measure) => measure.compute(view.flow, own),
             Formula::CountIn(m) => {
                 count(count_of(if m.is_stock() { view.stock } else { view.flow }, m))
+            }
+            Formula::Count(Measure::StageHeld) => {
+                let ended: i128 = funnel::ENDS.iter().map(|end| view.flow.total(*end)).sum();
+                count(view.flow.total(Measure::StageEntered) - ended)
             }
             Formula::Count(m) => count(view.flow.total(m)),
             Formula::Stock(m) => count(view.stock.total(m)),

@@ -149,11 +149,11 @@ measures! {
     LifetimeAmount StockSum "Amounts of all purchases so far by known customers, less refunds.",
     LifetimePriced StockByCurrency "All purchases so far by known customers with a known amount.",
     StageEntered CountByStage "Visits of stages that began in the slice: a deal moved into the stage.",
-    StageAdvanced CountByStage "Of them those that ended with a later stage of the pipeline, or with the deal won.",
-    StageBack CountByStage "Of them those that ended with an earlier stage of the pipeline.",
-    StageLost CountByStage "Of them those that ended with the deal lost.",
-    StageHeld CountByStage "Of them those that have not ended: the deal is still in the stage.",
-    StageDays HistogramByStage "Of them those that ended, by how many days they took.",
+    StageAdvanced HistogramByStage "Of them those that ended with a later stage of the pipeline, or with the deal won, by how many days they took.",
+    StageBack HistogramByStage "Of them those that ended with an earlier stage of the pipeline, likewise.",
+    StageLost HistogramByStage "Of them those that ended with the deal lost, likewise.",
+    StageHeld CountByStage "Of them those that have not ended: the deal is still in the stage. No slice has it, it is what the others leave.",
+    StageLeft HistogramByStage "Of them those that ended otherwise, by how many days they took: with another pipeline, a stage that the table does not know, or none.",
     StageWon CountByStage "Visits of open stages that began in the slice and whose deal is won now.",
     StageClosed CountByStage "Visits of open stages that began in the slice and whose deal is won or lost now.",
     WonSizes SizeByCurrency "Deals won on the day with an amount above zero, by currency and size (64 steps an octave), where drift watches `average_deal_size`.",
@@ -266,19 +266,25 @@ impl Measures {
 
     /// Adds another value.
     pub fn plus(&mut self, other: &Measures) {
-        self.combine(other, 1);
+        self.combine(&other.0, 1);
+    }
+
+    /// Adds entries that are sorted by key, each key once.
+    pub fn plus_sorted(&mut self, entries: &[(MeasureKey, i128)]) {
+        debug_assert!(entries.is_sorted_by(|a, b| a.0 < b.0));
+        self.combine(entries, 1);
     }
 
     /// Subtracts another value.
     pub fn minus(&mut self, other: &Measures) {
-        self.combine(other, -1);
+        self.combine(&other.0, -1);
     }
 
     /// Windows of a year have thousands of keys, and a cell tens of thousands of customers: what is
     /// there is changed where it stands, and what is new is let in by one move of what lies behind.
-    fn combine(&mut self, other: &Measures, sign: i128) {
+    fn combine(&mut self, other: &[(MeasureKey, i128)], sign: i128) {
         let (mut at, mut fresh, mut gone) = (0, 0, false);
-        for (key, n) in &other.0 {
+        for (key, n) in other {
             at += self.0[at..].partition_point(|(k, _)| k < key);
             match self.0.get_mut(at) {
                 Some((k, held)) if k == key => {
@@ -299,11 +305,11 @@ impl Measures {
 
     /// Inserts the keys that it has not, which are `fresh` in number: from the last to the first,
     /// each entry moves once.
-    fn let_in(&mut self, other: &Measures, sign: i128, fresh: usize) {
+    fn let_in(&mut self, other: &[(MeasureKey, i128)], sign: i128, fresh: usize) {
         let mut end = self.0.len();
         let mut to = end + fresh;
         self.0.resize(to, (MeasureKey::plain(Measure::LeadsCreated), 0));
-        for (key, n) in other.0.iter().rev() {
+        for (key, n) in other.iter().rev() {
             let place = self.0[..end].partition_point(|(k, _)| k < key);
             if self.0[..end].get(place).is_some_and(|(k, _)| k == key) {
                 continue;
@@ -415,6 +421,11 @@ impl Measures {
     /// Drops what only days are asked for.
     pub fn drop_sizes(&mut self) {
         self.0.retain(|(k, _)| k.measure != Measure::WonSizes);
+    }
+
+    /// Makes it zero, and keeps its memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// Keeps only what lasts.

@@ -37,7 +37,7 @@ impl Measure {
                 | Measure::StageBack
                 | Measure::StageLost
                 | Measure::StageHeld
-                | Measure::StageDays
+                | Measure::StageLeft
                 | Measure::StageWon
                 | Measure::StageClosed
         );

@@ -2,6 +2,7 @@
 //! windows it means something, what it is made of, and which test recounts it.
 
 use super::customers::COUNTED;
+use super::funnel::ENDS;
 use super::kpi::{Against, Clock, Formula, Group, Kpi, Unit};
 use super::measure::Measure;
 use super::own::OwnMeasure;
@@ -350,6 +351,8 @@ impl Formula {
             [first].iter().chain(more).flat_map(|list| list.iter().copied()).collect()
         };
         match *self {
+            // No slice has it.
+            Formula::Count(Measure::StageHeld) => several(&[Measure::StageEntered], &[&ENDS]),
             Formula::Count(m)
             | Formula::CountIn(m)
             | Formula::CountAt(m, _)

@@ -9,13 +9,17 @@ use crate::model::slice::Slice;
 #[derive(Debug, Default)]
 pub struct Cell {
     shards: Vec<(u32, u64, Measures)>,
+    /// Kept while there are several shards.
     sum: Measures,
 }
 
 impl Cell {
     /// The sum over the shards.
     pub fn sum(&self) -> &Measures {
-        &self.sum
+        match &self.shards[..] {
+            [(.., only)] => only,
+            _ => &self.sum,
+        }
     }
 
     /// Takes a shard's value. Returns by how much the sum changed; `None` where a newer or the
@@ -29,11 +33,16 @@ impl Cell {
                 change
             }
             None => {
+                if let [(.., only)] = &self.shards[..] {
+                    self.sum = only.clone();
+                }
                 self.shards.push((shard, version, value.clone()));
                 value
             }
         };
-        self.sum.plus(&change);
+        if self.shards.len() > 1 {
+            self.sum.plus(&change);
+        }
         Some(change)
     }
 
@@ -43,7 +52,11 @@ impl Cell {
             return Measures::new();
         };
         let (.., held) = self.shards.swap_remove(i);
-        self.sum.minus(&held);
+        if self.shards.len() > 1 {
+            self.sum.minus(&held);
+        } else {
+            self.sum = Measures::new();
+        }
         held
     }
 

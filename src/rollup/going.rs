@@ -3,7 +3,6 @@
 use super::moving::Moving;
 use super::segment::{SegmentState, converted, negated};
 use super::totals::DayWindows;
-use crate::model::fx;
 use crate::model::measure::Measures;
 use crate::model::reads::Reads;
 use crate::model::slice::{Slice, Tier};
@@ -63,8 +62,8 @@ impl SegmentState {
         let own = self.definition.currency;
         let definition = self.definition.clone();
         let flow = converted(&definition, self.zone, slice, &flow);
+        let gone = negated(&flow);
         if is_day {
-            let gone = negated(&flow);
             self.park(&gone);
             let mut windows = DayWindows::default();
             windows.turn_to(slice.index, &self.calendar.keys().copied().collect::<Vec<_>>());
@@ -73,11 +72,10 @@ impl SegmentState {
                 self.stands_anew(slice, true, moving, today);
             }
         }
-        let compared = reads.compared_of(&flow);
+        let compared = reads.compared_of(&gone);
         for (total, window) in self.moving.iter_mut().zip(moving) {
             if window.range.contains(slice) {
-                let held = if window.shown { &*flow } else { &compared };
-                fx::minus(&mut total.flow, held, own);
+                total.flow.plus(if window.shown { &gone } else { &compared }, own);
                 total.change(true);
                 self.dirty = true;
             }

@@ -375,6 +375,7 @@ impl Rollup {
         let mut due = Vec::new();
         for i in 0..self.segments.len() {
             if std::mem::take(&mut self.segments[i].dirty) {
+                self.segments[i].settle();
                 self.collect_due(i, &mut due);
             }
         }

@@ -21,39 +21,38 @@ use crate::model::zones::ZoneId;
 impl Rollup {
     /// The row of a calendar window.
     pub(super) fn calendar_row(&self, state: &SegmentState, period: Period, start: Day) -> Row {
-        let zero = Measures::new();
-        let flow = state.flow(period, start).unwrap_or(&zero);
+        let flow = state.flow(period, start).unwrap_or_default();
         let end = period.next(start);
         let kind = WindowKind::Calendar(period);
         let clock = &self.clocks[state.zone.index()];
         let running = (start..end).contains(&clock.today);
         let before = if running {
             let m = clock.moving.iter().position(|m| m.kind == kind && !m.shown);
-            m.map(|m| &state.moving[m].flow)
+            m.map(|m| state.moving_flow(m))
         } else {
             state.flow(period, period.previous(start))
         };
         let range = SliceRange::days(start, end);
         let far = Against::FAR.map(|against| against.days(kind, range, clock.today));
         let window = (kind, range, end.0 - 1);
-        self.row(state, window, (flow, state.bought(period, start)), (before, far))
+        self.row(state, window, (flow, state.bought(period, start)), (before.as_deref(), far))
     }
 
     /// The row of a moving window, where it stands now.
     pub(super) fn moving_row(&self, state: &SegmentState, m: usize) -> Row {
         let clock = &self.clocks[state.zone.index()];
         let window = &clock.moving[m];
-        let before = clock.compared(m).map(|c| &state.moving[c].flow);
-        let total = &state.moving[m];
+        let before = clock.compared(m).map(|c| state.moving_flow(c));
+        let flow = (state.moving_flow(m), state.moving[m].bought);
         let place = (window.kind, window.range, window.last_day);
-        self.row(state, place, (&total.flow, total.bought), (before, window.far))
+        self.row(state, place, flow, (before.as_deref(), window.far))
     }
 
     fn row(
         &self,
         state: &SegmentState,
         (kind, range, last_day): (WindowKind, SliceRange, i32),
-        (flow, bought): (&Measures, Bought),
+        (mut flow, bought): (Cow<'_, Measures>, Bought),
         (before, far): (Option<&Measures>, [Option<SliceRange>; 2]),
     ) -> Row {
         let calendar = self.definition.calendar_at(state.zone);
@@ -62,7 +61,6 @@ impl Rollup {
         let mut stock = self.stock(state, last_day);
         let first_day = calendar.day_of(start);
         let mut opening = self.opening(state, first_day, range.tier);
-        let mut flow = Cow::Borrowed(flow);
         if let Some(customers) = &state.customers {
             let told = Told {
                 bought,

@@ -11,7 +11,7 @@ use super::tally::Tally;
 use super::totals::{Bought, DayWindows, MovingTotal, Total, Windows};
 use crate::model::calendar::Calendar;
 use crate::model::definition::Definition;
-use crate::model::fx::{self, Fx};
+use crate::model::fx::Fx;
 use crate::model::measure::{Measure, MeasureKey, Measures};
 use crate::model::money::Currency;
 use crate::model::reads::Reads;
@@ -139,16 +139,16 @@ impl SegmentState {
             }
         }
         let (shown, compared) = (reads.any(&flow), reads.any_compared(&flow));
-        let told = compared.then(|| reads.compared_of(&flow));
+        let mut told = None;
         for (total, window) in self.moving.iter_mut().zip(moving) {
             if !window.range.contains(slice) {
                 continue;
             }
             if window.shown {
-                fx::plus(&mut total.flow, &flow, own);
+                total.flow.plus(&flow, own);
                 total.change(shown);
-            } else if let Some(told) = &told {
-                fx::plus(&mut total.flow, told, own);
+            } else if compared {
+                total.flow.plus(told.get_or_insert_with(|| reads.compared_of(&flow)), own);
                 total.change(true);
             }
         }
@@ -175,7 +175,7 @@ impl SegmentState {
             // The window, and the next one, whose growth is relative to it.
             let mut windows = totals.range_mut(start.0..);
             if let Some((_, total)) = windows.next().filter(|(at, _)| **at == start.0) {
-                fx::plus(&mut total.flow, flow, own);
+                total.flow.plus(flow, own);
                 total.change(shown);
             }
             if let Some((_, next)) = windows.next().filter(|(at, _)| **at == after.0) {
@@ -279,7 +279,7 @@ impl SegmentState {
         }
         if !change.is_zero() {
             let total = &mut self.moving[i];
-            fx::plus(&mut total.flow, &change, self.definition.currency);
+            total.flow.plus(&change, self.definition.currency);
             total.dirty = true;
             self.dirty = true;
         }
@@ -357,12 +357,14 @@ impl SegmentState {
     /// Marks what changes where open deals were followed up to another day.
     pub fn mark_followed(&mut self, before: Option<Day>, day: Day) {
         let calendar = self.calendar.values_mut().flat_map(|totals| totals.values_mut());
-        let calendar = calendar.map(|total| (&total.flow, &mut total.dirty));
-        let moving = self.moving.iter_mut().map(|total| (&total.flow, &mut total.dirty));
-        for (_, dirty) in
-            calendar.chain(moving).filter(|(flow, _)| survival::moves(flow, before, day))
-        {
-            (*dirty, self.dirty) = (true, true);
+        let calendar = calendar.map(|total| (&mut total.flow, &mut total.dirty));
+        let moving = self.moving.iter_mut().map(|total| (&mut total.flow, &mut total.dirty));
+        let own = self.definition.currency;
+        for (flow, dirty) in calendar.chain(moving) {
+            flow.settle(own);
+            if survival::moves(&flow.sum(own), before, day) {
+                (*dirty, self.dirty) = (true, true);
+            }
         }
     }
 
@@ -378,8 +380,22 @@ impl SegmentState {
     }
 
     /// The flow of a calendar window; `None` where the segment has none there.
-    pub fn flow(&self, period: Period, start: Day) -> Option<&Measures> {
-        self.calendar.get(&period)?.get(&start.0).map(|t| &t.flow)
+    pub fn flow(&self, period: Period, start: Day) -> Option<Cow<'_, Measures>> {
+        let total = self.calendar.get(&period)?.get(&start.0)?;
+        Some(total.flow.sum(self.definition.currency))
+    }
+
+    /// The flow of a moving window.
+    pub fn moving_flow(&self, m: usize) -> Cow<'_, Measures> {
+        self.moving[m].flow.sum(self.definition.currency)
+    }
+
+    /// Sums up what is about to be read: the windows that wait to be published.
+    pub fn settle(&mut self) {
+        let own = self.definition.currency;
+        let calendar = self.calendar.values_mut().flat_map(|totals| totals.values_mut());
+        calendar.filter(|total| total.dirty).for_each(|total| total.flow.settle(own));
+        self.moving.iter_mut().for_each(|total| total.flow.settle(own));
     }
 
     pub(super) fn park(&mut self, change: &Measures) {

@@ -1,9 +1,12 @@
 //! What a segment's windows hold, and what was last published of them.
 
+use std::borrow::Cow;
 use std::ops::{AddAssign, SubAssign};
 
 use crate::model::against::Against;
+use crate::model::fx;
 use crate::model::measure::Measures;
+use crate::model::money::Currency;
 use crate::model::row::Pane;
 use crate::model::time::Day;
 use crate::model::window::Period;
@@ -42,11 +45,50 @@ impl SubAssign for Bought {
     }
 }
 
+/// A running sum of flows. Where it has many keys, changes are held apart until there are some: each
+/// alone would search all of them for its handful.
+#[derive(Debug, Default)]
+pub struct Flow {
+    held: Measures,
+    fresh: Measures,
+}
+
+/// So many keys are few, and as many are held apart at most.
+const FRESH: usize = 64;
+
+impl Flow {
+    /// Adds converted sums.
+    pub fn plus(&mut self, change: &Measures, own: Currency) {
+        if self.held.entries().len() <= FRESH {
+            return fx::plus(&mut self.held, change, own);
+        }
+        self.fresh.plus(change);
+        if self.fresh.entries().len() > FRESH {
+            fx::plus(&mut self.held, &self.fresh, own);
+            self.fresh.clear();
+        }
+    }
+
+    /// Takes in what is held apart, so that reading the sum copies nothing.
+    pub fn settle(&mut self, own: Currency) {
+        fx::plus(&mut self.held, &std::mem::take(&mut self.fresh), own);
+    }
+
+    /// The sum.
+    pub fn sum(&self, own: Currency) -> Cow<'_, Measures> {
+        let mut out = Cow::Borrowed(&self.held);
+        if !self.fresh.is_zero() {
+            fx::plus(out.to_mut(), &self.fresh, own);
+        }
+        out
+    }
+}
+
 /// The running total of a calendar window.
 #[derive(Debug, Default)]
 pub struct Total {
     /// Sum over its slices, without stocks.
-    pub flow: Measures,
+    pub flow: Flow,
     /// Who bought in it.
     pub bought: Bought,
     /// What was last published.
@@ -64,7 +106,7 @@ pub struct Total {
 #[derive(Debug, Default)]
 pub struct MovingTotal {
     /// Sum over the slices it holds now, without stocks.
-    pub flow: Measures,
+    pub flow: Flow,
     /// Who bought in them.
     pub bought: Bought,
     /// What was last published.

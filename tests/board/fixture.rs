@@ -117,16 +117,14 @@ fn funnel() -> Funnel {
         stages.insert(Default::default(), name, Stage { label, ..Stage::of(status) });
     }
     let at = |m, stage| MeasureKey::stage(m, StageIndex(stage));
+    let ended = |m| MeasureKey::stage_days(m, StageIndex(0), 3);
     let visits: Measures = [
         (at(Measure::StageEntered, 0), 40),
-        (at(Measure::StageLost, 0), 10),
-        (at(Measure::StageAdvanced, 0), 24),
-        (at(Measure::StageHeld, 0), 6),
+        (ended(Measure::StageLost), 10),
+        (ended(Measure::StageAdvanced), 24),
         (at(Measure::StageWon, 0), 8),
         (at(Measure::StageClosed, 0), 20),
-        (MeasureKey::stage_days(Measure::StageDays, StageIndex(0), 3), 34),
         (at(Measure::StageEntered, 1), 8),
-        (at(Measure::StageHeld, 1), 8),
     ]
     .into_iter()
     .collect();

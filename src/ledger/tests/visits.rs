@@ -1,6 +1,10 @@
 //! Visits of stages: what begins one, what ends it, and what becomes of it.
 
 use super::*;
+use crate::model::event::FieldName;
+use crate::model::funnel::ENDS;
+use crate::model::measure::Measures;
+use crate::model::own::{Asked, Meant, Moment, OwnMeasure, read};
 use crate::model::stage::StageIndex;
 
 /// Of the pipeline: talk, demo, offer, won, gone; and of another one that only has "talk".
@@ -46,16 +50,13 @@ fn visits(shard: &Shard, of: u32) -> Vec<(i32, [i128; 5])> {
 }
 
 fn visits_in(shard: &Shard, segment: &str, of: u32) -> Vec<(i32, [i128; 5])> {
-    const WHAT: [Measure; 5] = [
-        Measure::StageEntered,
-        Measure::StageAdvanced,
-        Measure::StageBack,
-        Measure::StageLost,
-        Measure::StageHeld,
-    ];
-    let days = shard.of_days(segment).into_iter();
-    let counts =
-        days.map(|(day, sum)| (day, WHAT.map(|m| sum.at(MeasureKey::stage(m, StageIndex(of))))));
+    let counts = |sum: &Measures| {
+        let entered = sum.at(MeasureKey::stage(Measure::StageEntered, StageIndex(of)));
+        let [advanced, back, lost, left] =
+            ENDS.map(|m| sum.of_stage(m, StageIndex(of)).map(|(_, n)| n).sum::<i128>());
+        [entered, advanced, back, lost, entered - advanced - back - lost - left]
+    };
+    let counts = shard.of_days(segment).into_iter().map(|(day, sum)| (day, counts(&sum)));
     counts.filter(|(_, n)| *n != [0; 5]).collect()
 }
 
@@ -63,7 +64,7 @@ fn visits_in(shard: &Shard, segment: &str, of: u32) -> Vec<(i32, [i128; 5])> {
 fn took(shard: &Shard, of: u32) -> Vec<(i32, i64)> {
     let days = shard.of_days("overall").into_iter();
     days.flat_map(|(day, sum)| {
-        let all: Vec<_> = sum.of_stage(Measure::StageDays, StageIndex(of)).collect();
+        let all: Vec<_> = ENDS.iter().flat_map(|m| sum.of_stage(*m, StageIndex(of))).collect();
         all.into_iter().map(move |(days, _)| (day, days))
     })
     .collect()
@@ -199,10 +200,10 @@ fn a_visit_without_a_known_beginning_is_none() {
 
 #[test]
 fn times_are_whole_days_from_0_to_the_most_that_a_place_holds() {
-    let key = |days| MeasureKey::stage_days(Measure::StageDays, StageIndex(2), days);
+    let key = |days| MeasureKey::stage_days(Measure::StageLeft, StageIndex(2), days);
     assert_eq!((key(-3), key(5000)), (key(0), key(4095)));
-    let sum: crate::model::measure::Measures = [(key(7), 2), (key(5000), 1)].into_iter().collect();
-    let of = |stage| sum.of_stage(Measure::StageDays, StageIndex(stage)).collect::<Vec<_>>();
+    let sum: Measures = [(key(7), 2), (key(5000), 1)].into_iter().collect();
+    let of = |stage| sum.of_stage(Measure::StageLeft, StageIndex(stage)).collect::<Vec<_>>();
     assert_eq!((of(1), of(2), of(3)), (vec![], vec![(7, 2), (4095, 1)], vec![]));
 }
 
@@ -214,4 +215,24 @@ fn what_ends_an_old_visit_is_not_too_late_and_what_is_old_itself_is() {
     shard.beat(day(150));
     assert!(!shard.apply(&event(Op::Update, day(150), &[stage("demo")])).too_late);
     assert!(shard.apply(&event(Op::Update, day(101), &[stage("offer")])).too_late);
+}
+
+/// A deal that only moves on adds nothing but visits, unless something else looks at its stage.
+#[test]
+fn a_move_changes_what_a_measure_of_the_users_own_asks_of_the_stage() {
+    let field = |name: &str| {
+        Ok(Asked::Field(FieldName::Known(Field::parse(name).expect("a field of events"))))
+    };
+    let condition = read("stage = 'demo'", field).expect("a condition");
+    let meant = Meant { of: EntityKind::Deal, at: Moment::Created, condition, sum: None };
+    let own = OwnMeasure::new("m", "", meant);
+    let mut shard = Shard::new(Definition { measures: [own].into_iter().collect(), ..job() });
+    let mut counted = |event: Event<'_>| {
+        shard.apply(&event);
+        shard.days("overall", Measure::OwnCount)
+    };
+    assert_eq!(counted(event(Op::Create, day(10), &[stage("talk")])), []);
+    assert_eq!(counted(event(Op::Update, day(12), &[stage("demo")])), [(10, 1)]);
+    assert_eq!(counted(event(Op::Update, day(11), &[stage("offer")])), [(10, 1)]);
+    assert_eq!(counted(event(Op::Update, day(13), &[stage("offer")])), []);
 }

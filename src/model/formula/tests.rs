@@ -265,6 +265,27 @@ fn a_name_of_both_is_one_number() {
     }
 }
 
+/// No slice has the visits that go on: a formula that names them takes what the others leave.
+#[test]
+fn visits_that_go_on_are_what_has_not_ended() {
+    let (entered, ended) = (Measure::StageEntered, MeasureKey::stage_days);
+    let stage = crate::model::stage::StageIndex;
+    let flow: Measures = [
+        (MeasureKey::stage(entered, stage(0)), 30),
+        (MeasureKey::stage(entered, stage(1)), 10),
+        (ended(Measure::StageAdvanced, stage(0), 3), 9),
+        (ended(Measure::StageBack, stage(1), 4), 1),
+        (ended(Measure::StageLost, stage(0), 4), 5),
+        (ended(Measure::StageLeft, stage(1), 0), 2),
+    ]
+    .into_iter()
+    .collect();
+    let held = Program::of_measure(Measure::StageHeld).unwrap();
+    assert!(held.is_exact());
+    let told = compute(&held, &flow);
+    assert_eq!((told.value, told.n), (Some(Number::Exact(Exact::whole(23))), 23));
+}
+
 const LINEAR: &str = "3 * won_amount - spend + 2 * (lost_amount - won_amount)";
 const QUOTIENT: &str = "100 * (calls + demos) / (deals_won + deals_lost)";
 
