@@ -123,6 +123,7 @@ impl Part {
             fine_floor: i32::MIN,
             definition: self.definition.hash(),
             kin: self.kin.hash(),
+            alive: None,
         };
         self.rollup.merge(Offset(self.offset), PartialMessage::Beat(beat));
     }

@@ -22,14 +22,15 @@ pub struct Days<'a> {
     pub closed: i32,
     /// The first day that is kept; `i32::MIN` where all are.
     pub floor: i32,
-    /// Ranges of days, ends excluded, that may lack records: they are not looked at.
+    /// Ranges of days, ends excluded and in order, that may lack records: they are not looked at.
     pub doubtful: &'a [(i32, i32)],
 }
 
 impl Days<'_> {
     /// Whether all records of a day are there.
     pub(super) fn is_sure(&self, day: i32) -> bool {
-        !self.doubtful.iter().any(|(from, to)| (*from..*to).contains(&day))
+        let begun = self.doubtful.partition_point(|(from, _)| *from <= day);
+        begun.checked_sub(1).is_none_or(|last| self.doubtful[last].1 <= day)
     }
 
     /// The days that may be looked at, and the first one that may not.

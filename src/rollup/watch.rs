@@ -9,6 +9,7 @@ use super::relatives::Relatives;
 use super::{Merged, Rollup};
 use crate::drift::Verdict;
 use crate::model::alert::{self, Alert, Reading, Rule, Seen, State};
+use crate::model::alive::Alive;
 use crate::model::definition::Definition;
 use crate::model::kin::Kin;
 use crate::model::partial::{Partial, epoch_of};
@@ -77,6 +78,8 @@ pub(super) struct Watch {
     all: bool,
     /// The first day that is not closed, by number of the zone.
     closed: Vec<i32>,
+    /// Days that say nothing of a count, by number of the zone.
+    pub(super) quiet: Vec<Vec<(i32, i32)>>,
     /// By id.
     told: BTreeMap<String, Told>,
     repeat: bool,
@@ -187,6 +190,25 @@ impl Rollup {
         let days =
             |d: &crate::model::watermark::Doubt| (d.since.map_or(i32::MIN, day), until(d.until));
         self.doubts.iter().map(days).collect()
+    }
+
+    /// Days that say nothing of a count, by number of the zone, where the days before these are
+    /// closed. A source that died looks like a business in which nothing happens: a day without
+    /// anything is no day without a case.
+    pub(super) fn quiet_days(&self, closed: &[i32]) -> Vec<Vec<(i32, i32)>> {
+        let mut alive = Alive::default();
+        let told = self.beats.values().filter_map(|beat| beat.alive.as_ref());
+        told.clone().for_each(|of| alive.join(of));
+        // Of a shard that does not tell, something may have happened on every day.
+        if told.count() < self.beats.len() {
+            return vec![Vec::new(); closed.len()];
+        }
+        let days = self.definition.zones.ids().zip(closed);
+        days.map(|(zone, end)| {
+            let today = self.definition.calendar_at(zone).day_of(self.now);
+            alive.unborne(*end, today.0)
+        })
+        .collect()
     }
 
     /// Says what is new of a stream, and takes back what is no more.
