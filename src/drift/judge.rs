@@ -4,7 +4,8 @@ use super::baseline::{Baseline, DayFacts, IsSure, Totals, figure, is_lost};
 use super::calibrate::{Charts, Side};
 use super::chart::{Chart, Mixture};
 use super::siblings::{Prior, e_value};
-use crate::model::alert::{Alert, End, Kind, Reading, Rule, State};
+use super::supply::Supply;
+use crate::model::alert::{Alert, End, Kind, Reading, Rule, Signal, State};
 use crate::model::segment::Segment;
 use crate::model::time::Day;
 
@@ -116,6 +117,10 @@ fn looks(
 ) -> Vec<(i32, DayFacts)> {
     let knows = |day: i32| baseline.knows(rule.phase.of(Day(day)));
     let behind = facts.iter().filter(|(day, _)| *day >= baseline.to && knows(*day));
+    if rule.signal == Signal::CycleLength {
+        let supply = Supply::of(baseline, facts, end, is_sure);
+        return behind.filter(|(day, f)| f.n > 0 && supply.is_steady(*day)).copied().collect();
+    }
     if rule.signal.kind() != Kind::Count {
         return behind.filter(|(_, f)| f.n > 0).copied().collect();
     }
