@@ -16,6 +16,13 @@ const NAMES = {
   average_deal_size: "Typical deal size",
 };
 
+/** What is said of how one was over. */
+const ENDS = {
+  no_data: "over for want of data",
+  rebaselined: "ended by another baseline",
+  unwatched: "ended with its rule",
+};
+
 /** Asks for them and shows them. `labels` has the members' names by dimension. */
 export async function pollAlerts(zone, labels) {
   const { alerts } = await getJson("api/v1/alerts");
@@ -48,7 +55,7 @@ function parts(alert, zone, labels) {
   const verb = alert.direction === "up" ? "rose" : "fell";
   const [low, high] = alert.interval ?? [null, null];
   const tag = { firing: "warm", pending: "cool", resolved: "" }[alert.state];
-  const ended = alert.end === "no_data" ? "over for want of data" : "over";
+  const ended = ENDS[alert.end] ?? "over";
   const resolved = alert.resolved ? `, ${ended} on ${on(alert.resolved)}` : "";
   return [
     h("p", { class: "alert-head" },

@@ -26,6 +26,8 @@ const OVER: &str =
     "\"withdrawn\":false,\"resolved\":\"2026-05-02T22:00:00Z\",\"end\":\"recovered\"";
 const SILENT: &str =
     "\"withdrawn\":false,\"resolved\":\"2026-05-02T22:00:00Z\",\"end\":\"no_data\"";
+const REBASED: &str =
+    "\"withdrawn\":false,\"resolved\":\"2026-05-02T22:00:00Z\",\"end\":\"rebaselined\"";
 const UNDONE: &str = "\"withdrawn\":true,\"resolved\":null,\"end\":null";
 
 fn calendar() -> Calendar {
@@ -55,6 +57,19 @@ fn slack_gets_a_message_that_can_be_read() {
     }
     let overall = slack(&notice("{}", "pending", OPEN), &calendar());
     insta::assert_snapshot!(format!("{}\n{overall}", out.join("\n")));
+}
+
+#[test]
+fn a_change_of_the_rules_is_told_as_what_it_is() {
+    for (end, said) in [
+        ("rebaselined", "is compared with another baseline now; it was down"),
+        ("unwatched", "is watched no longer; it was down"),
+    ] {
+        let of = notice("{}", "resolved", &REBASED.replace("rebaselined", end));
+        let told = slack(&of, &calendar());
+        assert!(told.contains("*RESOLVED* win rate overall") && told.contains(said), "{told}");
+        assert!(told.contains("over on 2026-05-03") && !told.contains("corrections"), "{told}");
+    }
 }
 
 #[test]

@@ -13,11 +13,14 @@ pub(super) fn summary(alert: &Alert, standing: Standing) -> String {
     match standing {
         Standing::Pending => format!("{what} may be {way}: {now}, usual is {usual}"),
         Standing::Firing => format!("{what} is {way}: {now}, usual is {usual}"),
-        Standing::Resolved if said.end.as_deref() == Some("no_data") => {
-            format!("{what} has no data any more; it was {way} at {now}, usual is {usual}")
-        }
         Standing::Resolved => {
-            format!("{what} is as usual again; it was {way} at {now}, usual is {usual}")
+            let over = match said.end.as_deref() {
+                Some("no_data") => "has no data any more",
+                Some("rebaselined") => "is compared with another baseline now",
+                Some("unwatched") => "is watched no longer",
+                _ => "is as usual again",
+            };
+            format!("{what} {over}; it was {way} at {now}, usual is {usual}")
         }
         Standing::Withdrawn => {
             format!("{what} was not {way}: corrections took the alert back")

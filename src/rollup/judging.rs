@@ -110,10 +110,10 @@ impl Rollup {
             for alert in verdict.alerts.iter_mut().filter(|alert| alert.resolved.is_none()) {
                 alert.siblings = watched.siblings;
             }
-            self.tell(&key.0, &verdict, &mut due);
+            self.tell(&key, &verdict, &mut due);
         }
         if look.everything {
-            self.take_back_unwatched(&mut due);
+            self.end_unwatched(&mut due);
         }
         self.repeat_the_rest(&mut due);
         due.sort_unstable_by(|a, b| a.key.cmp(&b.key));
