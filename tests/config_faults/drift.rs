@@ -35,3 +35,37 @@ fn more_false_alarms_than_anybody_would_look_at_are_refused() {
     }
     assert!(refusal(&of("0 per year")).contains("is not a number of false alarms"));
 }
+
+#[test]
+fn a_baseline_that_has_seen_a_season_a_few_times_only_is_told() {
+    let warned = |phases: &str, baseline: &str| {
+        let text = format!(
+            "[slices]\nday_retention = \"2500d\"\n\
+             [drift]\nbaseline = \"{baseline}\"\nphases = {{ {phases} }}\n"
+        );
+        let config = read(&text, &[]).unwrap_or_else(|e| panic!("{e}"));
+        config.warnings().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let quarter = warned("win_rate = \"month_of_quarter\"", "84d");
+    assert!(quarter.contains("key: drift.phases.win_rate"), "{quarter}");
+    assert!(
+        quarter.contains(
+            "win_rate is compared with the same month of the quarter, and a baseline of 84d holds \
+             each of them 0 times, not 12"
+        ),
+        "{quarter}"
+    );
+    assert!(quarter.contains("set drift.baseline = \"1096d\""), "{quarter}");
+    let month = warned("win_rate = \"week_of_month\"", "365d");
+    assert!(month.contains("a baseline of 365d holds each of them 11 times"), "{month}");
+    assert!(month.contains("set drift.baseline = \"366d\""), "{month}");
+    for (phases, baseline) in [
+        ("win_rate = \"week_of_month\"", "366d"),
+        ("win_rate = \"month_of_quarter\"", "1096d"),
+        ("win_rate = \"weekday\"", "84d"),
+        // It is not watched.
+        ("deals_created = \"month_of_quarter\"", "84d"),
+    ] {
+        assert_eq!(warned(phases, baseline), "", "{phases} {baseline}");
+    }
+}
