@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 pub use super::alert_choice::{ChartKind, IntervalKind};
-pub use super::alert_seen::Seen;
+pub use super::alert_seen::{Rank, Seen};
 use super::calendar::Calendar;
 use super::explained::{self, Explained};
 use super::measure::Measure;
