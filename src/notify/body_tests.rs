@@ -122,6 +122,25 @@ fn which_way_it_moved_is_told() {
 }
 
 #[test]
+fn one_case_is_one_and_a_count_has_none() {
+    let said = |changes: &[(&str, &str)]| {
+        let of = notice("{}", "firing", OPEN);
+        let json = changes.iter().fold(of.alert.json.to_string(), |j, (from, to)| {
+            assert!(j.contains(from), "{j}");
+            j.replace(from, to)
+        });
+        slack(&Notice { alert: Alert::parse(json.as_bytes()).unwrap(), ..of }, &calendar())
+    };
+    let one = said(&[("\"n\":61", "\"n\":1"), ("\"n\":40", "\"n\":1")]);
+    assert!(one.contains("1 case since 2026-04-10") && one.contains("on 1 case)"), "{one}");
+    let count = ("\"ratio\"", "\"count_per_day\"");
+    let some = said(&[count]);
+    assert!(some.contains("61 since 2026-04-10") && !some.contains("case"), "{some}");
+    let none = said(&[count, ("\"n\":61", "\"n\":0"), ("[0.16,0.37]", "null")]);
+    assert!(none.contains("None since 2026-04-10, 50 % below"), "{none}");
+}
+
+#[test]
 fn amounts_are_told_in_their_currency() {
     let mut of = notice("{}", "firing", OPEN);
     let money = [("\"ratio\"", "\"EUR\""), (":0.25,", ":12345.6,"), (":0.5,", ":99.5,")];
