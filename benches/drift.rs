@@ -34,7 +34,7 @@ fn facts(n: u64) -> Vec<(i32, DayFacts)> {
         let usual: f64 = if day < CHANGE { 40.0 } else { 60.0 };
         let ln = usual.ln_1p() + 0.1 * f64::from(day % 3 - 1);
         let (sum, count) = (n as f64 * ln, n as f64);
-        (day, DayFacts { n, hits: 0, sum, squares: count * (ln * ln + 0.8) })
+        (day, DayFacts { n, hits: 0, sum, squares: count * (ln * ln + 0.8), ..DayFacts::default() })
     };
     (0..DAYS).map(day).collect()
 }

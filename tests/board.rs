@@ -126,6 +126,18 @@ fn tell_alerts(state: &HttpState) {
     {
         state.alerts.apply(rep, Some(alert(rep, word, withdrawn).as_bytes()));
     }
+    // A count that nothing came of, and that is compared with another baseline now.
+    let ended = [
+        ("win_rate", "leads_created"),
+        ("\"ratio\"", "\"count_per_day\""),
+        ("\"n\":61,\"interval\":[0.16,0.37]", "\"n\":0,\"interval\":null"),
+        ("\"resolved\":null", "\"end\":\"rebaselined\",\"resolved\":\"2026-03-15T23:00:00Z\""),
+    ];
+    let ended = ended.iter().fold(alert("r-009", "resolved", false), |json, (from, to)| {
+        assert!(json.contains(from), "{json}");
+        json.replace(from, to)
+    });
+    state.alerts.apply("r-009", Some(ended.as_bytes()));
 }
 
 /// The page's elements as text, after it has asked a few times.
@@ -279,6 +291,8 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     }
     check_forecast(&dom);
     check_alert(&text_of(&dom, "alert-list"));
+    let ended = "fired on Mar 10, 2026, ended by another baseline on Mar 16, 2026. None since; ";
+    assert!(dom.contains(ended), "{dom}");
     assert!(dom.contains("1 firing") && !dom.contains("withdrawn-rep"));
     assert!(!dom.contains("tile-spend"), "what was never seen has no tile");
     assert!(text_of(&dom, "window-state").starts_with("running may lack records"));

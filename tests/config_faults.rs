@@ -5,6 +5,8 @@ mod connections;
 mod credit;
 #[path = "config_faults/customers.rs"]
 mod customers;
+#[path = "config_faults/drift.rs"]
+mod drift;
 #[path = "config_faults/formulas.rs"]
 mod formulas;
 #[path = "config_faults/funnel.rs"]
@@ -44,24 +46,6 @@ zookeeper = "zk:2181"
 rolling = ["24h"]
 "#
     ));
-}
-
-#[test]
-fn drift_that_cannot_be_watched() {
-    assert_snapshot!(refusal(
-        r#"
-[drift]
-kpis = ["winrate", "revenue"]
-false_alarms = "1 per week"
-baseline = "2d"
-baseline_from = "5.1.2026"
-min_n = 0
-chart = "shewhart"
-interval = "wald"
-phases = { win_rate = "month", revenue = "weekday" }
-"#
-    ));
-    assert_snapshot!(refusal("[drift]\nsegments = [\"overall\", \"team\"]\nbaseline = \"500d\"\n"));
 }
 
 #[test]

@@ -63,6 +63,12 @@ fn the_demo_shows_a_drift() {
         is_there.then_some(page)
     });
     promtool::finds_nothing(&metrics);
+    // What was injected comes first, before what it does to the whole and what chance picked.
+    let (_, body) = get(address, "/api/v1/alerts").unwrap();
+    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let ids: Vec<&str> =
+        told["alerts"].as_array().unwrap().iter().map(|a| a["id"].as_str().unwrap()).collect();
+    assert!(ids[0].starts_with("win_rate|territory=north|"), "{ids:?}");
     assert!(demo.terminate().success(), "{}", demo.said());
 }
 

@@ -2,7 +2,6 @@
 //! where corrections undo it, and known again after a restart.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use rand::seq::SliceRandom;
@@ -10,165 +9,18 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use tidemark::config::Config;
 use tidemark::model::alert::State;
-use tidemark::model::definition::Definition;
-use tidemark::model::kin::Kin;
-use tidemark::model::measure::{Measure, MeasureKey, Measures};
-use tidemark::model::partial::{Partial, PartialMessage, ShardBeat, cell_key};
-use tidemark::model::record::{Offset, Partition};
+use tidemark::model::measure::{Measure, MeasureKey};
+use tidemark::model::partial::{Partial, PartialMessage, cell_key};
+use tidemark::model::record::Offset;
 use tidemark::model::segment::Segment;
 use tidemark::model::slice::{Slice, Tier};
-use tidemark::model::time::{Day, Span, Timestamp};
+use tidemark::model::time::{Day, Timestamp};
 use tidemark::model::watermark::Doubt;
-use tidemark::rollup::{DueAlert, Rollup};
 
-const SHARDS: u32 = 2;
-const FIRST: &str = "2026-01-05";
-/// Days until the win rate falls, and days after.
-const QUIET: i32 = 100;
-const FALLEN: i32 = 30;
+use part::*;
 
-fn config(extra: &str) -> Config {
-    let text = format!(
-        "[topology]\nshards = {SHARDS}\npartitions = 1\n[segments]\nsets = [\"overall\", \"rep\"]\n\
-         [drift]\nkpis = [\"win_rate\"]\n{extra}"
-    );
-    Config::from_toml(&text, "test", std::iter::empty()).unwrap_or_else(|e| panic!("{e}"))
-}
-
-fn first() -> i32 {
-    Day::parse(FIRST).unwrap().0
-}
-
-/// A rollup that is told of cells, and what it published.
-struct Part {
-    rollup: Rollup,
-    definition: Arc<Definition>,
-    offset: u64,
-    kin: Kin,
-    topic: BTreeMap<String, String>,
-}
-
-impl Part {
-    fn new(config: &Config, seen: &BTreeMap<String, String>) -> Part {
-        let definition = Arc::new(config.definition.clone());
-        let start = definition.calendar.start_of(Day(first()));
-        let mut rollup = Rollup::new(definition.clone(), Partition(0), start);
-        rollup = rollup.watching(&config.drift);
-        seen.iter().for_each(|(key, json)| rollup.seen_alert(key, json.as_bytes()));
-        let kin = Kin::of(&config.drift, definition.partitions);
-        Part { rollup, definition, offset: 0, kin, topic: seen.clone() }
-    }
-
-    fn cell(&mut self, shard: u32, version: u64, day: i32, won: i128, lost: i128) {
-        let count = |measure, n| (MeasureKey::plain(measure), n);
-        self.merge(
-            shard,
-            version,
-            day,
-            [count(Measure::DealsWon, won), count(Measure::DealsLost, lost)],
-        );
-    }
-
-    /// A cohort of ten, of which so many were won within ten days.
-    fn cohort(&mut self, day: i32, won: i128) {
-        let created = (MeasureKey::plain(Measure::DealsCreated), 10);
-        self.merge(0, 1, day, [created, (MeasureKey::days(Measure::CohortWon, 10), won)]);
-    }
-
-    fn merge(&mut self, shard: u32, version: u64, day: i32, cells: [(MeasureKey, i128); 2]) {
-        let measures: Measures = cells.into_iter().collect();
-        let slice = Slice { tier: Tier::Day, index: first() + day };
-        let partial = Partial { shard, version, segment: Segment::overall(), slice, measures };
-        self.offset += 1;
-        self.rollup.merge(Offset(self.offset), PartialMessage::Cell(partial));
-    }
-
-    /// Every shard is complete up to the start of a day. Returns what is new on the topic.
-    fn close(&mut self, day: i32) -> Vec<DueAlert> {
-        self.close_with(day, Vec::new())
-    }
-
-    fn close_with(&mut self, day: i32, doubts: Vec<Doubt>) -> Vec<DueAlert> {
-        self.close_upto(self.early_on(day), &doubts)
-    }
-
-    fn close_at(&mut self, watermark: Timestamp) -> Vec<DueAlert> {
-        self.close_upto(watermark, &[])
-    }
-
-    fn close_upto(&mut self, watermark: Timestamp, doubts: &[Doubt]) -> Vec<DueAlert> {
-        (0..SHARDS).for_each(|shard| self.beat_at(shard, watermark, doubts.to_vec()));
-        self.rollup.tick(watermark);
-        self.told()
-    }
-
-    fn early_on(&self, day: i32) -> Timestamp {
-        self.definition.calendar.start_of(Day(first() + day)) + Span::minutes(1)
-    }
-
-    /// One shard is complete up to the start of a day.
-    fn beat(&mut self, shard: u32, day: i32, doubts: Vec<Doubt>) {
-        self.beat_at(shard, self.early_on(day), doubts);
-    }
-
-    fn beat_at(&mut self, shard: u32, watermark: Timestamp, doubts: Vec<Doubt>) {
-        self.offset += 1;
-        let beat = ShardBeat {
-            shard,
-            shards: SHARDS,
-            version: self.offset,
-            watermark: Some(watermark),
-            holder: None,
-            doubts,
-            fine_floor: i32::MIN,
-            definition: self.definition.hash(),
-            kin: self.kin.hash(),
-        };
-        self.rollup.merge(Offset(self.offset), PartialMessage::Beat(beat));
-    }
-
-    fn told(&mut self) -> Vec<DueAlert> {
-        let due = self.rollup.decide();
-        for alert in &due {
-            assert_eq!(alert.partition, Partition(0));
-            self.topic.insert(alert.key.clone(), alert.json.clone());
-        }
-        due
-    }
-
-    /// What stands on the topic, without what it is ordered by, but for what was taken back.
-    fn standing(&self) -> Vec<Value> {
-        let read = |json: &String| -> Value { serde_json::from_str(json).unwrap() };
-        let mut out: Vec<Value> = self.topic.values().map(read).collect();
-        out.retain(|alert| alert["withdrawn"] == false);
-        for alert in &mut out {
-            let alert = alert.as_object_mut().unwrap();
-            alert.remove("version");
-            alert.remove("judged_to");
-        }
-        out
-    }
-}
-
-/// Won and lost of each day, by seed: ten deals a day, half of them won, then a fifth.
-fn sales(seed: u64) -> Vec<(i128, i128)> {
-    let mut dice = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    (0..QUIET + FALLEN)
-        .map(|day| {
-            let chance = if day < QUIET { 0.5 } else { 0.2 };
-            let won = (0..10).filter(|_| dice.random_bool(chance)).count() as i128;
-            (won, 10 - won)
-        })
-        .collect()
-}
-
-fn live(part: &mut Part, sales: &[(i128, i128)]) {
-    for (day, (won, lost)) in sales.iter().enumerate() {
-        let day = day as i32;
-        part.cell(day as u32 % SHARDS, 1, day, *won, *lost);
-        part.close(day + 1);
-    }
-}
+#[path = "support/part.rs"]
+mod part;
 
 #[test]
 fn an_episode_is_one_alert_that_says_what_happened() {
@@ -266,7 +118,13 @@ fn a_restart_says_it_again_under_the_same_id_and_ends_what_is_no_more() {
         after.close(closed);
         after
     };
-    assert_eq!(restore(&config_now, QUIET + FALLEN).standing(), standing);
+    // The segment that is gone is watched no longer.
+    let watched = |part: &Part| {
+        let mut out = part.standing();
+        out.retain(|alert| alert["end"] != "unwatched");
+        out
+    };
+    assert_eq!(watched(&restore(&config_now, QUIET + FALLEN)), standing);
     // One whose watermark is behind knows less, and takes nothing back; it says nothing older
     // either, be it before the alert fired or between then and now.
     let told = Part::new(&config_now, &topic).standing();
@@ -274,7 +132,7 @@ fn a_restart_says_it_again_under_the_same_id_and_ends_what_is_no_more() {
         let mut behind = restore(&config_now, closed);
         assert_eq!(behind.standing(), told, "{closed}");
         behind.close(QUIET + FALLEN);
-        assert_eq!(behind.standing(), standing, "{closed}");
+        assert_eq!(watched(&behind), standing, "{closed}");
     }
     let mut off = config_now.clone();
     off.drift.clear();
@@ -282,7 +140,7 @@ fn a_restart_says_it_again_under_the_same_id_and_ends_what_is_no_more() {
     // Nothing is watched any more: what was open is ended.
     let mut off = config_now;
     off.drift.clear();
-    assert_eq!(restore(&off, QUIET + FALLEN).standing(), Vec::<Value>::new());
+    assert_eq!(restore(&off, QUIET + FALLEN).ends(), ["unwatched", "unwatched"]);
 }
 
 #[test]
@@ -350,9 +208,26 @@ fn a_doubt_that_ends_at_midnight_leaves_the_next_day_alone() {
 
 #[test]
 fn a_stated_first_day_begins_anew() {
-    let mut part = Part::new(&config("baseline_from = \"2026-04-01\""), &BTreeMap::new());
+    let later = config("baseline_from = \"2026-04-01\"");
+    let mut part = Part::new(&later, &BTreeMap::new());
     live(&mut part, &sales(1));
     assert_eq!(part.standing(), Vec::<Value>::new(), "its baseline has not ended");
+    let told = |from: &str, seen: &BTreeMap<String, String>| {
+        let mut part = Part::new(&config(&format!("baseline_from = \"{from}\"")), seen);
+        live(&mut part, &sales(1));
+        part.close(QUIET + FALLEN);
+        assert_eq!(part.told(), [], "nothing is said twice");
+        part
+    };
+    // Moved to a later day, and to an earlier one.
+    let (first, second) = ("2026-01-12", "2026-01-13");
+    for (before, after) in [(first, second), (second, first)] {
+        let before = told(before, &BTreeMap::new());
+        assert_eq!(before.ends(), ["open"]);
+        let mut ends = told(after, &before.topic).ends();
+        ends.sort();
+        assert_eq!(ends, ["open", "rebaselined"]);
+    }
 }
 
 #[test]
@@ -434,7 +309,7 @@ fn behind_the_retention_of_its_baseline_nothing_is_said() {
     let mut after = Part::new(&anew, &part.topic);
     (130..300).for_each(|day| after.cell(0, 1, day, 2, 8));
     after.close(300);
-    assert_eq!(after.standing(), Vec::<Value>::new());
+    assert_eq!(after.ends(), ["rebaselined"]);
     assert_eq!(after.rollup.readings()[0].1.state, State::Inactive);
 }
 

@@ -146,48 +146,105 @@ fn a_season_raises_no_alarm_where_the_phase_is_known_and_many_where_it_is_not() 
     assert!(naive >= 5, "{naive} of {} months", months.len() - 1);
 }
 
-/// A shop whose leads stop coming: what was sold before goes on closing, later and later.
-#[test]
-fn where_no_more_deals_are_created_there_is_no_data_and_no_alarm() {
-    let mut dice = rand_chacha::ChaCha8Rng::seed_from_u64(3);
-    let (stop, end) = (250, 500);
-    let mut cycles: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
-    let mut cohorts: BTreeMap<i32, DayFacts> = BTreeMap::new();
+/// A shop whose deals are created at a pace of so many a day until a day: what was sold before goes on
+/// closing, later and later. By day of the closing the cycles, by day of the creation the cohorts.
+fn shop(seed: u64, a_day: i32, stop: i32, end: i32) -> [BTreeMap<i32, DayFacts>; 2] {
+    let mut dice = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let (mut cycles, mut cohorts): (BTreeMap<i32, DayFacts>, BTreeMap<i32, DayFacts>) =
+        Default::default();
     for created in 0..stop {
-        for deal in 0..5 {
+        for deal in 0..a_day {
             let u: f64 = dice.random();
             // A long tail: half are won within 15 days, a tenth take more than 130.
             let age = (15.0 * (u / (1.0 - u))) as i32;
-            let won = (created * 5 + deal) % 10 < 3;
+            let won = (created * a_day + deal) % 10 < 3;
             let cohort = cohorts.entry(created).or_default();
             cohort.n += 1;
             cohort.hits += u64::from(won && age <= 90);
+            cycles.entry(created).or_default().created += 1;
             if won && created + age < end {
-                cycles.entry(created + age).or_default().push(age);
+                let ln = f64::from(age).ln_1p();
+                let cycle = cycles.entry(created + age).or_default();
+                cycle.n += 1;
+                cycle.sum += ln;
+                cycle.squares += ln * ln;
             }
         }
     }
-    let mean = |from: i32, to: i32| {
-        let ages: Vec<i32> = cycles.range(from..to).flat_map(|(_, ages)| ages).copied().collect();
-        f64::from(ages.iter().sum::<i32>()) / ages.len() as f64
+    [cycles, cohorts]
+}
+
+#[test]
+fn where_no_more_deals_are_created_there_is_no_data_and_no_alarm() {
+    let (stop, end) = (250, 500);
+    let [cycles, cohorts] = shop(3, 5, stop, end);
+    let typical = |from: i32, to: i32| {
+        let of =
+            cycles.range(from..to).fold((0.0, 0.0), |s, (_, f)| (s.0 + f.sum, s.1 + f.n as f64));
+        (of.0 / of.1).exp_m1()
     };
-    let before = mean(150, 250);
-    let after = [mean(250, 280), mean(280, 340), mean(340, 460)];
+    let before = typical(150, 250);
+    let after = [typical(250, 280), typical(280, 340), typical(340, 460)];
     assert!(
         before < after[0] && after[0] < after[1] && after[1] < after[2] && after[2] > 3.0 * before,
         "by closing day the cycle seems to grow and grow: {before} {after:?}"
     );
-    let mut rule = rule(Signal::CohortConversion, Phase::None, "1970-01-01", 84);
-    rule.baseline_from = None;
+    let mut cohort_rule = rule(Signal::CohortConversion, Phase::None, "1970-01-01", 84);
+    cohort_rule.baseline_from = None;
     let facts: Vec<(i32, DayFacts)> = cohorts.into_iter().collect();
     for closed in stop..end {
-        let said = verdict(&rule, &facts, closed);
+        let said = verdict(&cohort_rule, &facts, closed);
         assert_eq!(said.alerts, [], "day {closed}");
         let cohort = closed - Signal::CohortConversion.delay();
         // Cohorts come of age for 90 days more; four weeks later there is nothing to look at.
         let is_silent = cohort >= stop + 28;
         assert_eq!(said.reading.state == State::NoData, is_silent, "day {closed}");
     }
+    // Of cycles themselves nothing is said either, be the shop small or large: the days on which only
+    // old deals were left to be won are not looked at.
+    let (stop, end) = (400, 650);
+    for (seed, a_day) in (3..9).flat_map(|seed| [(seed, 5), (seed, 50)]) {
+        let [cycles, _] = shop(seed, a_day, stop, end);
+        let facts: Vec<(i32, DayFacts)> = cycles.into_iter().collect();
+        // Its first months have only deals that were quick.
+        let mut cycle_rule = rule(Signal::CycleLength, Phase::None, "1970-01-01", 84);
+        cycle_rule.baseline_from = Some(Day(250));
+        let fired = |facts: &[(i32, DayFacts)], closed| {
+            let said = verdict(&cycle_rule, facts, closed);
+            let late = said.alerts.iter().filter(|a| a.fired && a.since >= Day(stop)).count();
+            (late, said.reading.state)
+        };
+        for closed in stop..end {
+            let (fired, state) = fired(&facts, closed);
+            assert_eq!(fired, 0, "seed {seed}, {a_day} a day, day {closed}");
+            assert!(closed < stop + 28 + 7 || state == State::NoData, "day {closed}: {state:?}");
+        }
+        // One that knows nothing of what is created takes it for a drift.
+        let blind = |(day, f): &(i32, DayFacts)| (*day, DayFacts { created: 0, ..*f });
+        let blind: Vec<(i32, DayFacts)> = facts.iter().map(blind).collect();
+        let said = verdict(&cycle_rule, &blind, end).alerts;
+        assert!(said.iter().any(|a| a.fired && a.effect > 1.0), "seed {seed}, {a_day} a day");
+    }
+}
+
+#[test]
+fn longer_cycles_are_found_while_deals_are_created_as_ever() {
+    let [cycles, _] = shop(3, 5, 300, 300);
+    let slower = |(day, facts): (&i32, &DayFacts)| {
+        let more = if *day < 220 { 0.0 } else { 1.5f64.ln() };
+        let (n, sum) = (facts.n as f64, facts.sum);
+        let squares = facts.squares + 2.0 * more * sum + n * more * more;
+        (*day, DayFacts { sum: sum + n * more, squares, ..*facts })
+    };
+    let facts: Vec<(i32, DayFacts)> = cycles.iter().map(slower).collect();
+    let mut rule = rule(Signal::CycleLength, Phase::None, "1970-01-01", 84);
+    rule.baseline_from = Some(Day(130));
+    let blind = |(day, f): &(i32, DayFacts)| (*day, DayFacts { created: 0, ..*f });
+    let blind: Vec<(i32, DayFacts)> = facts.iter().map(blind).collect();
+    let (said, without) = (verdict(&rule, &facts, 300), verdict(&rule, &blind, 300));
+    let [alert] = &said.alerts[..] else { panic!("{:?}", said.alerts) };
+    assert!(alert.fired && alert.since < Day(270), "{alert:?}");
+    assert_eq!(said.alerts, without.alerts, "no day was left out");
 }
 
 #[test]

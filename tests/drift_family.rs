@@ -19,6 +19,8 @@ use fleet::*;
 
 #[path = "support/fleet.rs"]
 mod fleet;
+#[path = "drift_family/sources.rs"]
+mod sources;
 
 #[test]
 fn the_territory_that_fell_is_named_first() {
@@ -256,6 +258,7 @@ fn copies_are_let_go_of_and_begin_anew_with_their_shard() {
             fine_floor: i32::MIN,
             definition: fleet.definition.hash(),
             kin: fleet.kin.hash(),
+            alive: None,
         };
         for p in 0..8 {
             fleet.merge(Partition(p), PartialMessage::Beat(anew.clone()));

@@ -475,6 +475,7 @@ async fn promtool_finds_nothing_to_say() {
     state.pages.put(1, drift_page());
     t.hook_topic("crm.raw", true, 1);
     t.targets_stale(1);
+    t.drift_judging(true);
     t.target_records(1, 1);
     t.unconverted("0", 1);
     t.parts(Stage::Ledger, 1);

@@ -227,6 +227,7 @@ impl Story {
             fine_floor: i32::MIN,
             definition: self.definition.hash(),
             kin: 0,
+            alive: None,
         }));
     }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use tidemark::config::Config;
 use tidemark::intake::{Decoder, Limits};
 use tidemark::ledger::Ledger;
+use tidemark::model::alive::Alive;
 use tidemark::model::definition::{Definition, DirectoryEntry};
 use tidemark::model::partial::{PartialMessage, ShardBeat};
 use tidemark::model::record::{Offset, Partition, Record};
 use tidemark::model::source::{Reading, System};
-use tidemark::model::time::{Span, Timestamp};
+use tidemark::model::time::{Day, Span, Timestamp};
 use tidemark::model::watermark::Heartbeat;
 use tidemark::rollup::Rollup;
 
@@ -105,6 +106,23 @@ fn won(rollup: &mut Rollup) -> Vec<(String, i128)> {
         .collect();
     out.sort();
     out
+}
+
+#[test]
+fn a_shard_tells_on_which_days_something_happened_also_behind_a_restart() {
+    let mut ledger = Ledger::new(definition("x"), Partition(0));
+    fold(&mut ledger, 0, 3);
+    ledger.publish();
+    let mut days = Alive::default();
+    for day in ["2026-03-01", "2026-03-02", "2026-03-03"] {
+        days.add(Day::parse(day).unwrap().0);
+    }
+    assert_eq!(beat(&mut ledger, 3).alive.as_ref(), Some(&days));
+    let mut next = Ledger::restore(definition("x"), Partition(0), &ledger.image()).unwrap();
+    assert_eq!(next.progress().alive, Some(days));
+    fold(&mut next, 4, 5);
+    next.publish();
+    assert_ne!(next.progress().alive, ledger.progress().alive);
 }
 
 #[test]

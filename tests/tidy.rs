@@ -132,6 +132,7 @@ const FLOATS: &[(&str, &str)] = &[
     ("src/drift/mix.rs", "as above"),
     ("src/drift/shrink.rs", "as above"),
     ("src/drift/siblings.rs", "as above"),
+    ("src/drift/supply.rs", "as above"),
     ("src/intake/avro/read.rs", "a double of Avro becomes its shortest text, and no number here"),
     ("src/model/forecast.rs", "forecasts are estimates, made anew each time and no state"),
     ("src/model/forecast/pipeline.rs", "the same"),

@@ -16,6 +16,16 @@ const NAMES = {
   average_deal_size: "Typical deal size",
 };
 
+/** The unit of a count. */
+const COUNT = "count_per_day";
+
+/** What is said of how one was over. */
+const ENDS = {
+  no_data: "over for want of data",
+  rebaselined: "ended by another baseline",
+  unwatched: "ended with its rule",
+};
+
 /** Asks for them and shows them. `labels` has the members' names by dimension. */
 export async function pollAlerts(zone, labels) {
   const { alerts } = await getJson("api/v1/alerts");
@@ -48,7 +58,7 @@ function parts(alert, zone, labels) {
   const verb = alert.direction === "up" ? "rose" : "fell";
   const [low, high] = alert.interval ?? [null, null];
   const tag = { firing: "warm", pending: "cool", resolved: "" }[alert.state];
-  const ended = alert.end === "no_data" ? "over for want of data" : "over";
+  const ended = ENDS[alert.end] ?? "over";
   const resolved = alert.resolved ? `, ${ended} on ${on(alert.resolved)}` : "";
   return [
     h("p", { class: "alert-head" },
@@ -57,7 +67,7 @@ function parts(alert, zone, labels) {
       ` ${verb} from ${value(alert.baseline)} to ${value(alert.now)} (${growth(alert.effect)})`),
     h("p", { class: "sub" },
       `Since about ${on(alert.change_time)}, ${alert.state === "pending" ? "noticed" : "fired"} on ${on(alert.since)}${resolved}. `,
-      `${count(alert.n)} cases since, 95% interval ${value(low)} to ${value(high)}; `,
+      `${cases(alert.n, alert.unit)} since${low === null ? "" : `, 95% interval ${value(low)} to ${value(high)}`}; `,
       `baseline of ${count(alert.baseline_n)} from ${on(alert.baseline_from)}. `,
       `Such a rule gives ${count(alert.expected_false_alarms_per_month)} false alarms a month`,
       beside(alert)),
@@ -80,12 +90,14 @@ function why(alert, value, labels) {
   // Of a share a change is so many points: a percentage of it would be another number.
   const points = (of) => value(of).replace(/%$/, " points");
   const change = (of) => (of === null ? ABSENT : `${of < 0 ? "" : "+"}${points(of)}`);
+  // Of a count the value says how many there were.
+  const of = (n) => (alert.unit === COUNT ? "" : `, ${cases(n, alert.unit)}`);
   const most = explained.contributors.flatMap((who, i) => {
     const member = who.segment[explained.by];
     return [
       i > 0 ? ", " : "",
       h("bdi", {}, labels[explained.by]?.[member]?.label ?? member),
-      ` ${change(who.effect)} (${value(who.baseline)} to ${value(who.now)}, ${count(who.n)} cases)`,
+      ` ${change(who.effect)} (${value(who.baseline)} to ${value(who.now)}${of(who.n)})`,
     ];
   });
   const split = explained.mix === null ? "" :
@@ -94,9 +106,15 @@ function why(alert, value, labels) {
   return [h("p", { class: "sub" }, `By ${by}: `, ...most, split, against)];
 }
 
+/** How many are behind a value; a count has no cases but itself. */
+function cases(n, unit) {
+  if (unit === COUNT) return n === 0 ? "None" : count(n);
+  return n === 1 ? "1 case" : `${count(n)} cases`;
+}
+
 function unit(name) {
   if (name === "ratio") return (v) => share(v ?? undefined);
   if (name === "days") return (v) => (v === null ? ABSENT : days(v));
-  if (name === "count_per_day") return (v) => count(v ?? undefined);
+  if (name === COUNT) return (v) => count(v ?? undefined);
   return (v) => money(v ?? undefined, name);
 }

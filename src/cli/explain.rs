@@ -309,6 +309,7 @@ mod tests {
                 fine_floor: i32::MIN,
                 definition: 1,
                 kin: 0,
+                alive: None,
             })
         };
         let report = Report { watermark: at, idle: false, next: 2 };

@@ -47,6 +47,10 @@ pub(super) fn watched(name: &str) -> Result<(), Problem> {
     Signal::read(Raw::Text(name)).map(|_| ())
 }
 
+/// Most false alarms that can be tolerated a year: a hundred a month. Beyond it chance alone is told,
+/// and thresholds are so low that run lengths say nothing any more.
+const MOST_A_YEAR: u32 = 1_200;
+
 /// How many false alarms are tolerated, a year.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FalseAlarms(pub(super) u32);
@@ -63,11 +67,18 @@ impl Leaf for FalseAlarms {
                 "year" => 1,
                 _ => return None,
             };
-            let n = n.trim().parse::<u32>().ok().filter(|n| (1..=10_000).contains(n))?;
-            Some(FalseAlarms(n * a_year))
+            let n = n.trim().parse::<u32>().ok().filter(|n| *n > 0)?;
+            Some(n.saturating_mul(a_year))
         };
-        let what = || format!("\"{}\" is not a number of false alarms", clip(words));
-        read().ok_or_else(|| Problem::new(what(), mend))
+        let said = clip(words);
+        match read() {
+            Some(a_year) if a_year <= MOST_A_YEAR => Ok(FalseAlarms(a_year)),
+            Some(_) => Err(Problem::new(
+                format!("\"{said}\" are more false alarms than anybody would look at"),
+                "tolerate 100 a month at most, of each KPI over all its segments: \"1 per quarter\"",
+            )),
+            None => Err(Problem::new(format!("\"{said}\" is not a number of false alarms"), mend)),
+        }
     }
 }
 

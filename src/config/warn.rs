@@ -4,10 +4,14 @@ use std::fmt;
 
 use super::near::nearest;
 use super::{Config, Origin, Source};
+use crate::model::alert::{Phase, Rule};
 use crate::model::kpi::Group;
 use crate::model::source::System;
 use crate::model::target::Stale;
 use crate::model::time::Day;
+
+/// How often a baseline should have seen each phase of a season.
+const PERIODS: u32 = 12;
 
 /// Something that is worth a look. It stops nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +44,31 @@ impl Config {
         out.extend(self.no_stages());
         out.extend(self.unused_regions());
         out.extend(self.odd_zones());
+        out.extend(self.short_seasons());
         out
+    }
+
+    /// A season that the baseline has seen a few times only proves little.
+    fn short_seasons(&self) -> Vec<Warning> {
+        let one = |rule: &Rule| {
+            let (cycle, each) = match rule.phase {
+                Phase::None => return None,
+                Phase::Weekday => (700, "day of the week"),
+                Phase::WeekOfMonth => (3_044, "week of the month"),
+                Phase::MonthOfQuarter => (9_131, "month of the quarter"),
+            };
+            let (days, kpi) = (rule.baseline_days, rule.signal.as_str());
+            let held = days.saturating_mul(100) / cycle;
+            let enough = (PERIODS * cycle).div_ceil(100);
+            let what = format!(
+                "{kpi} is compared with the same {each}, and a baseline of {days}d holds each of them {held} times, not {PERIODS}"
+            );
+            let mend = format!(
+                "set drift.baseline = \"{enough}d\", with slices.day_retention twice as long, or leave the phase out; with fewer, chance passes for season where cases are few"
+            );
+            (held < PERIODS).then(|| self.warning(format!("drift.phases.{kpi}"), what, mend))
+        };
+        self.drift.iter().filter_map(one).collect()
     }
 
     fn unused_regions(&self) -> Option<Warning> {

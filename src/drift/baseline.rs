@@ -28,6 +28,8 @@ pub struct DayFacts {
     pub sum: f64,
     /// The sum of their squares.
     pub squares: f64,
+    /// Of a cycle length: deals created on the day.
+    pub created: u64,
 }
 
 impl DayFacts {
@@ -49,7 +51,8 @@ impl DayFacts {
                 DayFacts { n, hits, ..DayFacts::default() }
             }
             Signal::CycleLength => {
-                let mut out = DayFacts::default();
+                let created = plain(Measure::DealsCreated);
+                let mut out = DayFacts { created, ..DayFacts::default() };
                 for (days, n) in day.of(Measure::CycleWon).map(|(days, n)| (days, count(n))) {
                     let ln = (days.max(0) as f64).ln_1p();
                     out.n += n;
@@ -73,6 +76,7 @@ impl DayFacts {
         self.hits += other.hits;
         self.sum += other.sum;
         self.squares += other.squares;
+        self.created += other.created;
     }
 }
 

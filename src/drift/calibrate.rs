@@ -182,7 +182,7 @@ mod tests {
         assert!((both_sides(up.arl, down.arl) / (4.0 * 499.99) - 1.0).abs() < 1e-9);
         let width = (0.1_f64 / 1.9).sqrt();
         assert!((up.chart.threshold() / width / 2.8143 - 1.0).abs() < 0.001, "{up:?}");
-        let facts = DayFacts { n: 4, hits: 0, sum: 4.0 * 3.9, squares: 0.0 };
+        let facts = DayFacts { n: 4, hits: 0, sum: 4.0 * 3.9, squares: 0.0, ..DayFacts::default() };
         assert!((up.step(&usual, 0, &facts).z - 2.0).abs() < 1e-9, "the mean is two of its own");
         assert!((down.step(&usual, 0, &facts).z + 2.0).abs() < 1e-9);
     }

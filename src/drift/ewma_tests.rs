@@ -37,7 +37,7 @@ fn day(dice: &mut ChaCha8Rng, n: u64, mean: f64, sigma: f64) -> DayFacts {
     let count = n as f64;
     let sum = count * mean + sigma * count.sqrt() * normal(dice);
     let squares = sum * sum / count + (count - 1.0).max(0.0) * sigma * sigma;
-    DayFacts { n, hits: 0, sum, squares }
+    DayFacts { n, hits: 0, sum, squares, ..DayFacts::default() }
 }
 
 /// Days of which so many are within the baseline, and the rest half as long again.

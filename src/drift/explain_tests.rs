@@ -61,7 +61,7 @@ fn closings(n: u64, hits: u64) -> DayFacts {
 fn cycles(days: &[u32]) -> DayFacts {
     let ln = || days.iter().map(|d| f64::from(*d).ln_1p());
     let squares = ln().map(|x| x * x).sum();
-    DayFacts { n: days.len() as u64, hits: 0, sum: ln().sum(), squares }
+    DayFacts { n: days.len() as u64, hits: 0, sum: ln().sum(), squares, ..DayFacts::default() }
 }
 
 fn whole(members: &[Vec<(i32, DayFacts)>]) -> Vec<(i32, DayFacts)> {

@@ -4,7 +4,8 @@ use super::baseline::{Baseline, DayFacts, IsSure, Totals, figure, is_lost};
 use super::calibrate::{Charts, Side};
 use super::chart::{Chart, Mixture};
 use super::siblings::{Prior, e_value};
-use crate::model::alert::{Alert, End, Kind, Reading, Rule, State};
+use super::supply::Supply;
+use crate::model::alert::{Alert, End, Kind, Reading, Rule, Signal, State};
 use crate::model::segment::Segment;
 use crate::model::time::Day;
 
@@ -22,14 +23,15 @@ pub struct Days<'a> {
     pub closed: i32,
     /// The first day that is kept; `i32::MIN` where all are.
     pub floor: i32,
-    /// Ranges of days, ends excluded, that may lack records: they are not looked at.
+    /// Ranges of days, ends excluded and in order, that may lack records: they are not looked at.
     pub doubtful: &'a [(i32, i32)],
 }
 
 impl Days<'_> {
     /// Whether all records of a day are there.
     pub(super) fn is_sure(&self, day: i32) -> bool {
-        !self.doubtful.iter().any(|(from, to)| (*from..*to).contains(&day))
+        let begun = self.doubtful.partition_point(|(from, _)| *from <= day);
+        begun.checked_sub(1).is_none_or(|last| self.doubtful[last].1 <= day)
     }
 
     /// The days that may be looked at, and the first one that may not.
@@ -115,6 +117,10 @@ fn looks(
 ) -> Vec<(i32, DayFacts)> {
     let knows = |day: i32| baseline.knows(rule.phase.of(Day(day)));
     let behind = facts.iter().filter(|(day, _)| *day >= baseline.to && knows(*day));
+    if rule.signal == Signal::CycleLength {
+        let supply = Supply::of(baseline, facts, end, is_sure);
+        return behind.filter(|(day, f)| f.n > 0 && supply.is_steady(*day)).copied().collect();
+    }
     if rule.signal.kind() != Kind::Count {
         return behind.filter(|(_, f)| f.n > 0).copied().collect();
     }

@@ -166,6 +166,7 @@ fn longer_cycles_fire_and_silence_is_no_data() {
             hits: 0,
             sum: list.iter().sum(),
             squares: list.iter().map(|x| x * x).sum(),
+            ..DayFacts::default()
         }
     };
     let days: Vec<_> = (0..130)
@@ -199,7 +200,7 @@ fn what_an_ewma_found_stays_told_until_it_is_over() {
             _ => 20.0,
         };
         let ln = days.ln_1p() + if d % 2 == 0 { 0.9 } else { -0.9 };
-        (d, DayFacts { n: 1, hits: 0, sum: ln, squares: ln * ln })
+        (d, DayFacts { n: 1, hits: 0, sum: ln, squares: ln * ln, ..DayFacts::default() })
     };
     let days: Vec<_> = (0..280).map(cycle).collect();
     let gates = Gates { min_n: 5, min_baseline: 80, effect_percent: 15 };

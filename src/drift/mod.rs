@@ -15,6 +15,7 @@ pub mod many;
 pub mod mix;
 pub mod shrink;
 pub mod siblings;
+mod supply;
 
 pub use crate::model::interval;
 pub use baseline::DayFacts;

@@ -185,7 +185,8 @@ mod tests {
         let stream = |days: f64| -> Vec<(i32, DayFacts)> {
             let ln = [days * 0.5, days, days * 2.0].map(f64::ln_1p);
             let squares = ln.iter().map(|x| x * x).sum();
-            let facts = DayFacts { n: 3, hits: 0, sum: ln.iter().sum(), squares };
+            let facts =
+                DayFacts { n: 3, hits: 0, sum: ln.iter().sum(), squares, ..DayFacts::default() };
             (0..100).map(|d| (d, facts)).collect()
         };
         let streams: Vec<_> = [20.0, 21.0, 22.0, 23.0, 28.0].map(stream).to_vec();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::model::alert::Seen;
+use crate::model::alert::{Rank, Seen};
 use crate::model::time::Timestamp;
 
 /// Most alerts held; beyond it, those leave first that ended first.
@@ -12,8 +12,7 @@ const MOST: usize = 10_000;
 #[derive(Debug)]
 struct Entry {
     order: (u64, Option<Timestamp>),
-    /// Open ones stand first, then those that were looked at last.
-    rank: (bool, Option<Timestamp>),
+    rank: Rank,
     json: Arc<str>,
 }
 
@@ -43,7 +42,7 @@ impl Alerts {
         if held.get(key).is_some_and(|known| known.order > order) {
             return false;
         }
-        let rank = (seen.is_open(), Timestamp::parse_rfc3339(&seen.as_of));
+        let rank = seen.rank();
         held.insert(key.into(), Entry { order, rank, json: json.into() });
         if held.len() > MOST {
             let last = held.iter().min_by_key(|(_, e)| e.rank).map(|(key, _)| Arc::clone(key));
@@ -52,7 +51,7 @@ impl Alerts {
         true
     }
 
-    /// All of them as they were published: those that are open first, then the newest.
+    /// All of them as they were published, in the order of their [`Rank`], then of their ids.
     pub fn all(&self) -> Vec<Arc<str>> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         let mut list: Vec<_> = held.iter().collect();
@@ -84,5 +83,34 @@ mod tests {
         assert_eq!(shown, [newer, over]);
         assert!(alerts.apply("a", None) && !alerts.apply("a", None));
         assert_eq!(alerts.all().len(), 1);
+    }
+
+    #[test]
+    fn what_is_believed_stands_before_what_chance_may_have_picked() {
+        let alerts = Alerts::new();
+        let open = |state: &str, day: u32, siblings: &str| {
+            let json = json(state, "2026-03-20T00:00:00Z", 1);
+            let since = format!("\"since\":\"2026-03-{day:02}T00:00:00Z\"");
+            json.replacen('{', &format!("{{{since},\"siblings\":{siblings},"), 1)
+        };
+        let of = |believed: bool| format!("{{\"streams\":4,\"believed\":{believed}}}");
+        for (id, json) in [
+            ("over", open("resolved", 19, &of(true))),
+            ("pending", open("pending", 19, &of(true))),
+            ("doubted", open("firing", 18, &of(false))),
+            ("alone", open("firing", 17, "null")),
+            ("c believed", open("firing", 2, &of(true))),
+            ("b believed", open("firing", 2, &of(true))),
+            ("a believed, newer", open("firing", 3, &of(true))),
+        ] {
+            let named = json.replacen('{', &format!("{{\"id\":\"{id}\","), 1);
+            assert!(alerts.apply(id, Some(named.as_bytes())));
+        }
+        let ids = alerts.all().into_iter().map(|json| {
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+            json["id"].as_str().unwrap().to_owned()
+        });
+        let order = ["a believed, newer", "b believed", "c believed", "alone", "doubted"];
+        assert_eq!(ids.collect::<Vec<_>>(), [&order[..], &["pending", "over"]].concat());
     }
 }

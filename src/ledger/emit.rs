@@ -12,6 +12,7 @@ use crate::model::zones::ZoneSet;
 impl Ledger {
     pub(super) fn expire(&mut self) {
         let (fine_floor, day_floor) = self.floors;
+        self.alive.forget_before(day_floor);
         let (expired, dirty) = (&mut self.expired, &mut self.dirty);
         self.cells.retain(|(segment, slice), cell| {
             let old = match slice.tier {
@@ -107,6 +108,7 @@ impl Ledger {
         }
         self.dirty = keys;
         cells.sort_unstable_by(|a, b| (a.slice, &a.segment).cmp(&(b.slice, &b.segment)));
+        self.alive.note_all(&cells);
         let expired = std::mem::take(&mut self.expired)
             .into_iter()
             // A stock may have come to an old slice since: its cell lives.
@@ -172,6 +174,7 @@ impl Ledger {
             definition: self.definition_hash,
             // Who runs the shard knows what is watched.
             kin: 0,
+            alive: Some(self.alive.clone()),
         }
     }
 }

@@ -147,6 +147,7 @@ impl Ledger {
             let segment = ids.get(place as usize).ok_or_else(|| {
                 ImageError::Broken("a cell names a segment that is not there".to_owned())
             })?;
+            out.alive.note(slice, &measures);
             out.cells.insert((*segment, slice), Cell { measures, sent: true, ..Cell::default() });
         }
         out.next = Offset(state.next);

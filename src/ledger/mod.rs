@@ -25,6 +25,7 @@ use project::{Buffers, Projector, Visit};
 use settle::{ByZone, Settling};
 use symbols::{Credits, Map, SegmentId, Symbols};
 
+use crate::model::alive::Alive;
 use crate::model::channel::Origins;
 use crate::model::definition::Definition;
 use crate::model::event::{Event, EventKind, Field, FieldName, Op, Status, Value};
@@ -140,6 +141,8 @@ pub struct Ledger {
     frontier: Frontier,
     /// Times of which not all events are known, in order.
     doubts: Vec<Doubt>,
+    /// Days on which something happened.
+    alive: Alive,
     /// First fine and first day slice still kept.
     floors: (i32, i32),
     /// The epoch of the image that it came from.
@@ -185,6 +188,7 @@ impl Ledger {
             expired: Vec::new(),
             frontier: Frontier::default(),
             doubts: Vec::new(),
+            alive: Alive::default(),
             floors: (i32::MIN, i32::MIN),
             restored_epoch: 0,
             epoch: 0,

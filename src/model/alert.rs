@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 pub use super::alert_choice::{ChartKind, IntervalKind};
-pub use super::alert_seen::Seen;
+pub use super::alert_seen::{Rank, Seen};
 use super::calendar::Calendar;
 use super::explained::{self, Explained};
 use super::measure::Measure;
@@ -296,12 +296,24 @@ pub enum End {
     Recovered,
     /// The stream fell silent.
     NoData,
+    /// It is compared with another baseline now.
+    Rebaselined,
+    /// Its KPI or its segment is watched no longer.
+    Unwatched,
 }
 
 impl End {
+    /// All with their names.
+    pub const ALL: [(End, &'static str); 4] = [
+        (End::Recovered, "recovered"),
+        (End::NoData, "no_data"),
+        (End::Rebaselined, "rebaselined"),
+        (End::Unwatched, "unwatched"),
+    ];
+
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        if self == End::NoData { "no_data" } else { "recovered" }
+        Self::ALL[self as usize].1
     }
 }
 
@@ -450,6 +462,16 @@ pub fn taken_back(json: &str) -> Option<String> {
     let map = value.as_object_mut()?;
     map.insert("state".to_owned(), State::Resolved.as_str().into());
     map.insert("withdrawn".to_owned(), true.into());
+    serde_json::to_string(&value).ok()
+}
+
+/// The JSON of an alert that a change of the rules ended. `None` where it is none.
+pub fn ended(json: &str, end: End, at: Option<Timestamp>) -> Option<String> {
+    let mut value: serde_json::Value = serde_json::from_str(json).ok()?;
+    let map = value.as_object_mut()?;
+    map.insert("state".to_owned(), State::Resolved.as_str().into());
+    map.insert("resolved".to_owned(), at.map(|at| at.to_string()).into());
+    map.insert("end".to_owned(), end.as_str().into());
     serde_json::to_string(&value).ok()
 }
 

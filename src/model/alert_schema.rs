@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::alert::{Signal, State};
+use super::alert::{End, Signal, State};
 
 /// As `docs/alert.schema.json` has it.
 pub fn alert_schema() -> Value {
     let kpis: Vec<&str> = Signal::ALL.iter().map(|(_, name)| *name).collect();
     let states: Vec<&str> =
         [State::Pending, State::Firing, State::Resolved].map(State::as_str).to_vec();
+    let ends: Vec<Option<&str>> =
+        End::ALL.iter().map(|(_, name)| Some(*name)).chain([None]).collect();
     let mut properties = json!({
         "id": {"type": "string", "description": "Key of the record: KPI, segment, first day of the baseline, direction and number of the episode. Stable over corrections and restarts."},
         "rule": {"enum": kpis},
@@ -20,7 +22,7 @@ pub fn alert_schema() -> Value {
         "withdrawn": {"type": "boolean", "description": "Corrections undid it."},
         "since": {"$ref": "#/$defs/instant"},
         "resolved": {"anyOf": [{"$ref": "#/$defs/instant"}, {"type": "null"}]},
-        "end": {"enum": ["recovered", "no_data", null]},
+        "end": {"enum": ends, "description": "How it was resolved; null while it is open, and where it is withdrawn."},
         "change_time": {"$ref": "#/$defs/instant"},
         "now": {"type": ["number", "null"]},
         "n": {"$ref": "#/$defs/count"},

@@ -17,7 +17,24 @@ pub struct Seen {
     pub judged_to: Option<String>,
     /// Version.
     pub version: u64,
+    /// The day that made it so.
+    #[serde(default)]
+    since: Option<String>,
+    /// What is said of it beside its siblings.
+    #[serde(default)]
+    siblings: Option<Beside>,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+struct Beside {
+    believed: bool,
+}
+
+/// By which alerts are listed, the greatest first: what fires, what is pending, and what is over; of
+/// what is open first what is believed beside its siblings, then what has none, then what is to be
+/// doubted, and of each the newest; of what is over what was looked at last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(u8, u8, Option<Timestamp>);
 
 impl Seen {
     /// From the bytes on the topic.
@@ -28,6 +45,22 @@ impl Seen {
     /// Whether it still stands.
     pub fn is_open(&self) -> bool {
         self.state() != State::Resolved
+    }
+
+    /// Where it is listed among others.
+    pub fn rank(&self) -> Rank {
+        let at = |text: &str| Timestamp::parse_rfc3339(text);
+        let standing = match self.state() {
+            State::Firing => 2,
+            State::Pending => 1,
+            _ => return Rank(0, 0, at(&self.as_of)),
+        };
+        let trust = match self.siblings {
+            Some(Beside { believed: true }) => 2,
+            None => 1,
+            Some(Beside { believed: false }) => 0,
+        };
+        Rank(standing, trust, self.since.as_deref().and_then(at))
     }
 
     /// By which readers order the states of one alert.

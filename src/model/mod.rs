@@ -6,6 +6,7 @@ pub mod alert;
 mod alert_choice;
 pub mod alert_schema;
 mod alert_seen;
+pub mod alive;
 pub mod calendar;
 mod catalogue;
 pub mod channel;

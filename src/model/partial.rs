@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::alive::Alive;
 use super::measure::Measures;
 use super::record::Offset;
 use super::segment::Segment;
@@ -15,6 +16,9 @@ use super::watermark::{Doubt, Holder};
 
 /// First byte of every value on the partials topic; raised when the layout changes.
 const FORMAT: u8 = 3;
+
+/// What writing a message relies on.
+const PLAIN: &str = "plain data always serializes into memory";
 
 /// Bits of a version that hold the offset; the epoch stands above them.
 const OFFSET_BITS: u32 = 44;
@@ -77,6 +81,10 @@ pub struct ShardBeat {
     pub definition: u64,
     /// Hash of the kin that it sends copies for (`Kin::hash`).
     pub kin: u64,
+    /// The days on which something happened in it; `None` of a shard that does not tell. It stands
+    /// behind the message, where those that do not know of it do not read.
+    #[serde(skip)]
+    pub alive: Option<Alive>,
 }
 
 impl ShardBeat {
@@ -123,15 +131,25 @@ impl PartialMessage {
 
     /// The bytes on the wire.
     pub fn encode(&self) -> Vec<u8> {
-        let head = vec![FORMAT];
-        postcard::to_extend(self, head).expect("plain data always serializes into memory")
+        let mut out = vec![FORMAT];
+        out = postcard::to_extend(self, out).expect(PLAIN);
+        if let PartialMessage::Beat(ShardBeat { alive: Some(alive), .. }) = self {
+            out = postcard::to_extend(alive, out).expect(PLAIN);
+        }
+        out
     }
 
     /// From the bytes on the wire.
     pub fn decode(bytes: &[u8]) -> Result<PartialMessage, PartialError> {
         match bytes.split_first() {
             Some((&FORMAT, body)) => {
-                postcard::from_bytes(body).map_err(|e| PartialError::Broken(e.to_string()))
+                let broken = |e: postcard::Error| PartialError::Broken(e.to_string());
+                let (mut message, rest) =
+                    postcard::take_from_bytes::<PartialMessage>(body).map_err(broken)?;
+                if let (PartialMessage::Beat(beat), false) = (&mut message, rest.is_empty()) {
+                    beat.alive = Some(postcard::from_bytes(rest).map_err(broken)?);
+                }
+                Ok(message)
             }
             Some((&format, _)) if format > FORMAT && format < b' ' => {
                 Err(PartialError::Newer(format))
@@ -196,6 +214,27 @@ mod tests {
         let copy = PartialMessage::Copy(cell);
         assert_eq!(PartialMessage::decode(&copy.encode()), Ok(copy.clone()));
         assert_eq!((parse_copy_key(&copy.key()), parse_cell_key(&copy.key())), (place, None));
+        let beat = ShardBeat {
+            shard: 1,
+            shards: 2,
+            version: 9,
+            watermark: None,
+            holder: None,
+            doubts: Vec::new(),
+            fine_floor: 0,
+            definition: 5,
+            kin: 6,
+            alive: None,
+        };
+        let mut alive = Alive::default();
+        [-1, 20_000, 20_001].into_iter().for_each(|day| alive.add(day));
+        let [old, new] = [None, Some(alive)]
+            .map(|alive| PartialMessage::Beat(ShardBeat { alive, ..beat.clone() }));
+        assert_eq!(PartialMessage::decode(&old.encode()), Ok(old.clone()));
+        assert_eq!(PartialMessage::decode(&new.encode()), Ok(new.clone()));
+        // One that does not know what stands behind the message reads the rest of it.
+        let read = postcard::from_bytes::<PartialMessage>(&new.encode()[1..]);
+        assert_eq!(read, Ok(old));
         assert_eq!(PartialMessage::decode(&[9, 1]), Err(PartialError::Newer(9)));
         assert_eq!(PartialMessage::decode(&[1, 1, 0]), Err(PartialError::Older(1)));
         assert!(PartialMessage::decode(&[]).is_err());

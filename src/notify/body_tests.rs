@@ -26,6 +26,8 @@ const OVER: &str =
     "\"withdrawn\":false,\"resolved\":\"2026-05-02T22:00:00Z\",\"end\":\"recovered\"";
 const SILENT: &str =
     "\"withdrawn\":false,\"resolved\":\"2026-05-02T22:00:00Z\",\"end\":\"no_data\"";
+const REBASED: &str =
+    "\"withdrawn\":false,\"resolved\":\"2026-05-02T22:00:00Z\",\"end\":\"rebaselined\"";
 const UNDONE: &str = "\"withdrawn\":true,\"resolved\":null,\"end\":null";
 
 fn calendar() -> Calendar {
@@ -55,6 +57,19 @@ fn slack_gets_a_message_that_can_be_read() {
     }
     let overall = slack(&notice("{}", "pending", OPEN), &calendar());
     insta::assert_snapshot!(format!("{}\n{overall}", out.join("\n")));
+}
+
+#[test]
+fn a_change_of_the_rules_is_told_as_what_it_is() {
+    for (end, said) in [
+        ("rebaselined", "is compared with another baseline now; it was down"),
+        ("unwatched", "is watched no longer; it was down"),
+    ] {
+        let of = notice("{}", "resolved", &REBASED.replace("rebaselined", end));
+        let told = slack(&of, &calendar());
+        assert!(told.contains("*RESOLVED* win rate overall") && told.contains(said), "{told}");
+        assert!(told.contains("over on 2026-05-03") && !told.contains("corrections"), "{told}");
+    }
 }
 
 #[test]
@@ -104,6 +119,25 @@ fn which_way_it_moved_is_told() {
     let alert = Alert::parse(json.replace(":\"down\"", ":\"up\"").as_bytes()).unwrap();
     let said = slack(&Notice { alert, ..of }, &calendar());
     assert!(said.contains("is up: ") && said.contains(", 50 % above usual"), "{said}");
+}
+
+#[test]
+fn one_case_is_one_and_a_count_has_none() {
+    let said = |changes: &[(&str, &str)]| {
+        let of = notice("{}", "firing", OPEN);
+        let json = changes.iter().fold(of.alert.json.to_string(), |j, (from, to)| {
+            assert!(j.contains(from), "{j}");
+            j.replace(from, to)
+        });
+        slack(&Notice { alert: Alert::parse(json.as_bytes()).unwrap(), ..of }, &calendar())
+    };
+    let one = said(&[("\"n\":61", "\"n\":1"), ("\"n\":40", "\"n\":1")]);
+    assert!(one.contains("1 case since 2026-04-10") && one.contains("on 1 case)"), "{one}");
+    let count = ("\"ratio\"", "\"count_per_day\"");
+    let some = said(&[count]);
+    assert!(some.contains("61 since 2026-04-10") && !some.contains("case"), "{some}");
+    let none = said(&[count, ("\"n\":61", "\"n\":0"), ("[0.16,0.37]", "null")]);
+    assert!(none.contains("None since 2026-04-10, 50 % below"), "{none}");
 }
 
 #[test]

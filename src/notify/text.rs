@@ -4,6 +4,13 @@ use super::alert::Explained;
 use super::{Alert, Standing};
 use crate::model::calendar::Calendar;
 
+/// The unit of a count, which has no cases but itself.
+const COUNT: &str = "count_per_day";
+
+fn cases(n: u64) -> String {
+    if n == 1 { "1 case".to_owned() } else { format!("{n} cases") }
+}
+
 /// What has happened, in one sentence.
 pub(super) fn summary(alert: &Alert, standing: Standing) -> String {
     let said = &alert.said;
@@ -13,11 +20,14 @@ pub(super) fn summary(alert: &Alert, standing: Standing) -> String {
     match standing {
         Standing::Pending => format!("{what} may be {way}: {now}, usual is {usual}"),
         Standing::Firing => format!("{what} is {way}: {now}, usual is {usual}"),
-        Standing::Resolved if said.end.as_deref() == Some("no_data") => {
-            format!("{what} has no data any more; it was {way} at {now}, usual is {usual}")
-        }
         Standing::Resolved => {
-            format!("{what} is as usual again; it was {way} at {now}, usual is {usual}")
+            let over = match said.end.as_deref() {
+                Some("no_data") => "has no data any more",
+                Some("rebaselined") => "is compared with another baseline now",
+                Some("unwatched") => "is watched no longer",
+                _ => "is as usual again",
+            };
+            format!("{what} {over}; it was {way} at {now}, usual is {usual}")
         }
         Standing::Withdrawn => {
             format!("{what} was not {way}: corrections took the alert back")
@@ -29,7 +39,12 @@ pub(super) fn summary(alert: &Alert, standing: Standing) -> String {
 pub(super) fn details(alert: &Alert, standing: Standing, calendar: &Calendar) -> String {
     let said = &alert.said;
     let day = |at: super::alert::Timestamp3339| said.day_of(at, calendar);
-    let mut out = format!("{} cases since {}", said.n, day(said.change_time));
+    let seen = match (said.unit.as_str(), said.n) {
+        (COUNT, 0) => "None".to_owned(),
+        (COUNT, n) => n.to_string(),
+        (_, n) => cases(n),
+    };
+    let mut out = format!("{seen} since {}", day(said.change_time));
     if let Some((low, high)) = said.interval {
         let [low, high] = [low, high].map(|v| value(Some(v), &said.unit));
         out.push_str(&format!(", 95 % interval {low} to {high}"));
@@ -77,12 +92,13 @@ fn why(explained: &Explained, unit: &str) -> String {
     let most = explained.contributors.iter().map(|who| {
         let name = who.segment.get(&explained.by).and_then(|value| value.as_str());
         format!(
-            "{by} {} {} ({} to {} on {} cases)",
+            "{by} {} {} ({} to {}{})",
             name.unwrap_or_default(),
             change(who.effect, unit),
             value(who.baseline, unit),
             value(who.now, unit),
-            who.n
+            // Of a count the value says how many there were.
+            if unit == COUNT { String::new() } else { format!(" on {}", cases(who.n)) }
         )
     });
     let most: Vec<String> = most.collect();
@@ -100,7 +116,7 @@ fn change(change: f64, unit: &str) -> String {
     match unit {
         "ratio" => format!("{:+.1} points", change * 100.0),
         "days" => format!("{change:+.1} days"),
-        "count_per_day" => format!("{change:+.1} a day"),
+        COUNT => format!("{change:+.1} a day"),
         currency => format!("{change:+.*} {currency}", cents(change)),
     }
 }
@@ -122,7 +138,7 @@ fn value(value: Option<f64>, unit: &str) -> String {
         (None, _) => "nothing".to_owned(),
         (Some(value), "ratio") => format!("{:.1} %", value * 100.0),
         (Some(value), "days") => format!("{value:.1} days"),
-        (Some(value), "count_per_day") => format!("{value:.1} a day"),
+        (Some(value), COUNT) => format!("{value:.1} a day"),
         (Some(value), currency) => format!("{value:.*} {currency}", cents(value)),
     }
 }

@@ -37,15 +37,39 @@ pub(super) struct Watched {
 /// The moment at which streams are judged.
 struct Moment {
     floor: i32,
-    /// By number of the zone: the first day that is not closed, and the days in doubt.
-    zones: Vec<(i32, Vec<(i32, i32)>)>,
+    /// By number of the zone.
+    zones: Vec<Zone>,
+}
+
+/// The moment in one zone.
+struct Zone {
+    /// The first day that is not closed.
+    closed: i32,
+    /// Days in doubt.
+    doubtful: Vec<(i32, i32)>,
+    /// The same with those that say nothing of a count.
+    of_counts: Vec<(i32, i32)>,
 }
 
 impl Moment {
-    fn days<'a>(&'a self, zone: ZoneId, facts: &'a [(i32, DayFacts)]) -> Days<'a> {
-        let (closed, doubtful) = &self.zones[zone.index()];
+    fn days<'a>(&'a self, zone: ZoneId, kind: Kind, facts: &'a [(i32, DayFacts)]) -> Days<'a> {
+        let Zone { closed, doubtful, of_counts } = &self.zones[zone.index()];
+        let doubtful = if kind == Kind::Count { of_counts } else { doubtful };
         Days { facts, closed: *closed, floor: self.floor, doubtful }
     }
+}
+
+/// Ranges in order, of which no two touch.
+fn joined(mut ranges: Vec<(i32, i32)>) -> Vec<(i32, i32)> {
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, kept| {
+        let joins = next.0 <= kept.1;
+        if joins {
+            kept.1 = kept.1.max(next.1);
+        }
+        joins
+    });
+    ranges
 }
 
 fn family((segment, r): &Key) -> Option<Family> {
@@ -64,9 +88,19 @@ impl Rollup {
         }
         let zones = || self.definition.zones.ids();
         let days = zones().map(|zone| self.definition.calendar_at(zone).day_of(watermark).0);
-        let (closed, look) = self.watch.begin(days.collect());
-        let doubtful = zones().map(|zone| self.doubtful_days(zone));
-        let zones = closed.into_iter().zip(doubtful).collect();
+        let days: Vec<i32> = days.collect();
+        let quiet = self.quiet_days(&days);
+        if self.watch.quiet != quiet {
+            self.watch.look_again();
+        }
+        let (closed, look) = self.watch.begin(days);
+        let zone = |((zone, closed), quiet): ((ZoneId, i32), &Vec<(i32, i32)>)| {
+            let doubtful = joined(self.doubtful_days(zone));
+            let of_counts = joined([doubtful.as_slice(), quiet].concat());
+            Zone { closed, doubtful, of_counts }
+        };
+        let zones = zones().zip(closed).zip(&quiet).map(zone).collect();
+        self.watch.quiet = quiet;
         let moment = Moment { floor: self.floor_of_days(), zones };
         let said = self.judge_all(&look.segments, &moment);
         let mut due = Vec::new();
@@ -76,10 +110,10 @@ impl Rollup {
             for alert in verdict.alerts.iter_mut().filter(|alert| alert.resolved.is_none()) {
                 alert.siblings = watched.siblings;
             }
-            self.tell(&key.0, &verdict, &mut due);
+            self.tell(&key, &verdict, &mut due);
         }
         if look.everything {
-            self.take_back_unwatched(&mut due);
+            self.end_unwatched(&mut due);
         }
         self.repeat_the_rest(&mut due);
         due.sort_unstable_by(|a, b| a.key.cmp(&b.key));
@@ -208,7 +242,8 @@ impl Rollup {
         with: impl FnOnce(&Rollup, Days<'_>) -> T,
     ) -> T {
         let rule = &self.watch.rules[*r];
-        let days = |facts| moment.days(self.definition.zone_of(segment), facts);
+        let kind = rule.signal.kind();
+        let days = |facts| moment.days(self.definition.zone_of(segment), kind, facts);
         let limits = self.limits(segment, rule, days(&[]));
         let facts = self.facts(segment, rule.signal, days(&[]).closed, limits);
         with(self, days(&facts))

@@ -132,6 +132,7 @@ impl Part {
                 fine_floor: i32::MIN,
                 definition: self.rollup.definition_hash,
                 kin: 0,
+                alive: None,
             };
             self.rollup.merge(Offset(0), PartialMessage::Beat(beat));
         }
@@ -217,6 +218,7 @@ fn progress(definition: u64) -> ShardBeat {
         fine_floor: i32::MIN,
         definition,
         kin: 0,
+        alive: None,
     }
 }
 

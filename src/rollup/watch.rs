@@ -8,7 +8,8 @@ use super::judging::{Look, Streams};
 use super::relatives::Relatives;
 use super::{Merged, Rollup};
 use crate::drift::Verdict;
-use crate::model::alert::{self, Alert, Reading, Rule, Seen, State};
+use crate::model::alert::{self, Alert, End, Reading, Rule, Seen, State};
+use crate::model::alive::Alive;
 use crate::model::definition::Definition;
 use crate::model::kin::Kin;
 use crate::model::partial::{Partial, epoch_of};
@@ -77,6 +78,8 @@ pub(super) struct Watch {
     all: bool,
     /// The first day that is not closed, by number of the zone.
     closed: Vec<i32>,
+    /// Days that say nothing of a count, by number of the zone.
+    pub(super) quiet: Vec<Vec<(i32, i32)>>,
     /// By id.
     told: BTreeMap<String, Told>,
     repeat: bool,
@@ -189,8 +192,32 @@ impl Rollup {
         self.doubts.iter().map(days).collect()
     }
 
+    /// Days that say nothing of a count, by number of the zone, where the days before these are
+    /// closed. A source that died looks like a business in which nothing happens: a day without
+    /// anything is no day without a case.
+    pub(super) fn quiet_days(&self, closed: &[i32]) -> Vec<Vec<(i32, i32)>> {
+        let mut alive = Alive::default();
+        let told = self.beats.values().filter_map(|beat| beat.alive.as_ref());
+        told.clone().for_each(|of| alive.join(of));
+        // Of a shard that does not tell, something may have happened on every day.
+        if told.count() < self.beats.len() {
+            return vec![Vec::new(); closed.len()];
+        }
+        let days = self.definition.zones.ids().zip(closed);
+        days.map(|(zone, end)| {
+            let today = self.definition.calendar_at(zone).day_of(self.now);
+            alive.unborne(*end, today.0)
+        })
+        .collect()
+    }
+
     /// Says what is new of a stream, and takes back what is no more.
-    pub(super) fn tell(&mut self, segment: &Segment, verdict: &Verdict, due: &mut Vec<DueAlert>) {
+    pub(super) fn tell(
+        &mut self,
+        (segment, r): &(Segment, usize),
+        verdict: &Verdict,
+        due: &mut Vec<DueAlert>,
+    ) {
         let zone = self.definition.zone_of(segment);
         let (round, calendar) = (self.round(zone), self.definition.calendar_at(zone));
         let json = |alert: &Alert| match zone {
@@ -199,7 +226,9 @@ impl Rollup {
         };
         let Verdict { reading, alerts, .. } = verdict;
         let stem = alert::stem(reading.signal, segment);
-        let base = reading.baseline.map(|b| alert::stem_of_baseline(&stem, b.from));
+        let of = |from| alert::stem_of_baseline(&stem, from);
+        let base = reading.baseline.map(|b| of(b.from));
+        let stated = self.watch.rules[*r].baseline_from.map(of);
         let mut gone: BTreeSet<String> = self.watch.under(&stem);
         for alert in alerts {
             let id = alert.id();
@@ -216,17 +245,23 @@ impl Rollup {
         gone.retain(|_| reading.state != State::Lost);
         for id in gone {
             let Some(told) = self.watch.told.get(&id) else { continue };
-            // What an earlier baseline led to stays history. A later one was begun while earlier days
-            // had not arrived yet.
-            let undone = base.as_ref().is_some_and(|base| id.as_str() >= base.as_str());
-            if (told.is_open() || undone) && !told.withdrawn {
-                self.watch.take_back(&id, round, due);
+            // What another baseline led to stays history. Where none is stated, a later one was begun
+            // while earlier days had not arrived yet.
+            let is_other = match (&stated, &base) {
+                (Some(stated), _) => !id.starts_with(stated.as_str()),
+                (None, Some(base)) => id.as_str() < base.as_str(),
+                (None, None) => false,
+            };
+            if is_other && told.is_open() {
+                self.watch.end(&id, Some(End::Rebaselined), round, due);
+            } else if !is_other && (told.is_open() || base.is_some()) && !told.withdrawn {
+                self.watch.end(&id, None, round, due);
             }
         }
     }
 
     /// Ends the alerts of what is watched no longer.
-    pub(super) fn take_back_unwatched(&mut self, due: &mut Vec<DueAlert>) {
+    pub(super) fn end_unwatched(&mut self, due: &mut Vec<DueAlert>) {
         let watched: Vec<String> = self
             .watch
             .streams
@@ -238,7 +273,7 @@ impl Rollup {
         let gone: Vec<String> =
             open.map(|(id, _)| id.clone()).filter(|id| !is_watched(id)).collect();
         for id in gone {
-            self.watch.take_back(&id, self.last_round(), due);
+            self.watch.end(&id, Some(End::Unwatched), self.last_round(), due);
         }
     }
 
@@ -302,13 +337,20 @@ impl Watch {
         self.told.insert(id, told);
     }
 
-    fn take_back(&mut self, id: &str, round: Round, due: &mut Vec<DueAlert>) {
+    /// Ends an alert that no judgment yields any more: a change of the rules did, or else corrections
+    /// undid it.
+    fn end(&mut self, id: &str, end: Option<End>, round: Round, due: &mut Vec<DueAlert>) {
         if self.is_ahead(id, round) {
             return;
         }
         let Some(told) = self.told.get_mut(id) else { return };
-        told.json = alert::taken_back(&told.json).unwrap_or_else(|| told.json.clone());
-        (told.state, told.withdrawn, told.judged_to) = (State::Resolved, true, round.judged_to);
+        let json = match end {
+            Some(end) => alert::ended(&told.json, end, round.judged_to),
+            None => alert::taken_back(&told.json),
+        };
+        told.json = json.unwrap_or_else(|| told.json.clone());
+        (told.state, told.withdrawn, told.judged_to) =
+            (State::Resolved, end.is_none(), round.judged_to);
         due.push(told.due(id, round));
     }
 

@@ -448,6 +448,7 @@ impl Merger {
             return;
         }
         let at_odds = !self.parts.values().all(|part| part.rollup.has_all_copies());
+        self.context.telemetry.drift_judging(!at_odds);
         let before = self.at_odds.replace(at_odds);
         if before == Some(at_odds) {
             return;

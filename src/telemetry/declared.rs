@@ -129,6 +129,8 @@ declare! {
         "Rows written to the results topic.";
     alerts_published counters "tidemark_alerts_published_total" ["state"]
         "Drift alerts written to the alerts topic, each time that one said something new.";
+    drift_judging gauges "tidemark_drift_judging" []
+        "1 while drift is judged, 0 while a shard runs with another [drift] than this process: then no alert begins, changes or ends.";
     notifications counters "tidemark_notifications_total" ["receiver" "outcome"]
         "Messages about drift alerts to a receiver: delivered; renewed, of what is open at an Alertmanager; failed, and tried again; given_up, since it refused them.";
     notify_waiting gauges "tidemark_notify_waiting" ["receiver"]

@@ -13,6 +13,7 @@ use tidemark::model::kin::Kin;
 use tidemark::model::partial::{PartialMessage, copy_key};
 use tidemark::model::slice::Tier;
 use tidemark::model::time::Timestamp;
+use tidemark::runtime::Context;
 
 #[test]
 fn while_a_shard_runs_with_other_rules_of_drift_it_is_said() {
@@ -27,6 +28,7 @@ fn while_a_shard_runs_with_other_rules_of_drift_it_is_said() {
     work(&mut rollup, &clocks);
     let why = said().expect("a note").expect_err("at odds");
     assert!(why.contains("another [drift]: nothing is judged"), "{why}");
+    assert_eq!(judging(&here), Some(0.0));
     assert!(here.health.checks().iter().all(|(name, state)| name != "rollup" || state.is_ok()));
     for worker in shard {
         worker.finish().unwrap();
@@ -35,6 +37,14 @@ fn while_a_shard_runs_with_other_rules_of_drift_it_is_said() {
     shard.iter_mut().for_each(|worker| work(worker, &clocks));
     work(&mut rollup, &clocks);
     assert_eq!(said(), Some(Ok(())));
+    assert_eq!(judging(&here), Some(1.0));
+}
+
+/// What is told of it on `/metrics`.
+fn judging(context: &Context) -> Option<f64> {
+    let families = context.telemetry.registry().gather();
+    let family = families.iter().find(|family| family.name() == "tidemark_drift_judging")?;
+    Some(family.get_metric().first()?.get_gauge().get_value())
 }
 
 const PARTITIONS: u32 = 8;

@@ -278,6 +278,7 @@ fn contents() -> Vec<Case> {
             80,
             [Line("tidemark_unconverted_amounts{§,part=\"0\"}", FIVE, ZERO)],
         ),
+        case("DriftNotJudged", 30, [Line("tidemark_drift_judging{§}", ZERO, ONE)]),
         case("TargetsStale", 75, [Line("tidemark_targets_stale{§}", TWO, ZERO)]),
         case(
             "SourceSilent",

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tidemark::config::Config;
 use tidemark::model::alert::Reading;
 use tidemark::model::alert_schema::alert_schema;
+use tidemark::model::alive::Alive;
 use tidemark::model::definition::Definition;
 use tidemark::model::kin::Kin;
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
@@ -57,6 +58,8 @@ pub struct Fleet {
     pub offset: u64,
     pub schema: jsonschema::Validator,
     pub topic: BTreeMap<String, Value>,
+    /// The days on which something happened, by shard; `None` where shards do not tell.
+    pub alive: Option<[Alive; SHARDS as usize]>,
 }
 
 impl Fleet {
@@ -68,7 +71,7 @@ impl Fleet {
         let rollups = (0..definition.partitions).map(rollup).collect();
         let kin = Kin::of(&config.drift, definition.partitions);
         let schema = jsonschema::validator_for(&alert_schema()).unwrap();
-        Fleet { definition, kin, rollups, offset: 0, schema, topic: BTreeMap::new() }
+        Fleet { definition, kin, rollups, offset: 0, schema, topic: BTreeMap::new(), alive: None }
     }
 
     /// The cells that facts come to, one a segment, day and shard.
@@ -93,6 +96,9 @@ impl Fleet {
 
     pub fn send(&mut self, cell: &Partial) {
         self.offset += 1;
+        if let Some(alive) = &mut self.alive {
+            alive[cell.shard as usize].note(cell.slice, &cell.measures);
+        }
         let own = cell.segment.partition(self.definition.partitions);
         if let Some((copy, at)) = self.kin.copy(cell) {
             assert!(!at.contains(&own));
@@ -121,6 +127,7 @@ impl Fleet {
                 fine_floor: i32::MIN,
                 definition: self.definition.hash(),
                 kin,
+                alive: self.alive.as_ref().map(|of| of[shard as usize].clone()),
             };
             for p in 0..self.rollups.len() {
                 self.merge(Partition(p as u32), PartialMessage::Beat(beat.clone()));

@@ -99,7 +99,7 @@ fn drifts(signal: Signal, kpi: &str) -> Alert {
         Signal::DealsCreated => (
             "DealsCreated",
             "The number of deals created",
-            "Look at the sources first: a connector that stopped, or that sends twice, looks the same.",
+            "Look at the sources first: one of several connectors that stopped, or one that sends twice, looks the same.",
         ),
         Signal::DealSize => (
             "DealSize",
@@ -110,7 +110,7 @@ fn drifts(signal: Signal, kpi: &str) -> Alert {
         Signal::LeadsCreated => (
             "LeadsCreated",
             "The number of leads created",
-            "Look at the sources first: a form or a connector that stopped, or a campaign that began.",
+            "Look at the sources first: a form or one of several connectors that stopped, or a campaign that began.",
         ),
     };
     Alert {

@@ -224,6 +224,17 @@ const CONTENTS: &[Told] = &[
              without it: a connector that died looks like days without sales. A topic that is \
              configured and never had a record counts too.",
     ),
+    (
+        "DriftNotJudged",
+        Severity::Warning,
+        Is("max by (job, instance) (max_over_time(tidemark_drift_judging[5m])) == 0"),
+        "15m",
+        "15m",
+        "Drift is not judged on {{ $labels.instance }}: a shard runs with another [drift]",
+        "No alert of drift begins, changes or ends until all instances run with one `[drift]`. \
+             Normal for minutes while a changed configuration is rolled out; an instance that was \
+             left out keeps it so.",
+    ),
 ];
 
 /// What is kept.

@@ -370,12 +370,14 @@ const WRONG: [Shown<'static>; 9] = [
         &[("sum(max by (job, part) (tidemark_unconverted_amounts{}))", "amounts")],
     ),
     (
-        "Targets that have ended, unusable images",
-        "`tidemark validate` names the targets; images are counted over a day.",
+        "Targets that have ended, unusable images, drift unjudged",
+        "`tidemark validate` names the targets; images are counted over a day. Where shards run \
+         with another `[drift]`, an instance judges nothing.",
         "short",
         &[
             ("max(tidemark_targets_stale{})", "targets"),
             ("sum(increase(tidemark_images_unusable_total{}[1d]))", "images"),
+            ("count(tidemark_drift_judging{} == 0) or vector(0)", "instances that judge no drift"),
         ],
     ),
 ];
