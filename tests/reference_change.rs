@@ -33,6 +33,11 @@ fn now() -> Timestamp {
 }
 
 fn fold(ledger: &mut Ledger, from: u64, to: u64) {
+    (from..to).for_each(|i| fold_one(ledger, (i, i), "create"));
+}
+
+/// Folds an event of a deal.
+fn fold_one(ledger: &mut Ledger, (at, i): (u64, u64), op: &str) {
     let decoder = Decoder {
         source: "s".into(),
         system: System::Canonical,
@@ -40,22 +45,20 @@ fn fold(ledger: &mut Ledger, from: u64, to: u64) {
         calendar: definition("x").calendar.clone(),
         limits: Limits { max_record_bytes: 10_000, max_array: 1, future_limit: Span::days(1) },
     };
-    for i in from..to {
-        let day = 1 + i % 15;
-        let text = format!(
-            r#"{{"id":"{i}","entity":{{"type":"deal","id":"{i}"}},"op":"create","time":"2026-03-{day:02}T10:00:00Z","set":{{"owner":"r1","status":"won"}}}}"#
-        );
-        let record = Record {
-            topic: "t".into(),
-            partition: Partition(0),
-            offset: Offset(i),
-            timestamp_ms: None,
-            key: None,
-            value: Some(text.into_bytes()),
-            headers: Vec::new(),
-        };
-        ledger.apply(Offset(i), &decoder.take(&record, None).events[0]);
-    }
+    let day = 1 + i % 15;
+    let text = format!(
+        r#"{{"id":"{at}","entity":{{"type":"deal","id":"{i}"}},"op":"{op}","time":"2026-03-{day:02}T10:00:00Z","set":{{"owner":"r1","status":"won"}}}}"#
+    );
+    let record = Record {
+        topic: "t".into(),
+        partition: Partition(0),
+        offset: Offset(at),
+        timestamp_ms: None,
+        key: None,
+        value: Some(text.into_bytes()),
+        headers: Vec::new(),
+    };
+    ledger.apply(Offset(at), &decoder.take(&record, None).events[0]);
 }
 
 fn beat(ledger: &mut Ledger, offset: u64) -> ShardBeat {
@@ -123,6 +126,14 @@ fn a_shard_tells_on_which_days_something_happened_also_behind_a_restart() {
     fold(&mut next, 4, 5);
     next.publish();
     assert_ne!(next.progress().alive, ledger.progress().alive);
+
+    // What is taken back was never there, in between or behind a restart.
+    fold_one(&mut next, (5, 1), "delete");
+    next.publish();
+    let days = ["2026-03-01", "2026-03-03", "2026-03-05"].map(|day| Day::parse(day).unwrap().0);
+    assert_eq!(next.progress().alive, Some(days.into_iter().collect()));
+    let behind = Ledger::restore(definition("x"), Partition(0), &next.image()).unwrap();
+    assert_eq!(behind.progress().alive, next.progress().alive);
 }
 
 #[test]

@@ -1,19 +1,43 @@
 //! What leaves a shard: changed cells as partials, cells out of retention as deletions, progress.
 
+use std::collections::BTreeMap;
+
 use super::project::Projector;
-use super::{Ledger, Publication};
+use super::{Cell, Ledger, Publication};
+use crate::model::alive::Alive;
 use crate::model::customers::thinned;
+use crate::model::definition::Definition;
 use crate::model::measure::Measures;
 use crate::model::partial::{Partial, ShardBeat, version};
 use crate::model::record::Offset;
+use crate::model::segment::Segment;
 use crate::model::slice::Tier;
-use crate::model::zones::ZoneSet;
+use crate::model::zones::{ZoneId, ZoneSet};
+
+/// Whether days of the segment are those of the job: of other zones only where nothing has the job's.
+pub(super) fn of_job(definition: &Definition, segment: &Segment) -> bool {
+    definition.zones.is_one()
+        || definition.zone_of(segment) == ZoneId::JOB
+        || !definition.segments.iter().any(Vec::is_empty)
+}
+
+/// Counts a cell among those that say that something happened on its day, or no more.
+pub(super) fn note_life(alive: &mut BTreeMap<i32, u32>, day: i32, cell: &mut Cell) {
+    let now = Alive::shows_in(&cell.measures);
+    if now == std::mem::replace(&mut cell.alive, now) {
+        return;
+    }
+    let held = alive.entry(day).or_default();
+    *held = if now { *held + 1 } else { held.saturating_sub(1) };
+    if *held == 0 {
+        alive.remove(&day);
+    }
+}
 
 impl Ledger {
     pub(super) fn expire(&mut self) {
         let (fine_floor, day_floor) = self.floors;
-        self.alive.forget_before(day_floor);
-        let (expired, dirty) = (&mut self.expired, &mut self.dirty);
+        let (expired, dirty, alive) = (&mut self.expired, &mut self.dirty, &mut self.alive);
         self.cells.retain(|(segment, slice), cell| {
             let old = match slice.tier {
                 Tier::Fine => slice.index < fine_floor,
@@ -30,7 +54,10 @@ impl Ledger {
             let before = cell.measures.entries().len();
             match slice.tier {
                 Tier::Fine => cell.measures = Measures::new(),
-                Tier::Day => cell.measures.retain_lasting(),
+                Tier::Day => {
+                    cell.measures.retain_lasting();
+                    note_life(alive, slice.index, cell);
+                }
             }
             if cell.measures.is_zero() {
                 if cell.sent {
@@ -104,11 +131,13 @@ impl Ledger {
             (cell.dirty, cell.sent) = (false, true);
             let measures = thinned(&cell.measures, most);
             let segment = self.credits.resolve(segment).clone();
+            if slice.tier == Tier::Day && of_job(&self.definition, &segment) {
+                note_life(&mut self.alive, slice.index, cell);
+            }
             cells.push(Partial { shard, version, segment, slice, measures });
         }
         self.dirty = keys;
         cells.sort_unstable_by(|a, b| (a.slice, &a.segment).cmp(&(b.slice, &b.segment)));
-        self.alive.note_all(&cells);
         let expired = std::mem::take(&mut self.expired)
             .into_iter()
             // A stock may have come to an old slice since: its cell lives.
@@ -174,7 +203,7 @@ impl Ledger {
             definition: self.definition_hash,
             // Who runs the shard knows what is watched.
             kin: 0,
-            alive: Some(self.alive.clone()),
+            alive: Some(self.alive.keys().copied().collect()),
         }
     }
 }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::emit::{note_life, of_job};
 use super::entity::Entity;
 use super::{Cell, Ledger};
 use crate::model::definition::Definition;
 use crate::model::measure::Measures;
 use crate::model::record::{Offset, Partition};
 use crate::model::segment::Segment;
-use crate::model::slice::Slice;
+use crate::model::slice::{Slice, Tier};
 use crate::model::watermark::{Doubt, Frontier};
 
 const MAGIC: &[u8; 4] = b"TMIM";
@@ -147,8 +148,11 @@ impl Ledger {
             let segment = ids.get(place as usize).ok_or_else(|| {
                 ImageError::Broken("a cell names a segment that is not there".to_owned())
             })?;
-            out.alive.note(slice, &measures);
-            out.cells.insert((*segment, slice), Cell { measures, sent: true, ..Cell::default() });
+            let mut cell = Cell { measures, sent: true, ..Cell::default() };
+            if slice.tier == Tier::Day && of_job(&out.definition, out.credits.resolve(*segment)) {
+                note_life(&mut out.alive, slice.index, &mut cell);
+            }
+            out.cells.insert((*segment, slice), cell);
         }
         out.next = Offset(state.next);
         out.tail = state.tail;

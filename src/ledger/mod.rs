@@ -16,6 +16,7 @@ mod symbols;
 pub use image::ImageError;
 pub use symbols::MAX_DIMENSIONS;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dimensions::Dimensions;
@@ -25,7 +26,6 @@ use project::{Buffers, Projector, Visit};
 use settle::{ByZone, Settling};
 use symbols::{Credits, Map, SegmentId, Symbols};
 
-use crate::model::alive::Alive;
 use crate::model::channel::Origins;
 use crate::model::definition::Definition;
 use crate::model::event::{Event, EventKind, Field, FieldName, Op, Status, Value};
@@ -119,6 +119,9 @@ struct Cell {
     sent: bool,
     /// It is out of retention, and keeps only what lasts.
     bare: bool,
+    /// It says that something happened on its day: as of the last publication, since between two
+    /// what is told and taken back depends on when they are.
+    alive: bool,
 }
 
 /// The state of one shard.
@@ -141,8 +144,8 @@ pub struct Ledger {
     frontier: Frontier,
     /// Times of which not all events are known, in order.
     doubts: Vec<Doubt>,
-    /// Days on which something happened.
-    alive: Alive,
+    /// How many cells of the day say that something happened on it, as of the last publication.
+    alive: BTreeMap<i32, u32>,
     /// First fine and first day slice still kept.
     floors: (i32, i32),
     /// The epoch of the image that it came from.
@@ -188,7 +191,7 @@ impl Ledger {
             expired: Vec::new(),
             frontier: Frontier::default(),
             doubts: Vec::new(),
-            alive: Alive::default(),
+            alive: BTreeMap::new(),
             floors: (i32::MIN, i32::MIN),
             restored_epoch: 0,
             epoch: 0,

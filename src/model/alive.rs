@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::measure::{Measure, Measures};
-use super::partial::Partial;
-use super::slice::{Slice, Tier};
 
 /// Days of one word.
 const WORD: i32 = 64;
@@ -18,27 +16,23 @@ const LONG: i32 = 3;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alive(BTreeMap<i32, u64>);
 
+impl FromIterator<i32> for Alive {
+    fn from_iter<T: IntoIterator<Item = i32>>(days: T) -> Alive {
+        let mut out = Alive::default();
+        days.into_iter().for_each(|day| out.add(day));
+        out
+    }
+}
+
 impl Alive {
     /// Adds a day.
     pub fn add(&mut self, day: i32) {
         *self.0.entry(day.div_euclid(WORD)).or_default() |= 1 << day.rem_euclid(WORD);
     }
 
-    /// Adds the day of a cell where something happened in it.
-    pub fn note(&mut self, slice: Slice, measures: &Measures) {
-        let is_new = slice.tier == Tier::Day && !self.has(slice.index);
-        if is_new && measures.entries().iter().any(|(key, _)| is_life(key.measure)) {
-            self.add(slice.index);
-        }
-    }
-
-    fn has(&self, day: i32) -> bool {
-        self.0.get(&day.div_euclid(WORD)).is_some_and(|bits| bits & 1 << day.rem_euclid(WORD) != 0)
-    }
-
-    /// Adds the days of cells.
-    pub fn note_all(&mut self, cells: &[Partial]) {
-        cells.iter().for_each(|cell| self.note(cell.slice, &cell.measures));
+    /// Whether the value of a day's cell says that something happened on it.
+    pub fn shows_in(measures: &Measures) -> bool {
+        measures.entries().iter().any(|(key, _)| is_life(key.measure))
     }
 
     /// Adds the days of another set.
@@ -48,20 +42,16 @@ impl Alive {
         }
     }
 
-    /// Forgets the words that lie wholly before a day.
-    pub fn forget_before(&mut self, day: i32) {
-        self.0 = self.0.split_off(&day.div_euclid(WORD));
-    }
-
     /// The ranges of days before `end`, ends excluded, that say nothing of a stream, in order. Those
     /// are days on which nothing happened at all, with the day on either side where there are more
     /// than a weekend of them; and the last day on which something did, with all behind it, until
     /// something happens on a later one, `today` at the latest. A day may not have been told whole
-    /// before a source died, nor after it came back.
-    pub fn unborne(&self, end: i32, today: i32) -> Vec<(i32, i32)> {
+    /// before a source died, nor after it came back. Days of another zone than these are told whole by
+    /// one day more, `apart`.
+    pub fn unborne(&self, end: i32, today: i32, apart: bool) -> Vec<(i32, i32)> {
         let mut out: Vec<(i32, i32)> = Vec::new();
         let mut add = |from: i32, to: i32| match out.last_mut().filter(|last| last.1 >= from) {
-            Some(last) => last.1 = to,
+            Some(last) => *last = (from.min(last.0), to),
             None => out.push((from, to)),
         };
         let (mut last, mut next) = (i32::MIN, i32::MIN);
@@ -74,6 +64,7 @@ impl Alive {
             }
             (last, next) = (day, day.saturating_add(1));
         }
+        let last = last.saturating_sub(i32::from(apart));
         if last < end {
             add(last, end);
         }
@@ -108,46 +99,46 @@ mod tests {
     use crate::model::measure::MeasureKey;
 
     fn of(days: &[i32]) -> Alive {
-        let mut out = Alive::default();
-        days.iter().for_each(|day| out.add(*day));
-        out
+        days.iter().copied().collect()
     }
 
     #[test]
     fn a_quiet_day_says_nothing_nor_does_the_last_one_until_another_follows() {
         let alive = of(&[-65, -64, 10, 11, 14]);
         let start = i32::MIN;
-        assert_eq!(alive.unborne(14, 14), [(start, -65), (-64, 11), (12, 14)]);
+        assert_eq!(alive.unborne(14, 14, false), [(start, -65), (-64, 11), (12, 14)]);
         // What happens on the first day that is not closed bears out the one before.
-        assert_eq!(of(&[10, 11]).unborne(11, 11), [(start, 10)]);
-        assert_eq!(of(&[10, 11]).unborne(12, 12), [(start, 10), (11, 12)]);
-        assert_eq!(of(&[10, 11]).unborne(18, 18), [(start, 10), (11, 18)]);
+        assert_eq!(of(&[10, 11]).unborne(11, 11, false), [(start, 10)]);
+        assert_eq!(of(&[10, 11]).unborne(12, 12, false), [(start, 10), (11, 12)]);
+        assert_eq!(of(&[10, 11]).unborne(18, 18, false), [(start, 10), (11, 18)]);
         // A stray day of years ahead bears out nothing.
-        assert_eq!(of(&[10, 11, 99_999]).unborne(18, 18), [(start, 10), (11, 18)]);
-        assert_eq!(Alive::default().unborne(5, 5), [(start, 5)]);
+        assert_eq!(of(&[10, 11, 99_999]).unborne(18, 18, false), [(start, 10), (11, 18)]);
+        assert_eq!(Alive::default().unborne(5, 5, false), [(start, 5)]);
         // Before and behind a long silence a day may not be whole; a weekend is none.
-        assert_eq!(of(&[1, 4, 8, 9, 10]).unborne(10, 10), [(start, 1), (2, 9)]);
-        assert_eq!(of(&[1, 5, 9, 10]).unborne(10, 10), [(start, 10)]);
+        assert_eq!(of(&[1, 4, 8, 9, 10]).unborne(10, 10, false), [(start, 1), (2, 9)]);
+        assert_eq!(of(&[1, 5, 9, 10]).unborne(10, 10, false), [(start, 10)]);
     }
 
     #[test]
-    fn sets_join_and_forget() {
+    fn days_of_another_zone_are_told_whole_a_day_later() {
+        let alive = of(&[10, 11, 12, 14]);
+        assert_eq!(alive.unborne(14, 14, true), [(i32::MIN, 10), (13, 14)]);
+        assert_eq!(of(&[10, 11, 12]).unborne(13, 13, true), [(i32::MIN, 10), (11, 13)]);
+        assert_eq!(of(&[10, 12]).unborne(13, 13, true), [(i32::MIN, 10), (11, 13)]);
+    }
+
+    #[test]
+    fn sets_join() {
         let mut alive = of(&[3]);
         alive.join(&of(&[3, 700]));
         assert_eq!(alive, of(&[3, 700]));
-        alive.forget_before(700);
-        assert_eq!(alive, of(&[700]));
     }
 
     #[test]
     fn what_was_planned_is_no_sign_of_life() {
         let cell = |measure| [(MeasureKey::plain(measure), 1)].into_iter().collect::<Measures>();
-        let mut alive = Alive::default();
-        alive.note(Slice { tier: Tier::Day, index: 1 }, &cell(Measure::ActivitiesDue));
-        alive.note(Slice { tier: Tier::Day, index: 2 }, &cell(Measure::SpendPriced));
-        alive.note(Slice { tier: Tier::Fine, index: 3 }, &cell(Measure::DealsWon));
-        assert_eq!(alive, Alive::default());
-        alive.note(Slice { tier: Tier::Day, index: 4 }, &cell(Measure::DealsWon));
-        assert_eq!(alive, of(&[4]));
+        assert!(!Alive::shows_in(&cell(Measure::ActivitiesDue)));
+        assert!(!Alive::shows_in(&cell(Measure::SpendPriced)));
+        assert!(Alive::shows_in(&cell(Measure::DealsWon)));
     }
 }

@@ -206,7 +206,7 @@ impl Rollup {
         let days = self.definition.zones.ids().zip(closed);
         days.map(|(zone, end)| {
             let today = self.definition.calendar_at(zone).day_of(self.now);
-            alive.unborne(*end, today.0)
+            alive.unborne(*end, today.0, zone != ZoneId::JOB)
         })
         .collect()
     }
