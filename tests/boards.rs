@@ -35,7 +35,9 @@ const BESIDE: [&str; 15] = [
     "stage_p50_seconds",
 ];
 const DRIFT: [&str; 6] = ["state", "score", "value", "value_lower", "value_upper", "baseline"];
-const GRAINS: [&str; 4] = ["overall", "territory", "rep", "channel"];
+const GRAINS: [&str; 5] = ["overall", "territory", "rep", "channel", "team"];
+/// Whose drift is shown against its baseline: what is watched unless told otherwise.
+const WATCHED: [&str; 4] = ["overall", "territory", "channel", "team"];
 
 fn boards() -> Vec<Value> {
     shipped().iter().map(|(_, text)| serde_json::from_str(text).unwrap()).collect()
@@ -113,7 +115,8 @@ fn known() -> BTreeSet<String> {
         known.extend(kpis.map(|family| format!("tidemark_{grain}_{family}")));
         known.extend(DRIFT.iter().map(|suffix| format!("tidemark_{grain}_drift_{suffix}")));
     }
-    for suffix in ["state", "score", "baseline_lost"] {
+    let of_all = ["arl0", "baseline_samples", "baseline_end_timestamp_seconds"];
+    for suffix in ["state", "score", "baseline_lost"].into_iter().chain(of_all) {
         known.insert(format!("~tidemark_.+_drift_{suffix}"));
     }
     known.extend(
@@ -281,11 +284,41 @@ fn carries(place: &str, carried: &str, (here, there): (&BTreeSet<&str>, &BTreeSe
 fn drift_is_shown_against_its_baseline() {
     let board = boards().into_iter().find(|b| b["uid"] == "tidemark-drift").unwrap();
     for (_, kpi) in Signal::ALL {
-        let shown = panels(&board).into_iter().filter(|panel| {
-            let all = queries(panel).join(" ");
-            let band = panel["fieldConfig"].to_string().contains("custom.fillBelowTo");
-            band && all.contains(&format!("kpi=\"{kpi}\"")) && all.contains("_drift_baseline{")
-        });
-        assert_eq!(shown.count(), 3, "{kpi}");
+        for grain in WATCHED {
+            let shown = panels(&board).into_iter().filter(|panel| {
+                let all = queries(panel).join(" ");
+                let band = panel["fieldConfig"].to_string().contains("custom.fillBelowTo");
+                let baseline = format!("tidemark_{grain}_drift_baseline{{");
+                band && all.contains(&format!("kpi=\"{kpi}\"")) && all.contains(&baseline)
+            });
+            assert_eq!(shown.count(), 1, "{kpi} by {grain}");
+        }
     }
+}
+
+/// What may be watched is told apart by its name, reps among it.
+#[test]
+fn streams_of_drift_are_told_apart() {
+    let board = boards().into_iter().find(|b| b["uid"] == "tidemark-drift").unwrap();
+    let mut seen = 0;
+    for panel in panels(&board) {
+        for target in panel["targets"].as_array().unwrap() {
+            let all = text(target, "expr").contains("__name__=~\"tidemark_.+_drift_");
+            let Some(legend) = target["legendFormat"].as_str().filter(|_| all) else { continue };
+            for label in ["kpi", "territory", "channel", "team", "rep", "region"] {
+                let label = format!("{{{{{label}}}}}");
+                assert!(legend.contains(&label), "{}: {legend}", text(panel, "title"));
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 1);
+}
+
+#[test]
+fn how_seldom_false_alarms_are_is_shown() {
+    let board = boards().into_iter().find(|b| b["uid"] == "tidemark-drift").unwrap();
+    let all: BTreeSet<String> =
+        panels(&board).into_iter().flat_map(queries).flat_map(promql::metrics).collect();
+    assert!(all.contains("~tidemark_.+_drift_arl0"), "{all:?}");
 }
