@@ -1,6 +1,8 @@
 //! The configuration from the outside: what is taken and what it means. What is refused is in
 //! `config_faults.rs`.
 
+#[path = "config/drift.rs"]
+mod drift;
 #[path = "config/measures.rs"]
 mod measures;
 
@@ -474,17 +476,6 @@ mod secret {
         let text = "[publish]\nimage_cache = \"images\"\n";
         let config = Config::from_toml(text, "etc/tidemark.toml", std::iter::empty()).unwrap();
         assert_eq!(config.publish.image_cache, Some("etc/images".into()));
-    }
-
-    #[test]
-    fn sizes_of_deals_are_kept_where_drift_watches_them() {
-        let of =
-            |text: &str| Config::from_toml(text, "t.toml", std::iter::empty()).unwrap().definition;
-        let plain = of("");
-        let watched = of("[drift]\nkpis = [\"average_deal_size\"]\n");
-        assert_eq!((plain.sizes, watched.sizes), (false, true));
-        assert_eq!(plain.hash(), watched.hash(), "no new generation");
-        assert_ne!(plain.reference_hash(), watched.reference_hash(), "cells are computed anew");
     }
 
     #[test]
