@@ -194,7 +194,7 @@ pub fn metrics() -> String {
          `window=` in a query: windows overlap.\n\n\
          What is watched for drift has `tidemark_<grain>_drift_<suffix>{<dimensions>,kpi=…}` with the \
          suffixes `state` (-1 no data, 0 inactive, 1 pending, 2 firing), `score` (1 is enough), \
-         `value`, `value_lower`, `value_upper`, `samples`, `baseline`, `baseline_samples` and \
+         `arl0` (mean cases, of counts days, between two false alarms), `value`, `value_lower`, `value_upper`, `samples`, `baseline`, `baseline_samples` and \
          `baseline_end_timestamp_seconds`; see `docs/drift.md`.\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n",
     );
     for (name, kind, help, labels) in crate::telemetry::table() {

@@ -35,7 +35,9 @@ const BESIDE: [&str; 15] = [
     "stage_p50_seconds",
 ];
 const DRIFT: [&str; 6] = ["state", "score", "value", "value_lower", "value_upper", "baseline"];
-const GRAINS: [&str; 4] = ["overall", "territory", "rep", "channel"];
+const GRAINS: [&str; 5] = ["overall", "territory", "rep", "channel", "team"];
+/// Whose drift is shown against its baseline: what is watched unless told otherwise.
+const WATCHED: [&str; 4] = ["overall", "territory", "channel", "team"];
 
 fn boards() -> Vec<Value> {
     shipped().iter().map(|(_, text)| serde_json::from_str(text).unwrap()).collect()
@@ -113,7 +115,8 @@ fn known() -> BTreeSet<String> {
         known.extend(kpis.map(|family| format!("tidemark_{grain}_{family}")));
         known.extend(DRIFT.iter().map(|suffix| format!("tidemark_{grain}_drift_{suffix}")));
     }
-    for suffix in ["state", "score", "baseline_lost"] {
+    let of_all = ["arl0", "baseline_samples", "baseline_end_timestamp_seconds"];
+    for suffix in ["state", "score", "baseline_lost"].into_iter().chain(of_all) {
         known.insert(format!("~tidemark_.+_drift_{suffix}"));
     }
     known.extend(
@@ -151,8 +154,7 @@ fn every_metric_that_a_rule_or_a_panel_names_is_declared() {
 
 #[test]
 fn a_board_is_as_grafana_and_its_linter_want_it() {
-    let uids: BTreeSet<String> = boards().iter().map(|b| text(b, "uid").to_owned()).collect();
-    assert_eq!(uids.len(), 6);
+    assert_eq!(boards().len(), 6);
     for board in boards() {
         let title = text(&board, "title");
         assert_eq!(board["schemaVersion"], 42, "{title}");
@@ -175,12 +177,12 @@ fn a_board_is_as_grafana_and_its_linter_want_it() {
             assert!(variable["type"] != "query" || variable["refresh"] == 2, "{title}: ${name}");
         }
         for panel in panels(&board) {
-            whole(title, panel, &variables, &uids);
+            whole(title, panel, &variables);
         }
     }
 }
 
-fn whole(board: &str, panel: &Value, variables: &BTreeMap<&str, &Value>, uids: &BTreeSet<String>) {
+fn whole(board: &str, panel: &Value, variables: &BTreeMap<&str, &Value>) {
     let place = format!("{board}: {}", text(panel, "title"));
     assert!(text(panel, "description").len() > 8, "{place}: says nothing of itself");
     assert!(!text(&panel["fieldConfig"]["defaults"], "unit").is_empty(), "{place}");
@@ -218,9 +220,62 @@ fn whole(board: &str, panel: &Value, variables: &BTreeMap<&str, &Value>, uids: &
     if let Some(repeat) = panel["repeat"].as_str() {
         assert!(variables.contains_key(repeat), "{place}");
     }
-    for link in panel["fieldConfig"]["defaults"]["links"].as_array().into_iter().flatten() {
-        let uid = text(link, "url").strip_prefix("/d/").unwrap().split('?').next().unwrap();
-        assert!(uids.contains(uid), "{place}: leads nowhere");
+}
+
+/// The names of a board's variables.
+fn variables(board: &Value) -> BTreeSet<&str> {
+    let all = board["templating"]["list"].as_array().unwrap();
+    all.iter().map(|variable| text(variable, "name")).collect()
+}
+
+/// From the whole to the part: each board but the first is reached by a link of a panel, and a link
+/// carries the span, and variables that both boards have.
+#[test]
+fn links_lead_to_every_board_and_carry_what_was_chosen() {
+    let boards = boards();
+    let by_uid: BTreeMap<&str, &Value> = boards.iter().map(|b| (text(b, "uid"), b)).collect();
+    let mut reached = BTreeSet::new();
+    for board in &boards {
+        for panel in panels(board) {
+            for link in panel["fieldConfig"]["defaults"]["links"].as_array().into_iter().flatten() {
+                let place = format!("{}: {}", text(board, "title"), text(panel, "title"));
+                let (uid, carried) =
+                    text(link, "url").strip_prefix("/d/").unwrap().split_once('?').unwrap();
+                let Some(target) = by_uid.get(uid) else { panic!("{place}: no board is {uid}") };
+                assert_ne!(uid, text(board, "uid"), "{place}: leads to where one is");
+                assert!(!text(link, "title").is_empty(), "{place}");
+                reached.insert(uid);
+                carries(&place, carried, (&variables(board), &variables(target)));
+            }
+        }
+    }
+    let all: BTreeSet<&str> = boards.iter().skip(1).map(|board| text(board, "uid")).collect();
+    assert_eq!(reached, all);
+}
+
+fn carries(place: &str, carried: &str, (here, there): (&BTreeSet<&str>, &BTreeSet<&str>)) {
+    let mut told = BTreeSet::new();
+    for part in carried.split('&') {
+        if part == "${__url_time_range}" {
+            told.insert("time");
+        } else if let Some((name, value)) =
+            part.strip_prefix("var-").and_then(|part| part.split_once('='))
+        {
+            assert!(there.contains(name), "{place}: ${name} is not where it leads");
+            let of =
+                ["${__field.labels.", "${__data.fields."].map(|from| format!("{from}{name}}}"));
+            assert!(of.iter().any(|of| of == value), "{place}: {value} is no {name}");
+            told.insert(name);
+        } else {
+            let name = part.strip_prefix("${").and_then(|part| part.strip_suffix(":queryparam}"));
+            let name = name.unwrap_or_else(|| panic!("{place}: what is {part}?"));
+            assert!(here.contains(name), "{place}: there is no ${name}");
+            assert!(there.contains(name), "{place}: ${name} is not where it leads");
+            told.insert(name);
+        }
+    }
+    for name in ["time", "datasource", "job"].into_iter().chain(here.intersection(there).copied()) {
+        assert!(told.contains(name), "{place}: {name} is left behind");
     }
 }
 
@@ -229,11 +284,41 @@ fn whole(board: &str, panel: &Value, variables: &BTreeMap<&str, &Value>, uids: &
 fn drift_is_shown_against_its_baseline() {
     let board = boards().into_iter().find(|b| b["uid"] == "tidemark-drift").unwrap();
     for (_, kpi) in Signal::ALL {
-        let shown = panels(&board).into_iter().filter(|panel| {
-            let all = queries(panel).join(" ");
-            let band = panel["fieldConfig"].to_string().contains("custom.fillBelowTo");
-            band && all.contains(&format!("kpi=\"{kpi}\"")) && all.contains("_drift_baseline{")
-        });
-        assert_eq!(shown.count(), 3, "{kpi}");
+        for grain in WATCHED {
+            let shown = panels(&board).into_iter().filter(|panel| {
+                let all = queries(panel).join(" ");
+                let band = panel["fieldConfig"].to_string().contains("custom.fillBelowTo");
+                let baseline = format!("tidemark_{grain}_drift_baseline{{");
+                band && all.contains(&format!("kpi=\"{kpi}\"")) && all.contains(&baseline)
+            });
+            assert_eq!(shown.count(), 1, "{kpi} by {grain}");
+        }
     }
+}
+
+/// What may be watched is told apart by its name, reps among it.
+#[test]
+fn streams_of_drift_are_told_apart() {
+    let board = boards().into_iter().find(|b| b["uid"] == "tidemark-drift").unwrap();
+    let mut seen = 0;
+    for panel in panels(&board) {
+        for target in panel["targets"].as_array().unwrap() {
+            let all = text(target, "expr").contains("__name__=~\"tidemark_.+_drift_");
+            let Some(legend) = target["legendFormat"].as_str().filter(|_| all) else { continue };
+            for label in ["kpi", "territory", "channel", "team", "rep", "region"] {
+                let label = format!("{{{{{label}}}}}");
+                assert!(legend.contains(&label), "{}: {legend}", text(panel, "title"));
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 1);
+}
+
+#[test]
+fn how_seldom_false_alarms_are_is_shown() {
+    let board = boards().into_iter().find(|b| b["uid"] == "tidemark-drift").unwrap();
+    let all: BTreeSet<String> =
+        panels(&board).into_iter().flat_map(queries).flat_map(promql::metrics).collect();
+    assert!(all.contains("~tidemark_.+_drift_arl0"), "{all:?}");
 }

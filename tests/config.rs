@@ -1,6 +1,8 @@
 //! The configuration from the outside: what is taken and what it means. What is refused is in
 //! `config_faults.rs`.
 
+#[path = "config/drift.rs"]
+mod drift;
 #[path = "config/measures.rs"]
 mod measures;
 
@@ -409,8 +411,8 @@ family = "closing_points"
         // Two reps and `unknown`; five channels.
         assert_eq!(estimate.sets.iter().map(|s| s.members).collect::<Vec<_>>(), [1, 3, 15]);
         assert_eq!((estimate.rows_per_window, estimate.rows), (19, 38));
-        // Drift watches two KPIs of the whole, of which nine series each tell.
-        assert_eq!(estimate.drift, 2 * 9);
+        // Drift watches two KPIs of the whole, of which ten series each tell.
+        assert_eq!(estimate.drift, 2 * 10);
         assert_eq!(estimate.series, 38 * estimate.kpis + estimate.drift);
         assert_eq!(estimate.sets[2].name(), "rep × channel");
     }
@@ -474,17 +476,6 @@ mod secret {
         let text = "[publish]\nimage_cache = \"images\"\n";
         let config = Config::from_toml(text, "etc/tidemark.toml", std::iter::empty()).unwrap();
         assert_eq!(config.publish.image_cache, Some("etc/images".into()));
-    }
-
-    #[test]
-    fn sizes_of_deals_are_kept_where_drift_watches_them() {
-        let of =
-            |text: &str| Config::from_toml(text, "t.toml", std::iter::empty()).unwrap().definition;
-        let plain = of("");
-        let watched = of("[drift]\nkpis = [\"average_deal_size\"]\n");
-        assert_eq!((plain.sizes, watched.sizes), (false, true));
-        assert_eq!(plain.hash(), watched.hash(), "no new generation");
-        assert_ne!(plain.reference_hash(), watched.reference_hash(), "cells are computed anew");
     }
 
     #[test]

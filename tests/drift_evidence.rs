@@ -63,6 +63,16 @@ fn hundreds_of_reps_are_best_watched_by_what_adds_up() {
     let plain = of("CUSUM, h = 5");
     let shrunk = of("CUSUM, baseline shrunk over siblings, h = 5");
     assert!(naive.wrong > 3.0 * shrunk.wrong, "{naive:?} {shrunk:?}");
+    // Of 285 reps whose win rate has not changed it says what it promises, Fisher's test less.
+    assert!((0.035..0.06).contains(&(naive.wrong / 285.0)), "{naive:?}");
+    let exact = of("Fisher's exact test, fallen with p < 0.05");
+    assert!((1.0..naive.wrong).contains(&exact.wrong), "{exact:?}");
+    // One month of a rep proves nothing among so many.
+    let [month, quarter] = ["", " of the last 3 months"]
+        .map(|of_what| of(&format!("two proportions{of_what}, Benjamini-Hochberg at 0.1")));
+    assert!(month.wrong < 0.1 && month.found[1] < 0.05, "{month:?}");
+    assert!(quarter.wrong < 0.5 && quarter.found[1] > month.found[1], "{quarter:?}");
+    assert!(quarter.found[1] < shrunk.found[1], "{quarter:?}");
     assert!(shrunk.wrong < plain.wrong, "{shrunk:?} {plain:?}");
     assert!(shrunk.found[1] > 0.35, "{shrunk:?}");
 }

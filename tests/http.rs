@@ -6,19 +6,17 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use tidemark::http::metrics::{Caps, KpiPage, KpiSnapshot};
 use tidemark::http::{HttpState, router};
-use tidemark::model::alert::{BaselineShown, Figure, Reading, Signal, State};
 use tidemark::model::deadletter::Code;
 use tidemark::model::event::EntityKind;
 use tidemark::model::row::{Pane, Row};
-use tidemark::model::segment::Segment;
 use tidemark::model::source::Unread;
-use tidemark::model::time::Day;
 use tidemark::model::window::{Period, WindowKind};
 use tidemark::telemetry::Stage;
 use tower::ServiceExt;
 
+#[path = "http/drift.rs"]
+mod drift;
 #[path = "board/fixture.rs"]
 mod fixture;
 #[path = "http/forecast.rs"]
@@ -297,33 +295,6 @@ async fn metrics_are_negotiated() {
 }
 
 /// One stream that drifts, one of which nothing is known, and one beyond the cap.
-fn drift_page() -> KpiPage {
-    let figure = |value| Figure { value: Some(value), n: 40, interval: Some((value - 1.0, 12.5)) };
-    let baseline = BaselineShown { from: Day(20_000), to: Day(20_084), figure: figure(7.0) };
-    let firing = Reading {
-        signal: Signal::CycleLength,
-        state: State::Firing,
-        score: 1.25,
-        now: figure(10.0),
-        baseline: Some(baseline),
-    };
-    let nothing = Reading {
-        signal: Signal::WinRate,
-        state: State::NoData,
-        score: 0.0,
-        now: Figure::default(),
-        baseline: None,
-    };
-    let reps = ["O\"Brien", "r-2"].map(|rep| Segment::of([("rep", rep)]));
-    let all = Segment::overall();
-    let mut page =
-        KpiSnapshot::render(&[], &tidemark::model::kpi::Kpis::ALL, Caps { per_family: 1 });
-    let readings = [(&reps[0], &firing), (&reps[1], &firing), (&all, &nothing)];
-    page.add_readings(&readings, Caps { per_family: 1 });
-    assert!(page.dropped().any(|d| d == ("tidemark_rep_drift_score", 1)));
-    page
-}
-
 #[tokio::test]
 async fn alerts_come_as_published_with_those_that_are_open_first() {
     let state = state(&[]);
@@ -472,7 +443,7 @@ async fn promtool_finds_nothing_to_say() {
     t.notifies("ops");
     t.notified("ops", "delivered");
     t.notify_waiting("ops", 1);
-    state.pages.put(1, drift_page());
+    state.pages.put(1, drift::page());
     t.hook_topic("crm.raw", true, 1);
     t.targets_stale(1);
     t.drift_judging(true);
@@ -487,6 +458,9 @@ async fn promtool_finds_nothing_to_say() {
         assert!(page.contains(&format!("\ntidemark_rep_{family}{{")), "{family}: {page}");
     }
     assert!(page.contains("tidemark_overall_drift_state{kpi=\"win_rate\"} -1\n"), "{page}");
+    assert!(!page.contains("tidemark_overall_drift_arl0"), "it has no baseline");
+    let arl0 = "tidemark_rep_drift_arl0{rep=\"O\\\"Brien\",kpi=\"cycle_length_mean\"} 5000\n";
+    assert!(page.contains(arl0), "{page}");
     for (name, ..) in tidemark::telemetry::table() {
         let linux = cfg!(target_os = "linux") || !name.starts_with("process_");
         assert!(!linux || page.contains(&format!("# HELP {name} ")), "{name} is not on the page");

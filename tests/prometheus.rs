@@ -56,8 +56,8 @@ fn demo(dir: &std::path::Path) -> (Process, SocketAddr) {
     let variables = [
         ("TIDEMARK_KPIS__GROUPS", groups.join(",")),
         // With pairs the series are more than the demo may have.
-        ("TIDEMARK_SEGMENTS__SETS", "overall,rep,territory,channel".to_owned()),
-        ("TIDEMARK_LIMITS__MAX_SERIES", "100000".to_owned()),
+        ("TIDEMARK_SEGMENTS__SETS", "overall,rep,territory,channel,team".to_owned()),
+        ("TIDEMARK_LIMITS__MAX_SERIES", "250000".to_owned()),
         (
             "TIDEMARK_DRIFT__KPIS",
             "win_rate,cycle_length_mean,cohort_conversion_90d,deals_created,leads_created,\
@@ -151,6 +151,7 @@ fn filled_in(query: &str) -> String {
         ("=~\"$instance\"", "=~\".+\""),
         ("=\"$territory\"", "=\"north\""),
         ("=\"$channel\"", "=~\".+\""),
+        ("=\"$team\"", "=~\".+\""),
         ("$window", "rolling_28d"),
         ("$job", "tidemark"),
     ] {

@@ -16,6 +16,7 @@ use super::receivers::{is_url, shown_url};
 use super::shape::{Shape, Table};
 use super::topics::{Cleanup, TopicSpec};
 use super::{Config, Kafka, Source};
+use crate::model::alert::Kind;
 use crate::model::calendar::tzdb_version;
 use crate::model::definition::{Definition, StageTable};
 use crate::model::event::Status;
@@ -213,6 +214,10 @@ impl Config {
             ("directory", count(definition.directory.reps.len(), "rep")),
             ("targets", self.targets_line()),
         ];
+        if let Some(said) = self.shrinkage_line() {
+            let at = out.iter().position(|(label, _)| *label == "money").unwrap_or(out.len());
+            out.insert(at, ("drift", said));
+        }
         if !definition.measures.all().is_empty() {
             let at = out.iter().position(|(label, _)| *label == "drift").unwrap_or(out.len());
             out.insert(at, ("measures", measures(definition)));
@@ -265,6 +270,17 @@ impl Config {
             thousands(self.estimate().drift),
             first.false_alarms_a_year,
         )
+    }
+
+    /// Whether baselines are shrunk over siblings; `None` where none can be.
+    fn shrinkage_line(&self) -> Option<String> {
+        let first = self.drift.iter().find(|rule| rule.signal.kind() != Kind::Count)?;
+        first.segments.iter().find(|set| !set.is_empty())?;
+        let said = match first.baseline_from {
+            Some(from) => format!("on, of baselines from {from}"),
+            None => "off, state drift.baseline_from".to_owned(),
+        };
+        Some(format!("shrinkage over siblings: {said}"))
     }
 
     fn time_line(&self) -> String {

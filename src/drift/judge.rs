@@ -164,7 +164,8 @@ fn no_baseline(
     if rule.signal.kind() == Kind::Amount {
         (now.value, now.interval) = (None, None);
     }
-    let reading = Reading { signal: rule.signal, state, score: 0.0, now, baseline: None };
+    let reading =
+        Reading { signal: rule.signal, state, score: 0.0, now, baseline: None, arl0: None };
     Verdict { reading, alerts: Vec::new(), evidence: None }
 }
 
@@ -379,6 +380,7 @@ fn conclude(
         score: score(&walks[0]).max(score(&walks[1])),
         now: figure(rule, &shown),
         baseline: Some(baseline.beside(rule, &shown)),
+        arl0: Some(walks[0].charts.arl0),
     };
     let of = |walk: &Walk<'_>| -> Vec<Alert> {
         walk.episodes.iter().enumerate().map(|(i, e)| walk.alert(i, e, segment, closed)).collect()

@@ -48,6 +48,9 @@ fn samples(reading: &Reading, mut sample: impl FnMut(&str, &'static str, f64)) {
         sample("value_lower", "Lower end of its interval of 95 %", low * unit);
         sample("value_upper", "Upper end of its interval of 95 %", high * unit);
     }
+    if let Some(cases) = reading.arl0 {
+        sample("arl0", "Mean cases (days, of counts) between two false alarms", cases);
+    }
     if reading.state == State::Lost {
         sample(
             "baseline_lost",

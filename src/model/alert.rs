@@ -271,6 +271,8 @@ pub struct Reading {
     pub now: Figure,
     /// The baseline; `None` while there is none.
     pub baseline: Option<BaselineShown>,
+    /// Mean cases (days, of counts) between two false alarms; `None` without a baseline.
+    pub arl0: Option<f64>,
 }
 
 /// Which way.

@@ -6,6 +6,7 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use statrs::distribution::{ContinuousCDF, DiscreteCDF, Hypergeometric, Normal};
 use tidemark::drift::arl::{Lattice, normal_threshold};
 use tidemark::drift::chart::{Cusum, Ewma, FACTOR, Mixture, ODDS, bernoulli, odds_times};
 use tidemark::drift::many::e_bh;
@@ -295,22 +296,29 @@ const REPS: usize = 300;
 const FELL: usize = 15;
 const A_MONTH: usize = 20;
 const MONTHS: usize = 6;
+/// What a test of one window calls rare, and the share of wrong ones that Benjamini and Hochberg allow.
+const RARE: f64 = 0.05;
+const WRONG: f64 = 0.1;
+
+const RULES: [&str; 11] = [
+    "two proportions, fallen with p < 0.05",
+    "Fisher's exact test, fallen with p < 0.05",
+    "two proportions, Benjamini-Hochberg at 0.1",
+    "two proportions of the last 3 months, Benjamini-Hochberg at 0.1",
+    "CUSUM, h = 4",
+    "CUSUM, h = 5",
+    "CUSUM, h = 6",
+    "CUSUM, baseline shrunk over siblings, h = 4",
+    "CUSUM, baseline shrunk over siblings, h = 5",
+    "CUSUM, baseline shrunk over siblings, h = 6",
+    "mixture e-detector, shrunk, patience of 12 months, e-BH at 0.5",
+];
 
 /// 300 reps with 20 closings a month and a baseline of 12 months; the win rate of 15 falls to 60 %
 /// of theirs. An alarm is not reset.
 pub fn reps(seed: u64, runs: u64) -> Vec<Watched> {
-    const NAMES: [&str; 8] = [
-        "two proportions, fallen with p < 0.05",
-        "CUSUM, h = 4",
-        "CUSUM, h = 5",
-        "CUSUM, h = 6",
-        "CUSUM, baseline shrunk over siblings, h = 4",
-        "CUSUM, baseline shrunk over siblings, h = 5",
-        "CUSUM, baseline shrunk over siblings, h = 6",
-        "mixture e-detector, shrunk, patience of 12 months, e-BH at 0.5",
-    ];
-    let mut wrong = [0usize; NAMES.len()];
-    let mut found = [[0usize; 2]; NAMES.len()];
+    let mut wrong = [0usize; RULES.len()];
+    let mut found = [[0usize; 2]; RULES.len()];
     for run in 0..runs {
         let alarms = months_of_reps(&mut dice(seed, run, 14));
         for (rule, months) in alarms.iter().enumerate() {
@@ -322,9 +330,9 @@ pub fn reps(seed: u64, runs: u64) -> Vec<Watched> {
         }
     }
     let of = |n: usize, whole: usize| n as f64 / (whole as u64 * runs) as f64;
-    (0..NAMES.len())
+    (0..RULES.len())
         .map(|i| Watched {
-            name: NAMES[i],
+            name: RULES[i],
             wrong: of(wrong[i], MONTHS),
             found: found[i].map(|n| of(n, FELL)),
         })
@@ -332,7 +340,7 @@ pub fn reps(seed: u64, runs: u64) -> Vec<Watched> {
 }
 
 /// Who is in alarm, by rule, month and rep.
-fn months_of_reps(dice: &mut ChaCha8Rng) -> [Vec<Vec<bool>>; 8] {
+fn months_of_reps(dice: &mut ChaCha8Rng) -> [Vec<Vec<bool>>; RULES.len()] {
     let chances: Vec<f64> =
         (0..REPS).map(|_| (0.3 + 0.07 * normal(dice)).clamp(0.1, 0.6)).collect();
     let draw = |dice: &mut ChaCha8Rng, p: f64, n: usize| -> Vec<bool> {
@@ -340,8 +348,13 @@ fn months_of_reps(dice: &mut ChaCha8Rng) -> [Vec<Vec<bool>>; 8] {
     };
     let wins = |deals: &[bool]| deals.iter().filter(|won| **won).count() as u64;
     let past = (12 * A_MONTH) as u64;
+    // Wins by month: those of the baseline, then what comes.
+    let mut history: Vec<Vec<u64>> = chances
+        .iter()
+        .map(|p| draw(dice, *p, 12 * A_MONTH).chunks(A_MONTH).map(wins).collect())
+        .collect();
     let before: Vec<(u64, u64)> =
-        chances.iter().map(|p| (wins(&draw(dice, *p, 12 * A_MONTH)), past)).collect();
+        history.iter().map(|months| (months.iter().sum(), past)).collect();
     let prior = shrink::beta_prior(&before).expect("there are reps");
     let own = |(hits, n): (u64, u64)| (hits as f64 / n as f64).clamp(0.005, 0.995);
     let shrunk = |(hits, n): (u64, u64)| shrink::proportion(hits, n, prior).clamp(0.005, 0.995);
@@ -349,13 +362,13 @@ fn months_of_reps(dice: &mut ChaCha8Rng) -> [Vec<Vec<bool>>; 8] {
         (0..REPS).map(|_| [4.0, 5.0, 6.0, 4.0, 5.0, 6.0].map(Cusum::new)).collect();
     let grid = [1.25, 1.5, ODDS, 2.25, 3.0];
     let mut mixtures: Vec<Mixture> = (0..REPS).map(|_| Mixture::new(grid.len())).collect();
-    let mut out: [Vec<Vec<bool>>; 8] = Default::default();
+    let mut out: [Vec<Vec<bool>>; RULES.len()] = Default::default();
     for _ in 0..MONTHS {
-        let mut now = vec![vec![false; REPS]; 8];
+        let mut now = vec![vec![false; REPS]; RULES.len()];
         for rep in 0..REPS {
             let chance = chances[rep] * if rep < FELL { 0.6 } else { 1.0 };
             let deals = draw(dice, chance, A_MONTH);
-            now[0][rep] = two_proportions((wins(&deals), A_MONTH as u64), before[rep]) < -1.96;
+            history[rep].push(wins(&deals));
             for won in deals {
                 let step = |p: f64| {
                     let (hit, miss) = bernoulli(p, odds_times(p, 1.0 / ODDS));
@@ -372,16 +385,47 @@ fn months_of_reps(dice: &mut ChaCha8Rng) -> [Vec<Vec<bool>>; 8] {
                 }));
             }
             for (i, chart) in charts[rep].iter().enumerate() {
-                now[1 + i][rep] = chart.is_over();
+                now[4 + i][rep] = chart.is_over();
             }
         }
+        now[..4].clone_from_slice(&by_window(&history, &before));
         // The expectation of a Shiryaev-Roberts sum grows by one a deal, so over a year of deals
         // this share of it is an e-value.
         let values: Vec<f64> = mixtures.iter().map(|m| m.value() / past as f64).collect();
-        e_bh(&values, REPS, 0.5).into_iter().for_each(|rep| now[7][rep] = true);
+        e_bh(&values, REPS, 0.5).into_iter().for_each(|rep| now[10][rep] = true);
         out.iter_mut().zip(now).for_each(|(months, reps)| months.push(reps));
     }
     out
+}
+
+/// Who is in alarm by the four tests of a window: the wins of each month by rep, and the baselines.
+fn by_window(history: &[Vec<u64>], before: &[(u64, u64)]) -> [Vec<bool>; 4] {
+    let chances = |months: usize, chance: fn((u64, u64), (u64, u64)) -> f64| -> Vec<f64> {
+        let hits = history.iter().map(|won| won.iter().rev().take(months).sum::<u64>());
+        let n = (months * A_MONTH) as u64;
+        hits.zip(before).map(|(hits, before)| chance((hits, n), *before)).collect()
+    };
+    let rare = |chances: &[f64]| -> Vec<bool> { chances.iter().map(|p| *p < RARE).collect() };
+    // Benjamini and Hochberg believe what e-BH does of 1 / p.
+    let believed = |chances: &[f64]| -> Vec<bool> {
+        let values: Vec<f64> = chances.iter().map(|p| 1.0 / p).collect();
+        let believed = e_bh(&values, REPS, WRONG);
+        (0..REPS).map(|rep| believed.contains(&rep)).collect()
+    };
+    let month = chances(1, so_low);
+    [rare(&month), rare(&chances(1, fisher)), believed(&month), believed(&chances(3, so_low))]
+}
+
+/// The chance that so few are won, or fewer, while nothing has changed: by the statistic of two
+/// proportions.
+fn so_low(now: (u64, u64), before: (u64, u64)) -> f64 {
+    Normal::standard().cdf(two_proportions(now, before))
+}
+
+/// The same by Fisher's exact test.
+fn fisher(now: (u64, u64), before: (u64, u64)) -> f64 {
+    let all = Hypergeometric::new(now.1 + before.1, now.0 + before.0, now.1);
+    all.expect("they are drawn from all").cdf(now.0)
 }
 
 /// The statistic of two proportions with a common variance.

@@ -60,7 +60,7 @@ pub fn write_files(
     Ok(())
 }
 
-/// Compares a directory of files; all that differs is told.
+/// Compares a directory of files; all that differs is told, and all that is not among them.
 pub fn check_files(
     directory: &Path,
     files: &[(String, String)],
@@ -69,8 +69,12 @@ pub fn check_files(
 ) -> Result<(), Failure> {
     let mut faults: Vec<String> =
         files.iter().filter_map(|(name, text)| stale(&directory.join(name), text)).collect();
-    for name in left_over(directory, files, owned) {
-        faults.push(format!("{} is generated no longer", directory.join(name).display()));
+    for name in left_over(directory, files, |_| true) {
+        let why = match owned(&name) {
+            true => "is generated no longer",
+            false => "is none of those that are generated: keep it elsewhere",
+        };
+        faults.push(format!("{} {why}", directory.join(name).display()));
     }
     if faults.is_empty() {
         return Ok(());
@@ -123,14 +127,18 @@ mod tests {
         };
         let (two, one) =
             (files(&["tidemark-a.json", "tidemark-b.json"]), files(&["tidemark-a.json"]));
-        std::fs::write(dir.path().join("yours.json"), "").unwrap();
         write_files(dir.path(), &two, ours).unwrap();
         check_files(dir.path(), &two, ours, "").unwrap();
+        let yours = dir.path().join("yours.json");
+        std::fs::write(&yours, "").unwrap();
         assert!(
             said(check_files(dir.path(), &one, ours, "x")).contains("tidemark-b.json is generated")
         );
         write_files(dir.path(), &one, ours).unwrap();
+        let text = said(check_files(dir.path(), &one, ours, ""));
+        assert!(text.contains("yours.json is none of those that are generated"), "{text}");
+        assert!(!text.contains("tidemark-"), "{text}");
+        std::fs::remove_file(yours).unwrap();
         check_files(dir.path(), &one, ours, "").unwrap();
-        assert!(dir.path().join("yours.json").exists());
     }
 }

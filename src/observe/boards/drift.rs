@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::frame::{Board, members};
-use super::panel::{Row, folded, lines, query, row, states, title_of};
+use super::panel::{Row, folded, lines, query, row, states, table, title_of};
 use crate::model::alert::{Kind, Signal};
 use crate::model::kpi::Kpi;
 
@@ -13,6 +13,12 @@ const WORDS: [(i64, &str, &str); 4] = [
     (1, "pending", "yellow"),
     (2, "firing", "red"),
 ];
+
+/// Of whom a line is: the labels that it lacks are empty.
+const LEGEND: &str = "{{kpi}} {{region}} {{territory}} {{channel}} {{team}} {{rep}}";
+/// What has a band of its own: what is watched unless told otherwise, but for the whole.
+const BANDS: [(&str, &str); 3] =
+    [("territory", "Territory"), ("channel", "Channel"), ("team", "Team")];
 
 pub(super) fn board() -> Board {
     let fired = states(
@@ -24,7 +30,7 @@ pub(super) fn board() -> Board {
         (24, 10),
         vec![query(
             "max without (instance) ({__name__=~\"tidemark_.+_drift_state\", job=\"$job\"})",
-            "{{kpi}} {{territory}} {{channel}} {{team}}",
+            LEGEND,
         )],
         &WORDS,
     );
@@ -34,25 +40,43 @@ pub(super) fn board() -> Board {
          alarms that `drift.false_alarms` tolerates.",
     );
     let expr = "max without (instance) ({__name__=~\"tidemark_.+_drift_score\", job=\"$job\"})";
-    let evidence = lines(
-        told,
-        "none",
-        (24, 8),
-        vec![query(expr, "{{kpi}} {{territory}} {{channel}} {{team}}")],
-    );
-    let mut rows = vec![row("", vec![fired, evidence])];
+    let evidence = lines(told, "none", (24, 8), vec![query(expr, LEGEND)]);
+    let mut rows = vec![row("", vec![fired, evidence, promised()])];
     rows.extend(Signal::ALL.iter().map(|(signal, name)| of(*signal, name)));
     Board {
         uid: "tidemark-drift",
         title: "Tidemark 5: Drift",
         about: "Whether segments still sell as they used to: value and interval against the frozen \
                 baseline. docs/drift.md has the method.",
-        variables: vec![members("territory", "Territory"), members("channel", "Channel")],
+        variables: BANDS.iter().map(|(grain, label)| members(grain, label)).collect(),
         rows,
     }
 }
 
-/// One KPI: overall, and a panel a territory and a channel.
+/// How seldom a stream alarms falsely, and on how much that stands.
+fn promised() -> Value {
+    let all = |suffix: &str| {
+        format!(
+            "max without (instance) ({{__name__=~\"tidemark_.+_drift_{suffix}\", job=\"$job\"}})"
+        )
+    };
+    let (arl0, samples) = (all("arl0"), all("baseline_samples"));
+    let age = format!("time() - {}", all("baseline_end_timestamp_seconds"));
+    let told = (
+        "What is promised",
+        "Mean cases (days, of counts) between two false alarms of a stream (ARL0), how many cases \
+         its baseline has, and how long ago that ended. A baseline is an estimate: on few cases \
+         false alarms come sooner or later than this.",
+    );
+    let columns = [
+        ("Cases between two false alarms", "short", &*arl0),
+        ("Cases in the baseline", "short", &*samples),
+        ("Age of the baseline", "s", &*age),
+    ];
+    table(told, (24, 8), &columns)
+}
+
+/// One KPI: overall, and a panel a territory, channel and team.
 fn of(signal: Signal, name: &str) -> Row {
     let title = Kpi::named(name).map_or_else(|| name.to_owned(), title_of);
     let unit = match signal.kind() {
@@ -61,7 +85,7 @@ fn of(signal: Signal, name: &str) -> Row {
         Kind::Count | Kind::Amount => "short",
     };
     let mut panels = vec![band("overall", &format!("{title}: overall"), name, unit, "", (24, 8))];
-    for grain in ["territory", "channel"] {
+    for (grain, _) in BANDS {
         let mut one = band(
             grain,
             &format!("{title}: ${grain}"),

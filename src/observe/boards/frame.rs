@@ -107,7 +107,7 @@ fn annotations() -> Value {
             "red",
             "ALERTS{alertname=~\"Tidemark.+\", alertstate=\"firing\"}",
             "{{alertname}}",
-            "{{severity}} {{instance}} {{stage}} {{part}} {{territory}} {{channel}} {{team}}",
+            "{{severity}} {{instance}} {{stage}} {{part}} {{territory}} {{channel}} {{team}} {{rep}}",
         ),
         annotation(
             "Restarts",

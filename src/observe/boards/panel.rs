@@ -167,14 +167,20 @@ pub(super) fn states(
     out
 }
 
-/// With a link from its values to another board, which keeps what was chosen here.
-pub(super) fn drill(mut panel: Value, title: &str, uid: &str, chosen: &str) -> Value {
-    let url = format!(
-        "/d/{uid}?${{__url_time_range}}&${{datasource:queryparam}}&${{job:queryparam}}\
-         &${{window:queryparam}}{chosen}"
-    );
-    panel["fieldConfig"]["defaults"]["links"] =
-        json!([{ "title": title, "url": url, "targetBlank": false }]);
+/// What a link carries of the variable of the window.
+pub(super) const WINDOW: &str = "${window:queryparam}";
+
+/// With one more link from its values to another board. It carries the span, data source and job, and
+/// these values of variables that the other board has.
+pub(super) fn drill(mut panel: Value, title: &str, uid: &str, carried: &[&str]) -> Value {
+    let always = ["${__url_time_range}", "${datasource:queryparam}", "${job:queryparam}"];
+    let carried: Vec<&str> = always.iter().chain(carried).copied().collect();
+    let url = format!("/d/{uid}?{}", carried.join("&"));
+    let link = json!({ "title": title, "url": url, "targetBlank": false });
+    match panel["fieldConfig"]["defaults"]["links"].as_array_mut() {
+        Some(links) => links.push(link),
+        None => panel["fieldConfig"]["defaults"]["links"] = json!([link]),
+    }
     panel
 }
 

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::frame::{Board, members, window};
 use super::panel::{
-    Row, about, bar, bars, drill, folded, lines, number, query, row, table, title_of, unit_of,
+    Row, WINDOW, about, bar, bars, drill, folded, lines, number, query, row, table, title_of,
+    unit_of,
 };
 use crate::model::kpi::{Group, Kpi, Kpis};
 
@@ -20,6 +21,8 @@ const HEADLINES: [&str; 8] = [
     "activities_done",
 ];
 const TILES: usize = 6;
+/// What a link carries of the territories that are chosen.
+const TERRITORY: &str = "${territory:queryparam}";
 
 /// A KPI of a grain, for the chosen members.
 fn of(grain: &str, family: &str) -> String {
@@ -41,8 +44,7 @@ fn known<'k>(kpis: &'k Kpis, names: &[&str]) -> Vec<&'k Kpi> {
 pub(super) fn executive(kpis: &Kpis) -> Board {
     let tiles = known(kpis, &HEADLINES).into_iter().take(TILES).map(|kpi| {
         let told = (&*title_of(kpi), &*about(kpi));
-        let tile = number(told, unit_of(kpi), (3, 5), vec![query(&overall(&kpi.family), "")]);
-        drill(tile, "By territory", "tidemark-territory", "")
+        by_part(number(told, unit_of(kpi), (3, 5), vec![query(&overall(&kpi.family), "")]))
     });
     let mut tiles: Vec<Value> = tiles.collect();
     let aim = |suffix: &str| {
@@ -52,23 +54,21 @@ pub(super) fn executive(kpis: &Kpis) -> Board {
         "Revenue of target",
         "Revenue divided by its target, for each window that has one. Empty without `[targets]`.",
     );
-    tiles.push(number(
-        told,
-        "percentunit",
-        (3, 5),
-        vec![query(&aim("attainment_ratio"), "{{window}}")],
-    ));
+    let asked = vec![query(&aim("attainment_ratio"), "{{window}}")];
+    tiles.push(by_rep(number(told, "percentunit", (3, 5), asked)));
     let told = (
         "Pace",
         "Attainment divided by the elapsed share of the working days: 1 lands on target. Empty \
          without `[targets]`.",
     );
-    tiles.push(number(told, "percentunit", (3, 5), vec![query(&aim("pace_ratio"), "{{window}}")]));
+    let asked = vec![query(&aim("pace_ratio"), "{{window}}")];
+    tiles.push(by_rep(number(told, "percentunit", (3, 5), asked)));
     let trends = known(kpis, &HEADLINES).into_iter().take(4).map(|kpi| {
         let told = (&*title_of(kpi), &*about(kpi));
         let asked = vec![query(&of("territory", &kpi.family), "{{territory}}")];
         let by = lines(told, unit_of(kpi), (12, 8), asked);
-        drill(by, "Territory", "tidemark-territory", "&var-territory=${__field.labels.territory}")
+        let chosen = "var-territory=${__field.labels.territory}";
+        drill(by, "Territory", "tidemark-territory", &[WINDOW, chosen])
     });
     Board {
         uid: "tidemark-executive",
@@ -83,6 +83,16 @@ pub(super) fn executive(kpis: &Kpis) -> Board {
     }
 }
 
+/// With links to what the whole is made of.
+fn by_part(whole: Value) -> Value {
+    let whole = drill(whole, "By territory", "tidemark-territory", &[WINDOW, TERRITORY]);
+    by_rep(drill(whole, "By channel", "tidemark-channel", &[WINDOW]))
+}
+
+fn by_rep(whole: Value) -> Value {
+    drill(whole, "By rep", "tidemark-rep", &[WINDOW])
+}
+
 fn drifting() -> Value {
     let expr = "max without (instance) ({__name__=~\"tidemark_.+_drift_score\", job=\"$job\"}) \
                 and max without (instance) ({__name__=~\"tidemark_.+_drift_state\", job=\"$job\"}) >= 0";
@@ -90,7 +100,8 @@ fn drifting() -> Value {
         "Evidence of drift",
         "In thresholds: at 1 an alert is pending or fires, 2 is the most. Empty without `[drift]`.",
     );
-    table(told, (16, 9), &[("Evidence", "none", expr)])
+    let evidence = table(told, (16, 9), &[("Evidence", "none", expr)]);
+    drill(evidence, "Against the baseline", "tidemark-drift", &[TERRITORY])
 }
 
 fn complete() -> Value {
@@ -98,7 +109,9 @@ fn complete() -> Value {
         "How complete the window is",
         "Share of the window that the watermark has passed. Below 1 the numbers still grow.",
     );
-    number(told, "percentunit", (8, 9), vec![query(&overall("window_complete_ratio"), "")])
+    let share =
+        number(told, "percentunit", (8, 9), vec![query(&overall("window_complete_ratio"), "")]);
+    drill(share, "What holds it up", "tidemark-ops", &[])
 }
 
 /// One folded row a group of the catalogue, one panel a KPI, one line a member.
@@ -211,12 +224,12 @@ fn courses(kpis: &Kpis, grain: &str, names: &[&str]) -> Vec<Value> {
 }
 
 pub(super) fn territory(kpis: &Kpis) -> Board {
-    let chosen = "&var-territory=${__data.fields.territory}";
+    let chosen = "var-territory=${__data.fields.territory}";
     let list = ranked(kpis, "territory", "Territories", &RANKED, (24, 9));
-    let mut rows = vec![
-        row("", vec![drill(list, "Drift of this territory", "tidemark-drift", chosen)]),
-        row("Courses", courses(kpis, "territory", &["revenue", "win_rate", "cycle_length_p50"])),
-    ];
+    let list = drill(list, "Drift of this territory", "tidemark-drift", &[chosen]);
+    let shown = courses(kpis, "territory", &["revenue", "win_rate", "cycle_length_p50"]);
+    let mut rows =
+        vec![row("", vec![by_rep(list)]), row("Courses", shown.into_iter().map(by_rep).collect())];
     rows.extend(catalogue(kpis, "territory"));
     Board {
         uid: "tidemark-territory",
@@ -291,14 +304,11 @@ pub(super) fn channel(kpis: &Kpis) -> Board {
         "Counts of the chosen window and channels. They are of different people: a deal that is won \
          now was created before. `cohort_conversion` follows the same deals.",
     );
+    let chosen = "var-channel=${__data.fields.channel}";
+    let list = ranked(kpis, "channel", "Channels", &RANKED, (16, 10));
+    let list = drill(list, "Drift of this channel", "tidemark-drift", &[chosen]);
     let mut rows = vec![
-        row(
-            "",
-            vec![
-                bars(told, "short", (8, 10), steps),
-                ranked(kpis, "channel", "Channels", &RANKED, (16, 10)),
-            ],
-        ),
+        row("", vec![bars(told, "short", (8, 10), steps), list]),
         row(
             "Courses",
             courses(kpis, "channel", &["leads_created", "win_rate", "cohort_conversion"]),
