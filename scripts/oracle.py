@@ -173,10 +173,13 @@ create table waits as
   select entity, min(instant(v)) as answered from newest
   where field in ('responded_at', 'first_call_at', 'first_email_at') and v is not null group by entity;
 
+create table deals as select entity, v as deal from newest where field = 'converted_deal';
+
 create table sums as
   select field, value, month,
     count(*) filter (what = 'lead') as leads_created,
     count(*) filter (what = 'lead' and answered >= flows.at) as leads_answered,
+    count(*) filter (what = 'lead' and deal <> '') as leads_converted,
     count(*) filter (what = 'created') as deals_created,
     count(*) filter (what = 'won') as deals_won,
     count(*) filter (what = 'lost') as deals_lost,
@@ -189,7 +192,7 @@ create table sums as
     quantile_cont(age, 0.5) filter (what = 'won') as p50,
     quantile_cont(age, 0.9) filter (what = 'won') as p90,
     sum(amount) filter (what = 'won' and currency = $currency and day - month <= $today - $running) as won_elapsed
-  from flows left join waits using (entity) group by field, value, month;
+  from flows left join waits using (entity) left join deals using (entity) group by field, value, month;
 
 create table stocks as
   with ends as (select distinct month, midnight(month + interval 1 month) as until from months),
@@ -223,7 +226,9 @@ create table truth as
     from full_)
   unpivot (select field, value, month,
     coalesce(leads_created, 0)::double as leads_created, coalesce(leads_answered, 0)::double as leads_answered,
-    coalesce(leads_answered, 0) / nullif(leads_created, 0) as response_rate, deals_created::double as deals_created,
+    coalesce(leads_answered, 0) / nullif(leads_created, 0) as response_rate,
+    coalesce(leads_converted, 0)::double as leads_converted,
+    coalesce(leads_converted, 0) / nullif(leads_created, 0) as lead_conversion, deals_created::double as deals_created,
     deals_won::double as deals_won, deals_lost::double as deals_lost, won_amount::double as revenue,
     won_amount::double / nullif(won_priced, 0) as average_deal_size,
     deals_won / nullif(deals_won + deals_lost, 0) as win_rate,

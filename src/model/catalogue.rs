@@ -518,6 +518,28 @@ pub static CATALOGUE: &[Kpi] = &[
         "Exact, from a histogram of whole minutes."
     ),
     kpi!(
+        Activities,
+        "leads_converted",
+        "leads_converted",
+        Count,
+        CohortSoFar,
+        false,
+        Formula::Count(Measure::LeadsConverted),
+        "leads created in the window that have become a deal since",
+        "Where the source names the deal: Salesforce (ConvertedOpportunityId), Pipedrive (converted_deal_id), or `converted_deal` by a mapping. A lead of several deals counts once; one that is deleted does not count. HubSpot's contacts name no deal: there a measure of your own over leads tells it, `where = \"stage = 'customer'\"`."
+    ),
+    kpi!(
+        Activities,
+        "lead_conversion",
+        "lead_conversion_ratio",
+        Ratio,
+        CohortSoFar,
+        false,
+        Formula::Share(Measure::LeadsConverted, &[Measure::LeadsCreated]),
+        "leads_converted / leads_created",
+        "W2 of leads. Recent windows read low, since their leads are young. It reads 0 where no source names the deal of a lead."
+    ),
+    kpi!(
         Orders,
         "orders_paid",
         "orders_paid",
