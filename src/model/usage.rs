@@ -131,6 +131,22 @@ impl Kpi {
         self.is_sum() && !self.measures().iter().any(whole)
     }
 
+    /// Whether it only grows while a period goes on, corrections apart. Amounts may be negative, so of
+    /// them the days have to be looked at too.
+    pub fn grows(&self) -> bool {
+        let counts = matches!(
+            self.formula,
+            Formula::Count(_)
+                | Formula::CountIn(_)
+                | Formula::CountAt(..)
+                | Formula::Money(..)
+                | Formula::Quantity(..)
+                | Formula::Minutes(..)
+                | Formula::Own(_)
+        );
+        counts && self.accrues()
+    }
+
     /// Whether the members of a dimension, `unknown` too, make the whole: each has a share.
     pub fn adds_up_over_segments(&self) -> bool {
         self.is_sum() && !self.tells_of_customers()
