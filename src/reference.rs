@@ -111,6 +111,7 @@ fn behind(out: &mut String) {
     out.push_str(OWN_MEASURES);
     untold(out);
     recounted(out);
+    out.push_str(TRUTHS);
     measures(out);
 }
 
@@ -147,6 +148,8 @@ They are in rows, `/metrics`, the API, exports and `tidemark kpis list --config 
 "#;
 
 const OWN_MEASURES: &str = include_str!("reference/own_measures.md");
+
+const TRUTHS: &str = include_str!("reference/truths.md");
 
 const FUNNEL: &str = include_str!("reference/funnel.md");
 
