@@ -254,6 +254,26 @@ mod tests {
         assert_eq!(list_own(&OwnMeasures::default()), "");
     }
 
+    /// The measures that recipes speak of.
+    const MEASURES: &str = "[measures.delivered]\nof = \"touch\"\nat = \"touched\"\nwhere = \"kind = 'delivered'\"\n\
+        [measures.csat_points]\nof = \"survey_response\"\nat = \"answered\"\nwhere = \"metric = 'csat'\"\nsum = \"score\"\n";
+
+    #[test]
+    fn recipes_are_taken() {
+        let mut text = MEASURES.to_owned();
+        let mut n = 0;
+        for untold in &UNTOLD {
+            for part in untold.instead.split("formula = \"").skip(1) {
+                let formula = part.split('"').next().unwrap();
+                text += &format!("[kpis.custom.recipe_{n}]\nformula = \"{formula}\"\n");
+                n += 1;
+            }
+        }
+        assert_eq!(n, 6, "{text}");
+        let config = Config::from_toml(&text, "t.toml", std::iter::empty());
+        assert_eq!(config.unwrap_or_else(|e| panic!("{e}")).definition.kpis.own().len(), n);
+    }
+
     #[test]
     fn a_typo_names_the_nearest() {
         let said = |name: &str| match named(&Kpis::ALL, name) {
