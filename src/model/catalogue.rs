@@ -482,7 +482,7 @@ pub static CATALOGUE: &[Kpi] = &[
         true,
         Formula::Share(Measure::ResponseMinutes, &[Measure::LeadsCreated]),
         "leads_answered / leads_created",
-        "Rises while leads of the window are answered, so recent windows read low."
+        "Rises while leads of the window are answered, so recent windows read low. It reads 0 too where no source tells of answers: then leads_answered is 0 in every window, and it means nothing."
     ),
     kpi!(
         Activities,
@@ -537,7 +537,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         Formula::Share(Measure::LeadsConverted, &[Measure::LeadsCreated]),
         "leads_converted / leads_created",
-        "W2 of leads. Recent windows read low, since their leads are young. It reads 0 where no source names the deal of a lead."
+        "W2 of leads. Recent windows read low, since their leads are young. It reads 0 too where no source names the deal of a lead: then leads_converted is 0 in every window, and it means nothing."
     ),
     kpi!(
         Orders,
