@@ -186,6 +186,7 @@ create table sums as
     sum(amount) filter (what = 'won' and currency = $currency) as won_amount,
     count(amount) filter (what = 'won' and currency = $currency) as won_priced,
     sum(amount) filter (what = 'lost' and currency = $currency) as lost_amount,
+    count(amount) filter (what = 'lost' and currency = $currency) as lost_priced,
     count(*) filter (what = 'created' and age is not null) as cohort,
     count(*) filter (what = 'created' and age <= 90) as cohort_90d,
     avg(age) filter (what = 'won') as mean,
@@ -205,7 +206,8 @@ create table stocks as
       on s.entity = l.entity and s.ord <= l.ord
     where l.status = 'open')
   select c.field, c.value, o.month, count(*) as open_deals,
-    sum(o.amount) filter (o.currency = $currency) as open_pipeline
+    sum(o.amount) filter (o.currency = $currency) as open_pipeline,
+    count(o.amount) filter (o.currency = $currency) as open_priced
   from open o join credits c on c.entity = o.entity and c.ord = o.ord and c.until is null
   group by c.field, c.value, o.month;
 
@@ -215,7 +217,7 @@ create table truth as
     select c.*, s.* exclude (field, value, month),
       if(c.month = $running, b.won_elapsed, b.won_amount) as before,
       if(c.month = $running, q.won_elapsed, q.won_amount) as quarter_before,
-      if(c.month = $running, y.won_elapsed, y.won_amount) as year_before, o.open_deals, o.open_pipeline
+      if(c.month = $running, y.won_elapsed, y.won_amount) as year_before, o.open_deals, o.open_pipeline, o.open_priced
     from cells c left join sums s using (field, value, month)
     left join sums b on b.field = c.field and b.value = c.value and b.month = c.month - interval 1 month
     left join sums q on q.field = c.field and q.value = c.value and q.month = c.month - interval 3 month
@@ -237,6 +239,8 @@ create table truth as
     case when old then cohort_90d / nullif(deals_created, 0) end as cohort_conversion_90d,
     mean::double as cycle_length_mean, p50::double as cycle_length_p50, p90::double as cycle_length_p90,
     coalesce(open_deals, 0)::double as open_deals, coalesce(open_pipeline, 0)::double as open_pipeline,
+    open_pipeline::double / nullif(open_priced, 0) as average_open_deal,
+    lost_amount::double / nullif(lost_priced, 0) as average_lost_deal,
     (won_amount - before)::double / nullif(before, 0)::double as revenue_growth,
     (won_amount - quarter_before)::double / nullif(quarter_before, 0)::double as revenue_growth_quarter,
     (won_amount - year_before)::double / nullif(year_before, 0)::double as revenue_growth_year
@@ -341,7 +345,7 @@ def main():
               {"path": arguments.events, "zone": zone, "currency": currency}.items()}
     values = quoted | {"until": str(until), "settle": str(span(arguments.settle)),
                        "today": f"date '{today}'", "lapse": str(arguments.lapse), "running": f"date '{running}'"}
-    for script in (EVENTS, FACTS, oracle_more.FACTS, CREDITS, TRUTH, oracle_more.TRUTH):
+    for script in (EVENTS, FACTS, oracle_more.FACTS, CREDITS, TRUTH, oracle_more.TRUTH, oracle_more.YIELDS):
         run(db, script, values)
     cells, wrong, missing = compare(db, running)
     events = db.execute("select count(*) from events").fetchone()[0]
