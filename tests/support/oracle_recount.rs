@@ -258,9 +258,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
             let answers = ["responded_at", "first_call_at", "first_email_at"];
             let told = answers.iter().filter_map(|f| clock.read(history.last(f)?.1)).min();
             let wait = |at: i64| told.filter(|told| *told >= at).map(|t| (t - at) / 60_000_000);
-            let deal = history.last("converted_deal").and_then(|(_, v)| v.as_str());
-            let became = deal.is_some_and(|deal| deal != "");
-            out.leads.extend(created.map(|at| (at, born, wait(at), became)));
+            out.leads.extend(created.map(|at| (at, born, wait(at), became_a_deal(&history))));
             return out;
         }
         kind => {
@@ -397,6 +395,11 @@ pub fn answered(waits: &[Option<i64>], out: &mut BTreeMap<&'static str, (Option<
     out.insert("response_time_mean", (share(minutes.iter().sum(), n), n));
     out.insert("response_time_p50", (quantile(&minutes, 0.5), n));
     out.insert("response_time_p90", (quantile(&minutes, 0.9), n));
+}
+
+fn became_a_deal(lead: &History) -> bool {
+    let deal = lead.last("converted_deal").and_then(|(_, v)| v.as_str());
+    deal.is_some_and(|deal| !deal.is_empty())
 }
 
 /// How many of so many leads of a window became a deal.
