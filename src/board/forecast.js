@@ -18,7 +18,7 @@ const COLUMNS = [
 ];
 
 /** Those that have no relative error: nothing came, or nothing was forecast. */
-const unrated = (n) => (n > 0 ? `, and ${count(n)} without sales` : "");
+const unrated = (n) => (n > 0 ? `, and ${count(n)} that have no relative error` : "");
 
 /** After a failure it is asked again so many milliseconds later. */
 const AGAIN = 30_000;

@@ -257,7 +257,7 @@ fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'
     let periods: Vec<Period> = info.periods.iter().copied().filter(|p| *p != Period::Day).collect();
     let windows: Vec<String> = periods.iter().map(|p| p.as_str().to_owned()).collect();
     // What is added up over days; anything else has no run rate.
-    let can = info.kpis.kpis().filter(|kpi| kpi.accrues());
+    let can = info.kpis.kpis().filter(|kpi| kpi.accrues() && !kpi.ripens());
     let kpis: Vec<String> = can.map(|kpi| kpi.name.to_string()).collect();
     let (mut period, mut kpi, mut segment) = (None, None, Vec::new());
     for (i, (name, value)) in pairs.iter().enumerate() {

@@ -323,11 +323,13 @@ fn told(method: Method, value: f64, least: f64, tried: &[Try]) -> Forecast {
     let relative = tried.iter().filter(|t| t.guess > 0.0 && t.came != 0.0);
     let off: Vec<f64> = relative.map(|t| ((t.came - t.guess) / t.came).abs()).collect();
     let error = (!off.is_empty()).then(|| off.iter().sum::<f64>() / off.len() as f64);
-    let (low, high) = interval(value, &ratios).unwrap_or((value, value));
+    // As each past one was tried.
+    let raised = value.max(least);
+    let (low, high) = interval(raised, &ratios).unwrap_or((raised, raised));
     let left_out = tried.len() - off.len();
     Forecast {
         method,
-        value: value.max(least),
+        value: raised,
         interval: (low.max(least), high.max(least)),
         clipped: value.min(low).min(high) < least,
         backtest: Backtest { periods: off.len(), left_out, error, covered },

@@ -131,6 +131,12 @@ impl Kpi {
         self.is_sum() && !self.measures().iter().any(whole)
     }
 
+    /// Whether its past periods go on growing when they are over, as those of cohorts do: a running one
+    /// cannot be told by them.
+    pub fn ripens(&self) -> bool {
+        self.clock == Clock::CohortSoFar
+    }
+
     /// Whether it only grows while a period goes on, corrections apart. Amounts may be negative, so of
     /// them the days have to be looked at too.
     pub fn grows(&self) -> bool {
@@ -142,7 +148,6 @@ impl Kpi {
                 | Formula::Money(..)
                 | Formula::Quantity(..)
                 | Formula::Minutes(..)
-                | Formula::Own(_)
         );
         counts && self.accrues()
     }
