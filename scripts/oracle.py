@@ -173,23 +173,27 @@ create table waits as
   select entity, min(instant(v)) as answered from newest
   where field in ('responded_at', 'first_call_at', 'first_email_at') and v is not null group by entity;
 
+create table deals as select entity, v as deal from newest where field = 'converted_deal';
+
 create table sums as
   select field, value, month,
     count(*) filter (what = 'lead') as leads_created,
     count(*) filter (what = 'lead' and answered >= flows.at) as leads_answered,
+    count(*) filter (what = 'lead' and deal <> '') as leads_converted,
     count(*) filter (what = 'created') as deals_created,
     count(*) filter (what = 'won') as deals_won,
     count(*) filter (what = 'lost') as deals_lost,
     sum(amount) filter (what = 'won' and currency = $currency) as won_amount,
     count(amount) filter (what = 'won' and currency = $currency) as won_priced,
     sum(amount) filter (what = 'lost' and currency = $currency) as lost_amount,
+    count(amount) filter (what = 'lost' and currency = $currency) as lost_priced,
     count(*) filter (what = 'created' and age is not null) as cohort,
     count(*) filter (what = 'created' and age <= 90) as cohort_90d,
     avg(age) filter (what = 'won') as mean,
     quantile_cont(age, 0.5) filter (what = 'won') as p50,
     quantile_cont(age, 0.9) filter (what = 'won') as p90,
     sum(amount) filter (what = 'won' and currency = $currency and day - month <= $today - $running) as won_elapsed
-  from flows left join waits using (entity) group by field, value, month;
+  from flows left join waits using (entity) left join deals using (entity) group by field, value, month;
 
 create table stocks as
   with ends as (select distinct month, midnight(month + interval 1 month) as until from months),
@@ -202,7 +206,8 @@ create table stocks as
       on s.entity = l.entity and s.ord <= l.ord
     where l.status = 'open')
   select c.field, c.value, o.month, count(*) as open_deals,
-    sum(o.amount) filter (o.currency = $currency) as open_pipeline
+    sum(o.amount) filter (o.currency = $currency) as open_pipeline,
+    count(o.amount) filter (o.currency = $currency) as open_priced
   from open o join credits c on c.entity = o.entity and c.ord = o.ord and c.until is null
   group by c.field, c.value, o.month;
 
@@ -212,7 +217,7 @@ create table truth as
     select c.*, s.* exclude (field, value, month),
       if(c.month = $running, b.won_elapsed, b.won_amount) as before,
       if(c.month = $running, q.won_elapsed, q.won_amount) as quarter_before,
-      if(c.month = $running, y.won_elapsed, y.won_amount) as year_before, o.open_deals, o.open_pipeline
+      if(c.month = $running, y.won_elapsed, y.won_amount) as year_before, o.open_deals, o.open_pipeline, o.open_priced
     from cells c left join sums s using (field, value, month)
     left join sums b on b.field = c.field and b.value = c.value and b.month = c.month - interval 1 month
     left join sums q on q.field = c.field and q.value = c.value and q.month = c.month - interval 3 month
@@ -223,7 +228,9 @@ create table truth as
     from full_)
   unpivot (select field, value, month,
     coalesce(leads_created, 0)::double as leads_created, coalesce(leads_answered, 0)::double as leads_answered,
-    coalesce(leads_answered, 0) / nullif(leads_created, 0) as response_rate, deals_created::double as deals_created,
+    coalesce(leads_answered, 0) / nullif(leads_created, 0) as response_rate,
+    coalesce(leads_converted, 0)::double as leads_converted,
+    coalesce(leads_converted, 0) / nullif(leads_created, 0) as lead_conversion, deals_created::double as deals_created,
     deals_won::double as deals_won, deals_lost::double as deals_lost, won_amount::double as revenue,
     won_amount::double / nullif(won_priced, 0) as average_deal_size,
     deals_won / nullif(deals_won + deals_lost, 0) as win_rate,
@@ -232,6 +239,8 @@ create table truth as
     case when old then cohort_90d / nullif(deals_created, 0) end as cohort_conversion_90d,
     mean::double as cycle_length_mean, p50::double as cycle_length_p50, p90::double as cycle_length_p90,
     coalesce(open_deals, 0)::double as open_deals, coalesce(open_pipeline, 0)::double as open_pipeline,
+    open_pipeline::double / nullif(open_priced, 0) as average_open_deal,
+    lost_amount::double / nullif(lost_priced, 0) as average_lost_deal,
     (won_amount - before)::double / nullif(before, 0)::double as revenue_growth,
     (won_amount - quarter_before)::double / nullif(quarter_before, 0)::double as revenue_growth_quarter,
     (won_amount - year_before)::double / nullif(year_before, 0)::double as revenue_growth_year
@@ -336,7 +345,7 @@ def main():
               {"path": arguments.events, "zone": zone, "currency": currency}.items()}
     values = quoted | {"until": str(until), "settle": str(span(arguments.settle)),
                        "today": f"date '{today}'", "lapse": str(arguments.lapse), "running": f"date '{running}'"}
-    for script in (EVENTS, FACTS, oracle_more.FACTS, CREDITS, TRUTH, oracle_more.TRUTH):
+    for script in (EVENTS, FACTS, oracle_more.FACTS, CREDITS, TRUTH, oracle_more.TRUTH, oracle_more.YIELDS):
         run(db, script, values)
     cells, wrong, missing = compare(db, running)
     events = db.execute("select count(*) from events").fetchone()[0]

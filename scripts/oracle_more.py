@@ -165,6 +165,7 @@ insert into truth
       count(*) filter (what = 'activity' and word = 'task') as tasks,
       count(*) filter (what = 'activity' and word = 'demo') as demos,
       coalesce(sum(n) filter (what = 'activity' and word = 'call'), 0) / 60 as call_minutes,
+      count(n) filter (what = 'activity' and word = 'call') as calls_timed,
       count(*) filter (what = 'due') as activities_due,
       coalesce(sum(n) filter (what = 'due'), 0) as kept,
       count(*) filter (what = 'order') as orders_paid,
@@ -213,6 +214,7 @@ insert into truth
   select * from (unpivot (select field, value, month,
       $counts,
       kept / nullif(activities_due, 0) as completion_rate,
+      call_minutes / nullif(calls_timed, 0) as average_call_minutes,
       coalesce(ordered - order_refunds, 0) as order_revenue,
       ordered / nullif(orders_paid, 0) as average_order_value,
       order_refunds / nullif(ordered, 0) as refund_share, sold / nullif(listed, 0) as price_realization,
@@ -243,6 +245,45 @@ insert into truth
       coalesce(lapsed, 0)::double as customers_lapsed, lapsed / nullif(active_before, 0) as customer_churn_rate,
       0::double as anonymous_purchases, ever::double / nullif(customers, 0) as revenue_per_customer
     from f) on columns(* exclude (field, value, month)) into name kpi value truth)
+  where kpi in (select kpi from raw);
+"""
+
+# What is made of the KPIs above; and what becomes of cohorts that are still open, by Aalen and Johansen
+# (won) and by Kaplan and Meier (closed), multiplied out age by age.
+YIELDS = """
+create table wide as pivot truth on kpi using any_value(truth) group by field, value, month;
+create table fates as
+  select f.field, f.value, f.month, coalesce(civil(c.at), $today) - f.day as age, c.status
+  from flows f left join closings c using (entity) where f.what = 'created';
+create table curves as
+  with ages as (
+    select field, value, month, age, count(*) as n, count(*) filter (status = 'won') as won, count(status) as closed
+    from fates group by field, value, month, age),
+  risks as (select *, sum(n) over (partition by field, value, month order by age desc) as at_risk from ages)
+  select *, product(1 - closed / at_risk) over (partition by field, value, month order by age) as open,
+    coalesce(product(1 - closed / at_risk) over (partition by field, value, month order by age
+      rows between unbounded preceding and 1 preceding), 1) as before
+  from risks;
+create table incidences as
+  select field, value, month, h, max(age) as longest,
+    coalesce(sum(before * won / at_risk) filter (age <= h), 0) as share, min(open) filter (age <= h) as left_open
+  from curves, (select unnest([30, 60, 90, 180]) as h) group by field, value, month, h;
+
+insert into truth
+  select * from (
+    select field, value, month, 'win_incidence_' || h || 'd' as kpi, share as truth from incidences
+    where longest >= h or left_open < 1e-9
+    union all
+    select field, value, month, 'time_to_close_p50', min(age) from curves
+    where open < 0.5 - 1e-9 and closed > 0 group by field, value, month
+    union all
+    (unpivot (select field, value, month,
+        open_deals * win_rate * average_deal_size / nullif(cycle_length_mean, 0) as sales_velocity,
+        open_pipeline / nullif(revenue, 0) as pipeline_to_revenue,
+        activities_done / nullif(deals_won, 0) as activities_per_win,
+        deals_won / nullif(meetings, 0) as wins_per_meeting, deals_won / nullif(demos, 0) as wins_per_demo,
+        meetings / nullif(calls, 0) as meetings_per_call, revenue / nullif(activities_done, 0) as revenue_per_activity
+      from wide) on columns(* exclude (field, value, month)) into name kpi value truth))
   where kpi in (select kpi from raw);
 """
 

@@ -10,6 +10,7 @@ use crate::model::formula;
 use crate::model::kpi::{CATALOGUE, Grain, Kpi, Unit};
 use crate::model::measure::Measure;
 use crate::model::untold::{UNTOLD, Untold};
+use crate::model::usual::{Found, USUAL};
 
 /// JSON Schema of the canonical event (`docs/event.schema.json`).
 pub fn event_schema() -> String {
@@ -110,7 +111,9 @@ fn behind(out: &mut String) {
     out.push_str(OWN);
     out.push_str(OWN_MEASURES);
     untold(out);
+    usual(out);
     recounted(out);
+    out.push_str(TRUTHS);
     measures(out);
 }
 
@@ -148,13 +151,28 @@ They are in rows, `/metrics`, the API, exports and `tidemark kpis list --config 
 
 const OWN_MEASURES: &str = include_str!("reference/own_measures.md");
 
+const TRUTHS: &str = include_str!("reference/truths.md");
+
 const FUNNEL: &str = include_str!("reference/funnel.md");
+
+/// What they are called elsewhere.
+fn usual(out: &mut String) {
+    out.push_str("\n## Usual names\n\n`tidemark kpis show` knows them too.\n\n| usual name | here |\n|---|---|\n");
+    for (name, found) in USUAL {
+        let _ = match found {
+            Found::Kpi(kpi) => writeln!(out, "| {name} | `{kpi}` |"),
+            Found::Elsewhere(what) => writeln!(out, "| {name} | {what} |"),
+        };
+    }
+}
 
 /// What each is made of, and which test recounts it.
 fn recounted(out: &mut String) {
     out.push_str(
         "\n## KPI, formula, measures, test\n\nEach is recounted by a test that shares no code with the \
-         pipeline.\n\n| KPI | formula | measures | test |\n|---|---|---|---|\n",
+         pipeline. `scripts/oracle` recounts those of all groups but `splits` and `funnel` a second time, \
+         in SQL by another program (DuckDB), over months of made-up companies; splits, the funnel and \
+         the times until leads were answered are recounted in Rust only.\n\n| KPI | formula | measures | test |\n|---|---|---|---|\n",
     );
     for k in CATALOGUE {
         let names: Vec<String> =

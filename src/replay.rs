@@ -35,6 +35,8 @@ pub struct Counts {
     pub test: u64,
     /// Events that stated nothing new.
     pub repeated: u64,
+    /// Events whose stage the stage table does not know.
+    pub unknown_stages: u64,
     /// Dead letters.
     pub dead_letters: u64,
     /// Rows written.
@@ -98,6 +100,7 @@ impl Replay {
             self.offsets[shard] += 1;
             self.counts.events += 1;
             self.counts.repeated += u64::from(applied.verdict == crate::ledger::Verdict::Repeated);
+            self.counts.unknown_stages += u64::from(applied.unknown_stage);
             self.latest = self.latest.max(Some(event.time));
             if self.counts.events.is_multiple_of(PROGRESS_EVERY) {
                 self.progress(self.latest);

@@ -14,8 +14,11 @@ const COLUMNS = [
   ["Revenue", (f, currency) => money(f.value, currency)],
   ["8 of 10 times between", (f, currency) => f.interval.map((end) => money(end, currency)).join(" and ")],
   ["Off by, on average", (f) => percent(f.backtest.mape ?? undefined)],
-  ["Tried on", (f) => `${count(f.backtest.periods)} past periods`],
+  ["Tried on", (f) => `${count(f.backtest.periods)} past periods${unrated(f.backtest.left_out)}`],
 ];
+
+/** Those that have no relative error: nothing came, or nothing was forecast. */
+const unrated = (n) => (n > 0 ? `, and ${count(n)} that have no relative error` : "");
 
 /** After a failure it is asked again so many milliseconds later. */
 const AGAIN = 30_000;
@@ -75,7 +78,8 @@ function show(answer, window, currency) {
   const { over, of } = answer.working_days;
   const name = windowName(window);
   setText(byId("forecast-title"), forecasts.length > 0 ? `${name} will come to` : `No forecast of ${name} yet`);
-  setText(byId("forecast-note"), `${money(answer.so_far, currency)} so far, ${count(over)} of ${count(of)} working days over`);
+  setText(byId("forecast-note"), `${money(answer.so_far, currency)} so far, ${count(over)} of ${count(of)} working days over${
+    forecasts.some((f) => f.clipped) ? "; no forecast is below that" : ""}`);
   arrange(byId("forecast-head"), [h("th", { scope: "col", class: "name" }, "Forecast"),
     ...COLUMNS.map(([title]) => h("th", { scope: "col" }, title))]);
   arrange(byId("forecast-methods"), forecasts.map((forecast) => h("tr", {},

@@ -118,7 +118,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let kpis = arguments.which.kpis(&known)?;
     let (rows, info) = arguments.rows(config.as_ref(), &known)?;
     let table = arguments.table(&rows, (&info, config.as_ref()), kpis);
-    let (written, left_out) = arguments.write(&rows, &table, &known)?;
+    let Some((written, left_out)) = arguments.write(&rows, &table, &known)? else {
+        return Ok(());
+    };
     eprintln!("{} rows, {written} {}{left_out}", rows.len(), arguments.format.lines());
     Ok(())
 }
@@ -212,8 +214,14 @@ impl Arguments {
         Table::new(&dimensions, kpis, layout, parts).with_goals(&goals)
     }
 
-    /// Writes the rows; how many lines they made, and what was left out.
-    fn write(&self, rows: &[Row], table: &Table, known: &Kpis) -> Result<(u64, String), Failure> {
+    /// Writes the rows; how many lines they made, and what was left out. `None` where whoever reads
+    /// them had seen enough.
+    fn write(
+        &self,
+        rows: &[Row],
+        table: &Table,
+        known: &Kpis,
+    ) -> Result<Option<(u64, String)>, Failure> {
         let mut out = self.open().map_err(Failure::Runtime)?;
         let mut left_out = String::new();
         let written = match self.format {
@@ -233,10 +241,14 @@ impl Arguments {
                 openmetrics::write(history, table.kpis(), known, &mut out)
             }
             #[cfg(not(all(feature = "xlsx", feature = "parquet")))]
-            format => return format.check().map(|()| (0, left_out)),
+            format => return format.check().map(|()| Some((0, left_out))),
         };
         let flushed = written.and_then(|n| out.flush().map(|()| n).map_err(ExportError::Write));
-        Ok((flushed.map_err(|e| Failure::Runtime(e.into()))?, left_out))
+        match flushed {
+            Ok(written) => Ok(Some((written, left_out))),
+            Err(error) if error.is_broken_pipe() => Ok(None),
+            Err(error) => Err(Failure::Runtime(error.into())),
+        }
     }
 
     fn open(&self) -> anyhow::Result<Box<dyn Write + Send>> {

@@ -11,6 +11,7 @@ use crate::http::KpiShown;
 use crate::model::kpi::{Grain, Kpi, Kpis, Unit};
 use crate::model::own::{OwnMeasure, OwnMeasures, field_name};
 use crate::model::untold::{self, UNTOLD, Untold};
+use crate::model::usual::{self, Found};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -33,7 +34,7 @@ enum Action {
     },
     /// Show one: formula, meaning, traps, parts, metrics.
     Show {
-        /// Its name.
+        /// Its name, or what it is usually called: cac, nrr, aov, …
         name: String,
         /// A configuration (TOML), whose own KPIs and measures are known too.
         #[arg(long)]
@@ -61,8 +62,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             match (own.named(&name), json) {
                 (Some(measure), true) => println!("{}", pretty(&shown(measure))),
                 (Some(measure), false) => print!("{}", show_own(measure)),
-                (None, true) => println!("{}", pretty(&KpiShown::from(named(&known, &name)?))),
-                (None, false) => print!("{}", show(named(&known, &name)?)),
+                (None, true) => println!("{}", pretty(&KpiShown::from(meant(&known, &name)?))),
+                (None, false) => print!("{}", show(meant(&known, &name)?)),
             }
         }
     }
@@ -136,11 +137,28 @@ fn pretty(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).expect("plain data serializes")
 }
 
+/// The KPI of a name that somebody typed, or of what it is usually called.
+fn meant<'k>(known: &'k Kpis, name: &str) -> Result<&'k Kpi, Failure> {
+    match usual::named(name) {
+        Some(Found::Kpi(kpi)) if known.named(name).is_none() => named(known, kpi),
+        _ => named(known, name),
+    }
+}
+
 /// The KPI of a name that somebody typed.
 pub(super) fn named<'k>(known: &'k Kpis, name: &str) -> Result<&'k Kpi, Failure> {
     known.named(name).ok_or_else(|| {
         if let Some(Untold { why, instead, .. }) = untold::named(name) {
             return Failure::Config(anyhow!("\"{name}\" is not told: {why}. Use {instead}"));
+        }
+        match usual::named(name) {
+            Some(Found::Kpi(kpi)) => {
+                return Failure::Config(anyhow!("there is no KPI \"{name}\": write \"{kpi}\""));
+            }
+            Some(Found::Elsewhere(what)) => {
+                return Failure::Config(anyhow!("\"{name}\" is no KPI: {what}"));
+            }
+            None => {}
         }
         let names: Vec<&str> = known.known().map(|kpi| &*kpi.name).collect();
         let mend = did_you_mean(name, &names);
@@ -254,6 +272,26 @@ mod tests {
         assert_eq!(list_own(&OwnMeasures::default()), "");
     }
 
+    /// The measures that recipes speak of.
+    const MEASURES: &str = "[measures.delivered]\nof = \"touch\"\nat = \"touched\"\nwhere = \"kind = 'delivered'\"\n\
+        [measures.csat_points]\nof = \"survey_response\"\nat = \"answered\"\nwhere = \"metric = 'csat'\"\nsum = \"score\"\n";
+
+    #[test]
+    fn recipes_are_taken() {
+        let mut text = MEASURES.to_owned();
+        let mut n = 0;
+        for untold in &UNTOLD {
+            for part in untold.instead.split("formula = \"").skip(1) {
+                let formula = part.split('"').next().unwrap();
+                text += &format!("[kpis.custom.recipe_{n}]\nformula = \"{formula}\"\n");
+                n += 1;
+            }
+        }
+        assert_eq!(n, 6, "{text}");
+        let config = Config::from_toml(&text, "t.toml", std::iter::empty());
+        assert_eq!(config.unwrap_or_else(|e| panic!("{e}")).definition.kpis.own().len(), n);
+    }
+
     #[test]
     fn a_typo_names_the_nearest() {
         let said = |name: &str| match named(&Kpis::ALL, name) {
@@ -261,6 +299,10 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(said("winrate"), "there is no KPI \"winrate\": did you mean \"win_rate\"?");
+        assert_eq!(said("CAC"), "there is no KPI \"CAC\": write \"customer_acquisition_cost\"");
+        assert_eq!(meant(&Kpis::ALL, "CAC").unwrap().name, "customer_acquisition_cost");
+        assert_eq!(meant(&Kpis::ALL, "win_rate").unwrap().name, "win_rate");
+        assert!(said("bottleneck").starts_with("\"bottleneck\" is no KPI: the funnel tells it"));
         let upsell = said("upsell");
         assert!(
             upsell.contains("is not told: what a customer bought")

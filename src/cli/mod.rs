@@ -108,6 +108,11 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Whether whoever reads what is written has seen enough, as `head` has.
+fn is_broken_pipe<T>(written: &std::io::Result<T>) -> bool {
+    written.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 fn load(file: &Path) -> Result<Config, Failure> {
     Config::load(file, environment()).map_err(|e| Failure::Config(e.into()))
 }

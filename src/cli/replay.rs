@@ -59,16 +59,20 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     });
     let written = failed.map_or_else(|| out.flush(), Err);
+    if super::is_broken_pipe(&written) {
+        return Ok(());
+    }
     written.context("cannot write the rows").map_err(Failure::Runtime)?;
     eprintln!(
         "{} records, {} events ({} repetitions), {} ignored, {} test events dropped, \
-         {} behind --as-of, {} dead letters, {} rows",
+         {} behind --as-of, {} with a stage that the table does not know, {} dead letters, {} rows",
         counts.records,
         counts.events,
         counts.repeated,
         counts.ignored,
         counts.test,
         counts.after_as_of,
+        counts.unknown_stages,
         counts.dead_letters,
         counts.rows
     );

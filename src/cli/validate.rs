@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use super::{Failure, load};
 use crate::clock;
+use crate::config::{Config, environment};
 use crate::model::time::Timestamp;
+
+/// The highest that a limit of series can be.
+const MOST_SERIES: u64 = 100_000_000;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -14,7 +18,18 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let config = load(&arguments.config)?;
+    let config = match load(&arguments.config) {
+        Ok(config) => config,
+        Err(refused) => {
+            // With the budget out of the way it may be right, and then it says what it costs.
+            let raised = ["MAX_SERIES", "MAX_SERIES_PER_FAMILY"]
+                .map(|limit| (format!("TIDEMARK_LIMITS__{limit}"), MOST_SERIES.to_string()));
+            if let Ok(config) = Config::load(&arguments.config, environment().chain(raised)) {
+                println!("{}", config.cost());
+            }
+            return Err(refused);
+        }
+    };
     for warning in config.warnings() {
         eprintln!("{warning}\n");
     }

@@ -147,6 +147,19 @@ impl Config {
         out
     }
 
+    /// What the configuration would cost, by set and group, where a budget refuses it.
+    pub fn cost(&self) -> String {
+        const SHOWN: [&str; 6] = ["windows", "segments", "estimate", "kpis", "drift", "targets"];
+        let mut out = String::new();
+        let lines = self.definition_lines().into_iter();
+        for (label, text) in lines.filter(|(label, _)| SHOWN.contains(label)) {
+            // Which limit there is, is what the refusal says.
+            let text = text.split(" of at most ").next().unwrap_or_default();
+            let _ = writeln!(out, "{label:<11} {text}");
+        }
+        out
+    }
+
     fn edge_lines(&self) -> Vec<Line> {
         let mut out = vec![
             ("app", format!("{}, generation {}", self.app, self.generation)),

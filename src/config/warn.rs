@@ -43,6 +43,7 @@ impl Config {
         out.extend(self.unknown_targets());
         out.extend(self.no_stages());
         out.extend(self.unused_regions());
+        out.extend(self.unknown_calendars());
         out.extend(self.odd_zones());
         out.extend(self.short_seasons());
         out
@@ -78,6 +79,24 @@ impl Config {
         let used = of.segments.iter().flatten().any(|dimension| dimension == "region");
         let idle = !of.directory.territories.is_empty() && !used;
         idle.then(|| self.warning("directory.territory".to_owned(), what, mend))
+    }
+
+    /// A calendar of a territory that is spelled otherwise in the directory is of nobody.
+    fn unknown_calendars(&self) -> Vec<Warning> {
+        let known = self.definition.known("territory");
+        let named = self.definition.work.territories.keys().filter(|_| !known.is_empty());
+        let unknown = named.filter(|territory| !known.contains(territory.as_str()));
+        let warn = |territory: &String| {
+            let what = format!(
+                "there is a calendar of the territory \"{territory}\", and the directory knows none of that name"
+            );
+            let mend = match nearest(territory, known.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "leave it where events bring that territory".to_owned(),
+            };
+            self.warning(format!("calendar.territories.{territory}"), what, mend)
+        };
+        unknown.map(warn).collect()
     }
 
     fn no_stages(&self) -> Option<Warning> {

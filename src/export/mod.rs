@@ -48,5 +48,20 @@ pub enum ExportError {
     },
 }
 
+impl ExportError {
+    /// Whether whoever reads what is written has seen enough, as `head` has.
+    pub fn is_broken_pipe(&self) -> bool {
+        let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+        let mut at: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = at {
+            if error.downcast_ref().is_some_and(broken) {
+                return true;
+            }
+            at = error.source();
+        }
+        false
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests;

@@ -9,6 +9,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query as Pairs, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -16,6 +17,7 @@ use super::board::{self, Query, Segments, Start};
 use super::params::{BadParameter, one_of};
 use super::{App, ServerInfo, failure};
 use crate::model::calendar::Calendar;
+use crate::model::forecast as model;
 use crate::model::forecast::{
     FEWEST_CLOSED, Forecast, Known, LEAST, LEVEL, Lack, MOST, Method, Outlook, Pipeline, outlook,
 };
@@ -43,13 +45,13 @@ struct WireRow<'a> {
     funnel: WireFunnel,
 }
 
-impl WireRow<'_> {
+impl<'a> WireRow<'a> {
     fn day(&self, info: &ServerInfo) -> Option<Day> {
         let calendar = info.zones.calendar_named(&info.calendar, &self.window.zone);
         Some(calendar.day_of(Timestamp::parse_rfc3339(&self.window.start)?))
     }
 
-    fn kpi(&self, name: &str) -> Option<WireKpi> {
+    fn kpi(&self, name: &str) -> Option<WireKpi<'a>> {
         self.kpis.get(name).and_then(|kpi| serde_json::from_str(kpi.get()).ok())
     }
 }
@@ -75,9 +77,22 @@ struct WireWindow {
 }
 
 #[derive(Deserialize)]
-struct WireKpi {
-    value: Option<f64>,
+struct WireKpi<'a> {
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
     unit: String,
+}
+
+impl WireKpi<'_> {
+    fn value(&self) -> Option<f64> {
+        self.value?.get().parse().ok()
+    }
+
+    /// To the last digit, where so many are told as a decimal holds.
+    fn exact(&self) -> Option<Decimal> {
+        let text = self.value?.get();
+        text.parse().ok().or_else(|| Decimal::from_scientific(text).ok())
+    }
 }
 
 #[derive(Serialize)]
@@ -90,7 +105,7 @@ struct Answer<'a> {
     kpi: &'a str,
     unit: Option<String>,
     as_of: String,
-    so_far: f64,
+    so_far: Box<RawValue>,
     working_days: WorkingDays,
     /// That of the least error first.
     forecasts: Vec<Shown>,
@@ -108,6 +123,9 @@ struct Shown {
     method: &'static str,
     value: f64,
     interval: [f64; 2],
+    /// It was raised to what has come.
+    #[serde(skip_serializing_if = "is_not")]
+    clipped: bool,
     level: f64,
     backtest: Backtest,
 }
@@ -115,6 +133,7 @@ struct Shown {
 #[derive(Serialize)]
 struct Backtest {
     periods: usize,
+    left_out: usize,
     mape: Option<f64>,
     covered: usize,
     checked: usize,
@@ -224,7 +243,7 @@ fn pipeline(
         }
     }
     for row in stages {
-        let stock = open_of(asked.kpi).and_then(|stock| row.kpi(stock)?.value);
+        let stock = open_of(asked.kpi).and_then(|stock| row.kpi(stock)?.value());
         if let (Some(day), Some(stage), Some(open)) = (row.day(info), row.segment.get(STAGE), stock)
         {
             out.open(stage, day, open);
@@ -238,7 +257,7 @@ fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'
     let periods: Vec<Period> = info.periods.iter().copied().filter(|p| *p != Period::Day).collect();
     let windows: Vec<String> = periods.iter().map(|p| p.as_str().to_owned()).collect();
     // What is added up over days; anything else has no run rate.
-    let can = info.kpis.kpis().filter(|kpi| kpi.accrues());
+    let can = info.kpis.kpis().filter(|kpi| kpi.accrues() && !kpi.ripens());
     let kpis: Vec<String> = can.map(|kpi| kpi.name.to_string()).collect();
     let (mut period, mut kpi, mut segment) = (None, None, Vec::new());
     for (i, (name, value)) in pairs.iter().enumerate() {
@@ -286,10 +305,12 @@ fn render(
     let segment = info.segment(&asked.segment);
     let calendar = info.calendar_of(&segment);
     let mut daily: BTreeMap<Day, f64> = BTreeMap::new();
+    let mut exact: BTreeMap<Day, Option<Decimal>> = BTreeMap::new();
     let mut unit = None;
     for row in rows {
         if let (Some(kpi), Some(day)) = (row.kpi(&asked.kpi.name), row.day(info)) {
-            daily.insert(day, kpi.value.unwrap_or(0.0));
+            daily.insert(day, kpi.value().unwrap_or(0.0));
+            exact.insert(day, kpi.exact());
             unit = Some(kpi.unit);
         }
     }
@@ -299,8 +320,9 @@ fn render(
     };
     let work = info.work.of(&segment, &info.directory);
     let weighed = pipeline.and_then(|pipeline| pipeline.as_ref().ok());
-    let known =
-        Known { daily: &daily, first, today: calendar.day_of(as_of), work, pipeline: weighed };
+    let today = calendar.day_of(as_of);
+    let grows = asked.kpi.grows();
+    let known = Known { daily: &daily, first, today, work, pipeline: weighed, grows };
     let Outlook { start, end, so_far, worked, forecasts, lacking } = outlook(&known, asked.period);
     let none = lacking.iter().map(|(method, lack)| Unsaid {
         method: method.as_str(),
@@ -330,7 +352,7 @@ fn render(
         kpi: &asked.kpi.name,
         unit,
         as_of: as_of.to_string(),
-        so_far,
+        so_far: told(&exact, start, end.min(today), so_far),
         working_days: WorkingDays { over: worked.0, of: worked.1 },
         forecasts: forecasts.iter().map(shown).collect(),
         none: none.chain(missing).collect(),
@@ -338,10 +360,41 @@ fn render(
     Json(answer).into_response()
 }
 
+/// What days have together, to the last digit; as a float where a decimal cannot hold it.
+fn told(exact: &BTreeMap<Day, Option<Decimal>>, from: Day, to: Day, near: f64) -> Box<RawValue> {
+    let mut days = exact.range(from..to.max(from)).map(|(_, value)| *value);
+    let sum = days.try_fold(Decimal::ZERO, |sum, value| sum.checked_add(value.unwrap_or_default()));
+    let text = sum.map_or_else(|| near.to_string(), |sum| sum.normalize().to_string());
+    RawValue::from_string(text).unwrap_or_default()
+}
+
+fn is_not(said: &bool) -> bool {
+    !said
+}
+
 fn shown(forecast: &Forecast) -> Shown {
-    let Forecast { method, value, interval, backtest } = *forecast;
-    let (covered, checked) = backtest.covered;
-    let backtest = Backtest { periods: backtest.periods, mape: backtest.error, covered, checked };
+    let Forecast { method, value, interval, clipped, backtest } = *forecast;
+    let model::Backtest { periods, left_out, error: mape, covered: (covered, checked) } = backtest;
+    let backtest = Backtest { periods, left_out, mape, covered, checked };
     let interval = [interval.0, interval.1];
-    Shown { method: method.as_str(), value, interval, level: LEVEL, backtest }
+    Shown { method: method.as_str(), value, interval, clipped, level: LEVEL, backtest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cents_add_up_to_cents() {
+        let days = [(1, "0.1"), (2, "0.2"), (3, "447722.49"), (4, "1e-3"), (9, "5")];
+        let exact = days.map(|(day, text)| {
+            let kpi: WireKpi<'_> = WireKpi {
+                value: Some(serde_json::from_str(text).unwrap()),
+                unit: "EUR".to_owned(),
+            };
+            (Day(day), kpi.exact())
+        });
+        let told = |to| told(&exact.into(), Day(1), Day(to), f64::NAN).get().to_owned();
+        assert_eq!((told(3), told(5), told(0)), ("0.3".into(), "447722.791".into(), "0".into()));
+    }
 }

@@ -100,7 +100,8 @@ struct Shown<'a> {
 struct PlaceShown {
     rank: usize,
     tied: bool,
-    rank_between: [usize; 2],
+    /// `null` where the KPI has no interval.
+    rank_between: Option<[usize; 2]>,
 }
 
 /// The answer.
@@ -243,8 +244,8 @@ fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Respons
     let entrants: Vec<Entrant> = ranked.iter().map(entrant).collect();
     let places = rank(&entrants, asked.first).into_iter();
     let ranked = ranked.into_iter().zip(places).map(|((_, shown), place)| {
-        let (best, worst) = place.between;
-        let place = PlaceShown { rank: place.rank, tied: place.tied, rank_between: [best, worst] };
+        let rank_between = place.between.map(|(best, worst)| [best, worst]);
+        let place = PlaceShown { rank: place.rank, tied: place.tied, rank_between };
         Shown { place: Some(place), ..shown }
     });
     Json(Board {

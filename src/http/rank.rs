@@ -30,9 +30,10 @@ pub struct Place {
     pub rank: usize,
     /// Whether others have the same value.
     pub tied: bool,
-    /// The best and the worst rank that the intervals leave open: others whose interval overlaps
-    /// may as well be ahead, or behind.
-    pub between: (usize, usize),
+    /// The best and the worst rank that the intervals leave open: others whose interval overlaps,
+    /// or who have none, may as well be ahead, or behind. `None` of who has no interval: how far
+    /// chance moves a mean or a sum is not known here.
+    pub between: Option<(usize, usize)>,
 }
 
 /// The place of each, in the order given.
@@ -48,11 +49,11 @@ pub fn rank(entrants: &[Entrant], first: First) -> Vec<Place> {
         let surely = |a: &Entrant, b: &Entrant| match (a.interval, b.interval) {
             (Some(a), Some(b)) if first == First::Highest => a.0 > b.1,
             (Some(a), Some(b)) => a.1 < b.0,
-            _ => ahead(a.value, b.value),
+            _ => false,
         };
         let best = 1 + count(&|e| surely(e, own));
         let worst = entrants.len() - count(&|e| surely(own, e));
-        Place { rank, tied: equal > 1, between: (best, worst) }
+        Place { rank, tied: equal > 1, between: own.interval.map(|_| (best, worst)) }
     };
     entrants.iter().map(place).collect()
 }
@@ -80,7 +81,10 @@ mod tests {
         let places = rank(&plain(&[5, 9, 5, 1]), First::Highest);
         assert_eq!(places.iter().map(|p| p.rank).collect::<Vec<_>>(), [2, 1, 2, 4]);
         assert_eq!(places.iter().map(|p| p.tied).collect::<Vec<_>>(), [true, false, true, false]);
-        assert_eq!(places[0].between, (2, 3), "either of the two may be named first");
+        assert!(
+            places.iter().all(|p| p.between.is_none()),
+            "no interval, nothing is known of chance"
+        );
         let places = rank(&plain(&[5, 9, 5, 1]), First::Lowest);
         assert_eq!(places.iter().map(|p| p.rank).collect::<Vec<_>>(), [2, 4, 2, 1]);
     }
@@ -93,8 +97,13 @@ mod tests {
         };
         let all = [with(9, 7.0, 11.0), with(8, 6.0, 10.0), with(2, 1.0, 3.0)];
         let between = |first| rank(&all, first).iter().map(|p| p.between).collect::<Vec<_>>();
-        assert_eq!(between(First::Highest), [(1, 2), (1, 2), (3, 3)]);
-        assert_eq!(between(First::Lowest), [(2, 3), (2, 3), (1, 1)]);
+        let some = |all: [(usize, usize); 3]| all.map(Some).to_vec();
+        assert_eq!(between(First::Highest), some([(1, 2), (1, 2), (3, 3)]));
+        assert_eq!(between(First::Lowest), some([(2, 3), (2, 3), (1, 1)]));
+        let without = Entrant { interval: None, ..all[1] };
+        let places = rank(&[all[0], without, all[2]], First::Highest);
+        let between: Vec<_> = places.iter().map(|p| p.between).collect();
+        assert_eq!(between, [Some((1, 2)), None, Some((2, 3))], "who has none may be anywhere");
     }
 
     proptest! {
@@ -112,7 +121,8 @@ mod tests {
                 .collect();
             let places = rank(&entrants, First::Highest);
             for place in &places {
-                prop_assert!(place.between.0 <= place.rank && place.rank <= place.between.1);
+                let (best, worst) = place.between.unwrap();
+                prop_assert!(best <= place.rank && place.rank <= worst);
             }
             let turn = turn % entrants.len();
             let (mut turned, mut want) = (entrants, places);

@@ -131,6 +131,9 @@ impl Projector<'_> {
                 if let Some(minutes) = answered(entity, at) {
                     add(at, credit, MeasureKey::days(Measure::ResponseMinutes, minutes), 1);
                 }
+                if became_a_deal(entity, self.symbols) {
+                    add(at, credit, MeasureKey::plain(Measure::LeadsConverted), 1);
+                }
                 self.count_own(entity, Moment::Created, (at, credit), out);
             }
             return;
@@ -345,6 +348,14 @@ fn answered(entity: &Entity, created: Timestamp) -> Option<i32> {
     });
     let waited = told.min()?.0 - created.0;
     i32::try_from(waited.div_euclid(60_000_000)).ok().filter(|minutes| *minutes >= 0)
+}
+
+/// Whether a lead's source names the deal that it became.
+fn became_a_deal(entity: &Entity, symbols: &Symbols) -> bool {
+    match entity.latest(slots::CONVERTED) {
+        Some((_, Held::Text(deal))) => !symbols.text(deal).is_empty(),
+        _ => false,
+    }
 }
 
 /// When an entity that happens once happened: as stated, else when it was created, else the time of

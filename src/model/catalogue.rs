@@ -482,7 +482,7 @@ pub static CATALOGUE: &[Kpi] = &[
         true,
         Formula::Share(Measure::ResponseMinutes, &[Measure::LeadsCreated]),
         "leads_answered / leads_created",
-        "Rises while leads of the window are answered, so recent windows read low."
+        "Rises while leads of the window are answered, so recent windows read low. It reads 0 too where no source tells of answers: then leads_answered is 0 in every window, and it means nothing."
     ),
     kpi!(
         Activities,
@@ -516,6 +516,28 @@ pub static CATALOGUE: &[Kpi] = &[
         Formula::QuantileDays(Measure::ResponseMinutes, 9, 10),
         "90th percentile of the same minutes, interpolated",
         "Exact, from a histogram of whole minutes."
+    ),
+    kpi!(
+        Activities,
+        "leads_converted",
+        "leads_converted",
+        Count,
+        CohortSoFar,
+        false,
+        Formula::Count(Measure::LeadsConverted),
+        "leads created in the window that have become a deal since",
+        "Where the source names the deal: Salesforce (ConvertedOpportunityId), Pipedrive (converted_deal_id), or `converted_deal` by a mapping. A lead of several deals counts once; one that is deleted does not count. HubSpot's contacts name no deal: there a measure of your own over leads tells it, `where = \"stage = 'customer'\"`."
+    ),
+    kpi!(
+        Activities,
+        "lead_conversion",
+        "lead_conversion_ratio",
+        Ratio,
+        CohortSoFar,
+        false,
+        Formula::Share(Measure::LeadsConverted, &[Measure::LeadsCreated]),
+        "leads_converted / leads_created",
+        "W2 of leads. Recent windows read low, since their leads are young. It reads 0 too where no source names the deal of a lead: then leads_converted is 0 in every window, and it means nothing."
     ),
     kpi!(
         Orders,

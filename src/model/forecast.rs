@@ -3,7 +3,8 @@
 //!
 //! Every method is tried on the past periods at the same share of their working days. The ratios of
 //! what came to what was forecast give the interval, as that of one more such ratio (Student). How
-//! often such intervals held what came, each made of the periods before it, is told beside it.
+//! often such intervals held what came, each made of the periods before it, is told beside it. A
+//! period of which a method said that nothing would come is a miss where something came.
 
 mod pipeline;
 
@@ -73,9 +74,12 @@ impl Method {
 /// How a method did on past periods.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backtest {
-    /// On how many it was tried.
+    /// Of how many periods the error is the mean.
     pub periods: usize,
-    /// Mean of how far it was off, relative to what came (MAPE); of those in which something came.
+    /// How many more it was tried on that have no relative error: nothing came, or it had said that
+    /// nothing would.
+    pub left_out: usize,
+    /// Mean of how far it was off, relative to what came (MAPE).
     pub error: Option<f64>,
     /// Of how many past intervals it was checked whether they held what came, and how many did.
     pub covered: (usize, usize),
@@ -90,6 +94,8 @@ pub struct Forecast {
     pub value: f64,
     /// Its interval, which covers [`LEVEL`].
     pub interval: (f64, f64),
+    /// Whether value or interval would be below what has come, and were raised to that.
+    pub clipped: bool,
     /// How it did before.
     pub backtest: Backtest,
 }
@@ -137,6 +143,16 @@ pub struct Known<'a> {
     pub work: WorkOf<'a>,
     /// The stages, where they are known and the number is one of deals that are won.
     pub pipeline: Option<&'a Pipeline>,
+    /// Whether the number only grows while a period goes on, as counts do.
+    pub grows: bool,
+}
+
+/// A past period: what a method would have said, what came, and what it could not come below.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Try {
+    guess: f64,
+    came: f64,
+    least: f64,
 }
 
 impl Known<'_> {
@@ -145,6 +161,13 @@ impl Known<'_> {
         let days = self.daily.range(from..to.min(self.today).max(from));
         // Not `sum`, whose nothing is -0.
         days.fold(0.0, |sum, (_, value)| sum + value)
+    }
+
+    /// What a period cannot come below when that day begins: what has come, where the number only
+    /// grows and no day took any back.
+    fn least(&self, start: Day, at: Day) -> f64 {
+        let grows = self.grows && self.daily.values().all(|value| *value >= 0.0);
+        if grows { self.sum(start, at) } else { f64::NEG_INFINITY }
     }
 
     fn working_days(&self, from: Day, to: Day) -> i64 {
@@ -174,7 +197,8 @@ impl Known<'_> {
     /// How a period stood then. What cannot be weighted is left out.
     fn weighed(&self, pipeline: &Pipeline, start: Day, end: Day, at: Day) -> Option<Tried> {
         let weighted = pipeline.weighted(at).ok()?;
-        Some(Tried { so_far: self.sum(start, at), came: self.sum(start, end), weighted })
+        let least = self.least(start, at);
+        Some(Tried { so_far: self.sum(start, at), came: self.sum(start, end), weighted, least })
     }
 
     /// What a method says of a period of which a share of the working days is over.
@@ -209,29 +233,34 @@ pub fn outlook(known: &Known<'_>, period: Period) -> Outlook {
     }
     past.reverse();
     let (mut forecasts, mut lacking) = (Vec::new(), Vec::new());
+    let least = known.least(start, known.today);
     match by_pipeline(known, period, start, share, &past) {
         None => {}
         Some(Ok(forecast)) => forecasts.push(forecast),
         Some(Err(lack)) => lacking.push((Method::Pipeline, lack)),
     }
     for method in Method::ALL.into_iter().filter(|m| m.back(period).is_some()) {
-        let tried: Vec<(f64, f64)> = past
+        let tried: Vec<Try> = past
             .iter()
             .filter_map(|start| {
                 let guess = known.guess(method, period, *start, share)?;
-                Some((guess, known.sum(*start, period.next(*start))))
+                let end = period.next(*start);
+                let least = known.least(*start, known.at_share(*start, end, share));
+                // What would be nothing stays nothing: no method is made of another one.
+                let guess = if guess > 0.0 { guess.max(least) } else { guess };
+                Some(Try { guess, came: known.sum(*start, end), least })
             })
-            .filter(|(guess, _)| *guess > 0.0)
             .collect();
+        let n = said(&tried);
         let value = known.guess(method, period, start, share).filter(|value| *value > 0.0);
         match value {
             // Without a working day there is nothing to go on with, also in past periods.
             None if method == Method::RunRate && share.0 == 0 => {
                 lacking.push((method, Lack::TooEarly));
             }
-            _ if tried.len() < LEAST => lacking.push((method, Lack::History(tried.len()))),
+            _ if n < LEAST => lacking.push((method, Lack::History(n))),
             None => lacking.push((method, Lack::TooEarly)),
-            Some(value) => forecasts.push(told(method, value, &tried)),
+            Some(value) => forecasts.push(told(method, value, least, &tried)),
         }
     }
     forecasts.sort_by(|a, b| {
@@ -259,33 +288,52 @@ fn by_pipeline(
         })
         .collect();
     let tried = backtest(&past);
+    let (n, least) = (said(&tried), known.least(start, known.today));
     Some(pipeline.weighted(known.today).and_then(|weighted| match yielded(&past) {
-        Some(share) if tried.len() >= LEAST => {
+        Some(share) if n >= LEAST => {
             let value = known.sum(start, known.today) + share * weighted;
             let is_any = value > 0.0;
-            is_any.then(|| told(Method::Pipeline, value, &tried)).ok_or(Lack::TooEarly)
+            is_any.then(|| told(Method::Pipeline, value, least, &tried)).ok_or(Lack::TooEarly)
         }
-        _ => Err(Lack::History(tried.len())),
+        _ => Err(Lack::History(n)),
     }))
 }
 
-fn told(method: Method, value: f64, tried: &[(f64, f64)]) -> Forecast {
-    let ratios: Vec<f64> = tried.iter().map(|(guess, came)| came / guess).collect();
-    let checked = (FEWEST..tried.len()).filter_map(|i| {
-        let (low, high) = interval(tried[i].0, &ratios[..i])?;
-        Some((low..=high).contains(&tried[i].1))
-    });
-    let checked: Vec<bool> = checked.collect();
-    let off: Vec<f64> = tried
-        .iter()
-        .filter(|(_, came)| *came != 0.0)
-        .map(|(guess, came)| ((came - guess) / came).abs())
-        .collect();
+/// On how many it said that something would come.
+fn said(tried: &[Try]) -> usize {
+    tried.iter().filter(|t| t.guess > 0.0).count()
+}
+
+fn told(method: Method, value: f64, least: f64, tried: &[Try]) -> Forecast {
+    let (mut ratios, mut covered) = (Vec::new(), (0, 0));
+    for Try { guess, came, least } in tried.iter().copied() {
+        let held = match guess > 0.0 {
+            true => interval(guess, &ratios)
+                .map(|(low, high)| (low.max(least)..=high.max(least)).contains(&came)),
+            // Of a forecast of nothing there is no interval around it: it holds nothing but nothing.
+            false => (came != 0.0).then_some(false),
+        };
+        if let Some(held) = held.filter(|_| ratios.len() >= FEWEST) {
+            covered = (covered.0 + usize::from(held), covered.1 + 1);
+        }
+        if guess > 0.0 {
+            ratios.push(came / guess);
+        }
+    }
+    let relative = tried.iter().filter(|t| t.guess > 0.0 && t.came != 0.0);
+    let off: Vec<f64> = relative.map(|t| ((t.came - t.guess) / t.came).abs()).collect();
     let error = (!off.is_empty()).then(|| off.iter().sum::<f64>() / off.len() as f64);
-    let covered = (checked.iter().filter(|held| **held).count(), checked.len());
-    let interval = interval(value, &ratios).unwrap_or((value, value));
-    let backtest = Backtest { periods: tried.len(), error, covered };
-    Forecast { method, value, interval, backtest }
+    // As each past one was tried.
+    let raised = value.max(least);
+    let (low, high) = interval(raised, &ratios).unwrap_or((raised, raised));
+    let left_out = tried.len() - off.len();
+    Forecast {
+        method,
+        value: raised,
+        interval: (low.max(least), high.max(least)),
+        clipped: value.min(low).min(high) < least,
+        backtest: Backtest { periods: off.len(), left_out, error, covered },
+    }
 }
 
 /// Where the next ratio is to be expected, times the value.
@@ -298,122 +346,4 @@ fn interval(value: f64, ratios: &[f64]) -> Option<(f64, f64)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::definition::Directory;
-    use crate::model::segment::Segment;
-    use crate::model::workdays::WorkCalendars;
-
-    fn day(text: &str) -> Day {
-        Day::parse(text).unwrap()
-    }
-
-    fn look(daily: &BTreeMap<Day, f64>, first: &str, today: &str, period: Period) -> Outlook {
-        let (calendars, directory) = (WorkCalendars::default(), Directory::default());
-        let segment = Segment::overall();
-        let work = calendars.of(&segment, &directory);
-        outlook(
-            &Known { daily, first: day(first), today: day(today), work, pipeline: None },
-            period,
-        )
-    }
-
-    /// A hundred each weekday, more in the second half of a month by a factor.
-    fn sales(from: &str, to: &str, later: f64) -> BTreeMap<Day, f64> {
-        use chrono::Datelike;
-        let works = |d: &Day| WorkCalendars::default().default.works(*d);
-        let value = |d: Day| if d.date().day() > 15 { 100.0 * later } else { 100.0 };
-        let days = (day(from).0..day(to).0).map(Day).filter(works);
-        days.map(|d| (d, value(d))).collect()
-    }
-
-    #[test]
-    fn an_even_stream_is_forecast_to_the_cent() {
-        let daily = sales("2025-01-01", "2026-05-12", 1.0);
-        let out = look(&daily, "2025-01-01", "2026-05-12", Period::Month);
-        // May 2026 has 21 weekdays, seven of them before the 12th.
-        assert_eq!((out.worked, out.so_far), ((7, 21), 700.0));
-        let run = out.forecasts[0];
-        assert_eq!(
-            (run.method, run.value, run.interval),
-            (Method::RunRate, 2100.0, (2100.0, 2100.0))
-        );
-        assert_eq!(run.backtest, Backtest { periods: 16, error: Some(0.0), covered: (12, 12) });
-    }
-
-    #[test]
-    fn a_month_that_always_ends_well_has_its_interval_above_the_run_rate() {
-        let daily = sales("2025-01-01", "2026-05-12", 3.0);
-        let out = look(&daily, "2025-01-01", "2026-05-12", Period::Month);
-        let run = out.forecasts.iter().find(|f| f.method == Method::RunRate).unwrap();
-        assert_eq!(run.value, 2100.0);
-        // It comes to 11 × 100 + 10 × 300.
-        assert!(run.interval.0 > 3900.0 && run.interval.1 < 4500.0, "{run:?}");
-        assert!(run.backtest.error.unwrap() > 0.4, "{run:?}");
-        let before = out.forecasts.iter().find(|f| f.method == Method::LastQuarter).unwrap();
-        assert!(before.backtest.error.unwrap() < 0.1, "{before:?}");
-        assert_eq!(out.forecasts[0].method, Method::LastQuarter, "the least error comes first");
-        assert_eq!(before.backtest.periods, 13);
-        assert_eq!(out.lacking, [(Method::LastYear, Lack::History(4))]);
-    }
-
-    #[test]
-    fn without_history_nothing_is_forecast_and_it_says_so() {
-        let daily = sales("2026-01-01", "2026-05-12", 1.0);
-        let out = look(&daily, "2026-01-01", "2026-05-12", Period::Month);
-        assert_eq!(out.forecasts, []);
-        assert_eq!(out.lacking[0], (Method::RunRate, Lack::History(4)));
-        let weeks = look(&daily, "2026-01-01", "2026-05-12", Period::Week);
-        assert_eq!(weeks.forecasts[0].value, 500.0);
-        // The first of a month that begins on a Saturday: no working day is over.
-        let daily = sales("2025-01-01", "2026-08-03", 1.0);
-        let out = look(&daily, "2025-01-01", "2026-08-03", Period::Month);
-        assert_eq!(out.lacking[0], (Method::RunRate, Lack::TooEarly));
-        assert_eq!(out.so_far.to_string(), "0", "and not -0");
-        assert!(out.forecasts.iter().any(|f| f.method == Method::LastQuarter));
-    }
-
-    #[test]
-    fn what_comes_on_days_off_is_in_the_run_rate() {
-        let days = (day("2025-01-01").0..day("2026-06-01").0).map(|d| (Day(d), 100.0));
-        let daily: BTreeMap<Day, f64> = days.collect();
-        let run = |today: &str| {
-            let out = look(&daily, "2025-01-01", today, Period::Month);
-            let run = out.forecasts.into_iter().find(|f| f.method == Method::RunRate).unwrap();
-            (out.so_far, run.value)
-        };
-        // All working days of May 2026 are over on its last Sunday, and the Saturday counts.
-        let (so_far, value) = run("2026-05-31");
-        assert_eq!((so_far, value), (3000.0, 3000.0));
-        // Over the weekend of the 9th the run rate does not fall and rise again by a fifth.
-        let [friday, monday] = ["2026-05-09", "2026-05-11"].map(|today| run(today).1);
-        assert!((monday / friday - 1.0).abs() < 0.3, "{friday} {monday}");
-    }
-
-    #[test]
-    fn what_is_not_over_is_left_out() {
-        let mut daily = sales("2025-01-01", "2026-05-12", 1.0);
-        let without = look(&daily, "2025-01-01", "2026-05-12", Period::Month);
-        daily.insert(day("2026-05-12"), 1e9);
-        daily.insert(day("2027-01-01"), 1e9);
-        assert_eq!(look(&daily, "2025-01-01", "2026-05-12", Period::Month), without);
-    }
-
-    #[test]
-    fn intervals_cover_about_what_they_promise() {
-        use rand::{Rng, SeedableRng};
-        let mut dice = rand_chacha::ChaCha8Rng::seed_from_u64(5);
-        let (mut held, mut all) = (0, 0);
-        for _ in 0..120 {
-            let mut daily = sales("2024-01-01", "2026-06-01", 1.0);
-            daily.values_mut().for_each(|v| *v *= dice.random_range(0.0..2.0));
-            let came: f64 = daily.range(day("2026-05-01")..).map(|(_, v)| v).sum();
-            let out = look(&daily, "2024-01-01", "2026-05-14", Period::Month);
-            let run = out.forecasts.iter().find(|f| f.method == Method::RunRate).unwrap();
-            held += usize::from((run.interval.0..=run.interval.1).contains(&came));
-            all += 1;
-        }
-        let share = held as f64 / all as f64;
-        assert!((0.70..0.90).contains(&share), "{share}");
-    }
-}
+mod tests;

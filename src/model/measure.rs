@@ -172,6 +172,7 @@ measures! {
     OwnNumbered CountByOwn "How many numbers are in those sums.",
     OwnAmount SumByOwn "Amounts that measures of your own sum in the slice.",
     OwnPriced CurrencyByOwn "How many amounts are in those sums.",
+    LeadsConverted Count "Leads created in the slice that have become a deal since.",
 }
 
 impl Measure {

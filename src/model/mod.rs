@@ -46,6 +46,7 @@ pub mod target;
 pub mod time;
 pub mod untold;
 pub mod usage;
+pub mod usual;
 pub mod watermark;
 pub mod window;
 mod words;

@@ -32,6 +32,7 @@ impl Measure {
                 | Measure::CohortLost
                 | Measure::CohortOpen
                 | Measure::ResponseMinutes
+                | Measure::LeadsConverted
                 | Measure::StageEntered
                 | Measure::StageAdvanced
                 | Measure::StageBack

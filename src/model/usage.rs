@@ -132,6 +132,27 @@ impl Kpi {
         self.is_sum() && !self.measures().iter().any(whole)
     }
 
+    /// Whether its past periods go on growing when they are over, as those of cohorts do: a running one
+    /// cannot be told by them.
+    pub fn ripens(&self) -> bool {
+        self.clock == Clock::CohortSoFar
+    }
+
+    /// Whether it only grows while a period goes on, corrections apart. Amounts may be negative, so of
+    /// them the days have to be looked at too.
+    pub fn grows(&self) -> bool {
+        let counts = matches!(
+            self.formula,
+            Formula::Count(_)
+                | Formula::CountIn(_)
+                | Formula::CountAt(..)
+                | Formula::Money(..)
+                | Formula::Quantity(..)
+                | Formula::Minutes(..)
+        );
+        counts && self.accrues()
+    }
+
     /// Whether the members of a dimension, `unknown` too, make the whole: each has a share.
     pub fn adds_up_over_segments(&self) -> bool {
         self.is_sum() && !self.tells_of_customers()
@@ -211,31 +232,73 @@ impl Kpi {
 
     /// The tests that compare it with numbers from elsewhere: another program's count of the same
     /// events, for all of them, and beside it a published truth.
-    pub fn tests(&self) -> &'static [&'static str] {
+    pub fn tests(&self) -> Vec<&'static str> {
         const RECOUNTED: &str = "tests/laws.rs::any_delivery_gives_the_rows_of_the_recount";
-        const PUBLISHED: &str =
-            "tests/oracle.rs::the_published_truth_is_reproduced_from_any_delivery";
-        const SURVIVAL: &str = "tests/oracle.rs::the_published_survival_is_reproduced";
-        match &*self.name {
-            _ if matches!(self.clock, Clock::CohortCensored) => &[RECOUNTED, SURVIVAL],
-            _ if self.group == Group::Custom => &[],
-            "deals_created"
-            | "deals_won"
-            | "deals_lost"
-            | "revenue"
-            | "average_deal_size"
-            | "win_rate"
-            | "cohort_conversion"
-            | "cohort_conversion_90d"
-            | "cycle_length_mean"
-            | "cycle_length_p50"
-            | "cycle_length_p90"
-            | "open_deals"
-            | "revenue_growth" => &[RECOUNTED, PUBLISHED],
-            _ => &[RECOUNTED],
-        }
+        let recounted = (self.group != Group::Custom).then_some(RECOUNTED);
+        let beside = BESIDE.iter().filter(|(_, kpis)| kpis.contains(&&*self.name));
+        recounted.into_iter().chain(beside.map(|(test, _)| *test)).collect()
     }
 }
+
+/// Tests that compare some of the KPIs with published numbers, or with another recount.
+const BESIDE: [(&str, &[&str]); 6] = [
+    (
+        "tests/oracle.rs::the_published_truth_is_reproduced_from_any_delivery",
+        &[
+            "deals_created",
+            "deals_won",
+            "deals_lost",
+            "revenue",
+            "average_deal_size",
+            "win_rate",
+            "cohort_conversion",
+            "cohort_conversion_90d",
+            "cycle_length_mean",
+            "cycle_length_p50",
+            "cycle_length_p90",
+            "open_deals",
+            "revenue_growth",
+            "sales_velocity",
+            "buying_customers",
+            "sales_per_customer",
+        ],
+    ),
+    (
+        "tests/oracle.rs::the_published_survival_is_reproduced",
+        &[
+            "deals_created",
+            "win_incidence_30d",
+            "win_incidence_60d",
+            "win_incidence_90d",
+            "win_incidence_180d",
+            "time_to_close_p50",
+        ],
+    ),
+    (
+        "tests/customers.rs::the_published_truth_of_customers_is_reproduced_from_any_delivery",
+        &[
+            "orders_paid",
+            "order_revenue",
+            "average_order_value",
+            "customers",
+            "new_customers",
+            "buying_customers",
+            "sales_per_customer",
+            "purchase_frequency",
+            "customer_retention",
+            "revenue_per_customer",
+        ],
+    ),
+    ("tests/adventureworks.rs::territories_countries_and_regions", &["revenue", "revenue_growth"]),
+    (
+        "tests/adventureworks.rs::people_by_quota_commission_and_the_year_before",
+        &["revenue", "revenue_growth"],
+    ),
+    (
+        "tests/splits.rs::each_member_has_what_a_recount_gives",
+        &["credited_revenue", "credited_deals_won", "overlay_revenue"],
+    ),
+];
 
 impl Formula {
     /// Whether its value is a count or a sum, exact, and no quotient.
@@ -386,5 +449,31 @@ impl Formula {
                 program.formulas().flat_map(|formula| formula.measures()).collect()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page names each of them.
+    #[test]
+    fn tests_that_are_named_are_there_and_speak_of_kpis() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (test, kpis) in BESIDE {
+            let (file, name) = test.split_once("::").unwrap();
+            let text = std::fs::read_to_string(root.join(file)).unwrap();
+            assert!(text.contains(&format!("fn {name}(")), "{test}");
+            for kpi in kpis {
+                assert!(Kpi::named(kpi).is_some(), "{kpi}");
+                assert!(
+                    file == "tests/adventureworks.rs" || text.contains(&format!("\"{kpi}\"")),
+                    "{kpi}"
+                );
+            }
+        }
+        let of = |name: &str| Kpi::named(name).unwrap().tests();
+        assert_eq!(of("leads_converted").len(), 1);
+        assert!(of("purchase_frequency")[1].starts_with("tests/customers.rs::"));
     }
 }

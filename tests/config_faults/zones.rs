@@ -11,6 +11,25 @@ fn told(text: &str, wanted: &[&str]) {
 }
 
 #[test]
+fn a_calendar_of_a_territory_that_nobody_has_is_warned_of() {
+    let told = |territory: &str, known: &str| {
+        let text =
+            format!("{known}[calendar.territories.{territory}]\nworking_days = [\"monday\"]\n");
+        let warnings = read(&text, &[]).unwrap().warnings();
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let north = "[[directory.rep]]\nid = \"r\"\nterritory = \"North\"\n";
+    assert_eq!(told("North", north), "");
+    assert_eq!(told("Nord", ""), "", "without a directory nothing is known");
+    let wrong = told("Norht", north);
+    assert!(
+        wrong.contains("a calendar of the territory \"Norht\"")
+            && wrong.contains("did you mean \"North\"?"),
+        "{wrong}"
+    );
+}
+
+#[test]
 fn zones_that_are_none_are_told_with_their_place_and_the_nearest() {
     let sets = "[segments]\nsets = [\"territory\", \"stage\"]\n";
     told(

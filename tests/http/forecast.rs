@@ -69,6 +69,9 @@ async fn what_is_open_counts_by_what_came_of_it_before() {
     assert!(of(&body, "forecasts")["value"].as_f64().unwrap() > 14.0 * 3.0, "{body}");
     let (_, body) = json(&state, &format!("{path}=deals_created")).await;
     assert_eq!((of(&body, "forecasts"), of(&body, "none")), (&Value::Null, &Value::Null));
+    // Leads of past months had longer to become deals.
+    let (status, body) = json(&state, &format!("{path}=leads_converted")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ pub fn events() -> String {
     all.push(event("deal", 4, "create", 4, json!({ "amount": eur("700.00") })));
     all.push(event("lead", 1, "create", 5, json!({})));
     all.push(event("lead", 1, "update", 4, json!({ "responded_at": ago(4) })));
+    all.push(event("lead", 1, "update", 3, json!({ "converted_deal": "deal-1" })));
     for (kind, id) in ["call", "email", "meeting", "task", "demo"].into_iter().zip(1..) {
         let done = json!({ "kind": kind, "done": true, "done_at": ago(4), "duration_s": 600 });
         all.push(event("activity", id, "snapshot", 4, done));

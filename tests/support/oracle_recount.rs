@@ -42,8 +42,8 @@ pub type Holding = (Credit, Option<Money>);
 /// What one entity adds.
 #[derive(Default)]
 pub struct Facts {
-    /// When it was created, whose it is, and how many minutes it waited.
-    pub leads: Vec<(i64, Credit, Option<i64>)>,
+    /// When it was created, whose it is, how many minutes it waited, and whether it became a deal.
+    pub leads: Vec<(i64, Credit, Option<i64>, bool)>,
     /// When, for whom, and what has become of it.
     pub created: Vec<(i64, Credit, Outcome)>,
     pub closed: Vec<Closing>,
@@ -258,7 +258,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
             let answers = ["responded_at", "first_call_at", "first_email_at"];
             let told = answers.iter().filter_map(|f| clock.read(history.last(f)?.1)).min();
             let wait = |at: i64| told.filter(|told| *told >= at).map(|t| (t - at) / 60_000_000);
-            out.leads.extend(created.map(|at| (at, born, wait(at))));
+            out.leads.extend(created.map(|at| (at, born, wait(at), became_a_deal(&history))));
             return out;
         }
         kind => {
@@ -395,6 +395,17 @@ pub fn answered(waits: &[Option<i64>], out: &mut BTreeMap<&'static str, (Option<
     out.insert("response_time_mean", (share(minutes.iter().sum(), n), n));
     out.insert("response_time_p50", (quantile(&minutes, 0.5), n));
     out.insert("response_time_p90", (quantile(&minutes, 0.9), n));
+}
+
+fn became_a_deal(lead: &History) -> bool {
+    let deal = lead.last("converted_deal").and_then(|(_, v)| v.as_str());
+    deal.is_some_and(|deal| !deal.is_empty())
+}
+
+/// How many of so many leads of a window became a deal.
+pub fn converted(n: usize, all: usize, out: &mut BTreeMap<&'static str, (Option<f64>, i128)>) {
+    out.insert("leads_converted", (Some(n as f64), n as i128));
+    out.insert("lead_conversion", ((all > 0).then(|| n as f64 / all as f64), all as i128));
 }
 
 /// As SQL's `percentile_cont`.

@@ -12,8 +12,8 @@ use crate::more::customers::Customers;
 use crate::more::{Kept, Marks};
 use crate::oracle::{RowName, Rows, is_blank};
 use crate::recount::{
-    Clock, Closing, Credit, Facts, Money, Outcome, Question, answered, quantile, recount_by,
-    segments,
+    Clock, Closing, Credit, Facts, Money, Outcome, Question, answered, converted, quantile,
+    recount_by, segments,
 };
 
 const FINE: i64 = 300_000_000;
@@ -259,9 +259,10 @@ impl<'a> Count<'a> {
     fn opening(&self, own: Stretch, age: i64, out: &mut BTreeMap<&'static str, Counted>) {
         let leads = self.facts.iter().flat_map(|f| &f.leads);
         let leads = leads.filter(|l| self.mine(&l.1) && own.holds(l.0, self.clock));
-        let waits: Vec<_> = leads.map(|l| l.2).collect();
+        let (waits, became): (Vec<_>, Vec<_>) = leads.map(|l| (l.2, l.3)).unzip();
         let leads = waits.len();
         answered(&waits, out);
+        converted(became.into_iter().filter(|became| *became).count(), leads, out);
         let created = self.facts.iter().flat_map(|f| &f.created);
         let created: Vec<_> =
             created.filter(|c| self.mine(&c.1) && own.holds(c.0, self.clock)).collect();

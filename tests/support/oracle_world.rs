@@ -65,6 +65,10 @@ fn event(i: usize, k: usize, story: &Story, (what, minute, pick): Step, start: T
         let field = ["responded_at", "first_call_at", "first_email_at"][usize::from(pick / 3 % 3)];
         set[field] = if pick.is_multiple_of(11) { Value::Null } else { json!(near) };
     }
+    if kind == "lead" && what % 3 == 1 {
+        set["converted_deal"] =
+            [json!("d-1"), json!("d-2"), json!(""), json!(null)][usize::from(pick / 3 % 4)].clone();
+    }
     if !matches!(kind, "lead" | "deal") {
         own(kind, what, pick, &near, &mut set);
     }
@@ -249,6 +253,7 @@ fn wronged(set: &Value, i: usize, first: bool) -> (Value, Map<String, Value>) {
         ("amount", json!({"value": 777_777 + i, "currency": "GBP"})),
         ("created_at", json!("2026-02-02T02:02:02Z")),
         ("account", json!("a-lie")),
+        ("converted_deal", json!("d-lie")),
         ("customer", json!("c-lie")),
         ("closed_at", json!("2026-02-03T03:03:03Z")),
         ("done_at", json!("2026-02-03T04:03:03Z")),

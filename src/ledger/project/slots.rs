@@ -9,6 +9,9 @@ use crate::model::time::{Day, Timestamp};
 /// When a lead was first answered, in any way, by a call and by e-mail.
 pub(super) const ANSWERS: [Slot; 3] = [Slot(1), Slot(2), Slot(3)];
 
+/// Which deal a lead became.
+pub(super) const CONVERTED: Slot = Slot(6);
+
 /// Kind of an activity or a touch, metric of a survey.
 pub(super) const WORD: Slot = Slot(1);
 
@@ -57,6 +60,7 @@ pub fn slot(kind: Kind, field: Field) -> Option<Slot> {
         (Kind::Lead, Field::RespondedAt) => ANSWERS[0],
         (Kind::Lead, Field::FirstCallAt) => ANSWERS[1],
         (Kind::Lead, Field::FirstEmailAt) => ANSWERS[2],
+        (Kind::Lead, Field::ConvertedDeal) => CONVERTED,
         (Kind::Activity | Kind::Touch, Field::ActivityKind) => WORD,
         (Kind::Activity, Field::Done) => DONE,
         (Kind::Activity, Field::DoneAt) => DONE_AT,

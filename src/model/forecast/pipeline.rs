@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Lack;
+use super::{Lack, Try};
 use crate::model::time::Day;
 
 /// Visits that began in so many days say how often a stage was won …
@@ -89,6 +89,8 @@ pub(super) struct Tried {
     pub came: f64,
     /// What was weighted then.
     pub weighted: f64,
+    /// What it could not come below.
+    pub least: f64,
 }
 
 /// Periods that say how much of what is weighted comes in the rest of one.
@@ -103,14 +105,13 @@ pub(super) fn yielded(earlier: &[Tried]) -> Option<f64> {
 }
 
 /// What each past period would have been forecast, by those before it only, and what came.
-pub(super) fn backtest(past: &[Tried]) -> Vec<(f64, f64)> {
+pub(super) fn backtest(past: &[Tried]) -> Vec<Try> {
     let guess = |(i, tried): (usize, &Tried)| {
         let share = yielded(&past[..i])?;
-        Some((tried.so_far + share * tried.weighted, tried.came))
+        let guess = tried.so_far + share * tried.weighted;
+        Some(Try { guess, came: tried.came, least: tried.least })
     };
-    let told = past.iter().enumerate().filter_map(guess);
-    // Of a forecast of nothing there is no ratio.
-    told.filter(|(guess, _)| *guess > 0.0).collect()
+    past.iter().enumerate().filter_map(guess).collect()
 }
 
 #[cfg(test)]
@@ -153,12 +154,12 @@ mod tests {
 
     #[test]
     fn each_period_is_forecast_by_those_before_it() {
-        let of = |so_far, came, weighted| Tried { so_far, came, weighted };
+        let of = |so_far, came, weighted| Tried { so_far, came, weighted, least: so_far };
         let past =
             [of(10.0, 60.0, 100.0), of(0.0, 50.0, 100.0), of(5.0, 55.0, 100.0), of(7.0, 9.0, 40.0)];
         assert_eq!(yielded(&past[..2]), None);
         assert_eq!(yielded(&past[..3]), Some(0.5));
-        assert_eq!(backtest(&past), [(27.0, 9.0)]);
+        assert_eq!(backtest(&past), [Try { guess: 27.0, came: 9.0, least: 7.0 }]);
         assert_eq!(yielded(&[of(0.0, 1.0, 0.0); 3]), None, "nothing was weighted");
     }
 }

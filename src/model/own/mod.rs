@@ -334,6 +334,7 @@ pub fn is_kept(of: EntityKind, name: &FieldName<'_>, dimensions: &[String], stag
     match (of, field) {
         (Of::Deal | Of::Order | Of::Invoice, Field::Amount | Field::Account) => true,
         (Of::Deal, Field::Stage | Field::Pipeline) => stages,
+        (Of::Lead, Field::ConvertedDeal) => true,
         (Of::Activity | Of::Touch, Field::ActivityKind) => true,
         (Of::Activity, Field::Outcome | Field::Duration) => true,
         (Of::Order | Of::Invoice, Field::Customer | Field::Refunded) => true,

@@ -1,0 +1,113 @@
+//! The command line as people use it: what is refused says what it would have cost, and whoever reads
+//! only the beginning of what is written is no fault.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const STAGES: &str = "[windows]\nrolling = []\ncalendar = [\"day\"]\nto_date = []\n[segments]\n\
+    sets = [\"overall\", \"rep\"]\n[[stages.stage]]\nstage = \"talk\"\nstatus = \"open\"\n";
+
+fn command(dir: &Path, arguments: &str) -> Command {
+    let mut out = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    out.args(arguments.split_whitespace()).current_dir(dir).stdin(Stdio::null());
+    out
+}
+
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn place(config: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("t.toml"), config).unwrap();
+    dir
+}
+
+#[test]
+fn what_a_budget_refuses_says_what_it_would_cost() {
+    let dir = place("[limits]\nmax_series = 100\n[segments]\nsets = [\"overall\", \"rep\"]\n");
+    let validate = || said(&command(dir.path(), "validate --config t.toml").output().unwrap());
+    let (code, shown, told) = validate();
+    assert_eq!(code, Some(2), "{told}");
+    assert!(
+        told.starts_with("error: up to ") && told.contains("limits.max_series = 100"),
+        "{told}"
+    );
+    let line = |label: &str| shown.lines().find(|line| line.starts_with(label)).unwrap_or_default();
+    assert!(line("segments").contains("overall (1), rep (100)"), "{shown}");
+    assert!(line("estimate").ends_with(" Prometheus series"), "{shown}");
+    assert!(line("kpis").contains("deals (") && line("kpis").contains("activities ("), "{shown}");
+    // What is wrong in another way has no cost to show.
+    std::fs::write(dir.path().join("t.toml"), "[limits]\nmax_serie = 100\n").unwrap();
+    let (code, shown, _) = validate();
+    assert_eq!((code, shown.as_str()), (Some(2), ""));
+}
+
+/// Deals, each on a day of its own, of a rep of its own.
+fn events(n: usize) -> String {
+    let event = |i: usize| {
+        let stage = if i.is_multiple_of(3) { "talk" } else { "unheard of" };
+        let (month, day) = (1 + i / 28 % 12, 1 + i % 28);
+        format!(
+            "{{\"v\":1,\"id\":\"{i}\",\"entity\":{{\"type\":\"deal\",\"id\":\"d{i}\"}},\"op\":\"create\",\
+             \"time\":\"2026-{month:02}-{day:02}T10:00:00Z\",\"set\":{{\"owner\":\"r{i}\",\"stage\":\"{stage}\"}}}}\n"
+        )
+    };
+    (0..n).map(event).collect()
+}
+
+#[test]
+fn a_replay_counts_stages_that_the_table_does_not_know() {
+    let dir = place(STAGES);
+    std::fs::write(dir.path().join("events.jsonl"), events(9)).unwrap();
+    let all = "replay --config t.toml --input events.jsonl --output rows.jsonl";
+    let (code, _, told) = said(&command(dir.path(), all).output().unwrap());
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        told.contains(" 6 with a stage that the table does not know, 0 dead letters"),
+        "{told}"
+    );
+}
+
+#[test]
+fn whoever_has_seen_enough_ends_it_quietly() {
+    let dir = place(STAGES);
+    // More than a pipe holds.
+    std::fs::write(dir.path().join("events.jsonl"), events(40)).unwrap();
+    let replay = "replay --config t.toml --input events.jsonl --output";
+    let rows = command(dir.path(), &format!("{replay} rows.jsonl")).output().unwrap();
+    assert!(rows.status.success(), "{rows:?}");
+    for arguments in [
+        format!("{replay} -"),
+        "export --input rows.jsonl".to_owned(),
+        "export --input rows.jsonl --format parquet --output -".to_owned(),
+    ] {
+        let (out, err) = (Stdio::piped(), Stdio::piped());
+        let mut child = command(dir.path(), &arguments).stdout(out).stderr(err).spawn().unwrap();
+        let mut seen = Vec::new();
+        let mut stdout = BufReader::with_capacity(64, child.stdout.take().unwrap());
+        stdout.read_until(b'\n', &mut seen).unwrap();
+        drop(stdout);
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert!(child.wait().unwrap().success(), "{arguments}: {told}");
+        assert!(!told.contains("error"), "{arguments}: {told}");
+    }
+}
+
+#[test]
+fn what_a_kpi_is_usually_called_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let of =
+        |name: &str| said(&command(dir.path(), &format!("kpis show {name}")).output().unwrap());
+    let (code, shown, _) = of("nrr");
+    assert_eq!(code, Some(0));
+    assert!(shown.starts_with("net_revenue_retention\n"), "{shown}");
+    let (code, _, told) = of("quota_attainment");
+    assert!(
+        code == Some(2) && told.contains("is no KPI: it stands beside a KPI that has a target"),
+        "{told}"
+    );
+}
