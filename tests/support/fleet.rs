@@ -97,7 +97,10 @@ impl Fleet {
     pub fn send(&mut self, cell: &Partial) {
         self.offset += 1;
         if let Some(alive) = &mut self.alive {
-            alive[cell.shard as usize].note(cell.slice, &cell.measures);
+            // Its cells are only ever added to.
+            if cell.slice.tier == Tier::Day && Alive::shows_in(&cell.measures) {
+                alive[cell.shard as usize].add(cell.slice.index);
+            }
         }
         let own = cell.segment.partition(self.definition.partitions);
         if let Some((copy, at)) = self.kin.copy(cell) {
