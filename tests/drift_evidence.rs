@@ -214,7 +214,9 @@ fn where_no_more_deals_are_created_there_is_no_data_and_no_alarm() {
     // old deals were left to be won are not looked at.
     let (stop, end) = (400, 650);
     for (seed, a_day) in (3..9).flat_map(|seed| [(seed, 5), (seed, 50)]) {
-        let [cycles, _] = shop(seed, a_day, stop, end);
+        let [mut cycles, _] = shop(seed, a_day, stop, end);
+        // A holiday of the baseline, in which nothing is created, makes a week without usual.
+        cycles.range_mut(300..307).for_each(|(_, facts)| facts.created = 0);
         let facts: Vec<(i32, DayFacts)> = cycles.into_iter().collect();
         // Its first months have only deals that were quick.
         let mut cycle_rule = rule(Signal::CycleLength, Phase::None, "1970-01-01", 84);
@@ -255,6 +257,20 @@ fn longer_cycles_are_found_while_deals_are_created_as_ever() {
     let [alert] = &said.alerts[..] else { panic!("{:?}", said.alerts) };
     assert!(alert.fired && alert.since < Day(270), "{alert:?}");
     assert_eq!(said.alerts, without.alerts, "no day was left out");
+
+    // In batches, a month's deals on one day: most weeks have none, as those of the baseline.
+    let mut batches: BTreeMap<i32, DayFacts> = facts.iter().copied().collect();
+    batches.values_mut().for_each(|facts| facts.created = 0);
+    for (day, f) in &facts {
+        batches.entry(day / 30 * 30).or_default().created += f.created;
+    }
+    let mut batches: Vec<(i32, DayFacts)> = batches.into_iter().collect();
+    let said = verdict(&rule, &batches, 300).alerts;
+    let [alert] = &said[..] else { panic!("{said:?}") };
+    assert!(alert.fired && alert.since < Day(270), "nor where deals come in batches: {alert:?}");
+    // Batches that end leave old deals only.
+    batches.iter_mut().filter(|(day, _)| *day > 220).for_each(|(_, facts)| facts.created = 0);
+    assert_eq!(verdict(&rule, &batches, 300).reading.state, State::NoData);
 }
 
 #[test]

@@ -290,7 +290,7 @@ impl Config {
         let first = self.drift.iter().find(|rule| rule.signal.kind() != Kind::Count)?;
         first.segments.iter().find(|set| !set.is_empty())?;
         let said = match first.baseline_from {
-            Some(from) => format!("on, of baselines from {from}"),
+            Some(from) => format!("on, of baselines from {from}, where five have one"),
             None => "off, state drift.baseline_from".to_owned(),
         };
         Some(format!("shrinkage over siblings: {said}"))

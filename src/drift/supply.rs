@@ -16,6 +16,11 @@ const NINE_OF_TEN: f64 = 1.2816;
 /// What is created is far less below this share of the usual: the fall that charts of counts are
 /// tuned to.
 const FAR_LESS: f64 = 2.0 / 3.0;
+/// And less than nine of ten such times of the baseline had: deals may be created in batches, so that
+/// most weeks have none. One in ten may be a holiday.
+const SELDOM: usize = 10;
+/// What a division and a product may lose.
+const TOLERANCE: f64 = 1e-9;
 /// And only where chance does not explain it: standard deviations of a Poisson.
 const CHANCE: f64 = 2.0;
 
@@ -24,8 +29,9 @@ pub(super) struct Supply {
     from: i32,
     /// Deals created a day of the baseline.
     usual: f64,
-    /// In which nine of ten deals of the baseline were won, days.
-    span: i32,
+    /// The times looked back, in days: a week, and that in which nine of ten deals of the baseline
+    /// were won; each with the least deals a day that are as usual in it.
+    spans: [(i32, f64); 2],
     /// Before each day, and behind the last one: deals created, and days that are sure.
     before: Vec<(u64, u32)>,
 }
@@ -52,21 +58,36 @@ impl Supply {
             sum
         }));
         let usual = all.facts.created as f64 / f64::from(all.days.max(1));
-        Supply { from: baseline.from, usual, span: span.ceil() as i32, before }
+        let mut out = Supply { from: baseline.from, usual, spans: [(WEEK, usual); 2], before };
+        out.spans = [WEEK, span.ceil() as i32].map(|length| {
+            let ends = baseline.from + length..=baseline.to.min(end);
+            let told = ends.map(|last| out.within(length, last));
+            let told = told.filter(|(_, days)| i64::from(*days) == i64::from(length));
+            let mut a_day: Vec<f64> = told.map(|(n, days)| n / f64::from(days)).collect();
+            a_day.sort_unstable_by(f64::total_cmp);
+            let least = a_day.get(a_day.len() / SELDOM).copied().unwrap_or(usual);
+            (length, least.min(usual * FAR_LESS))
+        });
+        out
+    }
+
+    /// Deals created in so many days before a day, and how many of those are sure.
+    fn within(&self, length: i32, end: i32) -> (f64, u32) {
+        let at = |day: i32| {
+            let place = usize::try_from(day.saturating_sub(self.from)).unwrap_or(0);
+            self.before[place.min(self.before.len() - 1)]
+        };
+        let (first, last) = (at(end - length), at(end));
+        ((last.0 - first.0) as f64, last.1 - first.1)
     }
 
     /// Whether as many deals as ever were created in the week up to a day, and in the time in which
     /// those won on it began.
     pub(super) fn is_steady(&self, day: i32) -> bool {
-        [WEEK, self.span].into_iter().all(|length| {
-            let at = |day: i32| {
-                let place = usize::try_from(day.saturating_sub(self.from)).unwrap_or(0);
-                self.before[place.min(self.before.len() - 1)]
-            };
-            let (first, last) = (at(day + 1 - length), at(day + 1));
-            let n = (last.0 - first.0) as f64;
-            let expected = self.usual * f64::from(last.1 - first.1);
-            n >= expected * FAR_LESS || expected - n <= CHANCE * expected.sqrt()
+        self.spans.iter().all(|(length, least)| {
+            let (n, days) = self.within(*length, day + 1);
+            let expected = self.usual * f64::from(days);
+            n + TOLERANCE >= least * f64::from(days) || expected - n <= CHANCE * expected.sqrt()
         })
     }
 }

@@ -526,7 +526,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         Formula::Count(Measure::LeadsConverted),
         "leads created in the window that have become a deal since",
-        "Where the source names the deal: Salesforce (ConvertedOpportunityId), Pipedrive (converted_deal_id), or `converted_deal` by a mapping. A lead of several deals counts once; one that is deleted does not count. HubSpot's contacts name no deal: there a measure of your own over leads tells it, `where = \"stage = 'customer'\"`."
+        "Where the source names the deal: Salesforce (ConvertedOpportunityId), Pipedrive (converted_deal_id), or `converted_deal` by a mapping. A lead of several deals counts once; one that is deleted does not count. A Salesforce lead that was converted without an opportunity does not count. HubSpot's contacts name no deal: there a measure of your own over leads tells how many are customers now, `where = \"stage = 'customer'\"`."
     ),
     kpi!(
         Activities,

@@ -14,6 +14,7 @@ const TARGETS: &str =
     "it stands beside a KPI that has a target: `targets` of rows; see docs/targets.md";
 const SHARES: &str =
     "the leaderboard tells it: `share` of `/api/v1/leaderboard`; see docs/operations.md";
+const RANKS: &str = "the leaderboard tells it: `rank`, and `rank_between` where chance leaves it open, of `/api/v1/leaderboard`; see docs/operations.md";
 const FORECASTS: &str =
     "`/api/v1/forecast` tells it of the running period; see docs/targets.md, Forecasts";
 
@@ -69,7 +70,7 @@ pub const USUAL: [(&str, Found); 58] = [
     ("price_realisation", Found::Kpi("price_realization")),
     ("product_mix", Found::Elsewhere(SHARES)),
     ("quota_attainment", Found::Elsewhere(TARGETS)),
-    ("rank", Found::Elsewhere(SHARES)),
+    ("rank", Found::Elsewhere(RANKS)),
     ("refund_rate", Found::Kpi("refund_share")),
     ("repeat_rate", Found::Kpi("repeat_purchase_rate")),
     ("response_time", Found::Kpi("response_time_mean")),

@@ -203,10 +203,13 @@ impl Rollup {
         if told.count() < self.beats.len() {
             return vec![Vec::new(); closed.len()];
         }
-        let days = self.definition.zones.ids().zip(closed);
+        // Without the whole the days of all zones are one set.
+        let Definition { zones, segments, .. } = &*self.definition;
+        let is_mixed = !zones.is_one() && !segments.iter().any(Vec::is_empty);
+        let days = zones.ids().zip(closed);
         days.map(|(zone, end)| {
             let today = self.definition.calendar_at(zone).day_of(self.now);
-            alive.unborne(*end, today.0, zone != ZoneId::JOB)
+            alive.unborne(*end, today.0, is_mixed || zone != ZoneId::JOB)
         })
         .collect()
     }

@@ -14,7 +14,7 @@ fn the_summary_says_whether_baselines_are_shrunk() {
     let off = "drift       shrinkage over siblings: off, state drift.baseline_from";
     let reps = "segments = [\"rep\"]\n";
     assert_eq!(said(reps).as_deref(), Some(off));
-    let on = "drift       shrinkage over siblings: on, of baselines from 2026-01-05";
+    let on = "drift       shrinkage over siblings: on, of baselines from 2026-01-05, where five have one";
     let stated = format!("{reps}baseline_from = \"2026-01-05\"\n");
     assert_eq!(said(&stated).as_deref(), Some(on));
     // The whole has no siblings, and volumes of siblings are not alike.

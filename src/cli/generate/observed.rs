@@ -69,7 +69,8 @@ pub fn check_files(
 ) -> Result<(), Failure> {
     let mut faults: Vec<String> =
         files.iter().filter_map(|(name, text)| stale(&directory.join(name), text)).collect();
-    for name in left_over(directory, files, |_| true) {
+    let is_stale = !faults.is_empty();
+    for name in left_over(directory, files, |name| name.ends_with(".json")) {
         let why = match owned(&name) {
             true => "is generated no longer",
             false => "is none of those that are generated: keep it elsewhere",
@@ -79,7 +80,10 @@ pub fn check_files(
     if faults.is_empty() {
         return Ok(());
     }
-    Err(Failure::Runtime(anyhow!("{}\n  write them with: {mend}", faults.join("\n"))))
+    // What others keep there is not mended by writing ours.
+    let are_ours = is_stale || !left_over(directory, files, owned).is_empty();
+    let mend = if are_ours { format!("\n  write them with: {mend}") } else { String::new() };
+    Err(Failure::Runtime(anyhow!("{}{mend}", faults.join("\n"))))
 }
 
 fn left_over(directory: &Path, files: &[(String, String)], owned: fn(&str) -> bool) -> Vec<String> {
