@@ -56,7 +56,7 @@ fn visits_in(shard: &Shard, segment: &str, of: u32) -> Vec<(i32, [i128; 5])> {
             ENDS.map(|m| sum.of_stage(m, StageIndex(of)).map(|(_, n)| n).sum::<i128>());
         [entered, advanced, back, lost, entered - advanced - back - lost - left]
     };
-    let counts = shard.of_days(segment).into_iter().map(|(day, sum)| (day, counts(&sum)));
+    let counts = shard.of_days(segment).into_iter().map(|(day, sum)| (day, counts(sum)));
     counts.filter(|(_, n)| *n != [0; 5]).collect()
 }
 
