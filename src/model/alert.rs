@@ -460,20 +460,19 @@ pub fn stem_of_baseline(stem: &str, from: Day) -> String {
 
 /// The JSON of an alert that corrections undid. `None` where it is none.
 pub fn taken_back(json: &str) -> Option<String> {
-    let mut value: serde_json::Value = serde_json::from_str(json).ok()?;
-    let map = value.as_object_mut()?;
-    map.insert("state".to_owned(), State::Resolved.as_str().into());
-    map.insert("withdrawn".to_owned(), true.into());
-    serde_json::to_string(&value).ok()
+    over(json, [("withdrawn", true.into())])
 }
 
 /// The JSON of an alert that a change of the rules ended. `None` where it is none.
 pub fn ended(json: &str, end: End, at: Option<Timestamp>) -> Option<String> {
+    over(json, [("resolved", at.map(|at| at.to_string()).into()), ("end", end.as_str().into())])
+}
+
+fn over<const N: usize>(json: &str, said: [(&str, serde_json::Value); N]) -> Option<String> {
     let mut value: serde_json::Value = serde_json::from_str(json).ok()?;
     let map = value.as_object_mut()?;
     map.insert("state".to_owned(), State::Resolved.as_str().into());
-    map.insert("resolved".to_owned(), at.map(|at| at.to_string()).into());
-    map.insert("end".to_owned(), end.as_str().into());
+    map.extend(said.map(|(name, value)| (name.to_owned(), value)));
     serde_json::to_string(&value).ok()
 }
 

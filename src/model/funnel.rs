@@ -102,6 +102,11 @@ pub fn steps(table: &StageTable) -> Vec<Arc<Step>> {
     rows.iter().map(step).collect()
 }
 
+/// Visits of all stages that go on.
+pub fn held(flow: &Measures) -> i128 {
+    flow.total(Measure::StageEntered) - ENDS.map(|end| flow.total(end)).iter().sum::<i128>()
+}
+
 /// What became of the visits of one stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageVisits {

@@ -324,10 +324,7 @@ impl Formula {
             Formula::CountIn(m) => {
                 count(count_of(if m.is_stock() { view.stock } else { view.flow }, m))
             }
-            Formula::Count(Measure::StageHeld) => {
-                let ended: i128 = funnel::ENDS.iter().map(|end| view.flow.total(*end)).sum();
-                count(view.flow.total(Measure::StageEntered) - ended)
-            }
+            Formula::Count(Measure::StageHeld) => count(funnel::held(view.flow)),
             Formula::Count(m) => count(view.flow.total(m)),
             Formula::Stock(m) => count(view.stock.total(m)),
             Formula::Money(sum, priced) => money(view.flow, sum, priced, own),
