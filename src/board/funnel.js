@@ -19,7 +19,7 @@ export function showFunnel(row) {
   const stages = row?.funnel?.stages ?? [];
   byId("funnel").hidden = stages.length === 0;
   const { bottleneck } = row?.funnel ?? {};
-  setText(byId("funnel-note"), "visits that began in the window");
+  setText(byId("funnel-note"), "visits that began in the window; won in the end: of the deals closed in it");
   arrange(byId("funnel-stages"), stages.map((stage) => {
     const name = h("bdi", { title: stage.name }, stage.label ?? stage.name);
     const worst = stage.name === bottleneck ? h("span", { class: "tag warm" }, "bottleneck") : null;

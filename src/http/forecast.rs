@@ -239,7 +239,7 @@ fn pipeline(
     for row in rows {
         let Some(day) = row.day(info) else { continue };
         for stage in &row.funnel.stages {
-            out.visits(&stage.stage, day, stage.won, stage.closed);
+            out.ends(&stage.stage, day, stage.won, stage.closed);
         }
     }
     for row in stages {
@@ -333,9 +333,9 @@ fn render(
             Lack::History(n) => {
                 format!("it can be tried on {n} past periods, and {LEAST} are needed")
             }
-            Lack::Visits(closed) => format!(
-                "of the visits of stages that began 455 to 90 days ago {closed} are of deals that \
-                 are closed, and {FEWEST_CLOSED} are needed"
+            Lack::Closed(closed) => format!(
+                "deals closed in the last 365 days had come to {closed} stages, and \
+                 {FEWEST_CLOSED} are needed"
             ),
             Lack::NothingOpen => "nothing is open by stage".to_owned(),
         },

@@ -140,6 +140,7 @@ impl Projector<'_> {
         }
         let mut changes = std::mem::take(&mut self.buffers.changes);
         self.status_changes(entity, &mut changes);
+        self.note_visits(&changes);
         let standing = standing(&changes);
         let closed =
             standing.filter(|s| s.status != Status::Open).map(|s| (s, closed_at(entity, s)));
@@ -152,6 +153,7 @@ impl Projector<'_> {
         if let Some((standing, at)) = closed {
             let credit = self.credit(entity, standing.since, at);
             self.closing(entity, standing.status, at, created, credit, out);
+            self.passed(standing, (at, credit), out);
             let moment = if standing.status == Status::Won { Moment::Won } else { Moment::Lost };
             self.count_own(entity, moment, (at, credit), out);
             self.count_own(entity, Moment::Closed, (at, credit), out);
@@ -159,7 +161,6 @@ impl Projector<'_> {
                 self.shared(entity, (standing.since, at), credit, out);
             }
         }
-        self.note_visits(&changes);
         self.stock(entity, created.unwrap_or(first.time), &changes, closed, out);
         self.buffers.changes = changes;
     }

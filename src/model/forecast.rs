@@ -107,8 +107,8 @@ pub enum Lack {
     TooEarly,
     /// Too few past periods to try it on: how many there are.
     History(usize),
-    /// Too few visits of stages are of deals that are closed: how many.
-    Visits(u64),
+    /// Deals that are closed had come to too few stages: how many.
+    Closed(u64),
     /// Nothing is open that could be won.
     NothingOpen,
 }

@@ -1,8 +1,9 @@
 //! The funnel: how many visits of each stage there were, and what became of them.
 //!
-//! A visit is a deal's stay in a stage. All numbers are of the visits that began in the window, so of
+//! A visit is a deal's stay in a stage. Most numbers are of the visits that began in the window, so of
 //! each stage `entered = advanced + back + lost + left + held`. What became of them is as of now:
-//! visits that began lately have had little time to end.
+//! visits that began lately have had little time to end. How often deals that came to a stage were won
+//! in the end is told of the deals that were closed in the window, as the win rate is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -124,9 +125,9 @@ pub struct StageVisits {
     pub left: i128,
     /// Those that go on: the deal is still in the stage.
     pub held: i128,
-    /// Those whose deal is won now, whatever became of the visit. Of stages that mean open.
+    /// Deals won in the window that had come to the stage. Of stages that mean open.
     pub won: i128,
-    /// Those whose deal is won or lost now, likewise.
+    /// Deals won or lost in the window, likewise.
     pub closed: i128,
     /// Advanced of entered. Of a stage that means won or lost there is none.
     pub step_rate: Option<Number>,
@@ -185,7 +186,8 @@ impl StageVisits {
 /// The funnel of a row.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Funnel {
-    /// The stages of each system and pipeline of which any was entered, in their order.
+    /// The stages of each system and pipeline of which any was entered, or closed deals had come to
+    /// any, in their order.
     pub stages: Vec<StageVisits>,
     /// Name of the open stage that loses the greatest share of its visits, of those with 30 or more;
     /// the earliest of several. `None` where none was lost in any such stage.
@@ -201,7 +203,7 @@ impl Funnel {
         for pipeline in steps.chunk_by(place) {
             let stages = pipeline.iter().map(|step| StageVisits::of(flow, step));
             let stages: Vec<_> = stages.collect();
-            if stages.iter().any(|stage| stage.entered != 0) {
+            if stages.iter().any(|stage| (stage.entered, stage.closed) != (0, 0)) {
                 out.stages.extend(stages);
             }
         }

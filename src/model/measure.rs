@@ -154,8 +154,8 @@ measures! {
     StageLost HistogramByStage "Of them those that ended with the deal lost, likewise.",
     StageHeld CountByStage "Of them those that have not ended: the deal is still in the stage. No slice has it, it is what the others leave.",
     StageLeft HistogramByStage "Of them those that ended otherwise, by how many days they took: with another pipeline, a stage that the table does not know, or none.",
-    StageWon CountByStage "Visits of open stages that began in the slice and whose deal is won now.",
-    StageClosed CountByStage "Visits of open stages that began in the slice and whose deal is won or lost now.",
+    StageWon CountByStage "Deals won in the slice, in each open stage that they had come to.",
+    StageClosed CountByStage "Deals won or lost in the slice, in each open stage that they had come to.",
     WonSizes SizeByCurrency "Deals won on the day with an amount above zero, by currency and size (64 steps an octave), where drift watches `average_deal_size`.",
     ExpansionMrr Sum "By how much the monthly revenue of running subscriptions rose in the slice.",
     ExpansionMrrPriced CountByCurrency "Rises of it in the slice.",
@@ -235,8 +235,8 @@ pub struct Measures(Vec<(MeasureKey, i128)>);
 
 impl Measures {
     /// Zero.
-    pub fn new() -> Measures {
-        Measures::default()
+    pub const fn new() -> Measures {
+        Measures(Vec::new())
     }
 
     /// Whether it is zero.
@@ -286,7 +286,7 @@ impl Measures {
     fn combine(&mut self, other: &[(MeasureKey, i128)], sign: i128) {
         let (mut at, mut fresh, mut gone) = (0, 0, false);
         for (key, n) in other {
-            at += self.0[at..].partition_point(|(k, _)| k < key);
+            at += before(&self.0[at..], key);
             match self.0.get_mut(at) {
                 Some((k, held)) if k == key => {
                     *held += sign * n;
@@ -311,7 +311,7 @@ impl Measures {
         let mut to = end + fresh;
         self.0.resize(to, (MeasureKey::plain(Measure::LeadsCreated), 0));
         for (key, n) in other.iter().rev() {
-            let place = self.0[..end].partition_point(|(k, _)| k < key);
+            let place = before_from_end(&self.0[..end], key);
             if self.0[..end].get(place).is_some_and(|(k, _)| k == key) {
                 continue;
             }
@@ -327,35 +327,33 @@ impl Measures {
     pub fn difference(new: &Measures, old: &Measures) -> Measures {
         // Most of a cell is as it was: little room is needed.
         let mut out = Vec::new();
-        let (mut a, mut b) = (new.0.iter().peekable(), old.0.iter().peekable());
-        let sign = -1;
+        let mut add = |key: MeasureKey, n: i128| {
+            if n != 0 {
+                out.push((key, n));
+            }
+        };
+        let (mut a, mut b) = (&new.0[..], &old.0[..]);
         loop {
-            let next = match (a.peek(), b.peek()) {
-                (Some(x), Some(y)) if x.0 == y.0 => {
-                    let n = (x.0, x.1 + sign * y.1);
-                    a.next();
-                    b.next();
-                    n
+            let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+            (a, b) = (&a[same..], &b[same..]);
+            match (a, b) {
+                ([x, rest @ ..], [y, others @ ..]) if x.0 == y.0 => {
+                    add(x.0, x.1 - y.1);
+                    (a, b) = (rest, others);
                 }
-                (Some(x), Some(y)) if x.0 > y.0 => {
-                    let n = (y.0, sign * y.1);
-                    b.next();
-                    n
+                ([x, ..], [y, others @ ..]) if x.0 > y.0 => {
+                    add(y.0, -y.1);
+                    b = others;
                 }
-                (Some(x), _) => {
-                    let n = **x;
-                    a.next();
-                    n
+                ([x, rest @ ..], _) => {
+                    add(x.0, x.1);
+                    a = rest;
                 }
-                (None, Some(y)) => {
-                    let n = (y.0, sign * y.1);
-                    b.next();
-                    n
+                ([], [y, others @ ..]) => {
+                    add(y.0, -y.1);
+                    b = others;
                 }
-                (None, None) => break,
-            };
-            if next.1 != 0 {
-                out.push(next);
+                ([], []) => break,
             }
         }
         Measures(out)
@@ -438,6 +436,26 @@ impl Measures {
     pub fn retain(&mut self, keep: impl Fn(MeasureKey) -> bool) {
         self.0.retain(|(k, _)| keep(*k));
     }
+}
+
+/// Up to so many entries are gone through one by one: a cell that comes from far in memory comes
+/// faster in order than by halves, each of which waits for the one before.
+const FEW: usize = 64;
+
+/// How many entries lie before a key.
+fn before(entries: &[(MeasureKey, i128)], key: &MeasureKey) -> usize {
+    if entries.len() > FEW {
+        return entries.partition_point(|(k, _)| k < key);
+    }
+    entries.iter().position(|(k, _)| k >= key).unwrap_or(entries.len())
+}
+
+/// The same, where it is looked for from the last entry on.
+fn before_from_end(entries: &[(MeasureKey, i128)], key: &MeasureKey) -> usize {
+    if entries.len() > FEW {
+        return entries.partition_point(|(k, _)| k < key);
+    }
+    entries.iter().rposition(|(k, _)| k < key).map_or(0, |last| last + 1)
 }
 
 impl FromIterator<(MeasureKey, i128)> for Measures {

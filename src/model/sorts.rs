@@ -24,7 +24,7 @@ impl Measure {
     }
 
     /// Whether it says what became of something since, on the day on which that began. What measures
-    /// of the user's own ask for may be said at any time.
+    /// of the user's own ask for may be said at any time, and so may what stages a closed deal came to.
     pub fn is_followed(self) -> bool {
         let told = matches!(
             self,

@@ -5,69 +5,130 @@ use std::collections::BTreeMap;
 use crate::model::measure::Measures;
 use crate::model::slice::Slice;
 
+/// What a shard says of a slice, and as of which version.
+#[derive(Debug)]
+struct Told {
+    shard: u32,
+    version: u64,
+    value: Measures,
+}
+
 /// The value of a cell: the newest partial of each shard, and their sum.
 #[derive(Debug, Default)]
-pub struct Cell {
-    shards: Vec<(u32, u64, Measures)>,
-    /// Kept while there are several shards.
+pub struct Cell(Of);
+
+/// Most segments are of one shard: what it says is the sum, and lies where the cell is.
+#[derive(Debug, Default)]
+enum Of {
+    #[default]
+    None,
+    One(Told),
+    Many(Box<Many>),
+}
+
+#[derive(Debug)]
+struct Many {
+    shards: Vec<Told>,
     sum: Measures,
 }
+
+static ZERO: Measures = Measures::new();
 
 impl Cell {
     /// The sum over the shards.
     pub fn sum(&self) -> &Measures {
-        match &self.shards[..] {
-            [(.., only)] => only,
-            _ => &self.sum,
+        match &self.0 {
+            Of::None => &ZERO,
+            Of::One(told) => &told.value,
+            Of::Many(many) => &many.sum,
+        }
+    }
+
+    fn shards(&self) -> &[Told] {
+        match &self.0 {
+            Of::None => &[],
+            Of::One(told) => std::slice::from_ref(told),
+            Of::Many(many) => &many.shards,
         }
     }
 
     /// Takes a shard's value. Returns by how much the sum changed; `None` where a newer or the
     /// same version was merged before.
     pub fn merge(&mut self, shard: u32, version: u64, value: Measures) -> Option<Measures> {
-        let change = match self.shards.iter_mut().find(|(s, ..)| *s == shard) {
-            Some((_, known, _)) if *known >= version => return None,
-            Some((_, known, held)) => {
-                let change = Measures::difference(&value, held);
-                (*known, *held) = (version, value);
+        match &mut self.0 {
+            Of::None => {
+                self.0 = Of::One(Told { shard, version, value: value.clone() });
+                Some(value)
+            }
+            Of::One(told) if told.shard == shard => told.renew(version, value),
+            Of::One(_) => {
+                let Of::One(told) = std::mem::take(&mut self.0) else { return None };
+                let mut many = Many { sum: told.value.clone(), shards: vec![told] };
+                let change = many.merge(shard, version, value);
+                self.0 = Of::Many(Box::new(many));
                 change
             }
-            None => {
-                if let [(.., only)] = &self.shards[..] {
-                    self.sum = only.clone();
-                }
-                self.shards.push((shard, version, value.clone()));
-                value
-            }
-        };
-        if self.shards.len() > 1 {
-            self.sum.plus(&change);
+            Of::Many(many) => many.merge(shard, version, value),
         }
-        Some(change)
     }
 
     /// Forgets a shard's value, and returns it: the slice is out of retention.
     pub fn forget(&mut self, shard: u32) -> Measures {
-        let Some(i) = self.shards.iter().position(|(s, ..)| *s == shard) else {
-            return Measures::new();
-        };
-        let (.., held) = self.shards.swap_remove(i);
-        if self.shards.len() > 1 {
-            self.sum.minus(&held);
-        } else {
-            self.sum = Measures::new();
+        match &mut self.0 {
+            Of::One(told) if told.shard == shard => {
+                let value = std::mem::take(&mut told.value);
+                self.0 = Of::None;
+                value
+            }
+            Of::Many(many) => {
+                let Some(i) = many.shards.iter().position(|told| told.shard == shard) else {
+                    return Measures::new();
+                };
+                let Told { value, .. } = many.shards.swap_remove(i);
+                many.sum.minus(&value);
+                if many.shards.len() == 1 {
+                    self.0 = many.shards.pop().map_or(Of::None, Of::One);
+                }
+                value
+            }
+            _ => Measures::new(),
         }
-        held
     }
 
     /// The version of a shard's value.
     pub fn version(&self, shard: u32) -> Option<u64> {
-        self.shards.iter().find(|(s, ..)| *s == shard).map(|(_, version, _)| *version)
+        self.shards().iter().find(|told| told.shard == shard).map(|told| told.version)
     }
 
     /// Whether no shard has a value here.
     pub fn is_empty(&self) -> bool {
-        self.shards.is_empty()
+        matches!(self.0, Of::None)
+    }
+}
+
+impl Told {
+    /// Takes a newer value. Returns what is new in it.
+    fn renew(&mut self, version: u64, value: Measures) -> Option<Measures> {
+        if self.version >= version {
+            return None;
+        }
+        let change = Measures::difference(&value, &self.value);
+        (self.version, self.value) = (version, value);
+        Some(change)
+    }
+}
+
+impl Many {
+    fn merge(&mut self, shard: u32, version: u64, value: Measures) -> Option<Measures> {
+        let change = match self.shards.iter_mut().find(|told| told.shard == shard) {
+            Some(told) => told.renew(version, value)?,
+            None => {
+                self.shards.push(Told { shard, version, value: value.clone() });
+                value
+            }
+        };
+        self.sum.plus(&change);
+        Some(change)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Clocks: how far time is in each zone that segments count days by.
 
 use super::moving::{self, Moving};
+use super::segment::SegmentState;
 use super::{HORIZON_DAYS, Rollup};
 use crate::model::calendar::Calendar;
 use crate::model::definition::Definition;
@@ -65,6 +66,11 @@ impl Rollup {
             self.new_day(&days, first);
         }
         zones.for_each(|z| self.close(z));
+        // They would say so until a number changes.
+        if self.blind && self.watermark().is_some() {
+            self.blind = false;
+            self.segments.iter_mut().for_each(SegmentState::see);
+        }
     }
 
     /// Moves the windows of a zone. Returns the day that was in progress, and the one that is.

@@ -1,6 +1,7 @@
 //! Firing: which rows are due, as which firing, and whether they have to go out.
 
 use super::rows::standing_hash;
+use super::segment::SegmentState;
 use super::totals::Published;
 use super::{DueRow, HORIZON_DAYS, Rollup};
 use crate::model::row::{Pane, Row};
@@ -27,12 +28,15 @@ impl Rollup {
             let age = self.age_days(self.segments[i].zone, period.next(start).0);
             let known =
                 self.segments[i].calendar.get(&period).and_then(|t| t.get(&start.0)?.published);
+            let before = due.len();
             let published = self.fire(row, known, changed, due);
+            let blind = self.is_blind(due.len() > before);
             if let Some(total) =
                 self.segments[i].calendar.get_mut(&period).and_then(|t| t.get_mut(&start.0))
             {
                 total.published = Some(published);
                 total.mature = age >= HORIZON_DAYS;
+                total.blind |= blind;
             }
         }
         let z = self.segments[i].zone.index();
@@ -48,9 +52,20 @@ impl Rollup {
             }
             let known = total.published;
             let row = self.moving_row(&self.segments[i], m);
+            let before = due.len();
             let published = self.fire(row, known, changed, due);
-            self.segments[i].moving[m].published = Some(published);
+            let blind = self.is_blind(due.len() > before);
+            let total = &mut self.segments[i].moving[m];
+            total.published = Some(published);
+            total.blind |= blind;
         }
+    }
+
+    /// Whether a row, if it went out, did not say up to where events are complete.
+    fn is_blind(&mut self, sent: bool) -> bool {
+        let blind = sent && self.watermark().is_none();
+        self.blind |= blind;
+        blind
     }
 
     /// Decides which firing a row is, and whether it has to go out.
@@ -86,6 +101,23 @@ impl Rollup {
             due.push(DueRow { json: row.json_with(&told), key, partition, pane });
         }
         published
+    }
+}
+
+impl SegmentState {
+    /// The next tick repeats the rows that went out blind.
+    pub fn see(&mut self) {
+        let calendar = self.calendar.values_mut().flat_map(|t| t.values_mut());
+        for total in calendar.filter(|total| total.blind) {
+            total.blind = false;
+            total.change(true);
+            self.dirty = true;
+        }
+        for total in self.moving.iter_mut().filter(|total| total.blind) {
+            total.blind = false;
+            total.change(true);
+            self.dirty = true;
+        }
     }
 }
 

@@ -112,6 +112,8 @@ pub struct Rollup {
     newest: Offset,
     now: Timestamp,
     started: bool,
+    /// Rows went out that say of no time that events are complete.
+    blind: bool,
     /// The next tick repeats every row.
     repair: bool,
     /// What is watched for drift.
@@ -158,6 +160,7 @@ impl Rollup {
             newest: Offset(0),
             now,
             started: false,
+            blind: false,
             repair: false,
             watch: Watch::default(),
             targets: None,

@@ -100,6 +100,8 @@ pub struct Total {
     /// Something that it tells of changed since it was published, though it may tell the same again:
     /// another owner may have published what it told in between, under a higher version.
     pub changed: bool,
+    /// Its row went out while nobody knew up to where events are complete.
+    pub blind: bool,
 }
 
 /// The running total of a moving window.
@@ -116,6 +118,8 @@ pub struct MovingTotal {
     /// Something that it tells of changed since it was published, though it may tell the same again:
     /// another owner may have published what it told in between, under a higher version.
     pub changed: bool,
+    /// Its row went out while nobody knew up to where events are complete.
+    pub blind: bool,
 }
 
 impl Total {

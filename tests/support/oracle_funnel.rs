@@ -2,7 +2,7 @@
 //! number by looking at every one of them. It shares no code with the pipeline.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -31,8 +31,16 @@ pub struct Visit {
     pub row: usize,
     /// What became of it, and after how many days; none while it goes on.
     pub end: Option<(&'static str, i64)>,
-    /// How its deal stands in the end.
-    pub now: String,
+}
+
+/// A deal that is closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    pub at: i64,
+    pub owner: Option<String>,
+    pub won: bool,
+    /// The rows of the open stages that it had come to.
+    pub rows: BTreeSet<usize>,
 }
 
 /// Where a deal stands.
@@ -59,6 +67,8 @@ struct Deal {
     /// Which event named which owner, when.
     owners: Vec<(usize, i64, Option<String>)>,
     visits: Vec<(usize, i64, usize, End)>,
+    /// The event since which it stands as it does, and its time.
+    since: (usize, i64),
 }
 
 impl Funnels<'_> {
@@ -79,17 +89,23 @@ impl Funnels<'_> {
         i64::from(day(from).until(day(to)).expect("in range").get_days()).clamp(0, 4095)
     }
 
-    /// The visits of all deals. Each event of a deal must have an order of its own.
-    pub fn visits(&self, events: &[Value]) -> Vec<Visit> {
+    /// The visits of all deals, and those that are closed. Each event of a deal must have an order of
+    /// its own.
+    pub fn visits(&self, events: &[Value]) -> (Vec<Visit>, Vec<Closed>) {
         let mut deals: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
         for event in events.iter().filter(|e| e["entity"]["type"] == "deal") {
             let id = event["entity"]["id"].as_str().expect("an id");
             deals.entry(id).or_default().push(event);
         }
-        deals.into_values().flat_map(|events| self.visits_of(events)).collect()
+        let (mut visits, mut closed) = (Vec::new(), Vec::new());
+        for (of, end) in deals.into_values().map(|events| self.visits_of(events)) {
+            visits.extend(of);
+            closed.extend(end);
+        }
+        (visits, closed)
     }
 
-    fn visits_of(&self, mut events: Vec<&Value>) -> Vec<Visit> {
+    fn visits_of(&self, mut events: Vec<&Value>) -> (Vec<Visit>, Option<Closed>) {
         events.sort_by_key(|e| e["order"][0].as_i64().expect("an order"));
         events.dedup_by_key(|e| e["order"][0].as_i64());
         let mut deal = Deal { status: "open".to_owned(), ..Deal::default() };
@@ -98,27 +114,34 @@ impl Funnels<'_> {
             self.step(&mut deal, i, at.as_microsecond(), event);
         }
         if deal.exists == Some(false) {
-            return Vec::new();
+            return (Vec::new(), None);
         }
         if let Some(Stay { since: Some((i, at)), stage, pipeline }) = &deal.stay
             && let Some(row) = self.row(pipeline.as_deref(), stage)
         {
             deal.visits.push((*i, *at, row, None));
         }
-        let visits = deal.visits.iter().map(|(i, at, row, end)| {
-            let owner =
-                deal.owners.iter().rfind(|(j, ..)| j <= i).or_else(|| {
-                    deal.owners.first().filter(|(_, named, _)| *named <= at + self.settle)
-                });
-            Visit {
-                at: *at,
-                owner: owner.and_then(|o| o.2.clone()),
-                row: *row,
-                end: *end,
-                now: deal.status.clone(),
-            }
+        let owner = |(i, at): (usize, i64)| {
+            let named = deal.owners.iter().rfind(|(j, ..)| *j <= i);
+            let settled = || deal.owners.first().filter(|(_, named, _)| *named <= at + self.settle);
+            named.or_else(settled).and_then(|named| named.2.clone())
+        };
+        let visits = deal.visits.iter().map(|(i, at, row, end)| Visit {
+            at: *at,
+            owner: owner((*i, *at)),
+            row: *row,
+            end: *end,
         });
-        visits.collect()
+        let came = |(i, _, row, _): &(usize, i64, usize, End)| {
+            (*i <= deal.since.0 && self.table[*row].2 == "open").then_some(*row)
+        };
+        let closed = (deal.status != "open").then(|| Closed {
+            at: deal.since.1,
+            owner: owner(deal.since),
+            won: deal.status == "won",
+            rows: deal.visits.iter().filter_map(came).collect(),
+        });
+        (visits.collect(), closed)
     }
 
     fn step(&self, deal: &mut Deal, i: usize, at: i64, event: &Value) {
@@ -136,6 +159,9 @@ impl Funnels<'_> {
         let moved = self.moves(deal, set);
         let said = set.get("status").map(|v| text(v).expect("a status"));
         deal.status = self.stands(deal, &before, moved.is_some(), said, set);
+        if deal.status != before {
+            deal.since = (i, at);
+        }
         let open = |stay: &Stay| {
             let row = self.row(stay.pipeline.as_deref(), &stay.stage);
             row.filter(|row| self.table[*row].2 == "open")
@@ -252,12 +278,20 @@ impl Funnels<'_> {
         deal.visits.push((began, since, row, Some((how, self.days(since, at)))));
     }
 
-    /// The funnel of these visits, as rows have it.
-    pub fn told<'v>(&self, visits: impl Iterator<Item = &'v Visit>) -> Value {
-        let visits: Vec<&Visit> = visits.collect();
+    /// The funnel of these visits and closed deals, as rows have it.
+    pub fn told<'v>(
+        &self,
+        visits: impl Iterator<Item = &'v Visit>,
+        ends: impl Iterator<Item = &'v Closed>,
+    ) -> Value {
+        let (visits, ends): (Vec<&Visit>, Vec<&Closed>) = (visits.collect(), ends.collect());
         let mut rows: Vec<usize> = (0..self.table.len()).collect();
         rows.sort_by_key(|row| (self.table[*row].0, self.rank(*row)));
-        let any = |pipeline: &str| visits.iter().any(|v| self.table[v.row].0 == pipeline);
+        let any = |pipeline: &str| {
+            let came = ends.iter().flat_map(|end| &end.rows);
+            let mut rows = visits.iter().map(|v| &v.row).chain(came);
+            rows.any(|row| self.table[*row].0 == pipeline)
+        };
         let mut stages = Vec::new();
         let mut worst: Option<(f64, String)> = None;
         for row in rows.into_iter().filter(|row| any(self.table[*row].0)) {
@@ -265,11 +299,8 @@ impl Funnels<'_> {
             let own: Vec<&&Visit> = visits.iter().filter(|v| v.row == row).collect();
             let of =
                 |how: &str| own.iter().filter(|v| v.end.is_some_and(|end| end.0 == how)).count();
-            let ended = |how: &[&str]| {
-                let open = own.iter().filter(|_| status == "open");
-                open.filter(|v| how.contains(&v.now.as_str())).count()
-            };
-            let (won, closed) = (ended(&["won"]), ended(&["won", "lost"]));
+            let came = ends.iter().filter(|end| end.rows.contains(&row));
+            let (won, closed) = (came.clone().filter(|end| end.won).count(), came.count());
             let mut days: Vec<i64> = own.iter().filter_map(|v| Some(v.end?.1)).collect();
             days.sort_unstable();
             let twice = self.table.iter().filter(|r| r.1 == stage).count() > 1;

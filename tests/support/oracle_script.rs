@@ -180,8 +180,8 @@ impl Script {
         });
     }
 
-    /// Of each stage: entered, of which advanced, went back, were lost, left, are held; and the
-    /// median and the 90th percentile of the days.
+    /// Of each stage: entered, of which advanced, went back, were lost, left, are held; the median and
+    /// the 90th percentile of the days; and of the deals closed how many were won.
     fn funnel(&self, segment: &str, window: &[&str]) -> String {
         let Some(json) = self.json(segment, window) else {
             return "nothing".to_owned();
@@ -194,7 +194,8 @@ impl Script {
             let counts = ["entered", "advanced", "back", "lost", "left", "held"];
             let counts = counts.map(|count| stage[count].to_string()).join("/");
             let days = format!("{} {}", stage["days_p50"], stage["days_p90"]);
-            format!("{} {counts} {days}", stage["name"].as_str().expect("a name"))
+            let won = format!("{}:{}", stage["won"], stage["closed"]);
+            format!("{} {counts} {days} {won}", stage["name"].as_str().expect("a name"))
         };
         let told: Vec<String> = stages.iter().map(stage).collect();
         format!("{}#{} {}", status_of(json), revision_of(json), told.join(", "))

@@ -6,15 +6,17 @@
 use std::cmp::Ordering;
 
 use super::stages::{Meant, Named, fits};
-use super::{Contribution, Projector, is_deleted};
+use super::{Contribution, Projector, Standing, is_deleted};
 use crate::ledger::Verdict;
 use crate::ledger::entity::{Entity, Held, Kind, Slot, Stamp};
 use crate::ledger::settle::ByZone;
+use crate::ledger::symbols::Credit;
 use crate::model::calendar::Calendar;
 use crate::model::definition::Attribution;
 use crate::model::event::Status;
 use crate::model::measure::{Measure, MeasureKey};
 use crate::model::stage::StageIndex;
+use crate::model::time::Timestamp;
 use crate::model::zones::ZoneSet;
 
 /// Where a deal stands, and the row of the stage table for it.
@@ -45,15 +47,14 @@ pub struct Visit {
     stage: StageIndex,
     /// The event that it ended with, and how.
     end: Option<(Stamp, End)>,
-    /// Whether the deal is won; none while it is not closed, and of stages that close.
-    won: Option<bool>,
+    /// Whether the stage means open.
+    is_open: bool,
 }
 
 impl Visit {
     /// What it adds to where it began, place by place: a place of another visit, or of the same one
     /// at another time, holds what replaces it.
-    fn keys(&self, calendar: &Calendar) -> [Option<MeasureKey>; 4] {
-        let key = |measure| MeasureKey::stage(measure, self.stage);
+    fn keys(&self, calendar: &Calendar) -> [Option<MeasureKey>; 2] {
         let ended = self.end.map(|(to, how)| {
             let measure = match how {
                 End::Advanced => Measure::StageAdvanced,
@@ -64,12 +65,7 @@ impl Visit {
             let days = calendar.days_between(self.since.time, to.time);
             MeasureKey::stage_days(measure, self.stage, days)
         });
-        [
-            Some(key(Measure::StageEntered)),
-            ended,
-            self.won.map(|_| key(Measure::StageClosed)),
-            self.won.filter(|won| *won).map(|_| key(Measure::StageWon)),
-        ]
+        [Some(MeasureKey::stage(Measure::StageEntered, self.stage)), ended]
     }
 }
 
@@ -80,15 +76,37 @@ impl Projector<'_> {
         if self.definition.stages.is_empty() {
             return;
         }
-        // How the deal stands now, after all of it.
-        let now = changes.last().map_or(Status::Open, |(_, status)| *status);
         let mut visits = std::mem::take(&mut self.buffers.visits);
         self.walk(changes, |since, meant, end| {
-            let won =
-                (meant.status == Status::Open && now != Status::Open).then_some(now == Status::Won);
-            visits.push(Visit { since, stage: meant.index, end, won });
+            let is_open = meant.status == Status::Open;
+            visits.push(Visit { since, stage: meant.index, end, is_open });
         });
         self.buffers.visits = visits;
+    }
+
+    /// Counts a deal that is closed in each open stage that it came to, once, where it was closed: by
+    /// the visits that were noted last.
+    pub(super) fn passed(
+        &self,
+        standing: Standing,
+        (at, credit): (Timestamp, Credit),
+        out: &mut Vec<Contribution>,
+    ) {
+        let visits = &self.buffers.visits;
+        let seen = |visit: &&Visit| visit.is_open && visit.since <= standing.since;
+        for (i, Visit { stage, .. }) in visits.iter().enumerate().filter(|(_, v)| seen(v)) {
+            if visits[..i].iter().filter(seen).any(|earlier| earlier.stage == *stage) {
+                continue;
+            }
+            let mut add = |measure| {
+                let key = MeasureKey::stage(measure, *stage);
+                out.push(Contribution { at, credit, key, n: 1 });
+            };
+            add(Measure::StageClosed);
+            if standing.status == Status::Won {
+                add(Measure::StageWon);
+            }
+        }
     }
 
     /// Whether what an event writes may move the credit of what its entity did before.
@@ -122,7 +140,9 @@ impl Projector<'_> {
             return Verdict::Repeated;
         }
         self.note_moves(entity);
-        if *changes != self.buffers.changes {
+        // A deal that is closed counts where it was closed for each stage that it came to.
+        let is_closed = self.buffers.changes.last().is_some_and(|(_, now)| *now != Status::Open);
+        if is_closed || *changes != self.buffers.changes {
             self.project_all(former, out);
             out.negate();
             self.project_all(entity, out);
@@ -184,7 +204,7 @@ impl Projector<'_> {
         while let Some(zone) = zones.first_beyond(done) {
             done = done.with(zone);
             let calendar = self.definition.calendar_at(zone);
-            let keys = [from, to].map(|v| v.map_or([None; 4], |visit| visit.keys(calendar)));
+            let keys = [from, to].map(|v| v.map_or([None; 2], |visit| visit.keys(calendar)));
             let list = out.of(zone);
             for (from, to) in keys[0].into_iter().zip(keys[1]).filter(|(from, to)| from != to) {
                 list.extend(from.map(|key| Contribution { at, credit, key, n: -1 }));

@@ -70,6 +70,14 @@ fn took(shard: &Shard, of: u32) -> Vec<(i32, i64)> {
     .collect()
 }
 
+/// By the day of closing: how many closed deals had come to a stage, and how many of them are won.
+fn ends(shard: &Shard, of: u32) -> Vec<(i32, [i128; 2])> {
+    let key = |m| MeasureKey::stage(m, StageIndex(of));
+    let counts = |sum: &Measures| [Measure::StageClosed, Measure::StageWon].map(|m| sum.at(key(m)));
+    let days = shard.of_days("overall").into_iter().map(|(day, sum)| (day, counts(sum)));
+    days.filter(|(_, n)| *n != [0; 2]).collect()
+}
+
 const ADVANCED: [i128; 5] = [1, 1, 0, 0, 0];
 const BACK: [i128; 5] = [1, 0, 1, 0, 0];
 const LOST_THERE: [i128; 5] = [1, 0, 0, 1, 0];
@@ -217,6 +225,19 @@ fn what_ends_an_old_visit_is_not_too_late_and_what_is_old_itself_is() {
     assert!(shard.apply(&event(Op::Update, day(101), &[stage("offer")])).too_late);
 }
 
+#[test]
+fn a_pipeline_that_is_told_of_an_old_closed_deal_is_not_too_late() {
+    let mut job = job();
+    let place = (String::new(), "renewals".to_owned());
+    job.stages.insert(place, "signing", Stage::of(Status::Open));
+    let mut shard = Shard::new(job);
+    shard.apply(&event(Op::Create, day(100), &[stage("signing")]));
+    shard.apply(&event(Op::Update, day(110), &[WON]));
+    shard.beat(day(200));
+    let told = shard.apply(&event(Op::Update, day(200), &[(Field::Pipeline, text("renewals"))]));
+    assert_eq!((told.verdict, told.too_late), (Verdict::Counted, false));
+}
+
 /// A deal that only moves on adds nothing but visits, unless something else looks at its stage.
 #[test]
 fn a_move_changes_what_a_measure_of_the_users_own_asks_of_the_stage() {
@@ -235,4 +256,53 @@ fn a_move_changes_what_a_measure_of_the_users_own_asks_of_the_stage() {
     assert_eq!(counted(event(Op::Update, day(12), &[stage("demo")])), [(10, 1)]);
     assert_eq!(counted(event(Op::Update, day(11), &[stage("offer")])), [(10, 1)]);
     assert_eq!(counted(event(Op::Update, day(13), &[stage("offer")])), []);
+}
+
+#[test]
+fn a_closed_deal_counts_where_it_was_closed_once_for_each_open_stage_that_it_came_to() {
+    let told: &[Told<'_>] = &[
+        (1, &[stage("talk")]),
+        (3, &[stage("demo")]),
+        (5, &[stage("talk")]),
+        (7, &[stage("won")]),
+        (8, &[stage("demo")]), // reopened
+        (9, &[LOST]),
+    ];
+    assert_eq!(ends(&shard(&told[..3]), TALK), [], "it is open");
+    let won = shard(&told[..4]);
+    assert_eq!((ends(&won, TALK), ends(&won, DEMO)), (vec![(7, [1, 1])], vec![(7, [1, 1])]));
+    assert_eq!((ends(&won, 2), ends(&won, WON_STAGE)), (vec![], vec![]));
+    assert_eq!(ends(&shard(&told[..5]), TALK), [], "taken back while it is open again");
+    let lost = shard(told);
+    assert_eq!((ends(&lost, TALK), ends(&lost, DEMO)), (vec![(9, [1, 0])], vec![(9, [1, 0])]));
+}
+
+#[test]
+fn a_move_that_arrives_when_its_deal_is_closed_counts_where_that_was_closed() {
+    let mut late = shard(&[(1, &[stage("talk")]), (9, &[stage("won")])]);
+    assert_eq!((ends(&late, TALK), ends(&late, DEMO)), (vec![(9, [1, 1])], vec![]));
+    late.apply(&event(Op::Update, day(4), &[stage("demo")]));
+    assert_eq!((ends(&late, TALK), ends(&late, DEMO)), (vec![(9, [1, 1])], vec![(9, [1, 1])]));
+    assert_eq!(visits(&late, DEMO), [(4, ADVANCED)]);
+}
+
+/// As the win is: on the day that the source states, and for who has the credit for it.
+#[test]
+fn a_closed_deal_counts_for_its_stages_as_it_counts_as_won() {
+    let job = Definition { attribution: Attribution::AtCreate, ..job() };
+    let mut shard = Shard::new(job);
+    let owner = |name| (Field::Owner, text(name));
+    shard.apply(&event(Op::Create, day(1), &[stage("talk"), owner("r1")]));
+    shard.apply(&event(Op::Update, day(5), &[owner("r2")]));
+    let closed = (Field::ClosedAt, Value::Time(day(7)));
+    shard.apply(&event(Op::Update, day(9), &[stage("won"), closed]));
+    let key = MeasureKey::stage(Measure::StageWon, StageIndex(TALK));
+    let won = |segment: &str| {
+        let days = shard.of_days(segment).into_iter().filter(|(_, sum)| sum.at(key) != 0);
+        days.map(|(day, _)| day).collect::<Vec<_>>()
+    };
+    for (segment, days) in [("overall", vec![7]), ("rep=r1", vec![7]), ("rep=r2", vec![])] {
+        assert_eq!(won(segment), days, "{segment}");
+        assert_eq!(shard.days(segment, Measure::DealsWon).len(), days.len(), "{segment}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What stands in the pipeline, and what of it comes within a period.
 //!
 //! Of what is open in a stage at the beginning of a day, so much is expected to be won in the end as
-//! was won of the visits of that stage whose deals are closed: the weighted pipeline. How much of it
+//! was won of the deals that had come to that stage and were closed before: the weighted pipeline. How much of it
 //! comes before the period ends, and how much new business comes beside it, is read off earlier
 //! periods at the same share of their working days: what came in their rest, to what was weighted
 //! then.
@@ -11,13 +11,9 @@ use std::collections::BTreeMap;
 use super::{Lack, Try};
 use crate::model::time::Day;
 
-/// Visits that began in so many days say how often a stage was won …
+/// Deals that were closed in so many days say how often a stage was won.
 const LOOKS_BACK: i32 = 365;
-/// … the last of them so many days before: of visits that began lately only the quick ends are
-/// known, while all ends are known of those before a past period.
-const MATURE: i32 = 90;
-/// Visits whose deal is closed that a stage must have had in them, or it is taken as all stages
-/// together: half the width of the 95 % interval of a share is at most 0.18 then.
+/// So many of them must have come to a stage, or it is taken as all stages together: half the width of the 95 % interval of a share is at most 0.18 then.
 pub const FEWEST_CLOSED: u64 = 30;
 
 /// What is known of the stages of a segment, by the name of the stage.
@@ -30,8 +26,8 @@ pub struct Pipeline {
 struct Past {
     /// What was open when a day ended; as before where it is not there.
     open: BTreeMap<Day, f64>,
-    /// Of the visits that began on a day those whose deal is won now, and is won or lost now.
-    visits: BTreeMap<Day, (u64, u64)>,
+    /// Of the deals that had come to the stage those that were won on a day, and won or lost.
+    ends: BTreeMap<Day, (u64, u64)>,
 }
 
 impl Pipeline {
@@ -40,11 +36,11 @@ impl Pipeline {
         self.stage(stage).open.insert(day, open);
     }
 
-    /// Tells of visits of a stage that began on a day: those whose deal is won now, and is won or
-    /// lost now. Two stages of one name, of different pipelines, add up.
-    pub fn visits(&mut self, stage: &str, day: Day, won: u64, closed: u64) {
-        let visits = self.stage(stage).visits.entry(day).or_default();
-        *visits = (visits.0 + won, visits.1 + closed);
+    /// Tells of deals that had come to a stage: how many were won on a day, and how many won or lost.
+    /// Two stages of one name, of different pipelines, add up.
+    pub fn ends(&mut self, stage: &str, day: Day, won: u64, closed: u64) {
+        let ends = self.stage(stage).ends.entry(day).or_default();
+        *ends = (ends.0 + won, ends.1 + closed);
     }
 
     fn stage(&mut self, name: &str) -> &mut Past {
@@ -56,7 +52,7 @@ impl Pipeline {
         let all = self.stages.values().map(|past| past.known(day));
         let all = all.fold((0, 0), |sum, n| (sum.0 + n.0, sum.1 + n.1));
         if all.1 < FEWEST_CLOSED {
-            return Err(Lack::Visits(all.1));
+            return Err(Lack::Closed(all.1));
         }
         let weigh = |past: &Past| {
             let open = past.open.range(..day).next_back().map_or(0.0, |(_, open)| *open);
@@ -72,11 +68,10 @@ impl Pipeline {
 }
 
 impl Past {
-    /// Visits of which enough time has passed, whose deal is won, and is won or lost.
+    /// Of the deals closed before a day those that were won, and all.
     fn known(&self, day: Day) -> (u64, u64) {
-        let end = Day(day.0 - MATURE);
-        let visits = self.visits.range(Day(end.0 - LOOKS_BACK)..end);
-        visits.fold((0, 0), |sum, (_, n)| (sum.0 + n.0, sum.1 + n.1))
+        let ends = self.ends.range(Day(day.0 - LOOKS_BACK)..day);
+        ends.fold((0, 0), |sum, (_, n)| (sum.0 + n.0, sum.1 + n.1))
     }
 }
 
@@ -123,11 +118,10 @@ mod tests {
         out.open("talk", Day(490), 1000.0);
         out.open("talk", Day(500), 500.0);
         out.open("offer", Day(495), 200.0);
-        out.visits("talk", Day(100), 10, closed - 20);
-        out.visits("talk", Day(300), 5, 20);
-        // Too lately for those that will be won.
-        out.visits("talk", Day(410), 0, 1000);
-        out.visits("offer", Day(399), 30, 40);
+        out.ends("talk", Day(190), 10, closed - 20);
+        out.ends("talk", Day(390), 5, 20);
+        out.ends("talk", Day(500), 0, 1000);
+        out.ends("offer", Day(489), 30, 40);
         out
     }
 
@@ -137,9 +131,9 @@ mod tests {
         // 15 of 60, and 30 of 40.
         assert_eq!(weighted(495), Ok(250.0), "what a day ends with is open when the next begins");
         assert_eq!(weighted(496), Ok(250.0 + 150.0));
-        assert_eq!(weighted(500), Ok(250.0 + 150.0), "visits of the last 90 days do not count");
+        assert_eq!(weighted(500), Ok(250.0 + 150.0), "what is closed on the day is not known yet");
         assert_eq!(weighted(490), Err(Lack::NothingOpen), "nothing is open yet");
-        assert_eq!(weighted(180), Err(Lack::Visits(0)));
+        assert_eq!(weighted(180), Err(Lack::Closed(0)));
     }
 
     #[test]

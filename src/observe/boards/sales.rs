@@ -153,7 +153,8 @@ fn funnel(grain: &str) -> Vec<Value> {
     let told = (
         "Visits of each stage",
         "Of the visits that began in the chosen window: how many, which share advanced or was lost \
-         so far, how many go on, and of those whose deal is closed which share is won. Needs the group `funnel` and a stage table.",
+         so far, how many go on; and of the deals closed in it that had come to the stage, which share \
+         was won. Needs the group `funnel` and a stage table.",
     );
     let columns = [
         ("Entered", "short", &*entered),

@@ -34,6 +34,9 @@ fn a_day_begins_and_closes_at_its_own_midnight() {
     part.merge(&tokyo(), day("3-10"), (0, 1), won(1, 5));
     assert_eq!(part.tick(at("3-9", 17)), ["day:2026-03-09T15:00:00Z|rep=tokyo early#0"]);
     assert_eq!(part.kpi("day:2026-03-09T15:00:00Z|rep=tokyo", "deals_won")["value"], 1);
+    // What went out before a watermark was known goes out again.
+    part.beat(at("3-9", 14));
+    assert_eq!(part.tick(at("3-9", 17)).len(), 4);
     // The watermark closes days where they are over, and no other.
     part.beat(at("3-9", 15));
     assert_eq!(part.tick(at("3-9", 18)), ["day:2026-03-08T15:00:00Z|rep=tokyo on_time#0"]);
