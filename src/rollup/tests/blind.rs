@@ -5,7 +5,7 @@ use super::*;
 /// The rows that are due: key, `as_of`.
 fn due(part: &mut Part, now: Timestamp) -> Vec<(String, serde_json::Value)> {
     let told = |row: DueRow| {
-        let json: serde_json::Value = serde_json::from_str(&row.json).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&row.json).expect("JSON");
         (row.key, json["as_of"].clone())
     };
     part.rollup.tick(now).into_iter().map(told).collect()
