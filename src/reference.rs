@@ -108,6 +108,7 @@ pub fn kpis() -> String {
 /// What is no table of KPIs.
 fn behind(out: &mut String) {
     out.push_str(FUNNEL);
+    out.push_str(CYCLE);
     out.push_str(OWN);
     out.push_str(OWN_MEASURES);
     untold(out);
@@ -152,6 +153,8 @@ They are in rows, `/metrics`, the API, exports and `tidemark kpis list --config 
 const OWN_MEASURES: &str = include_str!("reference/own_measures.md");
 
 const TRUTHS: &str = include_str!("reference/truths.md");
+
+const CYCLE: &str = include_str!("reference/cycle.md");
 
 const FUNNEL: &str = include_str!("reference/funnel.md");
 

@@ -5,6 +5,8 @@ mod connections;
 mod credit;
 #[path = "config_faults/customers.rs"]
 mod customers;
+#[path = "config_faults/deals.rs"]
+mod deals;
 #[path = "config_faults/drift.rs"]
 mod drift;
 #[path = "config_faults/formulas.rs"]

@@ -18,6 +18,7 @@ use super::topics::{Cleanup, TopicSpec};
 use super::{Config, Kafka, Source};
 use crate::model::alert::Kind;
 use crate::model::calendar::tzdb_version;
+use crate::model::cycle::CycleStart;
 use crate::model::definition::{Definition, StageTable};
 use crate::model::event::Status;
 use crate::model::own::OwnMeasure;
@@ -230,6 +231,12 @@ impl Config {
         if let Some(said) = self.shrinkage_line() {
             let at = out.iter().position(|(label, _)| *label == "money").unwrap_or(out.len());
             out.insert(at, ("drift", said));
+        }
+        if definition.cycle_from != CycleStart::Created {
+            let start = definition.cycle_from.text();
+            let line = format!("from {start} to winning; a deal without that has none");
+            let at = out.iter().position(|(label, _)| *label == "directory").unwrap_or(out.len());
+            out.insert(at, ("cycles", line));
         }
         if !definition.measures.all().is_empty() {
             let at = out.iter().position(|(label, _)| *label == "drift").unwrap_or(out.len());

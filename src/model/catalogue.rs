@@ -283,8 +283,8 @@ pub static CATALOGUE: &[Kpi] = &[
         EventTime,
         false,
         Formula::MeanDays(Measure::CycleWon),
-        "mean of civil days from creation to winning, deals won in the window",
-        "Won deals only; open deals are censored, so it under-states. Same-day wins are 0 days."
+        "mean of civil days from the cycle's start to winning, deals won in the window",
+        "The start is the creation, or what `deals.cycle_from` declares. Won deals only; open deals are censored, so it under-states. Same-day wins are 0 days."
     ),
     kpi!(
         Deals,
@@ -1139,7 +1139,7 @@ pub static CATALOGUE: &[Kpi] = &[
         true,
         written!("open_deals * win_rate * average_deal_size / cycle_length_mean"),
         "open deals × win rate × average deal size / mean cycle length",
-        "Money a civil day. The four factors stand beside it under their own names; where one is absent, or all deals were won on the day of their creation, so is it. It follows no deal: read its changes."
+        "Money a civil day. The four factors stand beside it under their own names; where one is absent, or all deals were won on the day their cycle began, so is it. It follows no deal: read its changes."
     ),
     kpi!(
         Yields,

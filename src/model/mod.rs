@@ -11,6 +11,7 @@ pub mod calendar;
 mod catalogue;
 pub mod channel;
 pub mod customers;
+pub mod cycle;
 pub mod deadletter;
 pub mod definition;
 pub mod event;

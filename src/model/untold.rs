@@ -30,8 +30,8 @@ pub const UNTOLD: [Untold; 18] = [
     },
     Untold {
         name: "lead_cycle_length",
-        why: "a lead and its deal lie in different shards. The cycle begins with the deal's `created_at`, and no setting declares the lead or the first touch as its start",
-        instead: "`cycle_length_mean` and its kin with a mapping that states the lead's creation as `created_at` of the deal; it is then the deal's in all else too",
+        why: "a lead, a touch and the deal that they led to lie in different shards, and no shard reads another's entities",
+        instead: "`cycle_length_mean` and its kin with `[deals] cycle_from = { field = \"x.lead_created_at\" }`, where the CRM copies that time to the deal, or with `{ stage = \"qualified\" }`, the deal's first move into a stage",
     },
     Untold {
         name: "gross_margin",

@@ -32,6 +32,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         fx: crate::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::minutes(5),
+        cycle_from: Default::default(),
         stages: StageTable::default(),
         directory: Directory { reps, ..Directory::default() },
         channels: Default::default(),

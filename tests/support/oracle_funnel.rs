@@ -59,6 +59,36 @@ struct Deal {
     /// Which event named which owner, when.
     owners: Vec<(usize, i64, Option<String>)>,
     visits: Vec<(usize, i64, usize, End)>,
+    /// When it moved into which stages of the table.
+    moves: Vec<(i64, String)>,
+    /// The event since which it stands as it does, and its time.
+    since: (usize, i64),
+}
+
+/// A deal that was won.
+pub struct Win {
+    pub at: i64,
+    pub owner: Option<String>,
+    /// Civil days since it first moved into one of the stages that cycles begin with.
+    pub cycle: Option<i64>,
+}
+
+impl Deal {
+    /// Who had it at an event.
+    fn owner(&self, i: usize, at: i64, settle: i64) -> Option<String> {
+        let first = || self.owners.first().filter(|(_, named, _)| *named <= at + settle);
+        self.owners.iter().rfind(|(j, ..)| *j <= i).or_else(first).and_then(|o| o.2.clone())
+    }
+}
+
+/// The events of each deal.
+fn deals(events: &[Value]) -> BTreeMap<&str, Vec<&Value>> {
+    let mut out: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for event in events.iter().filter(|e| e["entity"]["type"] == "deal") {
+        let id = event["entity"]["id"].as_str().expect("an id");
+        out.entry(id).or_default().push(event);
+    }
+    out
 }
 
 impl Funnels<'_> {
@@ -73,23 +103,36 @@ impl Funnels<'_> {
     }
 
     fn days(&self, from: i64, to: i64) -> i64 {
+        self.civil(from, to).clamp(0, 4095)
+    }
+
+    fn civil(&self, from: i64, to: i64) -> i64 {
         let tz: TimeZone = TimeZoneDatabase::bundled().get(self.zone).expect("a zone");
         let day =
             |at: i64| tz.to_datetime(Timestamp::from_microsecond(at).expect("in range")).date();
-        i64::from(day(from).until(day(to)).expect("in range").get_days()).clamp(0, 4095)
+        i64::from(day(from).until(day(to)).expect("in range").get_days())
     }
 
     /// The visits of all deals. Each event of a deal must have an order of its own.
     pub fn visits(&self, events: &[Value]) -> Vec<Visit> {
-        let mut deals: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-        for event in events.iter().filter(|e| e["entity"]["type"] == "deal") {
-            let id = event["entity"]["id"].as_str().expect("an id");
-            deals.entry(id).or_default().push(event);
-        }
-        deals.into_values().flat_map(|events| self.visits_of(events)).collect()
+        deals(events).into_values().flat_map(|events| self.visits_of(events)).collect()
     }
 
-    fn visits_of(&self, mut events: Vec<&Value>) -> Vec<Visit> {
+    /// The deals that were won, where cycles begin with the first move into one of these stages.
+    pub fn wins(&self, events: &[Value], from: &[&str]) -> Vec<Win> {
+        let won = |events| {
+            let deal = self.come_to(events);
+            let (i, at) = deal.since;
+            let start = deal.moves.iter().find(|(_, stage)| from.contains(&stage.as_str()));
+            let cycle = start.map(|(began, _)| self.civil(*began, at));
+            let owner = deal.owner(i, at, self.settle);
+            let counts = deal.exists != Some(false) && deal.status == "won";
+            counts.then_some(Win { at, owner, cycle })
+        };
+        deals(events).into_values().filter_map(won).collect()
+    }
+
+    fn come_to(&self, mut events: Vec<&Value>) -> Deal {
         events.sort_by_key(|e| e["order"][0].as_i64().expect("an order"));
         events.dedup_by_key(|e| e["order"][0].as_i64());
         let mut deal = Deal { status: "open".to_owned(), ..Deal::default() };
@@ -97,6 +140,11 @@ impl Funnels<'_> {
             let at: Timestamp = event["time"].as_str().expect("a time").parse().expect("a time");
             self.step(&mut deal, i, at.as_microsecond(), event);
         }
+        deal
+    }
+
+    fn visits_of(&self, events: Vec<&Value>) -> Vec<Visit> {
+        let mut deal = self.come_to(events);
         if deal.exists == Some(false) {
             return Vec::new();
         }
@@ -105,18 +153,12 @@ impl Funnels<'_> {
         {
             deal.visits.push((*i, *at, row, None));
         }
-        let visits = deal.visits.iter().map(|(i, at, row, end)| {
-            let owner =
-                deal.owners.iter().rfind(|(j, ..)| j <= i).or_else(|| {
-                    deal.owners.first().filter(|(_, named, _)| *named <= at + self.settle)
-                });
-            Visit {
-                at: *at,
-                owner: owner.and_then(|o| o.2.clone()),
-                row: *row,
-                end: *end,
-                now: deal.status.clone(),
-            }
+        let visits = deal.visits.iter().map(|(i, at, row, end)| Visit {
+            at: *at,
+            owner: deal.owner(*i, *at, self.settle),
+            row: *row,
+            end: *end,
+            now: deal.status.clone(),
         });
         visits.collect()
     }
@@ -136,6 +178,14 @@ impl Funnels<'_> {
         let moved = self.moves(deal, set);
         let said = set.get("status").map(|v| text(v).expect("a status"));
         deal.status = self.stands(deal, &before, moved.is_some(), said, set);
+        if deal.status != before {
+            deal.since = (i, at);
+        }
+        if let (Some(_), Some(to)) = (&moved, &deal.stay)
+            && self.row(to.pipeline.as_deref(), &to.stage).is_some()
+        {
+            deal.moves.push((at, to.stage.clone()));
+        }
         let open = |stay: &Stay| {
             let row = self.row(stay.pipeline.as_deref(), &stay.stage);
             row.filter(|row| self.table[*row].2 == "open")

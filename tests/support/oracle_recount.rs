@@ -26,6 +26,8 @@ pub struct Question<'a> {
     pub as_of: i64,
     /// What makes a customer, and after how many days without a purchase it lapses.
     pub customers: (&'a str, i64),
+    /// The field of a deal that states when its cycle began, instead of its creation.
+    pub cycle_field: Option<&'a str>,
 }
 
 /// Dimension to value; `rep` is the owner.
@@ -65,7 +67,8 @@ pub struct Closing {
     pub overlays: Vec<(Credit, f64)>,
     pub won: bool,
     pub amount: Option<Money>,
-    pub age: Option<i64>,
+    /// Civil days from its start to its end, of a deal that was won.
+    pub cycle: Option<i64>,
 }
 
 /// Place of an event: its order, how its operation ranks on a tie, its time.
@@ -120,6 +123,14 @@ impl Clock {
             Ok(at) => Some(at.as_microsecond()),
             Err(_) => Some(self.date(text.parse().expect("a date"))),
         }
+    }
+
+    /// A time in a field of the user's own, however it is written.
+    fn moment(&self, value: &Value) -> Option<i64> {
+        let text = value.as_str()?;
+        let exact = text.parse::<jiff::Timestamp>().map(|at| at.as_microsecond()).ok();
+        let day = || text.parse().map(|day| self.date(day)).ok();
+        exact.or_else(day).or_else(|| text.parse::<i64>().map(|ms| ms * 1000).ok())
     }
 
     fn days(&self, from: i64, to: i64) -> i64 {
@@ -284,7 +295,11 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
         (*place, at)
     });
     let age = closing.and_then(|(_, at)| Some(clock.days(created?, at)));
-    let won_age = age.filter(|_| status == "won");
+    let began = match question.cycle_field {
+        None => created,
+        Some(field) => history.last(field).and_then(|(_, value)| clock.moment(value)),
+    };
+    let cycle = closing.and_then(|(_, at)| Some(clock.days(began?, at)));
     let outcome = age.map(|age| (age, status == "won"));
     out.created.extend(created.map(|at| (at, born, outcome)));
     if let Some((place, at)) =
@@ -300,7 +315,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
         credit: credit_at(place),
         won: status == "won",
         amount: history.last("amount").and_then(|(_, v)| money(v)),
-        age: won_age,
+        cycle: cycle.filter(|_| status == "won"),
     }));
     open_days(&history, &statuses, closing, created.unwrap_or(first.2), clock, &mut out);
     out

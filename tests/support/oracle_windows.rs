@@ -212,7 +212,7 @@ impl<'a> Count<'a> {
         let amounts: Vec<_> = closed.iter().filter_map(|c| c.amount.as_ref()).collect();
         let (all_amounts, all_priced) = self.own(&amounts);
         let ratio = |num: f64, den: f64| (den != 0.0).then(|| num / den);
-        let mut days: Vec<i64> = won.iter().filter_map(|c| c.age).collect();
+        let mut days: Vec<i64> = won.iter().filter_map(|c| c.cycle).collect();
         days.sort_unstable();
         let cycles = days.len() as i128;
         let mean = ratio(days.iter().sum::<i64>() as f64, cycles as f64);
