@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::{monotonic, wall_ms};
 use crate::config::Config;
 use crate::http::{
-    self, Alerts, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo,
+    self, Alerts, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo, TargetsNow,
 };
 use crate::log::{Log, LogError};
 use crate::model::calendar::tzdb_version;
@@ -86,6 +86,7 @@ pub fn open(
         board: Board::new(wall_ms(), BOARD_ROWS),
         alerts: Alerts::new(),
         pages: MetricsPages::new(telemetry.clone()),
+        targets: TargetsNow::new(config.definition.targets.clone(), config.topics().targets),
         telemetry,
         clock,
         timer: Arc::new(monotonic),
@@ -148,6 +149,7 @@ fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHan
         telemetry: context.telemetry.clone(),
         pages: context.pages.clone(),
         health: context.health.clone(),
+        targets: context.targets.clone(),
         info: Arc::new(info),
     };
     let router = http::router(state);

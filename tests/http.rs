@@ -25,6 +25,8 @@ mod forecast;
 mod promtool;
 #[path = "http/serve.rs"]
 mod serve;
+#[path = "http/targets.rs"]
+mod targets;
 #[path = "http/zones.rs"]
 mod zones;
 

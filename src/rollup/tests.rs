@@ -7,7 +7,7 @@ use crate::model::measure::{Measure, MeasureKey, Measures};
 use crate::model::money::{Currency, EXACT_ONE, Exact};
 use crate::model::partial::cell_key;
 use crate::model::slice::Retention;
-use crate::model::target::{Aim, Goal, Holds, Scope};
+use crate::model::target::{Aim, Goal, Holds, Scope, Stated};
 use crate::model::time::Span;
 mod far;
 mod followed;
@@ -461,12 +461,14 @@ fn a_new_day_tells_of_the_pace_and_corrects_nothing() {
         aim: Aim::Target,
         kpi: "revenue".to_owned(),
         accrues: true,
+        ripens: false,
         holds: Holds::Every(Period::Month),
         value: Exact::whole(1000),
         growth: Exact(0),
         valid_from: None,
         owner: None,
         note: None,
+        stated: Stated::default(),
     };
     definition.targets.insert(Scope::Of(Segment::overall()), goal);
     let rollup = Rollup::new(Arc::new(definition), Partition(0), at("3-10", 0));
