@@ -76,6 +76,7 @@ pub fn open(
     let currency = config.definition.currency.to_string();
     let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), tzdb_version(), &currency);
     telemetry.configured(config.definition.hash(), config.definition.reference_hash());
+    telemetry.kpis(&config.definition.kpis);
     telemetry.allowed_lag(config.time.allowed_lag());
     telemetry.parts(Stage::Ledger, config.definition.shards);
     telemetry.parts(Stage::Rollup, config.definition.partitions);
