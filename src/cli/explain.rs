@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::out::{say, say_all};
 use super::{Failure, kafka, load, run::open_embedded, whole::read_whole};
 use crate::app::AppError;
 use crate::clock::wall_ms;
@@ -81,11 +82,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let What::Watermark = arguments.what;
     let explained = explain(&config, &*log).map_err(AppError::Log)?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&explained).expect("plain data serializes"));
+        say(serde_json::to_string_pretty(&explained).expect("plain data serializes"))
     } else {
-        print!("{}", explained.text(&config));
+        say_all(explained.text(&config))
     }
-    Ok(())
 }
 
 fn explain(config: &Config, log: &dyn Log) -> Result<Explained, LogError> {

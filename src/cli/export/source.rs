@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 
 use crate::app::AppError;
+use crate::cli::out::note;
 use crate::cli::run::open_embedded;
 use crate::cli::whole::read_whole;
 use crate::cli::{Failure, kafka};
@@ -67,7 +68,10 @@ impl<'b> Source<'b> {
             self.check()?;
         }
         if self.unreadable > 0 {
-            eprintln!("{} records of {topic} are no rows, and are left out", self.unreadable);
+            note(format_args!(
+                "{} records of {topic} are no rows, and are left out",
+                self.unreadable
+            ));
         }
         Ok(())
     }
