@@ -317,7 +317,7 @@ pub static CATALOGUE: &[Kpi] = &[
         true,
         Formula::Stock(Measure::OpenDeals),
         "deals open at the window's end",
-        "Follows the current owner: a handed-over deal moves."
+        "Follows the current owner: a handed-over deal moves. A deal that is reopened was open at the window's end where it was not closed yet, and its former close is not counted any more: so deals created less won and lost of all windows need not be what is open at the end of an earlier one."
     ),
     kpi!(
         Deals,
@@ -1385,7 +1385,7 @@ pub static CATALOGUE: &[Kpi] = &[
             Measure::BuyingCustomers
         ),
         "amounts of the purchases of known customers in the window / customers with a purchase in it",
-        "Refunds of orders and invoices are taken off. In the reporting currency."
+        "Refunds of orders and invoices are taken off. In the reporting currency; a customer of whom only amounts without a rate are known is among the customers all the same."
     ),
     kpi!(
         Customers,

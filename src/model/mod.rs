@@ -7,6 +7,7 @@ mod alert_choice;
 pub mod alert_schema;
 mod alert_seen;
 pub mod alive;
+mod amounts;
 pub mod calendar;
 mod catalogue;
 pub mod channel;

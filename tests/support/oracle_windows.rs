@@ -2,6 +2,9 @@
 //! each from scratch; and the comparison with the rows of the pipeline.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+#[path = "oracle_hollow.rs"]
+mod hollow;
+
 use std::collections::BTreeMap;
 
 use jiff::ToSpan;
@@ -252,6 +255,7 @@ impl<'a> Count<'a> {
         out.insert("sales_velocity", (velocity, fewest.unwrap_or(0)));
         self.credited(own, &mut out);
         self.marks(own, (wins, (revenue, priced)), &mut out);
+        self.without_hollow(window, &mut out);
         self.customers(own, &mut out);
         out
     }

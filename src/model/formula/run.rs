@@ -20,6 +20,8 @@ pub struct Item {
     absent: bool,
     /// What it does not hold, by currency.
     others: BTreeMap<Currency, Fraction>,
+    /// Of a sum in it all that is known is in other currencies: no quotient is made of that.
+    hollow: bool,
 }
 
 impl Item {
@@ -32,6 +34,7 @@ impl Item {
             n: None,
             absent: false,
             others: BTreeMap::new(),
+            hollow: false,
         }
     }
 
@@ -39,6 +42,7 @@ impl Item {
     pub fn load(formula: &Formula, view: &View<'_>) -> Item {
         let kpi = formula.compute(view);
         let form = Form::of(formula);
+        let hollow = formula.is_hollow(view, &kpi);
         let (num, den) = match (form, kpi.num, kpi.den) {
             (Form::Quotient, Some(num), Some(den)) => {
                 (Some(Fraction::exact(num)), Some(Fraction::exact(den)))
@@ -57,6 +61,7 @@ impl Item {
             den,
             n: Some(kpi.n),
             others: others.map(|(currency, n)| (currency, Fraction::exact(n))).collect(),
+            hollow,
         }
     }
 
@@ -72,23 +77,22 @@ impl Item {
     /// Joins two.
     pub fn join(operator: Operator, a: Item, b: Item) -> Item {
         let form = Form::join(operator, a.form, b.form);
-        let absent = a.absent || b.absent;
+        let hollow = a.hollow || b.hollow;
+        let is_sum = matches!(form, Form::Sum(_));
+        // A sum holds what is known beside what it does not; anything else would be made of nothing.
+        let absent = a.absent || b.absent || (hollow && !is_sum);
         let n = joined_n(operator, &a, &b);
         let is_number = |item: &Item| matches!(item.form, Form::Number(_));
-        let (num, den, others) = match (operator, form) {
+        let others = if is_sum { others_of(operator, &a, &b) } else { beside(&a, &b) };
+        let (num, den) = match (operator, form) {
             // Not divided yet: both parts travel.
-            (Operator::Over, Form::Quotient) if !is_number(&b) => {
-                (Some(a.num), Some(b.num), BTreeMap::new())
-            }
-            (Operator::Over, Form::Quotient) => (a.num.over(b.num), a.den, BTreeMap::new()),
-            (_, Form::Quotient) => (Some(a.num.times(b.num)), a.den.or(b.den), BTreeMap::new()),
-            (_, Form::Sum(_)) => {
-                let others = others_of(operator, &a, &b);
-                (done(operator, a.num, b.num), None, others)
-            }
+            (Operator::Over, Form::Quotient) if !is_number(&b) => (Some(a.num), Some(b.num)),
+            (Operator::Over, Form::Quotient) => (a.num.over(b.num), a.den),
+            (_, Form::Quotient) => (Some(a.num.times(b.num)), a.den.or(b.den)),
+            (_, Form::Sum(_)) => (done(operator, a.num, b.num), None),
             _ => {
                 let (a, b) = (a.divided(), b.divided());
-                (a.zip(b).and_then(|(a, b)| done(operator, a, b)), None, BTreeMap::new())
+                (a.zip(b).and_then(|(a, b)| done(operator, a, b)), None)
             }
         };
         Item {
@@ -98,6 +102,7 @@ impl Item {
             den,
             n,
             others,
+            hollow,
         }
     }
 
@@ -112,6 +117,9 @@ impl Item {
     pub fn value(self) -> KpiValue {
         let n = self.n.unwrap_or(0);
         let absent = self.absent;
+        let others = self.others.into_iter().filter(|(_, n)| !n.is_zero());
+        let unconverted: Vec<_> =
+            others.filter_map(|(currency, n)| Some((currency, n.to_exact()?))).collect();
         if let Some(den) = self.den {
             let (num, den) = (self.num, den);
             let exact = (num.to_exact(), den.to_exact());
@@ -123,20 +131,14 @@ impl Item {
                 }
             };
             out.value = out.value.filter(|_| !absent);
+            out.unconverted = unconverted;
             return out;
         }
         let value = match self.form {
             Form::Sum(true) => self.num.to_exact().map(Number::Exact),
             _ => Some(Number::Float(self.num.to_f64())),
         };
-        let others = self.others.into_iter().filter(|(_, n)| !n.is_zero());
-        let unconverted = others.filter_map(|(currency, n)| Some((currency, n.to_exact()?)));
-        KpiValue {
-            value: value.filter(|_| !absent),
-            n,
-            unconverted: unconverted.collect(),
-            ..KpiValue::default()
-        }
+        KpiValue { value: value.filter(|_| !absent), n, unconverted, ..KpiValue::default() }
     }
 }
 
@@ -147,6 +149,16 @@ fn done(operator: Operator, a: Fraction, b: Fraction) -> Option<Fraction> {
         Operator::Times => Some(a.times(b)),
         Operator::Over => a.over(b),
     }
+}
+
+/// What a quotient or a product does not hold: the amounts of both parts.
+fn beside(a: &Item, b: &Item) -> BTreeMap<Currency, Fraction> {
+    let mut out = a.others.clone();
+    for (currency, n) in &b.others {
+        let known = out.remove(currency);
+        out.insert(*currency, known.map_or_else(|| n.clone(), |known| known.plus(n.clone())));
+    }
+    out
 }
 
 /// What a sum does not hold is made of its parts as the sum is.
