@@ -154,6 +154,21 @@ fn no_verb_minds_that_nobody_reads() {
     assert_eq!(deaf.code(), Some(2));
 }
 
+/// Reading makes no log where there is none.
+#[test]
+fn a_directory_that_is_not_there_is_named() {
+    let dir = place("");
+    for verb in ["export", "explain watermark", "dlq ls"] {
+        let verb = format!("{verb} --config t.toml --embedded nodir");
+        let (code, _, told) = said(&command(dir.path(), &verb).output().unwrap());
+        assert!(
+            code == Some(3) && told.contains("--embedded \"nodir\": there is no directory"),
+            "{verb}: {told}"
+        );
+    }
+    assert!(!dir.path().join("nodir").exists());
+}
+
 #[test]
 fn a_measure_says_what_it_counts_and_in_which_kpis() {
     let dir = tempfile::tempdir().unwrap();

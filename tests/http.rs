@@ -469,8 +469,8 @@ async fn promtool_finds_nothing_to_say() {
         assert!(!linux || page.contains(&format!("# HELP {name} ")), "{name} is not on the page");
     }
     for info in [
-        "kpi=\"revenue\",kind=\"lagging\",unit=\"money\"} 1\n",
-        "kpi=\"sales_velocity\",kind=\"leading\",unit=\"money\"} 1\n",
+        "kind=\"lagging\",kpi=\"revenue\",unit=\"money\"} 1\n",
+        "kind=\"leading\",kpi=\"sales_velocity\",unit=\"money\"} 1\n",
     ] {
         assert!(page.contains(info), "{info}: {page}");
     }

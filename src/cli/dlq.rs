@@ -11,7 +11,7 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 
 use super::out::{note, say};
-use super::{Failure, kafka, load, run::open_embedded};
+use super::{Failure, kafka, load, run::open_existing};
 use crate::app::AppError;
 use crate::clock::{monotonic, since};
 use crate::config::Config;
@@ -123,7 +123,7 @@ impl At {
     fn open(&self) -> Result<(Config, Arc<dyn Log>), Failure> {
         let config = load(&self.config)?;
         let log: Arc<dyn Log> = match &self.embedded {
-            Some(dir) => Arc::new(open_embedded(dir)?),
+            Some(dir) => Arc::new(open_existing(dir)?),
             None => kafka(&config)?,
         };
         Ok((config, log))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::out::{say, say_all};
-use super::{Failure, kafka, load, run::open_embedded, whole::read_whole};
+use super::{Failure, kafka, load, run::open_existing, whole::read_whole};
 use crate::app::AppError;
 use crate::clock::wall_ms;
 use crate::config::Config;
@@ -76,7 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     super::logging(false)?;
     let config = load(&arguments.config)?;
     let log: Arc<dyn Log> = match &arguments.embedded {
-        Some(dir) => Arc::new(open_embedded(dir)?),
+        Some(dir) => Arc::new(open_existing(dir)?),
         None => kafka(&config)?,
     };
     let What::Watermark = arguments.what;

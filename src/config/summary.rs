@@ -150,7 +150,8 @@ impl Config {
 
     /// What the configuration would cost, by set and group, where a budget refuses it.
     pub fn cost(&self) -> String {
-        const SHOWN: [&str; 6] = ["windows", "segments", "estimate", "kpis", "drift", "targets"];
+        const SHOWN: [&str; 7] =
+            ["windows", "segments", "estimate", "families", "kpis", "drift", "targets"];
         let mut out = String::new();
         let lines = self.definition_lines().into_iter();
         for (label, text) in lines.filter(|(label, _)| SHOWN.contains(label)) {
@@ -201,6 +202,11 @@ impl Config {
             .chain(estimate.own.iter().map(|(family, n)| (format!("…_{family}"), *n)))
             .map(|(name, series)| format!("{name} ({} series)", thousands(series)))
             .collect();
+        let each = estimate.sets.iter().map(|set| {
+            let stages = if set.stages > 1 { set.stages } else { 1 };
+            format!("{} {}", set.name(), thousands(set.series_per_family / stages))
+        });
+        let families = format!("each KPI has one a set: {}", each.collect::<Vec<_>>().join(", "));
         let credit = definition.attribution.as_str();
         let limit = thousands(self.limits.max_series as u64);
         let (rows, series) = (thousands(estimate.rows), thousands(estimate.series));
@@ -221,6 +227,7 @@ impl Config {
             ("windows", windows.join(", ")),
             ("segments", sets.join(", ")),
             ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
+            ("families", families),
             ("kpis", groups.join(", ")),
             ("drift", self.drift_line()),
             ("money", format!("{}{}, credit {credit}", definition.currency, rates(definition))),

@@ -51,8 +51,9 @@ fn the_start_of_cycles_is_read_and_counts_the_past_anew() {
     assert_eq!(asked.hash(), not.hash());
     assert_ne!(asked.reference_hash(), not.reference_hash());
     let summary = read(&from("{ stage = \"talk\" }"), &[]).unwrap().summary();
-    let line = summary.into_iter().find(|(label, _)| *label == "cycles").expect("a line").1;
-    assert_eq!(line, "from the first move into \"talk\" to winning; a deal without that has none");
+    let line =
+        "cycles      from the first move into \"talk\" to winning; a deal without that has none";
+    assert!(summary.lines().any(|l| l == line), "{summary}");
 }
 
 #[test]

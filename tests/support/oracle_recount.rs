@@ -30,6 +30,16 @@ pub struct Question<'a> {
     pub cycle_field: Option<&'a str>,
 }
 
+impl Question<'_> {
+    /// When the cycle of a deal began.
+    fn began(&self, history: &History, clock: &Clock, created: Option<i64>) -> Option<i64> {
+        match self.cycle_field {
+            None => created,
+            Some(field) => history.last(field).and_then(|(_, value)| clock.moment(value)),
+        }
+    }
+}
+
 /// Dimension to value; `rep` is the owner.
 pub type Credit = BTreeMap<&'static str, String>;
 /// Minor units of a hundredth, and currency.
@@ -295,10 +305,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
         (*place, at)
     });
     let age = closing.and_then(|(_, at)| Some(clock.days(created?, at)));
-    let began = match question.cycle_field {
-        None => created,
-        Some(field) => history.last(field).and_then(|(_, value)| clock.moment(value)),
-    };
+    let began = question.began(&history, clock, created);
     let cycle = closing.and_then(|(_, at)| Some(clock.days(began?, at)));
     let outcome = age.map(|age| (age, status == "won"));
     out.created.extend(created.map(|at| (at, born, outcome)));

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 
 use crate::app::AppError;
 use crate::cli::out::note;
-use crate::cli::run::open_embedded;
+use crate::cli::run::open_existing;
 use crate::cli::whole::read_whole;
 use crate::cli::{Failure, kafka};
 use crate::config::Config;
@@ -53,7 +53,7 @@ impl<'b> Source<'b> {
     /// Reads the results topic whole, as the board of a running process does.
     pub fn topic(&mut self, config: &Config, embedded: Option<&Path>) -> Result<(), Failure> {
         let log: Arc<dyn Log> = match embedded {
-            Some(dir) => Arc::new(open_embedded(dir)?),
+            Some(dir) => Arc::new(open_existing(dir)?),
             None => kafka(config)?,
         };
         let mut reader = log.reader().map_err(AppError::Log)?;
