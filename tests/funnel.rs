@@ -34,6 +34,7 @@ const TABLE: &[TableRow] = &[
     ("", "gone", "lost", Some(8)),
     ("renewals", "talk", "open", Some(3)),
     ("renewals", "signed", "won", None),
+    ("renewals", "warranty", "open", Some(5)),
 ];
 const ZONE: &str = "Europe/Berlin";
 const START: &str = "2026-01-20T20:00:00Z";
@@ -248,7 +249,7 @@ proptest! {
     fn any_delivery_gives_the_cycles_of_the_recount(
         deals in deals(), seed in any::<u64>(), several in any::<bool>(),
     ) {
-        let from: &[&str] = if several { &["offer", "talk"] } else { &["demo"] };
+        let from: &[&str] = if several { &["offer", "warranty", "won"] } else { &["demo"] };
         let events = events(&deals);
         let names = from.iter().map(|name| (*name).to_owned()).collect();
         let job = Definition { cycle_from: CycleStart::Stage(names), ..job(TABLE) };

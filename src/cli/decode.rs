@@ -63,7 +63,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut tally = Tally::default();
     for file in &arguments.files {
         let said = Said { json: arguments.json, shown: file.display().to_string() };
-        one_file(&decoder, file, &mut schemas, &said, &mut out, &mut tally).map_err(failed)?;
+        match one_file(&decoder, file, &mut schemas, &said, &mut out, &mut tally).map_err(failed) {
+            // The verdict is of what was read.
+            Err(Failure::SeenEnough) => break,
+            read => read?,
+        }
     }
     let Tally { events, ignored, test, dead_letters } = tally;
     if !arguments.json {

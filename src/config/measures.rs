@@ -99,7 +99,7 @@ pub(super) fn measures(
 pub(super) fn check_kept(reader: &mut Reader, kept: usize) {
     if kept > own::MOST_FIELDS {
         let what = format!(
-            "measures of your own ask for {kept} fields that nothing else keeps, and at most {} are kept",
+            "measures of your own and deals.cycle_from ask for {kept} fields that nothing else keeps, and at most {} are kept",
             own::MOST_FIELDS
         );
         reader.fault(

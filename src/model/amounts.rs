@@ -34,16 +34,15 @@ fn made_of(out: KpiValue, of: &[(&Measures, Measure)], own: Currency) -> KpiValu
 }
 
 impl Formula {
-    /// Whether all that is known of its sum is in other currencies.
-    pub(super) fn is_hollow(&self, view: &View<'_>, value: &KpiValue) -> bool {
-        let own = view.currency;
+    /// What it is a sum of, so that the amounts of one sum are told once.
+    pub(super) fn sum_of(&self) -> String {
         match self {
-            Formula::Money(_, priced) | Formula::NetMoney(_, _, priced) => {
-                hollow(view.flow, *priced, own)
-            }
-            Formula::StockMoney(_, priced) => hollow(view.stock, *priced, own),
-            Formula::Own(_) => value.n == 0 && !value.unconverted.is_empty(),
-            _ => false,
+            Formula::Money(sum, _)
+            | Formula::StockMoney(sum, _)
+            | Formula::MeanMoney(sum, _)
+            | Formula::MoneyPer(sum, ..)
+            | Formula::StockMoneyPer(sum, ..) => sum.name(),
+            other => format!("{other:?}"),
         }
     }
 }
@@ -112,6 +111,7 @@ pub(super) fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency)
         value: Some(Number::Exact(sum_of(of, sum, own))),
         n: of.at(MeasureKey::currency(priced, own)),
         unconverted: of.foreign(sum, own),
+        hollow: hollow(of, priced, own),
         ..KpiValue::default()
     }
 }

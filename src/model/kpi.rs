@@ -266,6 +266,8 @@ pub struct KpiValue {
     pub low_n: bool,
     /// Customers are counted by a sample behind it: it is an estimate.
     pub approx: bool,
+    /// Of a sum in it all that is known is in currencies without a rate: it is no 0.
+    pub hollow: bool,
 }
 
 impl Kpi {

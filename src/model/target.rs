@@ -403,11 +403,11 @@ fn step<'a>(goals: &Goals<'a>, period: Period, stand: &Stand<'_>) -> Option<Foun
 impl Found<'_> {
     fn standing(&self, stand: &Stand<'_>, kpi: &KpiValue) -> Standing {
         let (goal, aim) = (self.goal, self.value);
-        // Where all that is known is in other currencies, nobody knows how far it is.
-        let hollow = kpi.n == 0 && !kpi.unconverted.is_empty();
-        let value = kpi.value.map(Number::to_f64).filter(|value| value.is_finite() && !hollow);
+        // Where all that is known is in currencies without a rate, nobody knows how far it is.
+        let known = kpi.value.filter(|_| !kpi.hollow);
+        let value = known.map(Number::to_f64).filter(|value| value.is_finite());
         let attainment = value.filter(|_| aim.0 != 0).map(|value| value / aim.to_f64());
-        let gap = kpi.value.map(|value| match value {
+        let gap = known.map(|value| match value {
             Number::Exact(exact) => Number::Exact(Exact(exact.0.saturating_sub(aim.0))),
             Number::Float(float) => Number::Float(float - aim.to_f64()),
         });

@@ -382,13 +382,16 @@ fn nobody_knows_how_far_amounts_without_a_rate_are() {
     let work = work.of(&segment, &directory);
     let stand = Stand { segment: &segment, kind: month, start, today, work };
     let usd = crate::model::money::Currency::parse("USD").unwrap();
-    let value = |n| KpiValue {
+    let value = |hollow| KpiValue {
         value: Some(Number::Exact(Exact(0))),
-        n,
         unconverted: vec![(usd, Exact::whole(9))],
+        hollow,
         ..KpiValue::default()
     };
-    let stood = |n| all.stand(&stand, &[("revenue".into(), Unit::Money, value(n))]).remove(0);
-    assert_eq!((stood(0).attainment, stood(0).pace, stood(0).required_per_day), (None, None, None));
-    assert_eq!(stood(1).attainment, Some(0.0));
+    let stood =
+        |hollow| all.stand(&stand, &[("revenue".into(), Unit::Money, value(hollow))]).remove(0);
+    let parked = stood(true);
+    assert_eq!((parked.attainment, parked.pace, parked.required_per_day), (None, None, None));
+    assert_eq!(parked.gap, None);
+    assert_eq!(stood(false).attainment, Some(0.0));
 }

@@ -59,8 +59,8 @@ struct Deal {
     /// Which event named which owner, when.
     owners: Vec<(usize, i64, Option<String>)>,
     visits: Vec<(usize, i64, usize, End)>,
-    /// When it moved into which stages of the table.
-    moves: Vec<(i64, String)>,
+    /// When it moved into which stages, and whether those are of the table and mean that it is open.
+    moves: Vec<(i64, String, bool)>,
     /// The event since which it stands as it does, and its time.
     since: (usize, i64),
 }
@@ -123,8 +123,9 @@ impl Funnels<'_> {
         let won = |events| {
             let deal = self.come_to(events);
             let (i, at) = deal.since;
-            let start = deal.moves.iter().find(|(_, stage)| from.contains(&stage.as_str()));
-            let cycle = start.map(|(began, _)| self.civil(*began, at));
+            let start =
+                deal.moves.iter().find(|(_, stage, open)| *open && from.contains(&stage.as_str()));
+            let cycle = start.map(|(began, ..)| self.civil(*began, at));
             let owner = deal.owner(i, at, self.settle);
             let counts = deal.exists != Some(false) && deal.status == "won";
             counts.then_some(Win { at, owner, cycle })
@@ -181,10 +182,13 @@ impl Funnels<'_> {
         if deal.status != before {
             deal.since = (i, at);
         }
-        if let (Some(_), Some(to)) = (&moved, &deal.stay)
-            && self.row(to.pipeline.as_deref(), &to.stage).is_some()
-        {
-            deal.moves.push((at, to.stage.clone()));
+        if let Some(to) = &deal.stay {
+            if moved.is_some() {
+                deal.moves.push((at, to.stage.clone(), false));
+            }
+            let row = self.row(to.pipeline.as_deref(), &to.stage);
+            let open = row.is_some_and(|row| self.table[row].2 == "open");
+            deal.moves.last_mut().expect("it moved there").2 = open;
         }
         let open = |stay: &Stay| {
             let row = self.row(stay.pipeline.as_deref(), &stay.stage);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Projector;
 use crate::ledger::entity::{Entity, HISTORY_LIMIT, Held, Slot};
 use crate::model::cycle::{CycleStart, moment};
+use crate::model::event::Status;
 use crate::model::time::Timestamp;
 
 impl Projector<'_> {
@@ -27,17 +28,24 @@ impl Projector<'_> {
         }
     }
 
-    /// When a deal first moved into one of these stages, by the order of its events. Of a history
-    /// that is full the first moves may be gone, so nobody knows.
+    /// When a deal first moved into one of these stages while they mean that it is open, by the order
+    /// of its events. Of a history that is full the first moves may be gone, so nobody knows.
     fn first_entered(&self, entity: &Entity, names: &BTreeSet<String>) -> Option<Timestamp> {
         if entity.history(Slot::STAGE).count() >= HISTORY_LIMIT {
             return None;
         }
-        let is_start = |stage| names.contains(self.symbols.text(stage));
-        let mut moves = self.buffers.stands.iter().filter(|stand| stand.is_move());
-        let first = moves.find(|stand| {
-            stand.meant.is_some() && stand.named.is_some_and(|named| is_start(named.stage))
-        });
-        first.map(|stand| stand.at.time)
+        let mut stands = self.buffers.stands.iter().peekable();
+        while let Some(stand) = stands.next() {
+            // What a stage means may follow from a pipeline that is told later in the same stay.
+            if stands.peek().is_some_and(|next| next.moved_at == stand.moved_at) {
+                continue;
+            }
+            let is_open = stand.meant.is_some_and(|meant| meant.status == Status::Open);
+            let is_start = |stage| names.contains(self.symbols.text(stage));
+            if is_open && stand.named.is_some_and(|named| is_start(named.stage)) {
+                return stand.moved_at.map(|moved| moved.time);
+            }
+        }
+        None
     }
 }

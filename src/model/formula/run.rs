@@ -20,6 +20,8 @@ pub struct Item {
     absent: bool,
     /// What it does not hold, by currency.
     others: BTreeMap<Currency, Fraction>,
+    /// The amounts without a rate of each sum that was loaded, by what it is a sum of.
+    parked: BTreeMap<String, Vec<(Currency, Exact)>>,
     /// Of a sum in it all that is known is in other currencies: no quotient is made of that.
     hollow: bool,
 }
@@ -34,6 +36,7 @@ impl Item {
             n: None,
             absent: false,
             others: BTreeMap::new(),
+            parked: BTreeMap::new(),
             hollow: false,
         }
     }
@@ -42,7 +45,11 @@ impl Item {
     pub fn load(formula: &Formula, view: &View<'_>) -> Item {
         let kpi = formula.compute(view);
         let form = Form::of(formula);
-        let hollow = formula.is_hollow(view, &kpi);
+        let hollow = kpi.hollow;
+        let mut parked = BTreeMap::new();
+        if !kpi.unconverted.is_empty() {
+            parked.insert(formula.sum_of(), kpi.unconverted.clone());
+        }
         let (num, den) = match (form, kpi.num, kpi.den) {
             (Form::Quotient, Some(num), Some(den)) => {
                 (Some(Fraction::exact(num)), Some(Fraction::exact(den)))
@@ -61,6 +68,7 @@ impl Item {
             den,
             n: Some(kpi.n),
             others: others.map(|(currency, n)| (currency, Fraction::exact(n))).collect(),
+            parked,
             hollow,
         }
     }
@@ -83,7 +91,9 @@ impl Item {
         let absent = a.absent || b.absent || (hollow && !is_sum);
         let n = joined_n(operator, &a, &b);
         let is_number = |item: &Item| matches!(item.form, Form::Number(_));
-        let others = if is_sum { others_of(operator, &a, &b) } else { beside(&a, &b) };
+        let others = if is_sum { others_of(operator, &a, &b) } else { BTreeMap::new() };
+        let parked = a.parked.iter().chain(&b.parked).map(|(of, all)| (of.clone(), all.clone()));
+        let parked = parked.collect();
         let (num, den) = match (operator, form) {
             // Not divided yet: both parts travel.
             (Operator::Over, Form::Quotient) if !is_number(&b) => (Some(a.num), Some(b.num)),
@@ -102,8 +112,18 @@ impl Item {
             den,
             n,
             others,
+            parked,
             hollow,
         }
+    }
+
+    /// What a quotient or a product does not hold: the amounts of all its sums, each once.
+    fn beside(&self) -> Vec<(Currency, Exact)> {
+        let mut out: BTreeMap<Currency, i128> = BTreeMap::new();
+        for (currency, n) in self.parked.values().flatten() {
+            *out.entry(*currency).or_default() += n.0;
+        }
+        out.into_iter().map(|(currency, n)| (currency, Exact(n))).collect()
     }
 
     fn divided(self) -> Option<Fraction> {
@@ -117,9 +137,14 @@ impl Item {
     pub fn value(self) -> KpiValue {
         let n = self.n.unwrap_or(0);
         let absent = self.absent;
-        let others = self.others.into_iter().filter(|(_, n)| !n.is_zero());
-        let unconverted: Vec<_> =
-            others.filter_map(|(currency, n)| Some((currency, n.to_exact()?))).collect();
+        let hollow = self.hollow;
+        let unconverted: Vec<_> = match self.form {
+            Form::Sum(_) => {
+                let others = self.others.iter().filter(|(_, n)| !n.is_zero());
+                others.filter_map(|(currency, n)| Some((*currency, n.to_exact()?))).collect()
+            }
+            _ => self.beside(),
+        };
         if let Some(den) = self.den {
             let (num, den) = (self.num, den);
             let exact = (num.to_exact(), den.to_exact());
@@ -138,7 +163,7 @@ impl Item {
             Form::Sum(true) => self.num.to_exact().map(Number::Exact),
             _ => Some(Number::Float(self.num.to_f64())),
         };
-        KpiValue { value: value.filter(|_| !absent), n, unconverted, ..KpiValue::default() }
+        KpiValue { value: value.filter(|_| !absent), n, unconverted, hollow, ..KpiValue::default() }
     }
 }
 
@@ -149,16 +174,6 @@ fn done(operator: Operator, a: Fraction, b: Fraction) -> Option<Fraction> {
         Operator::Times => Some(a.times(b)),
         Operator::Over => a.over(b),
     }
-}
-
-/// What a quotient or a product does not hold: the amounts of both parts.
-fn beside(a: &Item, b: &Item) -> BTreeMap<Currency, Fraction> {
-    let mut out = a.others.clone();
-    for (currency, n) in &b.others {
-        let known = out.remove(currency);
-        out.insert(*currency, known.map_or_else(|| n.clone(), |known| known.plus(n.clone())));
-    }
-    out
 }
 
 /// What a sum does not hold is made of its parts as the sum is.
