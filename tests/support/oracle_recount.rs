@@ -31,12 +31,19 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// When the cycle of a deal began.
-    fn began(&self, history: &History, clock: &Clock, created: Option<i64>) -> Option<i64> {
-        match self.cycle_field {
+    /// Civil days from the start of a deal's cycle to its end.
+    fn cycle(
+        &self,
+        history: &History,
+        clock: &Clock,
+        created: Option<i64>,
+        closed: Option<i64>,
+    ) -> Option<i64> {
+        let began = match self.cycle_field {
             None => created,
             Some(field) => history.last(field).and_then(|(_, value)| clock.moment(value)),
-        }
+        };
+        Some(clock.days(began?, closed?))
     }
 }
 
@@ -305,8 +312,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
         (*place, at)
     });
     let age = closing.and_then(|(_, at)| Some(clock.days(created?, at)));
-    let began = question.began(&history, clock, created);
-    let cycle = closing.and_then(|(_, at)| Some(clock.days(began?, at)));
+    let cycle = question.cycle(&history, clock, created, closing.map(|(_, at)| at));
     let outcome = age.map(|age| (age, status == "won"));
     out.created.extend(created.map(|at| (at, born, outcome)));
     if let Some((place, at)) =
