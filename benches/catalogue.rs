@@ -62,6 +62,7 @@ fn definition(kpis: Kpis, stages: bool) -> Arc<Definition> {
         fx: Default::default(),
         attribution: Attribution::AtEvent,
         settle: Span::seconds(5),
+        cycle_from: Default::default(),
         stages: table,
         directory: Directory::default(),
         channels: Default::default(),

@@ -35,6 +35,7 @@ fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
         fx: tidemark::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::seconds(5),
+        cycle_from: Default::default(),
         stages: StageTable::default(),
         directory: Directory::default(),
         channels: Default::default(),

@@ -135,6 +135,7 @@ fn context(shards: u32, log: Arc<dyn Log>) -> anyhow::Result<Context> {
         board: Board::new(1, 1),
         alerts: Alerts::new(),
         pages: MetricsPages::new(telemetry.clone()),
+        targets: Default::default(),
         telemetry,
         clock: Arc::new(|| Timestamp::from_millis(wall_ms())),
         timer: Arc::new(monotonic),

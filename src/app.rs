@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::{monotonic, wall_ms};
 use crate::config::Config;
 use crate::http::{
-    self, Alerts, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo,
+    self, Alerts, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo, TargetsNow,
 };
 use crate::log::{Log, LogError};
 use crate::model::calendar::tzdb_version;
@@ -76,6 +76,7 @@ pub fn open(
     let currency = config.definition.currency.to_string();
     let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), tzdb_version(), &currency);
     telemetry.configured(config.definition.hash(), config.definition.reference_hash());
+    telemetry.kpis(&config.definition.kpis);
     telemetry.allowed_lag(config.time.allowed_lag());
     telemetry.parts(Stage::Ledger, config.definition.shards);
     telemetry.parts(Stage::Rollup, config.definition.partitions);
@@ -86,6 +87,7 @@ pub fn open(
         board: Board::new(wall_ms(), BOARD_ROWS),
         alerts: Alerts::new(),
         pages: MetricsPages::new(telemetry.clone()),
+        targets: TargetsNow::new(config.definition.targets.clone(), config.topics().targets),
         telemetry,
         clock,
         timer: Arc::new(monotonic),
@@ -148,6 +150,7 @@ fn serve(context: &Context, mode: Mode, listener: TcpListener) -> Result<JoinHan
         telemetry: context.telemetry.clone(),
         pages: context.pages.clone(),
         health: context.health.clone(),
+        targets: context.targets.clone(),
         info: Arc::new(info),
     };
     let router = http::router(state);

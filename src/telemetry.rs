@@ -18,6 +18,7 @@ use crate::model::row::Pane;
 use crate::model::source::Unread;
 use crate::model::time::Timestamp;
 
+mod catalogue;
 mod credit;
 mod declared;
 mod drift;

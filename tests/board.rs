@@ -42,6 +42,7 @@ fn target(value: i128, pace: f64) -> Vec<Standing> {
         pace: Some(pace),
         required_per_day: None,
         days: Some(WorkingDays { total: 20, elapsed: 10, remaining: 11 }),
+        ripens: false,
         owner: None,
         note: None,
     }]

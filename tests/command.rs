@@ -71,6 +71,21 @@ fn a_replay_counts_stages_that_the_table_does_not_know() {
     );
 }
 
+/// A replay exposes no series, so the budget of them stops nothing.
+#[test]
+fn a_replay_is_warned_of_a_budget_and_runs() {
+    let dir = place(&format!("[limits]\nmax_series = 1\n{STAGES}"));
+    std::fs::write(dir.path().join("events.jsonl"), events(9)).unwrap();
+    let replay = "replay --config t.toml --input events.jsonl --output -";
+    let (code, rows, told) = said(&command(dir.path(), replay).output().unwrap());
+    assert_eq!(code, Some(0), "{told}");
+    assert!(rows.lines().count() > 9 && told.starts_with("warning: "), "{told}");
+    std::fs::write(dir.path().join("t.toml"), "[limits]\nmax_series = 1\n[app]\nnme = 1\n")
+        .unwrap();
+    let (code, _, told) = said(&command(dir.path(), replay).output().unwrap());
+    assert!(code == Some(2) && told.contains("unknown key"), "{told}");
+}
+
 #[test]
 fn whoever_has_seen_enough_ends_it_quietly() {
     let dir = place(STAGES);
@@ -95,6 +110,77 @@ fn whoever_has_seen_enough_ends_it_quietly() {
         assert!(child.wait().unwrap().success(), "{arguments}: {told}");
         assert!(!told.contains("error"), "{arguments}: {told}");
     }
+}
+
+/// Nobody reads from the very beginning: each write fails, whatever a pipe could hold.
+#[test]
+fn no_verb_minds_that_nobody_reads() {
+    let dir = place(STAGES);
+    std::fs::write(dir.path().join("events.jsonl"), events(40)).unwrap();
+    let rows = "replay --config t.toml --input events.jsonl --output rows.jsonl";
+    assert!(command(dir.path(), rows).output().unwrap().status.success());
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    for arguments in [
+        "kpis list",
+        "kpis list --json",
+        "kpis show win_rate",
+        "kpis show won_amount --json",
+        "validate --config t.toml",
+        "decode --system canonical events.jsonl",
+        "generate events --days 3",
+        "generate kpis",
+        "generate schema",
+        "replay --config t.toml --input events.jsonl --output -",
+        "export --input rows.jsonl",
+        "export --input rows.jsonl --format openmetrics --output -",
+    ] {
+        let whole = command(dir.path(), arguments).output().unwrap();
+        assert!(whole.status.success(), "{arguments}: {}", said(&whole).2);
+        assert!(!whole.stdout.is_empty(), "{arguments} writes nothing");
+        let (code, _, told) =
+            said(&command(dir.path(), arguments).stdout(closed()).output().unwrap());
+        assert_eq!(code, Some(0), "{arguments}: {told}");
+        assert!(!told.contains("panicked") && !told.contains("error"), "{arguments}: {told}");
+        let deaf = command(dir.path(), arguments).stdout(closed()).stderr(closed()).status();
+        assert_eq!(deaf.unwrap().code(), Some(0), "{arguments}");
+    }
+    // What is wrong is wrong all the same.
+    let wrong = "validate --config no.toml";
+    let deaf = command(dir.path(), wrong).stdout(closed()).stderr(closed()).status().unwrap();
+    assert_eq!(deaf.code(), Some(2));
+}
+
+/// Reading makes no log where there is none.
+#[test]
+fn a_directory_that_is_not_there_is_named() {
+    let dir = place("");
+    for verb in ["export", "explain watermark", "dlq ls"] {
+        let verb = format!("{verb} --config t.toml --embedded nodir");
+        let (code, _, told) = said(&command(dir.path(), &verb).output().unwrap());
+        assert!(
+            code == Some(3) && told.contains("--embedded \"nodir\": there is no directory"),
+            "{verb}: {told}"
+        );
+    }
+    assert!(!dir.path().join("nodir").exists());
+}
+
+#[test]
+fn a_measure_says_what_it_counts_and_in_which_kpis() {
+    let dir = tempfile::tempdir().unwrap();
+    let of =
+        |what: &str| said(&command(dir.path(), &format!("kpis show {what}")).output().unwrap());
+    let (code, shown, _) = of("cycle_won");
+    assert_eq!(code, Some(0));
+    assert!(shown.contains("cycle_length_mean, cycle_length_p50"), "{shown}");
+    let (_, shown, _) = of("won_amount --json");
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["unit"], &shown["in_formulas"]), (&"money".into(), &true.into()));
+    assert!(shown["kpis"].as_array().unwrap().contains(&"revenue".into()), "{shown}");
 }
 
 #[test]

@@ -11,10 +11,11 @@ mod oracle;
 use std::collections::BTreeMap;
 
 use flow::Flow;
-use funnel::{Closed, Funnels, TableRow, Visit, same};
+use funnel::{Closed, Funnels, TableRow, Visit, Win, same};
 use oracle::{DAY, MONTH, Random, at, definition, deliver, record};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tidemark::model::cycle::CycleStart;
 use tidemark::model::definition::{Definition, Stage};
 use tidemark::model::event::Status;
 use tidemark::model::funnel::Funnel;
@@ -33,6 +34,7 @@ const TABLE: &[TableRow] = &[
     ("", "gone", "lost", Some(8)),
     ("renewals", "talk", "open", Some(3)),
     ("renewals", "signed", "won", None),
+    ("renewals", "warranty", "open", Some(5)),
 ];
 const ZONE: &str = "Europe/Berlin";
 const START: &str = "2026-01-20T20:00:00Z";
@@ -205,6 +207,30 @@ fn check(
     Ok(told)
 }
 
+/// Compares the cycles of every row with the recount. Gives how many rows told of.
+fn cycles(flow: &Flow, wins: &[Win]) -> Result<usize, TestCaseError> {
+    let mut told = 0;
+    for row in rows(flow).into_iter().filter(|row| row.segment.value("stage").is_none()) {
+        let kpis: Value = serde_json::from_str(&row.kpis_json()).unwrap();
+        let rep = row.segment.value("rep");
+        let own: Vec<&Win> = wins
+            .iter()
+            .filter(|win| rep.is_none_or(|rep| win.owner.as_deref().unwrap_or("unknown") == rep))
+            .filter(|win| (row.start.0..row.end.0).contains(&win.at))
+            .collect();
+        let days: Vec<i64> = own.iter().filter_map(|win| win.cycle).collect();
+        let (sum, n) = (days.iter().sum::<i64>(), days.len());
+        let (won, mean) = (&kpis["deals_won"]["value"], &kpis["cycle_length_mean"]);
+        prop_assert_eq!(won.as_u64(), Some(own.len() as u64), "{}", row.key());
+        prop_assert_eq!(mean["n"].as_u64(), Some(n as u64), "{}", row.key());
+        let (found, wanted) = (mean["value"].as_f64(), (n > 0).then(|| sum as f64 / n as f64));
+        let agree = found.zip(wanted).is_none_or(|(a, b)| (a - b).abs() < 1e-9);
+        prop_assert!(agree && found.is_some() == wanted.is_some(), "{} {kpis}", row.key());
+        told += n;
+    }
+    Ok(told)
+}
+
 /// 64 cases, or as many as `PROPTEST_CASES` asks for; `PROPTEST_RNG_SEED` repeats a run.
 fn config() -> ProptestConfig {
     let asked = ProptestConfig::default();
@@ -221,6 +247,18 @@ proptest! {
         let (visits, closed) = funnels(TABLE).visits(&events);
         let flow = careless(job(TABLE), &events, seed);
         check(&flow, (&visits, &closed), &funnels(TABLE))?;
+    }
+
+    /// Cycles that begin with a stage are those of the recount, whichever event comes last.
+    #[test]
+    fn any_delivery_gives_the_cycles_of_the_recount(
+        deals in deals(), seed in any::<u64>(), several in any::<bool>(),
+    ) {
+        let from: &[&str] = if several { &["offer", "warranty", "won"] } else { &["demo"] };
+        let events = events(&deals);
+        let names = from.iter().map(|name| (*name).to_owned()).collect();
+        let job = Definition { cycle_from: CycleStart::Stage(names), ..job(TABLE) };
+        cycles(&careless(job, &events, seed), &funnels(TABLE).wins(&events, from))?;
     }
 
     /// Deals that were deleted, and what was told of them, leave nothing behind.
@@ -267,6 +305,12 @@ fn the_recount_of_a_fixed_history_has_visits_of_every_sort() {
     assert!(told > 500, "rows told of {told} visits");
     let of = |won: bool| closed.iter().filter(|c| c.won == won && c.rows.len() > 1).count();
     assert!(of(true) > 3 && of(false) > 3, "{} and {}", of(true), of(false));
+    let cycle_from = CycleStart::Stage(["demo".to_owned()].into());
+    let wins = funnels(TABLE).wins(&events, &["demo"]);
+    assert!(wins.iter().filter(|win| win.cycle.is_none()).count() > 3);
+    let flow = careless(Definition { cycle_from, ..job(TABLE) }, &events, 1);
+    let told = cycles(&flow, &wins).unwrap();
+    assert!(told > 20, "rows told of {told} cycles");
 }
 
 /// Without the group, rows tell of no funnel; neither do they without a stage table.

@@ -25,6 +25,8 @@ mod forecast;
 mod promtool;
 #[path = "http/serve.rs"]
 mod serve;
+#[path = "http/targets.rs"]
+mod targets;
 #[path = "http/zones.rs"]
 mod zones;
 
@@ -446,6 +448,7 @@ async fn promtool_finds_nothing_to_say() {
     state.pages.put(1, drift::page());
     t.hook_topic("crm.raw", true, 1);
     t.targets_stale(1);
+    t.kpis(&state.info.kpis);
     t.drift_judging(true);
     t.target_records(1, 1);
     t.unconverted("0", 1);
@@ -465,5 +468,13 @@ async fn promtool_finds_nothing_to_say() {
         let linux = cfg!(target_os = "linux") || !name.starts_with("process_");
         assert!(!linux || page.contains(&format!("# HELP {name} ")), "{name} is not on the page");
     }
+    for info in [
+        "kind=\"lagging\",kpi=\"revenue\",unit=\"money\"} 1\n",
+        "kind=\"leading\",kpi=\"sales_velocity\",unit=\"money\"} 1\n",
+    ] {
+        assert!(page.contains(info), "{info}: {page}");
+    }
+    let told = page.lines().filter(|line| line.starts_with("tidemark_kpi_info{")).count();
+    assert_eq!(told, state.info.kpis.kpis().count());
     promtool::finds_nothing(&page);
 }

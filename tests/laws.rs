@@ -354,6 +354,7 @@ proptest! {
             zone, currency: "EUR", settle: 300_000_000, sets: SETS, current: false,
             now: now.0, as_of: now.0,
             customers: ("deals", 365),
+            cycle_field: None,
         };
         let counted = Rows(rows.0.into_iter().filter(is_final(now)).collect());
         check(&counted, &events, &question).map_err(TestCaseError::fail)?;

@@ -100,6 +100,7 @@ fn definition() -> Arc<Definition> {
         currency: Currency::parse("EUR").unwrap(),
         attribution: Attribution::AtEvent,
         settle: Span::minutes(5),
+        cycle_from: Default::default(),
         stages: StageTable::default(),
         directory: Directory::default(),
         kpis: Kpis::ALL,

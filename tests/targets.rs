@@ -310,6 +310,28 @@ fn what_ended_and_whom_nobody_knows_is_told() {
     assert_eq!(unknown[0].mend, "did you mean \"r-01\"?");
 }
 
+/// A warning about a row of a file names the line of that file, whatever stands between.
+#[test]
+fn warnings_point_at_the_row_that_they_are_about() {
+    let csv = "# quotas\nsegment,kpi,period,start,value\n\nrep=r-01,revenue,month,,5\n\
+               # later\nrep=r-10,revenue,month,2026-05-01,7\n";
+    let toml =
+        "[[target]]\nsegment = \"rep=r-99\"\nkpi = \"revenue\"\nperiod = \"month\"\nvalue = 1\n";
+    let config = format!(
+        "{JOB}[directory]\nrep = [{{ id = \"r-01\" }}]\n[targets]\nfiles = [\"q.csv\", \"q.toml\"]\n"
+    );
+    let dir = Dir::new(&config, &[("q.csv", csv), ("q.toml", toml)]);
+    let config = dir.load().expect("it is right");
+    let place = |warning: &tidemark::config::Warning| {
+        let place = warning.origin.to_string();
+        place.rsplit('/').next().expect("a name").to_owned()
+    };
+    let unknown: Vec<String> = config.warnings().iter().map(place).collect();
+    assert_eq!(unknown, ["q.csv:6:1", "q.toml:1:1"]);
+    let ended = config.stale_targets(Day::parse("2026-06-01").expect("a date"));
+    assert_eq!(ended.iter().map(place).collect::<Vec<_>>(), ["q.csv:6:1"]);
+}
+
 fn adventureworks() -> Option<PathBuf> {
     let base = std::env::var("TIDEMARK_SHARED").unwrap_or_else(|_| "../shared".into());
     let dir = PathBuf::from(base).join("data/adventureworks_quota");

@@ -17,6 +17,7 @@ use tidemark::log::embedded::EmbeddedLog;
 use tidemark::log::memory::MemoryLog;
 use tidemark::log::{Cleanup, Log, Offset, Outgoing, Partition, Record, TopicPartition, TopicSpec};
 use tidemark::model::kpi::Group;
+use tidemark::model::target::Stated;
 use tidemark::model::time::Timestamp;
 use tidemark::runtime::{Context, STAGES, Worker};
 
@@ -267,8 +268,19 @@ fn what_is_deleted_gives_the_file_its_target_back_and_the_others_none() {
     let (events, targets) = steps();
     events.iter().chain(&targets).for_each(|step| story.happen(step));
     story.until("all of it", is_there);
+    // The history says which record states what.
+    let held = |s: &Story| s.instances[0].0.targets.now();
+    let offsets = |s: &Story| -> Vec<bool> {
+        let day = tidemark::model::time::Day(20_574);
+        let held = held(s);
+        let told = held.revisions(None, day, |_| day).into_iter();
+        told.map(|revision| matches!(revision.goal.stated, Stated::Record(_))).collect()
+    };
+    assert!(offsets(&story).iter().filter(|is| **is).count() > 2);
+    assert_eq!(held(&story).len(), offsets(&story).len());
     ["all", "r-1 may", "r-1 may 2", "whole"].iter().for_each(|k| story.happen(&Step::Deletion(k)));
     story.until("the file alone", |s| s.stands("2026-05", "overall").0 == 100_000);
+    assert_eq!(offsets(&story), [false], "that of the file");
     for segment in ["rep=r-1", "rep=r-2"] {
         assert_eq!(story.stands("2026-05", segment).0, Value::Null, "{segment}");
     }

@@ -53,6 +53,7 @@ fn definition(settings: &WorldSettings) -> Arc<Definition> {
         fx: tidemark::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::seconds(5),
+        cycle_from: Default::default(),
         stages: StageTable::default(),
         directory: directory(settings),
         channels: Default::default(),

@@ -227,6 +227,57 @@ proptest! {
     }
 }
 
+/// What is added up over days, of a row.
+fn flows(kpis: &str) -> [i128; 4] {
+    let kpis: Value = serde_json::from_str(kpis).expect("JSON");
+    ["deals_created", "deals_won", "revenue", "activities_done"].map(|kpi| exact(&kpis, kpi))
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Of a window of 28 days a replay has a row for each day of the segment's own zone, which is the
+    /// sum of the rows of its days.
+    #[test]
+    fn a_replay_has_a_row_of_28_days_for_each_day_of_each_zone(
+        stories in small(), course in courses(), zoned in zoned(),
+    ) {
+        let events: Vec<Value> = events(&stories, at(START))
+            .into_iter()
+            .filter(|e| at(e["time"].as_str().expect("a time")) <= course.now())
+            .collect();
+        let (rows, _) = oracle::replay(
+            &job(&course, &zoned), &deliver(&events, 20, course.seed), Some(course.now()));
+        // By segment and end: where it begins, and what it says.
+        let mut of = BTreeMap::<_, BTreeMap<_, BTreeMap<_, _>>>::new();
+        for ((kind, start, end, segment), kpis) in &rows.0 {
+            let segments = of.entry(kind.as_str()).or_default();
+            let ends = segments.entry(segment.as_str()).or_default();
+            ends.insert(at(end), (at(start), flows(kpis)));
+        }
+        let none = BTreeMap::new();
+        let (days, moving) = (of.get("day").unwrap_or(&none), of.get("rolling_28d").unwrap_or(&none));
+        for (segment, days) in days {
+            let nothing = BTreeMap::new();
+            let moving = moving.get(segment).unwrap_or(&nothing);
+            for (end, (_, said)) in days.iter().filter(|(end, _)| **end < course.now()) {
+                let is_there = moving.contains_key(end) || said.iter().all(|n| *n == 0);
+                prop_assert!(is_there, "{} has no row of 28 days up to {}", segment, end);
+            }
+            for (end, (start, said)) in moving {
+                let within = days.iter().filter(|(to, (from, _))| from >= start && *to <= end);
+                let mut sum = [0; 4];
+                within.for_each(|(_, (_, day))| {
+                    sum.iter_mut().zip(day).for_each(|(sum, n)| *sum += n);
+                });
+                prop_assert_eq!(&sum, said, "{} from {} to {}", segment, start, end);
+                let is_end = days.contains_key(end) || days.range(..*end).next_back().is_some();
+                prop_assert!(is_end, "{} ends at {}, where no day does", segment, end);
+            }
+        }
+    }
+}
+
 /// A date stands at midnight in Los Angeles, so that it is that date everywhere, and yet comes before
 /// what happened in Berlin that morning: an order by where it stands would give the win to nobody.
 #[test]

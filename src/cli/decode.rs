@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use serde_json::value::RawValue;
 
+use super::out::{failed, note};
 use super::{Failure, load, source, unnamed};
 use crate::config::{Config, load_mapping};
 use crate::intake::{Decoder, Lookup, Schema, encode_event};
@@ -62,12 +63,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut tally = Tally::default();
     for file in &arguments.files {
         let said = Said { json: arguments.json, shown: file.display().to_string() };
-        one_file(&decoder, file, &mut schemas, &said, &mut out, &mut tally)
-            .map_err(Failure::Runtime)?;
+        match one_file(&decoder, file, &mut schemas, &said, &mut out, &mut tally).map_err(failed) {
+            // The verdict is of what was read.
+            Err(Failure::SeenEnough) => break,
+            read => read?,
+        }
     }
     let Tally { events, ignored, test, dead_letters } = tally;
     if !arguments.json {
-        eprintln!("{events} events, {ignored} ignored, {test} test, {dead_letters} dead letters");
+        note(format_args!(
+            "{events} events, {ignored} ignored, {test} test, {dead_letters} dead letters"
+        ));
     }
     match dead_letters {
         0 => Ok(()),
@@ -214,10 +220,10 @@ fn one_file(
                 let line = serde_json::json!({
                     "place": place, "element": element, "what": what, "code": code, "message": message
                 });
-                eprintln!("{line}");
+                note(line);
             } else {
                 let element = element.map_or(String::new(), |i| format!(", element {i}"));
-                eprintln!("{place}{element}: {what}: {code}: {message}");
+                note(format_args!("{place}{element}: {what}: {code}: {message}"));
             }
         };
         for ignored in &taken.ignored {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 
 use super::Failure;
+use super::out::say;
 use super::run::{end, open_embedded, signals};
 use crate::app::{self, Running};
 use crate::clock::{monotonic, since, wall_ms};
@@ -134,18 +135,18 @@ fn listen(port: u16) -> Result<TcpListener, Failure> {
     Err(Failure::Environment(error))
 }
 
+/// It goes on whether or not anybody reads this.
 fn greet(running: &Running, arguments: &Arguments) {
-    let address = running.address;
-    println!("\n  Tidemark demo: a made-up company, {} days of history, then live", arguments.days);
-    println!(
-        "  ({} minutes pass in a second; no Kafka, nothing leaves this machine).\n",
-        arguments.speed
-    );
-    println!("  board     http://{address}/");
-    println!("  alerts    http://{address}/api/v1/alerts");
-    println!("  metrics   http://{address}/metrics");
-    println!("  rows      http://{address}/api/v1/rows?window=month&grain=territory");
-    println!("\n  Stop it with Ctrl-C.\n");
+    let (address, days, speed) = (running.address, arguments.days, arguments.speed);
+    let _ = say(format_args!(
+        "\n  Tidemark demo: a made-up company, {days} days of history, then live\n  \
+           ({speed} minutes pass in a second; no Kafka, nothing leaves this machine).\n\n  \
+           board     http://{address}/\n  \
+           alerts    http://{address}/api/v1/alerts\n  \
+           metrics   http://{address}/metrics\n  \
+           rows      http://{address}/api/v1/rows?window=month&grain=territory\n\n  \
+           Stop it with Ctrl-C.\n"
+    ));
 }
 
 /// Writes the company's events into the source topic: history at once, the rest when it is due.

@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use serde_json::{Value, json};
 
-use super::{Failure, kafka, load, run::open_embedded};
+use super::out::{note, say};
+use super::{Failure, kafka, load, run::open_existing};
 use crate::app::AppError;
 use crate::clock::{monotonic, since};
 use crate::config::Config;
@@ -122,7 +123,7 @@ impl At {
     fn open(&self) -> Result<(Config, Arc<dyn Log>), Failure> {
         let config = load(&self.config)?;
         let log: Arc<dyn Log> = match &self.embedded {
-            Some(dir) => Arc::new(open_embedded(dir)?),
+            Some(dir) => Arc::new(open_existing(dir)?),
             None => kafka(&config)?,
         };
         Ok((config, log))
@@ -167,18 +168,17 @@ fn ls(list: &List) -> Result<(), Failure> {
     let (config, log) = list.at.open()?;
     let found = list.which.wanted(None)?.keep(read(&*log, &config)?);
     if list.json {
-        found.iter().for_each(|letter| println!("{}", brief(letter)));
-        return Ok(());
+        return found.iter().try_for_each(|letter| say(brief(letter)));
     }
     for letter in &found {
         let again = if letter.redriven > 0 { " (put back)" } else { "" };
         let at = instant(letter.written_ms);
-        println!("{at}  {}  {}  {}{again}", letter.code, letter.id, letter.message);
+        say(format_args!("{at}  {}  {}  {}{again}", letter.code, letter.id, letter.message))?;
     }
     let mut by_code: BTreeMap<&str, usize> = BTreeMap::new();
     found.iter().for_each(|letter| *by_code.entry(&letter.code).or_default() += 1);
     let counts: Vec<String> = by_code.iter().map(|(code, n)| format!("{n} {code}")).collect();
-    eprintln!("{} dead letters: {}", found.len(), counts.join(", "));
+    note(format_args!("{} dead letters: {}", found.len(), counts.join(", ")));
     Ok(())
 }
 
@@ -213,8 +213,7 @@ fn show(which: &Show) -> Result<(), Failure> {
         whole["value"] = letter.value.as_deref().map(plain).into();
         let headers = letter.headers.iter().map(|h| json!([h.name, plain(&h.value)]));
         whole["headers"] = Value::Array(headers.collect());
-        println!("{whole}");
-        return Ok(());
+        return say(whole);
     }
     // A sender's bytes must not steer a terminal.
     let safe = |bytes: &[u8]| -> String {
@@ -225,25 +224,24 @@ fn show(which: &Show) -> Result<(), Failure> {
         };
         plain(bytes).chars().map(escape).collect()
     };
-    println!("id         {}", letter.id);
-    println!("code       {}", letter.code);
-    println!("message    {}", letter.message);
-    println!("stage      {}", letter.stage);
-    println!("written    {}", instant(letter.written_ms));
-    println!("timestamp  {}", instant(letter.timestamp_ms));
-    println!("first seen {}", instant(letter.first_ms));
-    println!("attempt    {}", letter.attempt);
-    println!("put back   {} times", letter.redriven);
+    say(format_args!("id         {}", letter.id))?;
+    say(format_args!("code       {}", letter.code))?;
+    say(format_args!("message    {}", letter.message))?;
+    say(format_args!("stage      {}", letter.stage))?;
+    say(format_args!("written    {}", instant(letter.written_ms)))?;
+    say(format_args!("timestamp  {}", instant(letter.timestamp_ms)))?;
+    say(format_args!("first seen {}", instant(letter.first_ms)))?;
+    say(format_args!("attempt    {}", letter.attempt))?;
+    say(format_args!("put back   {} times", letter.redriven))?;
     if let Some(key) = &letter.key {
-        println!("key        {}", safe(key));
+        say(format_args!("key        {}", safe(key)))?;
     }
     for header in &letter.headers {
-        println!("header     {}: {}", safe(header.name.as_bytes()), safe(&header.value));
+        say(format_args!("header     {}: {}", safe(header.name.as_bytes()), safe(&header.value)))?;
     }
     let cut = if letter.is_cut { " (cut: the first part of it)" } else { "" };
-    println!("value{cut}");
-    println!("{}", safe(letter.value.as_deref().unwrap_or_default()));
-    Ok(())
+    say(format_args!("value{cut}"))?;
+    say(safe(letter.value.as_deref().unwrap_or_default()))
 }
 
 fn redrive(what: &Redrive) -> Result<(), Failure> {
@@ -261,16 +259,17 @@ fn redrive(what: &Redrive) -> Result<(), Failure> {
     due.truncate(limit);
     for letter in &due {
         let (topic, partition, _) = &letter.origin;
-        println!("{}  {}  to {topic}[{partition}]", letter.id, letter.code);
+        // Whether or not anybody reads it, they are put back.
+        let _ = say(format_args!("{}  {}  to {topic}[{partition}]", letter.id, letter.code));
     }
     let left = format!("{cut} cut and {before} put back before are left out");
     if what.dry_run {
-        eprintln!("{} would be put back; {left}", due.len());
+        note(format_args!("{} would be put back; {left}", due.len()));
         return Ok(());
     }
     let put = put_back(&due, &*log, &config, what.rate)
         .map_err(|(done, e)| Failure::Runtime(anyhow!("{done} were put back, then: {e}")))?;
-    eprintln!("{put} put back; {left}");
+    note(format_args!("{put} put back; {left}"));
     Ok(())
 }
 

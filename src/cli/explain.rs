@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Failure, kafka, load, run::open_embedded, whole::read_whole};
+use super::out::{say, say_all};
+use super::{Failure, kafka, load, run::open_existing, whole::read_whole};
 use crate::app::AppError;
 use crate::clock::wall_ms;
 use crate::config::Config;
@@ -75,17 +76,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     super::logging(false)?;
     let config = load(&arguments.config)?;
     let log: Arc<dyn Log> = match &arguments.embedded {
-        Some(dir) => Arc::new(open_embedded(dir)?),
+        Some(dir) => Arc::new(open_existing(dir)?),
         None => kafka(&config)?,
     };
     let What::Watermark = arguments.what;
     let explained = explain(&config, &*log).map_err(AppError::Log)?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&explained).expect("plain data serializes"));
+        say(serde_json::to_string_pretty(&explained).expect("plain data serializes"))
     } else {
-        print!("{}", explained.text(&config));
+        say_all(explained.text(&config))
     }
-    Ok(())
 }
 
 fn explain(config: &Config, log: &dyn Log) -> Result<Explained, LogError> {

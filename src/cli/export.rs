@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 
+use super::out::note;
 use super::{Failure, kpis, load};
 use crate::app::server_info;
 use crate::config::Config;
@@ -121,7 +122,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Some((written, left_out)) = arguments.write(&rows, &table, &known)? else {
         return Ok(());
     };
-    eprintln!("{} rows, {written} {}{left_out}", rows.len(), arguments.format.lines());
+    note(format_args!("{} rows, {written} {}{left_out}", rows.len(), arguments.format.lines()));
     Ok(())
 }
 

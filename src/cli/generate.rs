@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
+use super::out::{failed, note};
 use super::run::{Signals, signals};
 use super::{Failure, kafka, load};
 use crate::clock::{monotonic, since, wall_ms};
@@ -149,7 +150,7 @@ fn dashboards(arguments: &Arguments) -> Result<(), Failure> {
 fn print(arguments: &Arguments, text: &str) -> Result<(), Failure> {
     let mut out = file(&arguments.output).map_err(Failure::Runtime)?;
     let done = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    done.context("cannot write").map_err(Failure::Runtime)
+    done.context("cannot write").map_err(failed)
 }
 
 fn settings(arguments: &Arguments) -> Result<WorldSettings, Failure> {
@@ -197,9 +198,8 @@ fn events(arguments: &Arguments, settings: WorldSettings) -> Result<(), Failure>
         }
         _ => Sink::File(file(&arguments.output).map_err(Failure::Runtime)?),
     };
-    let sent =
-        pour(arguments, World::new(settings), &mut sink, &signals).map_err(Failure::Runtime)?;
-    eprintln!("{sent} events");
+    let sent = pour(arguments, World::new(settings), &mut sink, &signals).map_err(failed)?;
+    note(format_args!("{sent} events"));
     Ok(())
 }
 

@@ -1,15 +1,19 @@
 //! `tidemark kpis`: the catalogue, for people and as JSON.
 
+mod measures;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
 
+use self::measures::{MeasureShown, catalogued, list_own, shown};
+use super::out::{say, say_all};
 use super::{Failure, load};
-use crate::config::near::did_you_mean;
+use crate::config::near::nearest;
 use crate::http::KpiShown;
 use crate::model::kpi::{Grain, Kpi, Kpis, Unit};
-use crate::model::own::{OwnMeasure, OwnMeasures, field_name};
+use crate::model::own::OwnMeasures;
 use crate::model::untold::{self, UNTOLD, Untold};
 use crate::model::usual::{self, Found};
 
@@ -51,19 +55,27 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             let (known, own) = known_of(config)?;
             if json {
                 let kpis: Vec<KpiShown> = known.kpis().map(KpiShown::from).collect();
-                let own: Vec<MeasureShown<'_>> = own.all().iter().map(|m| shown(m)).collect();
-                println!("{}", pretty(&serde_json::json!({ "kpis": kpis, "measures": own })));
+                let own: Vec<MeasureShown<'_>> =
+                    own.all().iter().map(|m| shown(m, &known)).collect();
+                say(pretty(&serde_json::json!({ "kpis": kpis, "measures": own })))?;
             } else {
-                print!("{}{}{}", list(&known), list_own(&own), list_untold());
+                say_all(format_args!("{}{}{}", list(&known), list_own(&own), list_untold()))?;
             }
         }
         Action::Show { name, config, json } => {
             let (known, own) = known_of(config)?;
-            match (own.named(&name), json) {
-                (Some(measure), true) => println!("{}", pretty(&shown(measure))),
-                (Some(measure), false) => print!("{}", show_own(measure)),
-                (None, true) => println!("{}", pretty(&KpiShown::from(meant(&known, &name)?))),
-                (None, false) => print!("{}", show(meant(&known, &name)?)),
+            let text = own.named(&name).map(|measure| measure.text());
+            let measure = match own.named(&name) {
+                Some(measure) => Some(shown(measure, &known)),
+                // Where a KPI has the same name, that one is meant.
+                None if meant(&known, &name).is_ok() => None,
+                None => catalogued(&name, &known),
+            };
+            match (measure, json) {
+                (Some(measure), true) => say(pretty(&measure))?,
+                (Some(measure), false) => say_all(measures::show(&measure, text.as_deref()))?,
+                (None, true) => say(pretty(&KpiShown::from(meant(&known, &name)?)))?,
+                (None, false) => say_all(show(meant(&known, &name)?))?,
             }
         }
     }
@@ -77,60 +89,10 @@ fn known_of(config: Option<PathBuf>) -> Result<(Kpis, OwnMeasures), Failure> {
     Ok((definition.kpis, definition.measures))
 }
 
-/// A measure of the user's own, for lists.
-#[derive(Debug, serde::Serialize)]
-struct MeasureShown<'a> {
-    name: &'a str,
-    of: &'static str,
-    at: &'static str,
-    r#where: &'a str,
-    sum: Option<String>,
-    unit: &'static str,
-    doc: &'a str,
-}
-
-fn shown(measure: &OwnMeasure) -> MeasureShown<'_> {
-    let meant = measure.meant();
-    MeasureShown {
-        name: &measure.name,
-        of: meant.of.as_str(),
-        at: meant.at.as_str(),
-        r#where: meant.condition.text(),
-        sum: meant.sum.as_ref().map(field_name),
-        unit: measure.unit().as_str(),
-        doc: &measure.doc,
-    }
-}
-
-/// Behind the KPIs, where there are any.
-fn list_own(own: &OwnMeasures) -> String {
-    let rows = own.all().iter().map(|m| [m.name.clone(), m.unit().as_str().to_owned(), m.text()]);
-    let lines: Vec<[String; 3]> =
-        [["MEASURE", "UNIT", "OF"].map(str::to_owned)].into_iter().chain(rows).collect();
-    if lines.len() == 1 {
-        return String::new();
-    }
-    let [a, b] = [0, 1].map(|i| lines.iter().map(|line| line[i].len()).max().unwrap_or(0));
-    let mut out = String::from("\n");
-    for [name, unit, text] in &lines {
-        let _ = writeln!(out, "{name:a$}  {unit:b$}  {text}");
-    }
-    out
-}
-
 /// What one may look for in vain.
 fn list_untold() -> String {
     let names: Vec<&str> = UNTOLD.iter().map(|untold| untold.name).collect();
     format!("\nNot told: {}. `tidemark kpis show NAME` says why.\n", names.join(", "))
-}
-
-fn show_own(measure: &OwnMeasure) -> String {
-    let note = match &*measure.doc {
-        "" => "A measure of this configuration, for formulas.",
-        doc => doc,
-    };
-    let unit = measure.unit().as_str();
-    format!("{}\n  = {}\n  {note}\n\n  unit     {unit}\n", measure.name, measure.text())
 }
 
 fn pretty(value: &impl serde::Serialize) -> String {
@@ -160,8 +122,10 @@ pub(super) fn named<'k>(known: &'k Kpis, name: &str) -> Result<&'k Kpi, Failure>
             }
             None => {}
         }
-        let names: Vec<&str> = known.known().map(|kpi| &*kpi.name).collect();
-        let mend = did_you_mean(name, &names);
+        let mend = match nearest(name, known.known().map(|kpi| &*kpi.name)) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "`tidemark kpis list` has their names".to_owned(),
+        };
         let name: String = name.chars().take(80).collect();
         Failure::Config(anyhow!("there is no KPI \"{name}\": {mend}"))
     })
@@ -260,16 +224,38 @@ mod tests {
     fn own_measures_are_listed_and_shown() {
         let text = "[measures.long_calls]\nof = \"activity\"\nat = \"done\"\nsum = \"duration_s\"\n\
                     where = \"\"\"\n  kind = 'call'\n  and outcome is known\"\"\"\n\
-                    [measures.wins]\nof = \"deal\"\nat = \"won\"\ndoc = \"All of them.\"\n";
-        let own =
-            Config::from_toml(text, "t.toml", std::iter::empty()).unwrap().definition.measures;
-        let all: String = own.all().iter().map(|m| show_own(m)).collect();
+                    [measures.wins]\nof = \"deal\"\nat = \"won\"\ndoc = \"All of them.\"\n\
+                    [kpis.custom.talk_per_win]\nformula = \"long_calls / wins\"\n";
+        let config = Config::from_toml(text, "t.toml", std::iter::empty()).unwrap();
+        let (own, kpis) = (config.definition.measures, config.definition.kpis);
+        let all: String = own
+            .all()
+            .iter()
+            .map(|m| measures::show(&shown(m, &kpis), Some(m.text().as_str())))
+            .collect();
         insta::assert_snapshot!(format!(
             "{}{all}{}",
             list_own(&own),
-            pretty(&shown(&own.all()[0]))
+            pretty(&shown(&own.all()[0], &kpis))
         ));
         assert_eq!(list_own(&OwnMeasures::default()), "");
+    }
+
+    #[test]
+    fn a_measure_of_the_catalogue_says_what_it_is_and_who_uses_it() {
+        let of =
+            |name: &str| catalogued(name, &Kpis::ALL).map(|shown| measures::show(&shown, None));
+        insta::assert_snapshot!(
+            ["cycle_won", "open_priced", "won_amount"].map(|name| of(name).unwrap()).join("\n")
+        );
+        assert_eq!((of("no_such"), of("own_count")), (None, None));
+        // Whatever a KPI says that it is made of can be asked for.
+        for kpi in crate::model::kpi::CATALOGUE {
+            for name in kpi.measure_names() {
+                let told = catalogued(&name, &Kpis::ALL).unwrap_or_else(|| panic!("{name}"));
+                assert!(measures::show(&told, None).contains(&*kpi.name), "{name} of {}", kpi.name);
+            }
+        }
     }
 
     /// The measures that recipes speak of.
@@ -278,7 +264,7 @@ mod tests {
 
     #[test]
     fn recipes_are_taken() {
-        let mut text = MEASURES.to_owned();
+        let mut text = format!("[limits]\nmax_series = 1000000\n{MEASURES}");
         let mut n = 0;
         for untold in &UNTOLD {
             for part in untold.instead.split("formula = \"").skip(1) {
@@ -287,7 +273,7 @@ mod tests {
                 n += 1;
             }
         }
-        assert_eq!(n, 6, "{text}");
+        assert_eq!(n, 7, "{text}");
         let config = Config::from_toml(&text, "t.toml", std::iter::empty());
         assert_eq!(config.unwrap_or_else(|e| panic!("{e}")).definition.kpis.own().len(), n);
     }
@@ -308,7 +294,8 @@ mod tests {
             upsell.contains("is not told: what a customer bought")
                 && list_untold().contains("upsell")
         );
-        assert!(said("x").contains("write one of \"leads_created\", "), "{}", said("x"));
+        assert_eq!(said("x"), "there is no KPI \"x\": `tidemark kpis list` has their names");
+        assert!(said("Cross-selling").contains("is not told: as upsell"));
     }
 
     /// What stands beside a KPI on `/metrics` is told too.

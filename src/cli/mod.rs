@@ -8,6 +8,7 @@ mod explain;
 mod export;
 mod generate;
 mod kpis;
+mod out;
 mod replay;
 mod run;
 mod topics;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
+use self::out::note;
 use crate::app::AppError;
 use crate::config::{Config, Source, environment};
 use crate::model::source::{Reading, System};
@@ -69,6 +71,8 @@ pub enum Failure {
     Config(anyhow::Error),
     /// Environment: 3.
     Environment(anyhow::Error),
+    /// Whoever reads what is written has seen enough: 0.
+    SeenEnough,
 }
 
 impl From<AppError> for Failure {
@@ -93,7 +97,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(arguments) => replay::run(&arguments),
     };
     let (code, error) = match done {
-        Ok(()) => return ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::SeenEnough) => return ExitCode::SUCCESS,
         Err(Failure::Runtime(error)) => (1, error),
         Err(Failure::Config(error)) => (2, error),
         Err(Failure::Environment(error)) => (3, error),
@@ -101,9 +105,9 @@ pub fn main() -> ExitCode {
     let text = format!("{error:#}");
     // The faults of a configuration each say that they are errors.
     if text.starts_with("error: ") {
-        eprintln!("{text}")
+        note(text);
     } else {
-        eprintln!("error: {text}")
+        note(format_args!("error: {text}"));
     }
     ExitCode::from(code)
 }
@@ -115,6 +119,26 @@ fn is_broken_pipe<T>(written: &std::io::Result<T>) -> bool {
 
 fn load(file: &Path) -> Result<Config, Failure> {
     Config::load(file, environment()).map_err(|e| Failure::Config(e.into()))
+}
+
+/// The highest that a limit of series can be.
+const MOST_SERIES: u64 = 100_000_000;
+
+/// The configuration with the budget of series out of the way.
+fn load_without_limits(file: &Path) -> Option<Config> {
+    let raised = ["MAX_SERIES", "MAX_SERIES_PER_FAMILY"]
+        .map(|limit| (format!("TIDEMARK_LIMITS__{limit}"), MOST_SERIES.to_string()));
+    Config::load(file, environment().chain(raised)).ok()
+}
+
+/// The configuration, of a verb that exposes no series: a budget that is too small is told, and
+/// stops nothing.
+fn load_beyond_limits(file: &Path) -> Result<Config, Failure> {
+    load(file).or_else(|refused| {
+        let config = load_without_limits(file).ok_or(refused)?;
+        note("warning: this leads to more series than [limits] allows, and `tidemark run` would refuse it: see `tidemark validate`");
+        Ok(config)
+    })
 }
 
 /// A source of the configuration by its name.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Failure, load};
+use super::out::note;
+use super::{Failure, load_beyond_limits};
 use crate::config::Config;
 use crate::intake::Decoder;
 use crate::model::record::{Offset, Partition, Record};
@@ -36,7 +37,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let config = load(&arguments.config)?;
+    let config = load_beyond_limits(&arguments.config)?;
     let as_of = match &arguments.as_of {
         Some(text) => Some(moment(&config, text).ok_or_else(|| {
             Failure::Config(anyhow!("--as-of \"{text}\" is neither RFC 3339 nor a date"))
@@ -63,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     written.context("cannot write the rows").map_err(Failure::Runtime)?;
-    eprintln!(
+    note(format_args!(
         "{} records, {} events ({} repetitions), {} ignored, {} test events dropped, \
          {} behind --as-of, {} with a stage that the table does not know, {} dead letters, {} rows",
         counts.records,
@@ -75,7 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         counts.unknown_stages,
         counts.dead_letters,
         counts.rows
-    );
+    ));
     Ok(())
 }
 
@@ -119,7 +120,7 @@ fn feed(input: &Path, replay: &mut Replay) -> anyhow::Result<()> {
         for dead in replay.feed(&record) {
             let place = dead.index.map_or(String::new(), |i| format!(", element {i}"));
             let (code, message) = (dead.reason.code.as_str(), &dead.reason.message);
-            eprintln!("{}:{number}{place}: {code}: {message}", input.display());
+            note(format_args!("{}:{number}{place}: {code}: {message}", input.display()));
         }
     }
     Ok(())

@@ -105,6 +105,16 @@ pub fn open_embedded(dir: &std::path::Path) -> Result<EmbeddedLog, Failure> {
     EmbeddedLog::open(dir, crate::clock::wall_ms).map_err(|e| Failure::Environment(e.into()))
 }
 
+/// The log in a directory, of a verb that only reads: it makes none.
+pub fn open_existing(dir: &std::path::Path) -> Result<EmbeddedLog, Failure> {
+    if !dir.is_dir() {
+        let shown = dir.display();
+        let what = "there is no directory of that name: name the one that `tidemark run --embedded` was given";
+        return Err(Failure::Environment(anyhow::anyhow!("--embedded \"{shown}\": {what}")));
+    }
+    open_embedded(dir)
+}
+
 /// Waits for the broker, saying so once, then checks the topics. `false` where a signal came first.
 fn await_topics(running: &Running, mode: Mode, signals: &Signals) -> Result<bool, Failure> {
     let brokers = &running.config().kafka.brokers;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::out::say;
 use super::{Failure, kafka, load};
 use crate::app::{self, AppError};
 
@@ -36,14 +37,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             created.extend(app::create_sources(&config, &*log, partitions)?);
         }
         for topic in &created {
-            println!("created {topic}");
+            let _ = say(format_args!("created {topic}"));
         }
     }
     let mut wrong = app::check_topics(&config, &*log).map_err(AppError::Log)?;
     wrong.extend(app::check_settings(&config, &*log).map_err(AppError::Log)?);
     if wrong.is_empty() {
-        println!("all topics are as they must be");
-        Ok(())
+        say("all topics are as they must be")
     } else {
         Err(AppError::Topics(wrong).into())
     }

@@ -2,13 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, load};
+use super::out::{note, say};
+use super::{Failure, load, load_without_limits};
 use crate::clock;
-use crate::config::{Config, environment};
 use crate::model::time::Timestamp;
-
-/// The highest that a limit of series can be.
-const MOST_SERIES: u64 = 100_000_000;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -22,21 +19,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Ok(config) => config,
         Err(refused) => {
             // With the budget out of the way it may be right, and then it says what it costs.
-            let raised = ["MAX_SERIES", "MAX_SERIES_PER_FAMILY"]
-                .map(|limit| (format!("TIDEMARK_LIMITS__{limit}"), MOST_SERIES.to_string()));
-            if let Ok(config) = Config::load(&arguments.config, environment().chain(raised)) {
-                println!("{}", config.cost());
+            if let Some(config) = load_without_limits(&arguments.config) {
+                let _ = say(config.cost());
             }
             return Err(refused);
         }
     };
     for warning in config.warnings() {
-        eprintln!("{warning}\n");
+        note(format_args!("{warning}\n"));
     }
     let today = config.definition.calendar.day_of(Timestamp::from_millis(clock::wall_ms()));
     for warning in config.stale_targets(today) {
-        eprintln!("{warning}\n");
+        note(format_args!("{warning}\n"));
     }
-    println!("{}", config.summary());
-    Ok(())
+    say(config.summary())
 }

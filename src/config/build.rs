@@ -111,6 +111,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         measures: typed.measures,
         attribution: typed.attribution,
         stages: typed.stages,
+        deals: typed.deals,
         directory: typed.directory,
         channels,
         calendar: typed.calendar,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::build::{reference, repeated, small};
 use super::calendar;
 use super::credit;
+use super::deals;
 use super::fault::Origin;
 use super::formulas;
 use super::leaf::{Given, show_duration};
@@ -40,6 +41,7 @@ pub(super) struct Parts {
     pub(super) measures: Option<typed::Measures>,
     pub(super) attribution: typed::Credit,
     pub(super) stages: typed::Stages,
+    pub(super) deals: deals::Typed,
     pub(super) directory: typed::Directory,
     pub(super) channels: Arc<ChannelRules>,
     pub(super) calendar: calendar::Typed,
@@ -56,6 +58,7 @@ impl Parts {
         let (directory, own) = directory(reader, self.directory, base);
         let dimensions: Vec<String> = segments.iter().flatten().cloned().collect();
         let measures = measures::measures(reader, self.measures, &dimensions);
+        let stages = stages(reader, self.stages, base);
         let mut out = Definition {
             shards: small(self.topology.shards.0.0),
             partitions: small(self.topology.partitions.0.0),
@@ -71,7 +74,8 @@ impl Parts {
             fx: super::fx::rates(reader, self.fx, self.money.currency.0, base),
             attribution: self.attribution.credit.0,
             settle: Span::from(self.time.settle.0),
-            stages: stages(reader, self.stages, base),
+            cycle_from: deals::cycle_start(reader, self.deals, &stages),
+            stages,
             directory,
             channels: self.channels,
             customers: CustomerRules {

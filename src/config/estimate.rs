@@ -22,7 +22,7 @@ pub struct Estimate {
     pub rows_per_window: u64,
     /// Rows over all windows.
     pub rows: u64,
-    /// Prometheus series over all families.
+    /// Prometheus series over all families, with one for each KPI that says what it is.
     pub series: u64,
     /// Of these, how many targets and benchmarks lead to.
     pub targets: u64,
@@ -153,7 +153,8 @@ fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimat
     let targets = definition.targets.series(&definition.windows, of_set);
     let streams = drift.iter().fold(0u64, |n, rule| n.saturating_add(rule.streams));
     let drift = streams.saturating_mul(DRIFT_FAMILIES);
-    let series = all.saturating_add(targets).saturating_add(drift);
+    // Beside its numbers each KPI has one series that says what it is.
+    let series = all.saturating_add(targets).saturating_add(drift).saturating_add(kpis);
     let own = definition.kpis.own().iter().map(|kpi| (kpi.family.to_string(), rows)).collect();
     Estimate { kpis, windows, rows_per_window, rows, series, targets, drift, groups, own, sets }
 }
@@ -194,7 +195,8 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         worst.factor(whole, all.kpis),
         thousands(if whole { worst.series } else { worst.series_per_family }),
     );
-    let own: u64 = all.own.iter().map(|(_, series)| *series).sum();
+    // With what it is.
+    let own: u64 = all.own.iter().map(|(_, series)| *series + 1).sum();
     if whole && own > 0 && all.series - own.min(all.series) <= limits.max_series as u64 {
         let families: Vec<String> = all
             .own

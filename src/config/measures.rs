@@ -40,9 +40,15 @@ impl Leaf for Where {
         let mend = "write it in quotes: \"kind = 'meeting'\"";
         let text = text(raw, "a condition", mend)?;
         let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-        if text.trim().is_empty() || text.chars().any(strange) {
+        if text.trim().is_empty() {
             let mend = "leave the key out where everything counts";
             return Err(Problem::new("expected a condition that is not empty", mend));
+        }
+        if let Some((i, c)) = text.chars().enumerate().find(|(_, c)| strange(*c)) {
+            let place = i + 1;
+            let what = format!("character {place} of the condition is {}", c.escape_unicode());
+            let mend = "remove it: no text that is compared has a character that nobody sees";
+            return Err(Problem::new(what, mend));
         }
         Ok(Where(text.to_owned()))
     }
@@ -93,7 +99,7 @@ pub(super) fn measures(
 pub(super) fn check_kept(reader: &mut Reader, kept: usize) {
     if kept > own::MOST_FIELDS {
         let what = format!(
-            "measures of your own ask for {kept} fields that nothing else keeps, and at most {} are kept",
+            "measures of your own and deals.cycle_from ask for {kept} fields that nothing else keeps, and at most {} are kept",
             own::MOST_FIELDS
         );
         reader.fault(

@@ -10,6 +10,7 @@
 mod build;
 mod calendar;
 mod credit;
+mod deals;
 mod define;
 mod drift;
 mod estimate;

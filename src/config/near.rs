@@ -1,7 +1,7 @@
 //! The nearest of several names, for "did you mean".
 
 /// The candidate that a person most likely meant. `None` where none is near enough.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     given: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

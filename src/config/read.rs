@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use config::{Map, Source, Value, ValueKind};
 use toml::Spanned;
@@ -28,6 +29,26 @@ pub(super) struct Reader {
     sources: Vec<SourceText>,
     pub(super) places: BTreeMap<String, Place>,
     faults: Vec<Fault>,
+}
+
+/// The lines of texts, counted once: of a file with very many rows the line of each is asked for.
+pub(super) struct Lines<'r> {
+    reader: &'r Reader,
+    /// By text: its name, and where each line but the first begins.
+    begins: BTreeMap<usize, (Arc<str>, Vec<usize>)>,
+}
+
+impl Lines<'_> {
+    /// The file in which a key stands, or what holds it, and the line, from 1.
+    pub(super) fn of(&mut self, key: &str) -> Option<(Arc<str>, usize)> {
+        let Some(Place::Text { source, span }) = self.reader.place(key) else { return None };
+        let text = &self.reader.sources[*source];
+        let (name, begins) = self.begins.entry(*source).or_insert_with(|| {
+            let ends = text.text.match_indices('\n').map(|(at, _)| at + 1);
+            (text.name.as_str().into(), ends.collect())
+        });
+        Some((name.clone(), begins.partition_point(|begin| *begin <= span.start) + 1))
+    }
 }
 
 /// Values of one layer by top-level key.
@@ -195,6 +216,11 @@ impl Reader {
             Some(Place::Variable(name)) => Origin::Variable(name.clone()),
             None => Origin::Default,
         }
+    }
+
+    /// Looks up on which lines keys stand.
+    pub(super) fn lines(&self) -> Lines<'_> {
+        Lines { reader: self, begins: BTreeMap::new() }
     }
 
     /// Whether one of the keys, or what is in them, has a fault already: what follows from it

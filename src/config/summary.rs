@@ -18,6 +18,7 @@ use super::topics::{Cleanup, TopicSpec};
 use super::{Config, Kafka, Source};
 use crate::model::alert::Kind;
 use crate::model::calendar::tzdb_version;
+use crate::model::cycle::CycleStart;
 use crate::model::definition::{Definition, StageTable};
 use crate::model::event::Status;
 use crate::model::own::OwnMeasure;
@@ -149,7 +150,8 @@ impl Config {
 
     /// What the configuration would cost, by set and group, where a budget refuses it.
     pub fn cost(&self) -> String {
-        const SHOWN: [&str; 6] = ["windows", "segments", "estimate", "kpis", "drift", "targets"];
+        const SHOWN: [&str; 7] =
+            ["windows", "segments", "estimate", "families", "kpis", "drift", "targets"];
         let mut out = String::new();
         let lines = self.definition_lines().into_iter();
         for (label, text) in lines.filter(|(label, _)| SHOWN.contains(label)) {
@@ -200,6 +202,11 @@ impl Config {
             .chain(estimate.own.iter().map(|(family, n)| (format!("…_{family}"), *n)))
             .map(|(name, series)| format!("{name} ({} series)", thousands(series)))
             .collect();
+        let each = estimate.sets.iter().map(|set| {
+            let stages = if set.stages > 1 { set.stages } else { 1 };
+            format!("{} {}", set.name(), thousands(set.series_per_family / stages))
+        });
+        let families = format!("each KPI has one a set: {}", each.collect::<Vec<_>>().join(", "));
         let credit = definition.attribution.as_str();
         let limit = thousands(self.limits.max_series as u64);
         let (rows, series) = (thousands(estimate.rows), thousands(estimate.series));
@@ -220,6 +227,7 @@ impl Config {
             ("windows", windows.join(", ")),
             ("segments", sets.join(", ")),
             ("estimate", format!("{rows} rows, {series} Prometheus series of at most {limit}")),
+            ("families", families),
             ("kpis", groups.join(", ")),
             ("drift", self.drift_line()),
             ("money", format!("{}{}, credit {credit}", definition.currency, rates(definition))),
@@ -230,6 +238,12 @@ impl Config {
         if let Some(said) = self.shrinkage_line() {
             let at = out.iter().position(|(label, _)| *label == "money").unwrap_or(out.len());
             out.insert(at, ("drift", said));
+        }
+        if definition.cycle_from != CycleStart::Created {
+            let start = definition.cycle_from.text();
+            let line = format!("from {start} to winning; a deal without that has none");
+            let at = out.iter().position(|(label, _)| *label == "directory").unwrap_or(out.len());
+            out.insert(at, ("cycles", line));
         }
         if !definition.measures.all().is_empty() {
             let at = out.iter().position(|(label, _)| *label == "drift").unwrap_or(out.len());

@@ -14,7 +14,7 @@ use crate::model::kpi::Kpi;
 use crate::model::money::{Amount, EXACT_ONE, Exact};
 use crate::model::row::json_string;
 use crate::model::segment::Segment;
-use crate::model::target::{Aim, Goal, Holds, Scope, Targets};
+use crate::model::target::{Aim, Goal, Holds, Scope, Stated, Targets};
 use crate::model::time::Day;
 use crate::model::window::{Period, WindowKind};
 
@@ -138,9 +138,18 @@ pub(super) fn meant(
     }
     let check = Check { definition, fiscal, steps: typed.steps.0 };
     let mut seen: BTreeMap<Revision, String> = BTreeMap::new();
-    for (at, row) in rows {
+    let mut lines = reader.lines();
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|(at, row)| {
+            let stated = lines.of(&at).map(|(file, line)| Stated::File(file, line));
+            (at, row, stated.unwrap_or_default())
+        })
+        .collect();
+    for (at, row, stated) in rows {
         match check.row(row) {
             Ok((scope, goal)) => {
+                let goal = Goal { stated, ..goal };
                 let revision =
                     (scope.clone(), goal.aim, goal.kpi.clone(), goal.holds, goal.valid_from);
                 if seen.insert(revision, at.clone()).is_some() {
@@ -220,12 +229,14 @@ impl Check<'_> {
             aim,
             kpi: kpi.name.to_string(),
             accrues: kpi.accrues(),
+            ripens: kpi.ripens(),
             holds,
             value: row.value.0.0,
             growth,
             valid_from: row.valid_from.map(|day| day.0),
             owner: row.owner.map(|owner| owner.0),
             note: row.note.map(|note| note.0),
+            stated: Stated::default(),
         };
         self.shown(&goal)?;
         if let (Holds::Once(period, start), Some(from)) = (holds, goal.valid_from)

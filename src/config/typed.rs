@@ -56,6 +56,7 @@ table! {
         alerts: Option<Alerts>,
         attribution: Credit,
         stages: Stages,
+        deals: super::deals::Typed,
         directory: Directory,
         targets: super::targets::Typed,
         channels: Channels,

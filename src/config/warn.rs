@@ -7,7 +7,7 @@ use super::{Config, Origin, Source};
 use crate::model::alert::{Phase, Rule};
 use crate::model::kpi::Group;
 use crate::model::source::System;
-use crate::model::target::Stale;
+use crate::model::target::{Stale, Stated};
 use crate::model::time::Day;
 
 /// How often a baseline should have seen each phase of a season.
@@ -30,6 +30,17 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Warning { origin, key, what, mend } = self;
         write!(f, "warning: {what}\n --> {origin}\n  = key: {key}\n  = help: {mend}")
+    }
+}
+
+/// The same, of what is stated there.
+fn stated_at(warning: Warning, stated: &Stated) -> Warning {
+    match stated {
+        Stated::File(name, line) => {
+            let origin = Origin::File { name: name.to_string(), line: *line, column: 1 };
+            Warning { origin, ..warning }
+        }
+        _ => warning,
     }
 }
 
@@ -111,14 +122,14 @@ impl Config {
     /// Targets of which the last period has ended on `today`, with none for the current one.
     pub fn stale_targets(&self, today: Day) -> Vec<Warning> {
         let each = self.definition.targets.stale(today).into_iter().map(|stale| {
-            let Stale { scope, kpi, period, since } = stale;
+            let Stale { scope, kpi, period, since, stated } = stale;
             let period = period.as_str();
             let what =
                 format!("the target of {kpi} for {scope} ended: since {since} no {period} has one");
             let mend = format!(
                 "add the target of the current {period}, or let the last one repeat (repeat = true)"
             );
-            self.warning("targets".to_owned(), what, mend)
+            stated_at(self.warning("targets".to_owned(), what, mend), &stated)
         });
         each.collect()
     }
@@ -139,7 +150,9 @@ impl Config {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => "leave it where events bring that value".to_owned(),
                 };
-                out.push(self.warning("targets".to_owned(), what, mend));
+                let warning = self.warning("targets".to_owned(), what, mend);
+                let stated = self.definition.targets.stated(segment).cloned();
+                out.push(stated_at(warning, &stated.unwrap_or_default()));
             }
         }
         out

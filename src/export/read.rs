@@ -129,5 +129,6 @@ fn value_of(kpi: &Kpi, figure: &Figure<'_>) -> Result<KpiValue, NoRow> {
         interval: figure.interval,
         low_n: figure.low_n,
         approx: figure.approx,
+        hollow: false,
     })
 }

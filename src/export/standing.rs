@@ -24,6 +24,8 @@ pub(super) struct Shown<'a> {
     pace: Option<&'a RawValue>,
     #[serde(borrow)]
     required_per_day: Option<&'a RawValue>,
+    #[serde(borrow)]
+    no_pace: Option<&'a RawValue>,
     working_days: Option<Days>,
     step_of: Option<String>,
     owner: Option<String>,
@@ -82,6 +84,7 @@ impl Shown<'_> {
             pace: self.pace.map(float).transpose()?,
             required_per_day: self.required_per_day.map(float).transpose()?,
             days: self.working_days.map(days),
+            ripens: self.no_pace.is_some(),
             owner: self.owner,
             note: self.note,
         })

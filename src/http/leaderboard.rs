@@ -179,7 +179,8 @@ fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'
         }
         match key.as_str() {
             "window" => window = Some(one_of(key, value, &info.windows)?),
-            "start" => start = Some(self::start(key, value)?),
+            // As rows call it.
+            "start" | "from" if start.is_none() => start = Some(self::start(key, value)?),
             "grain" => grain = Some(one_of(key, value, &grains)?),
             "kpi" => name = Some(one_of(key, value, &kpis)?),
             "first" => {
@@ -187,7 +188,7 @@ fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'
                 first = if which == "lowest" { First::Lowest } else { First::Highest };
             }
             _ => {
-                let allowed = owned(&["window", "start", "grain", "kpi", "first"]);
+                let allowed = owned(&["window", "start", "from", "grain", "kpi", "first"]);
                 return Err(BadParameter::new(key, value, "there is no such parameter", allowed));
             }
         }

@@ -39,6 +39,7 @@ pub mod metrics;
 pub(crate) mod params;
 mod rank;
 mod serve;
+mod targets;
 pub(crate) mod wire;
 
 pub use alerts::Alerts;
@@ -48,6 +49,7 @@ pub use health::Health;
 pub use members::Members;
 pub use metrics::{Caps, KpiSnapshot, MetricsPages};
 pub use serve::{Limits, serve};
+pub use targets::TargetsNow;
 
 /// Only what this server sends may run or be shown; no other page may frame it.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -140,6 +142,8 @@ pub struct HttpState {
     pub pages: Arc<MetricsPages>,
     /// Whether the process may take traffic.
     pub health: Arc<Health>,
+    /// The targets that hold.
+    pub targets: Arc<TargetsNow>,
     /// What the process is.
     pub info: Arc<ServerInfo>,
 }
@@ -163,6 +167,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/api/v1/alerts", get(api::alerts))
         .route("/api/v1/forecast", get(forecast::forecast))
         .route("/api/v1/leaderboard", get(leaderboard::leaderboard))
+        .route("/api/v1/targets", get(targets::targets))
         .route("/api/v1/kpis", get(api::kpis))
         .route("/api/v1/members", get(api::members))
         .route("/api/v1/status", get(api::status))

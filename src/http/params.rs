@@ -132,7 +132,12 @@ pub(super) fn one_of<S: AsRef<str>>(
     Err(BadParameter::new(name, value, "not one of the allowed values", allowed))
 }
 
-fn whole(name: &str, value: &str, min: usize, max: usize) -> Result<usize, BadParameter> {
+pub(super) fn whole(
+    name: &str,
+    value: &str,
+    min: usize,
+    max: usize,
+) -> Result<usize, BadParameter> {
     let number = value.parse().ok().filter(|n| (min..=max).contains(n));
     let range =
         if max == usize::MAX { format!("{min} or more") } else { format!("{min} to {max}") };

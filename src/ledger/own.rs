@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::dimensions::Dimensions;
 use super::entity::{Kind, Slot};
 use super::fixed_slot;
+use crate::model::cycle::CycleStart;
 use crate::model::definition::Definition;
 use crate::model::event::FieldName;
 use crate::model::kpi::Unit;
@@ -48,8 +49,10 @@ pub struct Plan {
 pub struct Own {
     plans: Vec<Plan>,
     fields: Vec<(Kind, String)>,
-    /// Whether any looks at where a deal stands.
+    /// Whether any looks at where a deal stands, or cycles do.
     ask_for_stages: bool,
+    /// Where a deal keeps when its cycle began, where a field of the user's own tells it.
+    cycle: Option<Slot>,
 }
 
 impl Own {
@@ -57,7 +60,7 @@ impl Own {
     pub fn of(definition: &Definition, dimensions: &Dimensions) -> Own {
         let kept = definition.kept().into_iter();
         let fields = kept.filter_map(|(of, name)| Some((Kind::of(of)?, name))).collect();
-        let mut out = Own { plans: Vec::new(), fields, ask_for_stages: false };
+        let mut out = Own { plans: Vec::new(), fields, ask_for_stages: false, cycle: None };
         for measure in definition.measures.all() {
             // Two names of one meaning share their cells, so it counts once.
             let same = |plan: &Plan| plan.measure.meant().same_as(measure.meant());
@@ -70,7 +73,13 @@ impl Own {
         let stages = [Slot::STAGE, Slot::PIPELINE].map(|slot| Place::Held(Some(slot)));
         let deals = out.plans.iter().filter(|plan| plan.kind == Kind::Deal);
         let mut places = deals.flat_map(|plan| plan.places.iter());
-        out.ask_for_stages = places.any(|place| stages.contains(place));
+        let begin = matches!(definition.cycle_from, CycleStart::Stage(_));
+        out.ask_for_stages = begin || places.any(|place| stages.contains(place));
+        if let CycleStart::Field(name) = &definition.cycle_from {
+            let name = FieldName::Custom(name.into());
+            let dimension = dimensions.slot(Kind::Deal, &name);
+            out.cycle = dimension.or_else(|| out.slot(Kind::Deal, &name));
+        }
         out
     }
 
@@ -113,7 +122,13 @@ impl Own {
         Some(Slot(Slot::OWN + at as u8))
     }
 
-    /// Whether one of a deal looks at its stage or its pipeline, so that a move may change it.
+    /// Where a deal keeps when its cycle began, where a field of the user's own tells it.
+    pub fn cycle_slot(&self) -> Option<Slot> {
+        self.cycle
+    }
+
+    /// Whether one of a deal looks at its stage or its pipeline, or cycles begin with a stage, so that
+    /// a move may change what the deal adds.
     pub fn ask_for_stages(&self) -> bool {
         self.ask_for_stages
     }

@@ -7,6 +7,7 @@
 mod activity;
 mod credit;
 mod customer;
+mod cycle;
 mod order;
 mod own;
 mod price;
@@ -205,8 +206,8 @@ impl Projector<'_> {
             self.purchase(entity, Purchase::Deals, (at, credit), out);
         }
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
-        if let Some(created) = created.filter(|_| won) {
-            let days = self.calendar.days_between(created, at);
+        if let Some(began) = self.cycle_began(entity, created).filter(|_| won) {
+            let days = self.calendar.days_between(began, at);
             add(MeasureKey::days(Measure::CycleWon, days), 1);
         }
     }

@@ -34,6 +34,7 @@ pub(super) fn definition() -> Definition {
         fx: crate::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::minutes(5),
+        cycle_from: Default::default(),
         stages: crate::model::definition::StageTable::default(),
         directory: crate::model::definition::Directory::default(),
         channels: Default::default(),

@@ -283,8 +283,8 @@ pub static CATALOGUE: &[Kpi] = &[
         EventTime,
         false,
         Formula::MeanDays(Measure::CycleWon),
-        "mean of civil days from creation to winning, deals won in the window",
-        "Won deals only; open deals are censored, so it under-states. Same-day wins are 0 days."
+        "mean of civil days from the cycle's start to winning, deals won in the window",
+        "The start is the creation, or what `deals.cycle_from` declares. Won deals only; open deals are censored, so it under-states. Same-day wins are 0 days."
     ),
     kpi!(
         Deals,
@@ -317,7 +317,7 @@ pub static CATALOGUE: &[Kpi] = &[
         true,
         Formula::Stock(Measure::OpenDeals),
         "deals open at the window's end",
-        "Follows the current owner: a handed-over deal moves."
+        "Follows the current owner: a handed-over deal moves. A deal that is reopened was open at the window's end where it was not closed yet, and its former close is not counted any more: so deals created less won and lost of all windows need not be what is open at the end of an earlier one."
     ),
     kpi!(
         Deals,
@@ -1139,7 +1139,7 @@ pub static CATALOGUE: &[Kpi] = &[
         true,
         written!("open_deals * win_rate * average_deal_size / cycle_length_mean"),
         "open deals × win rate × average deal size / mean cycle length",
-        "Money a civil day. The four factors stand beside it under their own names; where one is absent, or all deals were won on the day of their creation, so is it. It follows no deal: read its changes."
+        "Money a civil day. The four factors stand beside it under their own names; where one is absent, or all deals were won on the day their cycle began, so is it. It follows no deal: read its changes."
     ),
     kpi!(
         Yields,
@@ -1385,7 +1385,7 @@ pub static CATALOGUE: &[Kpi] = &[
             Measure::BuyingCustomers
         ),
         "amounts of the purchases of known customers in the window / customers with a purchase in it",
-        "Refunds of orders and invoices are taken off. In the reporting currency."
+        "Refunds of orders and invoices are taken off. In the reporting currency; a customer of whom only amounts without a rate are known is among the customers all the same."
     ),
     kpi!(
         Customers,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::calendar::Calendar;
 use super::channel::ChannelRules;
 use super::customers::{CustomerRules, Purchase};
+use super::cycle::CycleStart;
 use super::event::EntityKind;
 use super::fx::Fx;
 use super::kpi::Kpis;
@@ -162,6 +163,8 @@ pub struct Definition {
     pub settle: Span,
     /// What stages mean.
     pub stages: StageTable,
+    /// With what the cycle of a deal begins.
+    pub cycle_from: CycleStart,
     /// Who is known in advance.
     pub directory: Directory,
     /// How a channel is told where none is stated.
@@ -275,9 +278,16 @@ impl Definition {
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
 
-    /// The fields that are kept for measures of the user's own alone, by type of entity.
+    /// The fields that are kept for measures of the user's own and for the start of cycles alone, by
+    /// type of entity.
     pub fn kept(&self) -> BTreeSet<(EntityKind, String)> {
-        self.measures.kept(&self.dimensions(), !self.stages.is_empty())
+        let dimensions = self.dimensions();
+        let mut out = self.measures.kept(&dimensions, !self.stages.is_empty());
+        if let CycleStart::Field(name) = &self.cycle_from {
+            let name = format!("x.{name}");
+            out.extend((!dimensions.contains(&name)).then_some((EntityKind::Deal, name)));
+        }
+        out
     }
 
     /// What makes a customer: nothing where no KPI asks, since cells keep purchases for good.
@@ -286,7 +296,7 @@ impl Definition {
     }
 
     /// A stable hash of what decides whom an entity's contributions are credited to, and which of
-    /// them make a customer, tell their size or are the user's own. Where it changed, cells are computed anew from the
+    /// them make a customer, tell their size or are the user's own, and with what cycles begin. Where it changed, cells are computed anew from the
     /// entities; no new generation is needed.
     pub fn reference_hash(&self) -> u64 {
         let (stages, directory) = (self.stages.meaning(), &self.directory);
@@ -296,6 +306,9 @@ impl Definition {
         let own = self.measures.meaning();
         if !own.is_empty() {
             text.push_str(&format!(" {own}"));
+        }
+        if self.cycle_from != CycleStart::Created {
+            text.push_str(&format!(" {:?}", self.cycle_from));
         }
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }

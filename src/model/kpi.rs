@@ -5,16 +5,16 @@
 //! size travel with each ratio, so that readers can roll up by summing both.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 pub use super::against::{Against, Compared};
+use super::amounts::{gained, growth, mean_money, money, money_per, money_share, net_money};
 pub use super::catalogue::{CATALOGUE, Group, Kpis};
 use super::customers::{of_opening, stock_money_per};
 use super::formula::Program;
 use super::funnel;
-use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
+use super::measure::{Measure, MeasureKey, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
 use super::own::OwnMeasure;
 use super::quantile::quantile;
@@ -266,6 +266,8 @@ pub struct KpiValue {
     pub low_n: bool,
     /// Customers are counted by a sample behind it: it is an estimate.
     pub approx: bool,
+    /// Of a sum in it all that is known is in currencies without a rate: it is no 0.
+    pub hollow: bool,
 }
 
 impl Kpi {
@@ -316,7 +318,6 @@ impl Formula {
     /// Computes it.
     pub fn compute(&self, view: &View<'_>) -> KpiValue {
         let own = view.currency;
-        let sum_of = |of: &Measures, m| Exact(of.at(MeasureKey::currency(m, own)));
         let count_of = |of: &Measures, m| of.at(MeasureKey::currency(m, own));
         match *self {
             Formula::Written(ref program) => program.compute(view),
@@ -329,19 +330,12 @@ impl Formula {
             Formula::Stock(m) => count(view.stock.total(m)),
             Formula::Money(sum, priced) => money(view.flow, sum, priced, own),
             Formula::StockMoney(sum, priced) => money(view.stock, sum, priced, own),
-            Formula::MeanMoney(sum, priced) => {
-                let n = count_of(view.flow, priced);
-                quotient(sum_of(view.flow, sum), Exact::whole(n), n)
-            }
+            Formula::MeanMoney(sum, priced) => mean_money(view.flow, sum, priced, own),
             Formula::Share(num, den) => {
                 let n = den.iter().map(|m| view.flow.total(*m)).sum();
                 quotient(Exact::whole(view.flow.total(num)), Exact::whole(n), n)
             }
-            Formula::MoneyShare(num, den, counts) => {
-                let den = Exact(den.iter().map(|m| sum_of(view.flow, *m).0).sum());
-                let n = counts.iter().map(|m| count_of(view.flow, *m)).sum();
-                quotient(sum_of(view.flow, num), den, n)
-            }
+            Formula::MoneyShare(num, den, counts) => money_share(view.flow, num, den, counts, own),
             Formula::Cohort(horizon) => cohort(view, horizon),
             Formula::Incidence(horizon) => Followed::of(view).incidence(horizon),
             Formula::ClosingAge => Followed::of(view).closing_age(),
@@ -393,71 +387,11 @@ fn count(n: i128) -> KpiValue {
     plain(Number::Exact(Exact::whole(n)), n)
 }
 
-fn growth(view: &View<'_>, m: Measure, against: Against) -> KpiValue {
-    let sum_of = |of: &Measures| Exact(of.at(MeasureKey::currency(m, view.currency)));
-    let (now, before) = (sum_of(view.flow), view.before[against as usize].map_or(Exact(0), sum_of));
-    let n = view.flow.at(MeasureKey::currency(m.counted(), view.currency));
-    let mut out = quotient(Exact(now.0 - before.0), before, n);
-    out.num = Some(now);
-    // What no rate converts, of either window.
-    let windows = [Some(view.flow), view.before[against as usize]].into_iter().flatten();
-    let sums = windows.flat_map(|of| of.of(m));
-    let all: Measures = sums.map(|(place, n)| (MeasureKey { measure: m, place }, n)).collect();
-    out.unconverted = all.foreign(m, view.currency);
-    out
-}
-
-fn gained(view: &View<'_>, gain: Measure, cost: Measure) -> KpiValue {
-    let at = |m| view.flow.at(MeasureKey::currency(m, view.currency));
-    quotient(Exact(at(gain) - at(cost)), Exact(at(cost)), at(gain.counted()))
-}
-
-fn money_per(view: &View<'_>, sum: Measure, priced: Measure, per: Measure) -> KpiValue {
-    let at = |m| view.flow.at(MeasureKey::currency(m, view.currency));
-    let n = view.flow.total(per);
-    let den = match per.kind() {
-        MeasureKind::Quantity => Exact(n),
-        _ => Exact::whole(n),
-    };
-    let mut out = quotient(Exact(at(sum)), den, den.0 / EXACT_ONE);
-    // Nobody said what it cost, which is not that it cost nothing.
-    out.value = out.value.filter(|_| at(priced) != 0);
-    out.unconverted = view.flow.foreign(sum, view.currency);
-    out
-}
-
 fn churn(view: &View<'_>, ended: Measure, active: Measure) -> KpiValue {
     let before = view.flow.of(ended).filter(|(day, _)| *day < view.first_day.0.into());
     let ended = before.map(|(_, n)| n).sum();
     let n = view.opening.total(active);
     quotient(Exact::whole(ended), Exact::whole(n), n)
-}
-
-fn money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {
-    KpiValue {
-        value: Some(Number::Exact(Exact(of.at(MeasureKey::currency(sum, own))))),
-        n: of.at(MeasureKey::currency(priced, own)),
-        unconverted: of.foreign(sum, own),
-        ..KpiValue::default()
-    }
-}
-
-fn net_money(
-    of: &Measures,
-    sum: Measure,
-    less: Measure,
-    priced: Measure,
-    own: Currency,
-) -> KpiValue {
-    let mut out = money(of, sum, priced, own);
-    let mut net: BTreeMap<i64, i128> = of.of(sum).collect();
-    of.of(less).for_each(|(code, n)| *net.entry(code).or_default() -= n);
-    let own_net = net.remove(&own.code().into()).unwrap_or(0);
-    out.value = Some(Number::Exact(Exact(own_net)));
-    let others = net.into_iter().filter(|(_, n)| *n != 0);
-    out.unconverted =
-        others.filter_map(|(code, n)| Some((Currency::from_code(code)?, Exact(n)))).collect();
-    out
 }
 
 pub(super) fn quotient(num: Exact, den: Exact, n: i128) -> KpiValue {

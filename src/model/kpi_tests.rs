@@ -142,3 +142,46 @@ fn names_and_families_are_unique() {
     let same = CATALOGUE.iter().filter(|k| k.name == k.family).count();
     assert_eq!(names.len(), all - same);
 }
+
+/// One deal won and one lost in a currency without a rate, and something spent.
+#[test]
+fn no_quotient_is_made_of_what_no_rate_converts() {
+    let gbp = Currency::parse("GBP").unwrap();
+    let lost_and_spent = [
+        (MeasureKey::plain(Measure::DealsWon), 1),
+        (MeasureKey::plain(Measure::DealsLost), 1),
+        (MeasureKey::word(Measure::ActivitiesDone, 1), 4),
+        (MeasureKey::currency(Measure::LostAmount, eur()), Exact::whole(5).0),
+        (MeasureKey::currency(Measure::LostPriced, eur()), 1),
+        (MeasureKey::currency(Measure::Spend, eur()), Exact::whole(45).0),
+        (MeasureKey::currency(Measure::SpendPriced, eur()), 1),
+    ];
+    let won = |currency, amount| {
+        [
+            (MeasureKey::currency(Measure::WonAmount, currency), Exact::whole(amount).0),
+            (MeasureKey::currency(Measure::WonPriced, currency), 1),
+        ]
+    };
+    let parked: Measures = lost_and_spent.into_iter().chain(won(gbp, 100)).collect();
+    let names = ["roi", "return_on_ad_spend", "win_rate_amount", "average_deal_size"];
+    let names = names.into_iter().chain(["revenue_per_activity", "revenue_growth"]);
+    for name in names.clone() {
+        let found = compute(name, &parked, 0);
+        assert_eq!(
+            (found.value, &*found.unconverted),
+            (None, &[(gbp, Exact::whole(100))][..]),
+            "{name}"
+        );
+    }
+    // What is known makes a quotient, with the rest beside it.
+    let both: Measures = parked.entries().iter().copied().chain(won(eur(), 90)).collect();
+    for (name, value) in names.zip([1.0, 2.0, 90.0 / 95.0, 90.0, 22.5]) {
+        let found = compute(name, &both, 0);
+        assert_eq!(found.value, Some(Number::Float(value)), "{name}");
+        assert_eq!(found.unconverted, [(gbp, Exact::whole(100))], "{name}");
+    }
+    // Of nothing there is nothing, and that is known.
+    let none: Measures = lost_and_spent.into_iter().collect();
+    assert_eq!(compute("roi", &none, 0).value, Some(Number::Float(-1.0)));
+    assert_eq!(compute("roi", &none, 0).unconverted, []);
+}

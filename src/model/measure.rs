@@ -82,7 +82,7 @@ measures! {
     WonPriced CountByCurrency "Deals won in the slice with a known amount.",
     LostAmount Sum "Amounts of the deals lost in the slice.",
     LostPriced CountByCurrency "Deals lost in the slice with a known amount.",
-    CycleWon Histogram "Days from creation to winning, of the deals won in the slice.",
+    CycleWon Histogram "Days from the start of the cycle to winning, of the deals won in the slice.",
     CohortWon Histogram "Age at winning in days, of the deals created in the slice and won since.",
     OpenDeals Stock "Deals that became open (+1) or ceased to be open (-1) in the slice.",
     OpenAmount StockSum "Amounts that entered or left the open pipeline in the slice.",

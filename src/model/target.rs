@@ -5,15 +5,21 @@
 //! new generation. Of several revisions the newest that is valid at the moment decides; the moment is
 //! today, and in a window that ended its last day. Nothing is prorated between revisions.
 
+#[path = "target_history.rs"]
+mod history;
 #[path = "target_json.rs"]
 mod json;
+#[path = "target_stale.rs"]
+mod stale;
 #[path = "target_topic.rs"]
 mod topic;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use history::{Revision, Stated};
 pub use json::standings_json;
+pub use stale::Stale;
 pub use topic::{MOST_RECORDS, TargetRecords};
 
 use super::kpi::{KpiValue, Number, Unit, Words};
@@ -74,6 +80,8 @@ pub struct Goal {
     pub kpi: String,
     /// Whether the KPI adds up over the days of a window: then there is a pace.
     pub accrues: bool,
+    /// Whether its windows go on growing when they are over: then there is none after all.
+    pub ripens: bool,
     /// When it holds.
     pub holds: Holds,
     /// The value; of a growing one that of the first period.
@@ -86,6 +94,8 @@ pub struct Goal {
     pub owner: Option<String>,
     /// Why it is what it is.
     pub note: Option<String>,
+    /// Where it is stated.
+    pub stated: Stated,
 }
 
 impl Goal {
@@ -194,25 +204,14 @@ pub struct Standing {
     pub pace: Option<f64>,
     /// What is missing, for each working day that remains.
     pub required_per_day: Option<f64>,
-    /// The working days, where there is a pace.
+    /// The working days, where the KPI adds up over them.
     pub days: Option<WorkingDays>,
+    /// Whether there is no pace, since windows of the KPI go on growing when they are over.
+    pub ripens: bool,
     /// Who answers for it.
     pub owner: Option<String>,
     /// Why it is what it is.
     pub note: Option<String>,
-}
-
-/// A target of which a period has ended, with none for the one that is running.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stale {
-    /// The segment, or `rep=*`.
-    pub scope: String,
-    /// Name of the KPI.
-    pub kpi: String,
-    /// Kind of period.
-    pub period: Period,
-    /// The first day that no target covers.
-    pub since: Day,
 }
 
 impl Targets {
@@ -267,7 +266,7 @@ impl Targets {
         for (scope, goals) in self.scopes() {
             let segments = scope.strip_suffix("=*").map_or(1, &members);
             for goal in goals {
-                let families = match (goal.aim, goal.accrues) {
+                let families = match (goal.aim, goal.accrues && !goal.ripens) {
                     (Aim::Target, true) => 5,
                     (Aim::Target, false) => 3,
                     (Aim::Benchmark, _) => 3,
@@ -313,32 +312,6 @@ impl Targets {
                 let of_kpi = |goal: &&Goal| goal.aim == aim && goal.kpi == *name;
                 let goals = goals.map(|list| list.iter().filter(of_kpi).collect::<Vec<_>>());
                 out.extend(found(&goals, stand, self.steps).map(|f| f.standing(stand, value)));
-            }
-        }
-        out
-    }
-
-    /// The targets of which a period has ended, with none for the one that is running: neither of
-    /// the segment, nor for each of its kind, nor as a step.
-    pub fn stale(&self, today: Day) -> Vec<Stale> {
-        let own = self.own.keys().map(|segment| (segment.to_string(), self.of(segment)));
-        let each = self.each.iter().map(|(grain, goals)| (format!("{grain}=*"), [&goals[..], &[]]));
-        let mut out = Vec::new();
-        for (scope, lists) in own.chain(each) {
-            let targets = || lists[0].iter().filter(|goal| goal.aim == Aim::Target);
-            let asked: BTreeSet<(&str, Period)> =
-                targets().filter_map(|g| Some((g.kpi.as_str(), g.holds.period()?))).collect();
-            for (kpi, period) in asked {
-                let of_kpi = |goal: &&Goal| goal.aim == Aim::Target && goal.kpi == kpi;
-                let goals: Goals<'_> = lists.map(|list| list.iter().filter(of_kpi).collect());
-                let ends = goals.iter().flatten().filter_map(|goal| match goal.holds {
-                    Holds::Once(own, start) if own == period => Some(period.next(start)),
-                    _ => None,
-                });
-                let ended = ends.filter(|end| *end <= today).max();
-                if let Some(since) = ended.filter(|_| !covered(&goals, period, today, self.steps)) {
-                    out.push(Stale { scope: scope.clone(), kpi: kpi.to_owned(), period, since });
-                }
             }
         }
         out
@@ -427,33 +400,33 @@ fn step<'a>(goals: &Goals<'a>, period: Period, stand: &Stand<'_>) -> Option<Foun
     })
 }
 
-/// Whether the period that is running has a goal, or is a step towards one.
-fn covered(goals: &Goals<'_>, period: Period, today: Day, steps: bool) -> bool {
-    let (start, end) = (period.start(today), period.next(period.start(today)));
-    let stepped = |whole: &Period| {
-        let parts = std::iter::successors(Some(whole.start(start)), |at| Some(whole.next(*at)));
-        parts.take_while(|at| *at < end).all(|at| direct(goals, Some(*whole), at, today).is_some())
-    };
-    direct(goals, Some(period), start, today).is_some()
-        || steps && longer(goals, period).iter().any(stepped)
-}
-
 impl Found<'_> {
     fn standing(&self, stand: &Stand<'_>, kpi: &KpiValue) -> Standing {
         let (goal, aim) = (self.goal, self.value);
-        let value = kpi.value.map(Number::to_f64).filter(|value| value.is_finite());
+        // Where all that is known is in currencies without a rate, nobody knows how far it is.
+        let known = kpi.value.filter(|_| !kpi.hollow);
+        let value = known.map(Number::to_f64).filter(|value| value.is_finite());
         let attainment = value.filter(|_| aim.0 != 0).map(|value| value / aim.to_f64());
-        let gap = kpi.value.map(|value| match value {
+        let gap = known.map(|value| match value {
             Number::Exact(exact) => Number::Exact(Exact(exact.0.saturating_sub(aim.0))),
             Number::Float(float) => Number::Float(float - aim.to_f64()),
         });
         let paced = goal.aim == Aim::Target && goal.accrues;
         let days = period_of(stand.kind).filter(|_| paced).map(|period| days(period, stand));
-        let pace = attainment.zip(days).filter(|(_, days)| days.elapsed > 0);
+        // What is missing will come by itself, nobody knows how much of it.
+        let (reached, value) =
+            (attainment.filter(|_| !goal.ripens), value.filter(|_| !goal.ripens));
+        let pace = reached.zip(days).filter(|(_, days)| days.elapsed > 0);
         let pace = pace.map(|(a, days)| a * days.total as f64 / days.elapsed as f64);
         let required = value.zip(days).filter(|(_, days)| days.remaining > 0);
-        let required =
-            required.map(|(value, days)| (aim.to_f64() - value).max(0.0) / days.remaining as f64);
+        let required = required.map(|(reached, days)| match kpi.value {
+            // To the twelfth decimal, so that no more digits are told than there are.
+            Some(Number::Exact(exact)) => {
+                let (lacks, remaining) = ((aim.0 - exact.0).max(0), i128::from(days.remaining));
+                Exact((lacks + remaining / 2) / remaining).to_f64()
+            }
+            _ => (aim.to_f64() - reached).max(0.0) / days.remaining as f64,
+        });
         Standing {
             aim: goal.aim,
             kpi: goal.kpi.clone(),
@@ -464,6 +437,7 @@ impl Found<'_> {
             pace,
             required_per_day: required,
             days,
+            ripens: paced && goal.ripens,
             owner: goal.owner.clone(),
             note: goal.note.clone(),
         }

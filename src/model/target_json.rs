@@ -27,6 +27,9 @@ pub fn standings_json(standings: &[Standing]) -> String {
     out
 }
 
+/// Why a KPI that adds up has no pace.
+const RIPENS: &str = "what came in this window goes on turning into more when the window is over";
+
 fn write_standing(out: &mut String, s: &Standing, value: &str) {
     let float = |number: Option<f64>| number.map_or("null".to_owned(), json_float);
     let gap = match s.gap {
@@ -47,6 +50,9 @@ fn write_standing(out: &mut String, s: &Standing, value: &str) {
             days.elapsed,
             days.remaining
         );
+    }
+    if s.ripens {
+        let _ = write!(out, ",\"no_pace\":{}", json_string(RIPENS));
     }
     if let Some(whole) = s.step_of {
         let _ = write!(out, ",\"step_of\":\"{}\"", whole.as_str());

@@ -16,12 +16,14 @@ fn goal(value: i128, holds: Holds) -> Goal {
         aim: Aim::Target,
         kpi: "revenue".to_owned(),
         accrues: true,
+        ripens: false,
         holds,
         value: Exact::whole(value),
         growth: Exact(0),
         valid_from: None,
         owner: None,
         note: None,
+        stated: Stated::default(),
     }
 }
 
@@ -230,6 +232,7 @@ fn a_target_is_stale_when_its_last_period_ended() {
         kpi: "revenue".to_owned(),
         period: Period::Month,
         since: day("2026-06-01"),
+        stated: Stated::default(),
     };
     assert_eq!(stale, [expected]);
 }
@@ -331,4 +334,64 @@ proptest! {
             prop_assert_eq!(period.between(start, later), n, "{:?}", period);
         }
     }
+}
+
+/// Leads of this month will become deals in the next one too: how many of them are missing, nobody
+/// knows.
+#[test]
+fn what_goes_on_growing_has_no_pace_and_says_so() {
+    let month = WindowKind::Calendar(Period::Month);
+    let of_month = goal(100, Holds::Every(Period::Month));
+    let ripe = Goal { ripens: true, ..of_month.clone() };
+    let dates = ("2026-05-01", "2026-05-15");
+    let stood =
+        |goal: Goal| stands(&targets(vec![(of("r-1"), goal)]), "r-1", month, dates, 40).remove(0);
+    let (plain, ripe) = (stood(of_month), stood(ripe));
+    assert!(plain.pace.is_some() && plain.required_per_day.is_some() && !plain.ripens);
+    assert_eq!((ripe.attainment, ripe.pace, ripe.required_per_day), (plain.attainment, None, None));
+    assert_eq!((ripe.days, ripe.gap), (plain.days, plain.gap));
+    let json = standings_json(&[ripe]);
+    assert!(json.contains("\"pace\":null,\"required_per_day\":null"), "{json}");
+    assert!(json.contains("\"no_pace\":\"what came in this window goes on"), "{json}");
+    assert!(!standings_json(&[plain]).contains("no_pace"));
+    // Two families less.
+    let series = |ripens| {
+        let goal = Goal { ripens, ..goal(1, Holds::Every(Period::Month)) };
+        targets(vec![(of("r-1"), goal)]).series(&[month], |_| 1)
+    };
+    assert_eq!((series(false), series(true)), (5, 3));
+}
+
+#[test]
+fn what_is_missing_a_day_has_no_more_digits_than_there_are() {
+    let month = WindowKind::Calendar(Period::Month);
+    let all = targets(vec![(of("r-1"), goal(1_000, Holds::Every(Period::Month)))]);
+    // 13 working days remain: 660 / 13.
+    let stood = stands(&all, "r-1", month, ("2026-05-01", "2026-05-13"), 340).remove(0);
+    assert_eq!(stood.days.map(|days| days.remaining), Some(13));
+    assert_eq!(stood.required_per_day.map(|n| n.to_string()).as_deref(), Some("50.769230769231"));
+}
+
+/// What no rate converts is no 0 that a target is compared with.
+#[test]
+fn nobody_knows_how_far_amounts_without_a_rate_are() {
+    let month = WindowKind::Calendar(Period::Month);
+    let all = targets(vec![(of("r-1"), goal(100, Holds::Every(Period::Month)))]);
+    let (work, directory, segment) = (WorkCalendars::default(), Directory::default(), rep("r-1"));
+    let (start, today) = (day("2026-05-01"), day("2026-05-15"));
+    let work = work.of(&segment, &directory);
+    let stand = Stand { segment: &segment, kind: month, start, today, work };
+    let usd = crate::model::money::Currency::parse("USD").unwrap();
+    let value = |hollow| KpiValue {
+        value: Some(Number::Exact(Exact(0))),
+        unconverted: vec![(usd, Exact::whole(9))],
+        hollow,
+        ..KpiValue::default()
+    };
+    let stood =
+        |hollow| all.stand(&stand, &[("revenue".into(), Unit::Money, value(hollow))]).remove(0);
+    let parked = stood(true);
+    assert_eq!((parked.attainment, parked.pace, parked.required_per_day), (None, None, None));
+    assert_eq!(parked.gap, None);
+    assert_eq!(stood(false).attainment, Some(0.0));
 }

@@ -67,10 +67,9 @@ impl TargetRecords {
         let mut any = false;
         for scope in std::mem::take(&mut self.changed) {
             let goals = self.goals(files, &scope);
-            if told.goals(&scope) != goals.as_ref() {
-                Arc::make_mut(told).set(scope, goals);
-                any = true;
-            }
+            any |= told.goals(&scope) != goals.as_ref();
+            // Also where only the place changed in which it is stated.
+            Arc::make_mut(told).set(scope, goals);
         }
         any
     }
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
     use crate::model::money::Exact;
     use crate::model::segment::Segment;
-    use crate::model::target::{Aim, Holds};
+    use crate::model::target::{Aim, Holds, Stated};
     use crate::model::time::Day;
     use crate::model::window::Period;
     use proptest::prelude::*;
@@ -121,12 +120,14 @@ mod tests {
             aim: Aim::Target,
             kpi: "revenue".to_owned(),
             accrues: true,
+            ripens: false,
             holds: Holds::Every(Period::Month),
             value: Exact(value),
             growth: Exact(0),
             valid_from,
             owner: None,
             note: None,
+            stated: Stated::default(),
         }
     }
 

@@ -12,7 +12,7 @@ pub struct Untold {
 }
 
 /// All of it.
-pub const UNTOLD: [Untold; 18] = [
+pub const UNTOLD: [Untold; 28] = [
     Untold {
         name: "upsell",
         why: "what a customer bought before lies in other shards, and no shard reads another's entities",
@@ -30,8 +30,8 @@ pub const UNTOLD: [Untold; 18] = [
     },
     Untold {
         name: "lead_cycle_length",
-        why: "a lead and its deal lie in different shards. The cycle begins with the deal's `created_at`, and no setting declares the lead or the first touch as its start",
-        instead: "`cycle_length_mean` and its kin with a mapping that states the lead's creation as `created_at` of the deal; it is then the deal's in all else too",
+        why: "a lead, a touch and the deal that they led to lie in different shards, and no shard reads another's entities",
+        instead: "`cycle_length_mean` and its kin with `[deals] cycle_from = { field = \"x.lead_created_at\" }`, where the CRM copies that time to the deal, or with `{ stage = \"qualified\" }`, the deal's first move into a stage",
     },
     Untold {
         name: "gross_margin",
@@ -103,11 +103,67 @@ pub const UNTOLD: [Untold; 18] = [
         why: "it compares windows with later ones, and a row knows its own and those it is compared with",
         instead: "`leading` and `lagging` as a label of each KPI; `tidemark export` for the rest",
     },
+    Untold {
+        name: "trend",
+        why: "a row compares its window with the one before and with those of the last quarter and year, and fits no line over more",
+        instead: "`revenue_growth`, `revenue_growth_quarter` and `revenue_growth_year`; drift, which says when something has moved for good; the trend on the page; `tidemark export` of days for a slope",
+    },
+    Untold {
+        name: "rep_step_rate",
+        why: "a step rate of a rep against that of the team, shrunk towards it where there are few visits, is not computed",
+        instead: "`step_rate` of the funnel of each rep and of each team, with `entered`, the number behind it",
+    },
+    Untold {
+        name: "commission",
+        why: "what a deal pays whom is a contract of its own",
+        instead: "`credited_revenue` by rep, which shares deals as agreed, and a KPI of your own such as `[kpis.custom.commission] formula = \"0.05 * credited_revenue\"`; `tidemark export`",
+    },
+    Untold {
+        name: "inter_purchase_gap",
+        why: "cells have on which days a customer bought, and no KPI tells the days between",
+        instead: "`purchase_frequency`, `repeat_purchase_rate` and `returning_customers`",
+    },
+    Untold {
+        name: "customer_cohorts",
+        why: "customers are not grouped by when they first bought, but where a field says so",
+        instead: "with the cohort as a dimension of the account's orders or deals (`x.cohort`): `customer_retention`, `repeat_purchase_rate` and `revenue_per_customer` by it and by window",
+    },
+    Untold {
+        name: "active_share",
+        why: "who is engaged is told by e-mails, meetings and sessions of a customer, which lie in other shards than what the customer bought",
+        instead: "`active_customers` by `customers`; `click_to_open`, `reply_to_open`, `meetings`",
+    },
+    Untold {
+        name: "activity_yield",
+        why: "an activity and the deal that it helped lie in different shards, so what was won within so many days of it is not known",
+        instead: "`activities_per_win`, `wins_per_meeting`, `wins_per_demo` and `revenue_per_activity` of one window: they go together, which proves no cause",
+    },
+    Untold {
+        name: "amount_at_close",
+        why: "an amount that is changed after the close changes the window of the close, and the former one is not kept",
+        instead: "`revenue`, which is by the amount as it is now; the `corrected` status and the `revision` of rows; a field of your own that the source sets at the close, summed by a measure",
+    },
+    Untold {
+        name: "suppressed_values",
+        why: "values with few things behind them are told",
+        instead: "`low_n` beside them, which says that they mean little; leaderboards do not rank them",
+    },
+    Untold {
+        name: "customers_by_several",
+        why: "customers are told by purchases of one kind, `customers.by`, so deals and orders do not make one count",
+        instead: "a second job with another `customers.by`, over the same events topic",
+    },
 ];
 
-/// What is said of a name.
+/// What is said of a name, whatever its case, with `-` and spaces for `_`.
 pub fn named(name: &str) -> Option<&'static Untold> {
-    UNTOLD.iter().find(|untold| untold.name == name)
+    let plain = name.trim().to_ascii_lowercase().replace(['-', ' '], "_");
+    let plain = match plain.as_str() {
+        "upselling" => "upsell",
+        "cross_selling" => "cross_sell",
+        other => other,
+    };
+    UNTOLD.iter().find(|untold| untold.name == plain)
 }
 
 #[cfg(test)]
@@ -124,8 +180,9 @@ mod tests {
             let plain = |text: &&str| {
                 text.contains('_') && text.chars().all(|c| c == '_' || c.is_ascii_lowercase())
             };
-            for name in
-                told.filter(plain).filter(|name| !["created_at", "year_to_date"].contains(name))
+            for name in told
+                .filter(plain)
+                .filter(|name| !["created_at", "year_to_date", "step_rate", "low_n"].contains(name))
             {
                 assert!(Kpi::named(name).is_some(), "{name}");
             }

@@ -135,7 +135,15 @@ impl Kpi {
     /// Whether its past periods go on growing when they are over, as those of cohorts do: a running one
     /// cannot be told by them.
     pub fn ripens(&self) -> bool {
-        self.clock == Clock::CohortSoFar
+        // Of the user's own by what it is made of: one such part makes the whole grow.
+        let ripe = |m: &Measure| {
+            let name = m.name();
+            matches!(m, Measure::LeadsConverted | Measure::ResponseMinutes)
+                || name.starts_with("cohort_")
+                || (name.starts_with("stage_") && *m != Measure::StageEntered)
+        };
+        let written = matches!(self.formula, Formula::Written(_));
+        self.clock == Clock::CohortSoFar || (written && self.measures().iter().any(ripe))
     }
 
     /// Whether it only grows while a period goes on, corrections apart. Amounts may be negative, so of

@@ -19,18 +19,29 @@ const FORECASTS: &str =
     "`/api/v1/forecast` tells it of the running period; see docs/targets.md, Forecasts";
 
 /// Usual names.
-pub const USUAL: [(&str, Found); 58] = [
+pub const USUAL: [(&str, Found); 84] = [
     ("acv", Found::Elsewhere("a contract's value is its deal's amount: average_deal_size")),
     ("aov", Found::Kpi("average_order_value")),
     ("arpa", Found::Kpi("average_mrr")),
     ("arpu", Found::Kpi("average_mrr")),
     ("attainment", Found::Elsewhere(TARGETS)),
+    ("average_order", Found::Kpi("average_order_value")),
     ("average_sale", Found::Kpi("average_deal_size")),
     ("bookings", Found::Kpi("revenue")),
     ("bottleneck", Found::Elsewhere(FUNNEL)),
+    (
+        "break_even",
+        Found::Elsewhere(
+            "`revenue_after_spend` of `year_to_date` or of a long window: broken even where it is above 0; `tidemark kpis show break_even_date` says why no day is told",
+        ),
+    ),
     ("cac", Found::Kpi("customer_acquisition_cost")),
     ("channel_share", Found::Elsewhere(SHARES)),
     ("churn", Found::Kpi("churn_rate")),
+    ("cif_180d", Found::Kpi("win_incidence_180d")),
+    ("cif_30d", Found::Kpi("win_incidence_30d")),
+    ("cif_60d", Found::Kpi("win_incidence_60d")),
+    ("cif_90d", Found::Kpi("win_incidence_90d")),
     ("close_rate", Found::Kpi("win_rate")),
     ("closing_ratio", Found::Kpi("win_rate")),
     ("clv", Found::Kpi("revenue_per_customer")),
@@ -46,14 +57,31 @@ pub const USUAL: [(&str, Found); 58] = [
     ("cpl", Found::Kpi("cost_per_lead")),
     ("ctr", Found::Kpi("click_through_rate")),
     ("customer_lifetime_value", Found::Kpi("revenue_per_customer")),
+    ("customer_satisfaction", Found::Kpi("csat")),
     ("cycle_length", Found::Kpi("cycle_length_mean")),
     ("deal_closure_rate", Found::Kpi("win_rate")),
     ("deal_size", Found::Kpi("average_deal_size")),
     ("drop_off", Found::Elsewhere(FUNNEL)),
+    ("email_response_rate", Found::Kpi("reply_to_open")),
+    ("emails_sent", Found::Kpi("emails")),
+    (
+        "engagement",
+        Found::Elsewhere(
+            "it is several: click_to_open and reply_to_open of e-mails, meetings, touches, active_customers by customers; `tidemark kpis show active_share` says what is not told",
+        ),
+    ),
     ("first_response_time", Found::Kpi("response_time_mean")),
+    (
+        "follow_ups",
+        Found::Elsewhere(
+            "activities_due and completion_rate tell of what was planned and done; calls, emails and meetings of what was done",
+        ),
+    ),
     ("forecast", Found::Elsewhere(FORECASTS)),
+    ("funnel", Found::Elsewhere(FUNNEL)),
     ("grr", Found::Kpi("gross_revenue_retention")),
     ("lead_conversion_rate", Found::Kpi("lead_conversion")),
+    ("loyalty", Found::Kpi("repeat_purchase_rate")),
     ("ltv", Found::Kpi("revenue_per_customer")),
     (
         "market_share",
@@ -62,13 +90,28 @@ pub const USUAL: [(&str, Found); 58] = [
              docs/targets.md",
         ),
     ),
+    ("meetings_held", Found::Kpi("meetings")),
     ("nrr", Found::Kpi("net_revenue_retention")),
+    ("number_of_sales", Found::Kpi("deals_won")),
     ("pace", Found::Elsewhere(TARGETS)),
+    (
+        "payback",
+        Found::Elsewhere(
+            "`tidemark kpis show cac_payback` has the formula, by revenue or with a margin of yours",
+        ),
+    ),
     ("pipeline", Found::Kpi("open_pipeline")),
     ("pipeline_coverage", Found::Kpi("pipeline_to_revenue")),
     ("pipeline_velocity", Found::Kpi("sales_velocity")),
     ("price_realisation", Found::Kpi("price_realization")),
     ("product_mix", Found::Elsewhere(SHARES)),
+    (
+        "productivity",
+        Found::Elsewhere(
+            "revenue_per_activity, activities_per_win and the pace beside a target, by rep; `tidemark kpis show sales_per_working_day` says what is not told",
+        ),
+    ),
+    ("quota", Found::Elsewhere(TARGETS)),
     ("quota_attainment", Found::Elsewhere(TARGETS)),
     ("rank", Found::Elsewhere(RANKS)),
     ("refund_rate", Found::Kpi("refund_share")),
@@ -83,12 +126,20 @@ pub const USUAL: [(&str, Found); 58] = [
     ("sales_cycle", Found::Kpi("cycle_length_mean")),
     ("sales_cycle_length", Found::Kpi("cycle_length_mean")),
     ("sales_growth", Found::Kpi("revenue_growth")),
+    ("sales_volume", Found::Kpi("deals_won")),
     ("speed_to_lead", Found::Kpi("response_time_mean")),
     ("stage_conversion", Found::Elsewhere(FUNNEL)),
     ("step_rate", Found::Elsewhere(FUNNEL)),
+    ("target", Found::Elsewhere(TARGETS)),
     ("time_in_stage", Found::Elsewhere(FUNNEL)),
+    ("total_customers", Found::Kpi("customers")),
     ("total_sales", Found::Kpi("revenue")),
+    ("traffic", Found::Kpi("visits")),
     ("velocity", Found::Kpi("sales_velocity")),
+    ("w1", Found::Kpi("win_rate")),
+    ("w2", Found::Kpi("cohort_conversion")),
+    ("w4", Found::Kpi("cohort_conversion_90d")),
+    ("w5", Found::Kpi("win_incidence_90d")),
     ("weighted_pipeline", Found::Elsewhere(FORECASTS)),
 ];
 

@@ -7,7 +7,7 @@ use crate::model::measure::{Measure, MeasureKey, Measures};
 use crate::model::money::{Currency, EXACT_ONE, Exact};
 use crate::model::partial::cell_key;
 use crate::model::slice::Retention;
-use crate::model::target::{Aim, Goal, Holds, Scope};
+use crate::model::target::{Aim, Goal, Holds, Scope, Stated};
 use crate::model::time::Span;
 mod blind;
 mod far;
@@ -33,6 +33,7 @@ fn definition(windows: &[WindowKind], reps: &[&str]) -> Definition {
         fx: crate::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::minutes(5),
+        cycle_from: Default::default(),
         stages: StageTable::default(),
         directory: Directory { reps, ..Directory::default() },
         channels: Default::default(),
@@ -466,12 +467,14 @@ fn a_new_day_tells_of_the_pace_and_corrects_nothing() {
         aim: Aim::Target,
         kpi: "revenue".to_owned(),
         accrues: true,
+        ripens: false,
         holds: Holds::Every(Period::Month),
         value: Exact::whole(1000),
         growth: Exact(0),
         valid_from: None,
         owner: None,
         note: None,
+        stated: Stated::default(),
     };
     definition.targets.insert(Scope::Of(Segment::overall()), goal);
     let rollup = Rollup::new(Arc::new(definition), Partition(0), at("3-10", 0));

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::monotonic;
 use crate::config::{Config, Topics};
-use crate::http::{Alerts, Board, Health, MetricsPages};
+use crate::http::{Alerts, Board, Health, MetricsPages, TargetsNow};
 use crate::log::{Log, LogError, Offset, Reader, Record, TopicPartition};
 use crate::model::deadletter::Burial;
 use crate::model::time::Timestamp;
@@ -72,6 +72,8 @@ pub struct Context {
     pub alerts: Arc<Alerts>,
     /// KPI series, for `/metrics`.
     pub pages: Arc<MetricsPages>,
+    /// The targets that hold, for the API.
+    pub targets: Arc<TargetsNow>,
     /// Clock.
     pub clock: Clock,
     /// Timer.

@@ -16,7 +16,7 @@ use crate::log::{
     self, Member, Offset, Outgoing, Partition, Position, Reader, Record, TopicPartition, Writer,
 };
 use crate::model::deadletter::{Code, DeadLetter, Reason};
-use crate::model::target::{Goal, MOST_RECORDS, Scope, TargetRecords, Targets};
+use crate::model::target::{Goal, MOST_RECORDS, Scope, Stated, TargetRecords, Targets};
 
 /// The stage that dead letters name.
 const STAGE: &str = "targets";
@@ -116,6 +116,8 @@ impl Follower {
         match self.judge(record) {
             Ok(target) => {
                 self.refused.remove(&xxh3_128(&key));
+                let at = Stated::Record(record.offset);
+                let target = target.map(|(scope, goal)| (scope, Goal { stated: at, ..goal }));
                 self.records.apply(&key, record.offset, target);
             }
             Err(reason) => {
@@ -156,7 +158,9 @@ impl Follower {
     fn tell(&mut self) -> bool {
         let telemetry = &self.context.telemetry;
         telemetry.target_records(self.records.len(), self.refused.len());
-        self.records.tell(&self.context.config.definition.targets, &mut self.targets)
+        let changed = self.records.tell(&self.context.config.definition.targets, &mut self.targets);
+        self.context.targets.tell(self.targets.clone());
+        changed
     }
 
     /// Makes dead letters of bad records, where this instance is the one that does.

@@ -83,6 +83,8 @@ declare! {
         "Always 1: the currency of all amounts.";
     config_info gauges "tidemark_config_info" ["definition" "reference"]
         "Always 1: hashes of what decides which numbers there are, and of whom they are credited to; instances of one job have the same.";
+    kpi_info gauges "tidemark_kpi_info" ["kpi" "family" "unit" "clock" "kind"]
+        "Always 1: a KPI that rows have, the end of the name of its families, its unit and clock, and whether it is leading or lagging.";
     records_taken counters "tidemark_records_taken_total" ["topic"]
         "Records read from source topics, from 0 on for each that is configured.";
     events counters "tidemark_events_total" ["source" "entity"]

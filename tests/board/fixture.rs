@@ -202,5 +202,13 @@ pub fn state(rows: &[Row]) -> HttpState {
         directory: Directory::default(),
         zones: Default::default(),
     };
-    HttpState { board, alerts: Alerts::new(), telemetry, pages, health, info: Arc::new(info) }
+    HttpState {
+        board,
+        alerts: Alerts::new(),
+        telemetry,
+        pages,
+        health,
+        targets: Arc::default(),
+        info: Arc::new(info),
+    }
 }

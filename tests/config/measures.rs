@@ -31,7 +31,7 @@ formula = "enterprise_won / won_amount"
     assert_eq!((kpis[0].unit, kpis[0].parts()), (Unit::Ratio, Some((Unit::Money, Unit::Money))));
     assert_eq!((kpis[1].unit, &*kpis[1].family), (Unit::Minutes, "talk_per_win_seconds"));
     let (all, plain) = (config.estimate(), Config::defaults().estimate());
-    assert_eq!(all.series, plain.series + 2 * all.rows);
+    assert_eq!(all.series, plain.series + 2 * (all.rows + 1));
     let line =
         "measures    enterprise_won (deal won), talk (activity done); keeps type of each deal";
     assert!(config.summary().lines().any(|l| l == line), "{}", config.summary());

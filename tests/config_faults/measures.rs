@@ -159,3 +159,16 @@ fn measures_of_ones_own_are_bounded() {
     ];
     assert_snapshot!(texts.join("\n\n"));
 }
+
+#[test]
+fn a_character_that_nobody_sees_is_named_with_its_place() {
+    let of = |condition: &str| {
+        refusal(&format!("[measures.a]\nof = \"deal\"\nat = \"won\"\nwhere = \"{condition}\"\n"))
+    };
+    let told = of("type = 'a\\u0007b'");
+    for part in ["character 10 of the condition is \\u{7}", "remove it", "tidemark.toml:4"] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    assert!(!told.contains("not empty"), "{told}");
+    assert!(of("  ").contains("expected a condition that is not empty"));
+}

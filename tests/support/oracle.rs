@@ -141,6 +141,7 @@ pub fn definition(
         fx: tidemark::model::fx::Fx::default(),
         attribution: Attribution::AtEvent,
         settle: Span::minutes(5),
+        cycle_from: Default::default(),
         stages: StageTable::default(),
         directory: Directory::default(),
         channels: Default::default(),

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use tidemark::model::customers::{CustomerRules, Purchase};
+use tidemark::model::cycle::CycleStart;
 use tidemark::model::definition::{Attribution, Definition};
 use tidemark::model::time::Timestamp;
 use tidemark::model::watermark::Heartbeat;
@@ -63,7 +64,15 @@ impl Course {
             lapse_after: LAPSE_AFTER,
             ..CustomerRules::default()
         };
-        Definition { attribution, customers, ..sales(ZONES[self.zone]) }
+        let cycle_from = match self.cycle_field() {
+            Some(_) => CycleStart::Field("first_contact_at".to_owned()),
+            None => CycleStart::Created,
+        };
+        Definition { attribution, customers, cycle_from, ..sales(ZONES[self.zone]) }
+    }
+
+    fn cycle_field(&self) -> Option<&'static str> {
+        (self.seed % 4 == 1).then_some("x.first_contact_at")
     }
 
     fn by_orders(&self) -> bool {
@@ -84,6 +93,7 @@ impl Course {
             now: self.now().0,
             as_of: self.now().0 - HOUR,
             customers: (if self.by_orders() { "orders" } else { "deals" }, LAPSE_AFTER.into()),
+            cycle_field: self.cycle_field(),
         }
     }
 

@@ -67,8 +67,36 @@ struct Deal {
     /// Which event named which owner, when.
     owners: Vec<(usize, i64, Option<String>)>,
     visits: Vec<(usize, i64, usize, End)>,
+    /// When it moved into which stages, and whether those are of the table and mean that it is open.
+    moves: Vec<(i64, String, bool)>,
     /// The event since which it stands as it does, and its time.
     since: (usize, i64),
+}
+
+/// A deal that was won.
+pub struct Win {
+    pub at: i64,
+    pub owner: Option<String>,
+    /// Civil days since it first moved into one of the stages that cycles begin with.
+    pub cycle: Option<i64>,
+}
+
+impl Deal {
+    /// Who had it at an event.
+    fn owner(&self, i: usize, at: i64, settle: i64) -> Option<String> {
+        let first = || self.owners.first().filter(|(_, named, _)| *named <= at + settle);
+        self.owners.iter().rfind(|(j, ..)| *j <= i).or_else(first).and_then(|o| o.2.clone())
+    }
+}
+
+/// The events of each deal.
+fn deals(events: &[Value]) -> BTreeMap<&str, Vec<&Value>> {
+    let mut out: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for event in events.iter().filter(|e| e["entity"]["type"] == "deal") {
+        let id = event["entity"]["id"].as_str().expect("an id");
+        out.entry(id).or_default().push(event);
+    }
+    out
 }
 
 impl Funnels<'_> {
@@ -83,29 +111,43 @@ impl Funnels<'_> {
     }
 
     fn days(&self, from: i64, to: i64) -> i64 {
+        self.civil(from, to).clamp(0, 4095)
+    }
+
+    fn civil(&self, from: i64, to: i64) -> i64 {
         let tz: TimeZone = TimeZoneDatabase::bundled().get(self.zone).expect("a zone");
         let day =
             |at: i64| tz.to_datetime(Timestamp::from_microsecond(at).expect("in range")).date();
-        i64::from(day(from).until(day(to)).expect("in range").get_days()).clamp(0, 4095)
+        i64::from(day(from).until(day(to)).expect("in range").get_days())
     }
 
     /// The visits of all deals, and those that are closed. Each event of a deal must have an order of
     /// its own.
     pub fn visits(&self, events: &[Value]) -> (Vec<Visit>, Vec<Closed>) {
-        let mut deals: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-        for event in events.iter().filter(|e| e["entity"]["type"] == "deal") {
-            let id = event["entity"]["id"].as_str().expect("an id");
-            deals.entry(id).or_default().push(event);
-        }
         let (mut visits, mut closed) = (Vec::new(), Vec::new());
-        for (of, end) in deals.into_values().map(|events| self.visits_of(events)) {
+        for (of, end) in deals(events).into_values().map(|events| self.visits_of(events)) {
             visits.extend(of);
             closed.extend(end);
         }
         (visits, closed)
     }
 
-    fn visits_of(&self, mut events: Vec<&Value>) -> (Vec<Visit>, Option<Closed>) {
+    /// The deals that were won, where cycles begin with the first move into one of these stages.
+    pub fn wins(&self, events: &[Value], from: &[&str]) -> Vec<Win> {
+        let won = |events| {
+            let deal = self.come_to(events);
+            let (i, at) = deal.since;
+            let start =
+                deal.moves.iter().find(|(_, stage, open)| *open && from.contains(&stage.as_str()));
+            let cycle = start.map(|(began, ..)| self.civil(*began, at));
+            let owner = deal.owner(i, at, self.settle);
+            let counts = deal.exists != Some(false) && deal.status == "won";
+            counts.then_some(Win { at, owner, cycle })
+        };
+        deals(events).into_values().filter_map(won).collect()
+    }
+
+    fn come_to(&self, mut events: Vec<&Value>) -> Deal {
         events.sort_by_key(|e| e["order"][0].as_i64().expect("an order"));
         events.dedup_by_key(|e| e["order"][0].as_i64());
         let mut deal = Deal { status: "open".to_owned(), ..Deal::default() };
@@ -113,6 +155,11 @@ impl Funnels<'_> {
             let at: Timestamp = event["time"].as_str().expect("a time").parse().expect("a time");
             self.step(&mut deal, i, at.as_microsecond(), event);
         }
+        deal
+    }
+
+    fn visits_of(&self, events: Vec<&Value>) -> (Vec<Visit>, Option<Closed>) {
+        let mut deal = self.come_to(events);
         if deal.exists == Some(false) {
             return (Vec::new(), None);
         }
@@ -121,14 +168,9 @@ impl Funnels<'_> {
         {
             deal.visits.push((*i, *at, row, None));
         }
-        let owner = |(i, at): (usize, i64)| {
-            let named = deal.owners.iter().rfind(|(j, ..)| *j <= i);
-            let settled = || deal.owners.first().filter(|(_, named, _)| *named <= at + self.settle);
-            named.or_else(settled).and_then(|named| named.2.clone())
-        };
         let visits = deal.visits.iter().map(|(i, at, row, end)| Visit {
             at: *at,
-            owner: owner((*i, *at)),
+            owner: deal.owner(*i, *at, self.settle),
             row: *row,
             end: *end,
         });
@@ -137,7 +179,7 @@ impl Funnels<'_> {
         };
         let closed = (deal.status != "open").then(|| Closed {
             at: deal.since.1,
-            owner: owner(deal.since),
+            owner: deal.owner(deal.since.0, deal.since.1, self.settle),
             won: deal.status == "won",
             rows: deal.visits.iter().filter_map(came).collect(),
         });
@@ -161,6 +203,14 @@ impl Funnels<'_> {
         deal.status = self.stands(deal, &before, moved.is_some(), said, set);
         if deal.status != before {
             deal.since = (i, at);
+        }
+        if let Some(to) = &deal.stay {
+            if moved.is_some() {
+                deal.moves.push((at, to.stage.clone(), false));
+            }
+            let row = self.row(to.pipeline.as_deref(), &to.stage);
+            let open = row.is_some_and(|row| self.table[row].2 == "open");
+            deal.moves.last_mut().expect("it moved there").2 = open;
         }
         let open = |stay: &Stay| {
             let row = self.row(stay.pipeline.as_deref(), &stay.stage);

@@ -26,6 +26,25 @@ pub struct Question<'a> {
     pub as_of: i64,
     /// What makes a customer, and after how many days without a purchase it lapses.
     pub customers: (&'a str, i64),
+    /// The field of a deal that states when its cycle began, instead of its creation.
+    pub cycle_field: Option<&'a str>,
+}
+
+impl Question<'_> {
+    /// Civil days from the start of a deal's cycle to its end.
+    fn cycle(
+        &self,
+        history: &History,
+        clock: &Clock,
+        created: Option<i64>,
+        closed: Option<i64>,
+    ) -> Option<i64> {
+        let began = match self.cycle_field {
+            None => created,
+            Some(field) => history.last(field).and_then(|(_, value)| clock.moment(value)),
+        };
+        Some(clock.days(began?, closed?))
+    }
 }
 
 /// Dimension to value; `rep` is the owner.
@@ -65,7 +84,8 @@ pub struct Closing {
     pub overlays: Vec<(Credit, f64)>,
     pub won: bool,
     pub amount: Option<Money>,
-    pub age: Option<i64>,
+    /// Civil days from its start to its end, of a deal that was won.
+    pub cycle: Option<i64>,
 }
 
 /// Place of an event: its order, how its operation ranks on a tie, its time.
@@ -120,6 +140,14 @@ impl Clock {
             Ok(at) => Some(at.as_microsecond()),
             Err(_) => Some(self.date(text.parse().expect("a date"))),
         }
+    }
+
+    /// A time in a field of the user's own, however it is written.
+    fn moment(&self, value: &Value) -> Option<i64> {
+        let text = value.as_str()?;
+        let exact = text.parse::<jiff::Timestamp>().map(|at| at.as_microsecond()).ok();
+        let day = || text.parse().map(|day| self.date(day)).ok();
+        exact.or_else(day).or_else(|| text.parse::<i64>().map(|ms| ms * 1000).ok())
     }
 
     fn days(&self, from: i64, to: i64) -> i64 {
@@ -284,7 +312,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
         (*place, at)
     });
     let age = closing.and_then(|(_, at)| Some(clock.days(created?, at)));
-    let won_age = age.filter(|_| status == "won");
+    let cycle = question.cycle(&history, clock, created, closing.map(|(_, at)| at));
     let outcome = age.map(|age| (age, status == "won"));
     out.created.extend(created.map(|at| (at, born, outcome)));
     if let Some((place, at)) =
@@ -300,7 +328,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
         credit: credit_at(place),
         won: status == "won",
         amount: history.last("amount").and_then(|(_, v)| money(v)),
-        age: won_age,
+        cycle: cycle.filter(|_| status == "won"),
     }));
     open_days(&history, &statuses, closing, created.unwrap_or(first.2), clock, &mut out);
     out

@@ -2,6 +2,9 @@
 //! each from scratch; and the comparison with the rows of the pipeline.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+#[path = "oracle_hollow.rs"]
+mod hollow;
+
 use std::collections::BTreeMap;
 
 use jiff::ToSpan;
@@ -212,7 +215,7 @@ impl<'a> Count<'a> {
         let amounts: Vec<_> = closed.iter().filter_map(|c| c.amount.as_ref()).collect();
         let (all_amounts, all_priced) = self.own(&amounts);
         let ratio = |num: f64, den: f64| (den != 0.0).then(|| num / den);
-        let mut days: Vec<i64> = won.iter().filter_map(|c| c.age).collect();
+        let mut days: Vec<i64> = won.iter().filter_map(|c| c.cycle).collect();
         days.sort_unstable();
         let cycles = days.len() as i128;
         let mean = ratio(days.iter().sum::<i64>() as f64, cycles as f64);
@@ -252,6 +255,7 @@ impl<'a> Count<'a> {
         out.insert("sales_velocity", (velocity, fewest.unwrap_or(0)));
         self.credited(own, &mut out);
         self.marks(own, (wins, (revenue, priced)), &mut out);
+        self.without_hollow(window, &mut out);
         self.customers(own, &mut out);
         out
     }

@@ -69,6 +69,12 @@ fn event(i: usize, k: usize, story: &Story, (what, minute, pick): Step, start: T
         set["converted_deal"] =
             [json!("d-1"), json!("d-2"), json!(""), json!(null)][usize::from(pick / 3 % 4)].clone();
     }
+    if kind == "deal" && what % 5 == 1 {
+        let ms = (at.0 / 1000).to_string();
+        let told =
+            [json!(near), json!("2026-02-05"), json!(ms), json!("soon"), json!(null), json!(near)];
+        set["x.first_contact_at"] = told[usize::from(pick / 11 % 6)].clone();
+    }
     if !matches!(kind, "lead" | "deal") {
         own(kind, what, pick, &near, &mut set);
     }
@@ -253,6 +259,7 @@ fn wronged(set: &Value, i: usize, first: bool) -> (Value, Map<String, Value>) {
         ("amount", json!({"value": 777_777 + i, "currency": "GBP"})),
         ("created_at", json!("2026-02-02T02:02:02Z")),
         ("account", json!("a-lie")),
+        ("x.first_contact_at", json!("2026-02-04T02:02:02Z")),
         ("converted_deal", json!("d-lie")),
         ("customer", json!("c-lie")),
         ("closed_at", json!("2026-02-03T03:03:03Z")),

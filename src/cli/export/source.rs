@@ -9,7 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 
 use crate::app::AppError;
-use crate::cli::run::open_embedded;
+use crate::cli::out::note;
+use crate::cli::run::open_existing;
 use crate::cli::whole::read_whole;
 use crate::cli::{Failure, kafka};
 use crate::config::Config;
@@ -52,7 +53,7 @@ impl<'b> Source<'b> {
     /// Reads the results topic whole, as the board of a running process does.
     pub fn topic(&mut self, config: &Config, embedded: Option<&Path>) -> Result<(), Failure> {
         let log: Arc<dyn Log> = match embedded {
-            Some(dir) => Arc::new(open_embedded(dir)?),
+            Some(dir) => Arc::new(open_existing(dir)?),
             None => kafka(config)?,
         };
         let mut reader = log.reader().map_err(AppError::Log)?;
@@ -67,7 +68,10 @@ impl<'b> Source<'b> {
             self.check()?;
         }
         if self.unreadable > 0 {
-            eprintln!("{} records of {topic} are no rows, and are left out", self.unreadable);
+            note(format_args!(
+                "{} records of {topic} are no rows, and are left out",
+                self.unreadable
+            ));
         }
         Ok(())
     }

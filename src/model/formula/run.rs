@@ -20,6 +20,10 @@ pub struct Item {
     absent: bool,
     /// What it does not hold, by currency.
     others: BTreeMap<Currency, Fraction>,
+    /// The amounts without a rate of each sum that was loaded, by what it is a sum of.
+    parked: BTreeMap<String, Vec<(Currency, Exact)>>,
+    /// Of a sum in it all that is known is in other currencies: no quotient is made of that.
+    hollow: bool,
 }
 
 impl Item {
@@ -32,6 +36,8 @@ impl Item {
             n: None,
             absent: false,
             others: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            hollow: false,
         }
     }
 
@@ -39,6 +45,11 @@ impl Item {
     pub fn load(formula: &Formula, view: &View<'_>) -> Item {
         let kpi = formula.compute(view);
         let form = Form::of(formula);
+        let hollow = kpi.hollow;
+        let mut parked = BTreeMap::new();
+        if !kpi.unconverted.is_empty() {
+            parked.insert(formula.sum_of(), kpi.unconverted.clone());
+        }
         let (num, den) = match (form, kpi.num, kpi.den) {
             (Form::Quotient, Some(num), Some(den)) => {
                 (Some(Fraction::exact(num)), Some(Fraction::exact(den)))
@@ -57,6 +68,8 @@ impl Item {
             den,
             n: Some(kpi.n),
             others: others.map(|(currency, n)| (currency, Fraction::exact(n))).collect(),
+            parked,
+            hollow,
         }
     }
 
@@ -72,23 +85,24 @@ impl Item {
     /// Joins two.
     pub fn join(operator: Operator, a: Item, b: Item) -> Item {
         let form = Form::join(operator, a.form, b.form);
-        let absent = a.absent || b.absent;
+        let hollow = a.hollow || b.hollow;
+        let is_sum = matches!(form, Form::Sum(_));
+        // A sum holds what is known beside what it does not; anything else would be made of nothing.
+        let absent = a.absent || b.absent || (hollow && !is_sum);
         let n = joined_n(operator, &a, &b);
         let is_number = |item: &Item| matches!(item.form, Form::Number(_));
-        let (num, den, others) = match (operator, form) {
+        let others = if is_sum { others_of(operator, &a, &b) } else { BTreeMap::new() };
+        let parked = a.parked.iter().chain(&b.parked).map(|(of, all)| (of.clone(), all.clone()));
+        let parked = parked.collect();
+        let (num, den) = match (operator, form) {
             // Not divided yet: both parts travel.
-            (Operator::Over, Form::Quotient) if !is_number(&b) => {
-                (Some(a.num), Some(b.num), BTreeMap::new())
-            }
-            (Operator::Over, Form::Quotient) => (a.num.over(b.num), a.den, BTreeMap::new()),
-            (_, Form::Quotient) => (Some(a.num.times(b.num)), a.den.or(b.den), BTreeMap::new()),
-            (_, Form::Sum(_)) => {
-                let others = others_of(operator, &a, &b);
-                (done(operator, a.num, b.num), None, others)
-            }
+            (Operator::Over, Form::Quotient) if !is_number(&b) => (Some(a.num), Some(b.num)),
+            (Operator::Over, Form::Quotient) => (a.num.over(b.num), a.den),
+            (_, Form::Quotient) => (Some(a.num.times(b.num)), a.den.or(b.den)),
+            (_, Form::Sum(_)) => (done(operator, a.num, b.num), None),
             _ => {
                 let (a, b) = (a.divided(), b.divided());
-                (a.zip(b).and_then(|(a, b)| done(operator, a, b)), None, BTreeMap::new())
+                (a.zip(b).and_then(|(a, b)| done(operator, a, b)), None)
             }
         };
         Item {
@@ -98,7 +112,18 @@ impl Item {
             den,
             n,
             others,
+            parked,
+            hollow,
         }
+    }
+
+    /// What a quotient or a product does not hold: the amounts of all its sums, each once.
+    fn beside(&self) -> Vec<(Currency, Exact)> {
+        let mut out: BTreeMap<Currency, i128> = BTreeMap::new();
+        for (currency, n) in self.parked.values().flatten() {
+            *out.entry(*currency).or_default() += n.0;
+        }
+        out.into_iter().map(|(currency, n)| (currency, Exact(n))).collect()
     }
 
     fn divided(self) -> Option<Fraction> {
@@ -112,6 +137,14 @@ impl Item {
     pub fn value(self) -> KpiValue {
         let n = self.n.unwrap_or(0);
         let absent = self.absent;
+        let hollow = self.hollow;
+        let unconverted: Vec<_> = match self.form {
+            Form::Sum(_) => {
+                let others = self.others.iter().filter(|(_, n)| !n.is_zero());
+                others.filter_map(|(currency, n)| Some((*currency, n.to_exact()?))).collect()
+            }
+            _ => self.beside(),
+        };
         if let Some(den) = self.den {
             let (num, den) = (self.num, den);
             let exact = (num.to_exact(), den.to_exact());
@@ -123,20 +156,14 @@ impl Item {
                 }
             };
             out.value = out.value.filter(|_| !absent);
+            out.unconverted = unconverted;
             return out;
         }
         let value = match self.form {
             Form::Sum(true) => self.num.to_exact().map(Number::Exact),
             _ => Some(Number::Float(self.num.to_f64())),
         };
-        let others = self.others.into_iter().filter(|(_, n)| !n.is_zero());
-        let unconverted = others.filter_map(|(currency, n)| Some((currency, n.to_exact()?)));
-        KpiValue {
-            value: value.filter(|_| !absent),
-            n,
-            unconverted: unconverted.collect(),
-            ..KpiValue::default()
-        }
+        KpiValue { value: value.filter(|_| !absent), n, unconverted, hollow, ..KpiValue::default() }
     }
 }
 

@@ -69,6 +69,32 @@ fn sums_are_exact_and_keep_other_currencies_apart() {
     assert_eq!(net.unconverted, [(usd, Exact::whole(30))]);
     assert_eq!(of("2 * (calls + demos) - deals_won", &month()).value, exact(16));
     assert_eq!(of("-spend", &month()).unconverted, [(usd, Exact::whole(-20))]);
+    // A quotient holds neither part of what it is made of.
+    let per_win = of("(revenue - spend) / deals_won", &month());
+    assert_eq!(
+        (per_win.value, per_win.unconverted),
+        (Some(Number::Float(80.0)), vec![(usd, Exact::whole(70))])
+    );
+    assert_eq!(of("revenue / spend", &month()).unconverted, [(usd, Exact::whole(70))]);
+    // Each sum once, whatever its sign.
+    assert_eq!(of("(revenue - spend) / spend", &month()).unconverted, [(usd, Exact::whole(70))]);
+    assert_eq!(of("-(spend / deals_won)", &month()).unconverted, [(usd, Exact::whole(20))]);
+    assert_eq!(of("revenue / revenue", &month()).unconverted, [(usd, Exact::whole(50))]);
+    let known = month().entries().to_vec().into_iter();
+    let parked: Measures =
+        known.filter(|(key, _)| *key != MeasureKey::currency(Measure::WonPriced, eur())).collect();
+    let mut parked = parked;
+    parked.add(MeasureKey::currency(Measure::WonPriced, usd), 1);
+    for text in [
+        "revenue / deals_won",
+        "revenue / spend",
+        "(revenue - spend) / spend",
+        "revenue * win_rate",
+    ] {
+        assert_eq!(of(text, &parked).value, None, "{text}");
+    }
+    let net = of("revenue - spend", &parked);
+    assert!(net.value.is_some() && net.hollow && !of("revenue - spend", &month()).hollow);
     assert!(program("won_amount - spend").is_exact());
     assert!(program("0.5 * spend").adds_up() && !program("0.5 * spend").is_exact());
     assert!(!program("deals_won + 1").adds_up());

@@ -200,7 +200,9 @@ impl OwnMeasure {
             }
             (Some(_), _) => (exact(total()), numbered()),
         };
-        KpiValue { value, n, unconverted: self.foreign(flow, own), ..KpiValue::default() }
+        let unconverted = self.foreign(flow, own);
+        let hollow = n == 0 && !unconverted.is_empty();
+        KpiValue { value, n, unconverted, hollow, ..KpiValue::default() }
     }
 
     /// What a sum of money has in other currencies.
