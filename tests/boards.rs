@@ -322,3 +322,22 @@ fn how_seldom_false_alarms_are_is_shown() {
         panels(&board).into_iter().flat_map(queries).flat_map(promql::metrics).collect();
     assert!(all.contains("~tidemark_.+_drift_arl0"), "{all:?}");
 }
+
+/// Dots on a panel need a query that asks for exemplars, and a family that has them.
+#[test]
+fn panels_show_exemplars_of_deals_and_of_latencies() {
+    let mut named = BTreeSet::new();
+    for board in boards() {
+        for panel in panels(&board) {
+            for target in panel["targets"].as_array().unwrap() {
+                let asks = target["exemplar"] == true;
+                let asked = asks.then(|| promql::metrics(text(target, "expr")));
+                named.extend(asked.into_iter().flatten());
+                let told = text(panel, "description").contains("exemplars");
+                assert!(!asks || told, "{}: does not say so", text(panel, "title"));
+            }
+        }
+    }
+    let wanted = ["deals_lost_total", "deals_won_total", "event_latency_seconds_bucket"];
+    assert_eq!(named, wanted.map(|name| format!("tidemark_{name}")).into());
+}

@@ -12,7 +12,7 @@ use tidemark::model::event::EntityKind;
 use tidemark::model::row::{Pane, Row};
 use tidemark::model::source::Unread;
 use tidemark::model::window::{Period, WindowKind};
-use tidemark::telemetry::Stage;
+use tidemark::telemetry::{SoldIn, Stage};
 use tower::ServiceExt;
 
 #[path = "http/drift.rs"]
@@ -427,6 +427,9 @@ async fn promtool_finds_nothing_to_say() {
     t.restored(Stage::Ledger, Duration::from_millis(1), 1);
     t.published(Stage::Ledger, Duration::from_millis(1));
     t.event_told(Duration::from_millis(1), None, 1);
+    let here = SoldIn { territory: "north", channel: "web" };
+    t.deal_closed(true, here, 9, None);
+    t.deal_closed(false, here, 9, None);
     t.configured(1, 2);
     t.log_error("transport");
     t.unread("crm", Unread::ALL[0].0, 1);

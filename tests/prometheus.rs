@@ -21,7 +21,7 @@ use process::{Process, get, pause};
 use serde_json::Value;
 use server::Server;
 use support::await_some;
-use tidemark::clock::monotonic;
+use tidemark::clock::{monotonic, wall_ms};
 use tidemark::model::kpi::{Group, Kpi};
 use tidemark::observe::alerts::{RECORDINGS, alerts};
 use tidemark::observe::boards::shipped;
@@ -186,6 +186,7 @@ fn every_panel_has_data_and_a_drift_reaches_alertmanager() {
     let Some(prometheus) = server::prometheus(dir.path(), &tidemarks, receiver) else { return };
     every_query_has_data(&prometheus);
     every_rule_computes(&prometheus);
+    deals_are_named(&prometheus);
     if let Some(alertmanager) = alertmanager {
         a_drift_arrives(&alertmanager);
     }
@@ -250,6 +251,25 @@ fn every_rule_computes(prometheus: &Server) {
         }
     }
     assert_eq!(computed, alerts().len() + RECORDINGS.len());
+}
+
+/// Prometheus keeps which deal was won, and how large it is.
+fn deals_are_named(prometheus: &Server) {
+    let (end, start) = (wall_ms() / 1_000, wall_ms() / 1_000 - 3_600);
+    let (start, end) = (start.to_string(), end.to_string());
+    let query = "sum by (territory) (increase(tidemark_deals_won_total{territory=~\".+\"}[1m]))";
+    let pairs = [("query", query), ("start", &*start), ("end", &*end)];
+    let told = prometheus.ask("/api/v1/query_exemplars", &pairs);
+    let found = told["data"].as_array().unwrap().iter().flat_map(|series| {
+        assert_eq!(series["seriesLabels"]["__name__"], "tidemark_deals_won_total", "{series}");
+        series["exemplars"].as_array().unwrap()
+    });
+    let named = found.filter(|exemplar| {
+        let amount = exemplar["value"].as_str().and_then(|value| value.parse::<f64>().ok());
+        let deal = exemplar["labels"]["deal_id"].as_str().is_some_and(|deal| !deal.is_empty());
+        deal && amount.is_some_and(|amount| amount > 0.0)
+    });
+    assert!(named.count() > 0, "{told}");
 }
 
 fn a_drift_arrives(alertmanager: &Server) {

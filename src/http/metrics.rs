@@ -249,7 +249,12 @@ pub fn expose(
         TextEncoder::new().encode(std::slice::from_ref(&family), &mut text)?;
         let text = String::from_utf8_lossy(&text);
         let counter = family.get_field_type() == MetricType::COUNTER;
-        if counter && format == Format::OpenMetrics {
+        if format == Format::Text {
+            out.push_str(&text);
+            continue;
+        }
+        let text = telemetry.with_exemplars(family.name(), &text);
+        if counter {
             // There a counter is named without the suffix that its sample has.
             let name = family.name();
             let bare = name.strip_suffix("_total").unwrap_or(name);
@@ -259,8 +264,6 @@ pub fn expose(
                 out.push_str(&line);
                 out.push('\n');
             }
-        } else if format == Format::OpenMetrics {
-            out.push_str(&telemetry.with_exemplars(family.name(), &text));
         } else {
             out.push_str(&text);
         }

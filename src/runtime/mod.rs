@@ -6,6 +6,7 @@
 
 mod arrival;
 mod board;
+mod deals;
 mod guard;
 mod halted;
 pub mod hooks;

@@ -97,6 +97,10 @@ declare! {
         "Events that the ledger read from the events topic: each of them is counted, too late or ignored.";
     events_counted counter "tidemark_events_counted_total" []
         "Events that changed the state of an entity, and all that follows from it.";
+    deals_won counters "tidemark_deals_won_total" ["territory" "channel"]
+        "Deals that an event was seen to win since the process started, as they come in: corrections take none back, and a deal won again counts again. How many are won say the KPI families tidemark_<grain>_deals_won.";
+    deals_lost counters "tidemark_deals_lost_total" ["territory" "channel"]
+        "Deals that an event was seen to lose, likewise.";
     records_skipped counters "tidemark_records_skipped_total" ["topic"]
         "Records of a source topic that were gone before they were read, and that intake.on_gap says to skip.";
     stopped gauges "tidemark_stopped" ["stage" "part"]

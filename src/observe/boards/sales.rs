@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::frame::{Board, members, window};
 use super::panel::{
-    Row, WINDOW, about, bar, bars, drill, folded, lines, number, query, row, table, title_of,
-    unit_of,
+    Row, WINDOW, about, bar, bars, drill, folded, lines, number, query, query_named, row, table,
+    title_of, unit_of,
 };
 use crate::model::kpi::{Group, Kpi, Kpis};
 
@@ -223,13 +223,33 @@ fn courses(kpis: &Kpis, grain: &str, names: &[&str]) -> Vec<Value> {
     known(kpis, names).into_iter().map(one).collect()
 }
 
+/// Deals as their events come in, each with the newest one as an exemplar.
+fn passing(won: bool) -> Value {
+    let (what, about) = match won {
+        true => ("won", "Deals that an event was seen to win"),
+        false => ("lost", "Deals that an event was seen to lose"),
+    };
+    let about = format!(
+        "{about}, by the time when it came in, whenever that was: corrections take none back. For how \
+         many there are see the KPIs. Dots (exemplars) are the newest deals: id, amount and currency."
+    );
+    let expr = format!(
+        "sum by (territory) (increase(tidemark_deals_{what}_total{{job=\"$job\", territory=~\"$territory\"}}[$__rate_interval]))"
+    );
+    let told = (&*format!("Deals seen to be {what}"), &*about);
+    lines(told, "short", (12, 8), vec![query_named(&expr, "{{territory}}")])
+}
+
 pub(super) fn territory(kpis: &Kpis) -> Board {
     let chosen = "var-territory=${__data.fields.territory}";
     let list = ranked(kpis, "territory", "Territories", &RANKED, (24, 9));
     let list = drill(list, "Drift of this territory", "tidemark-drift", &[chosen]);
     let shown = courses(kpis, "territory", &["revenue", "win_rate", "cycle_length_p50"]);
-    let mut rows =
-        vec![row("", vec![by_rep(list)]), row("Courses", shown.into_iter().map(by_rep).collect())];
+    let mut rows = vec![
+        row("", vec![by_rep(list)]),
+        row("Courses", shown.into_iter().map(by_rep).collect()),
+        row("As they come in", vec![passing(true), passing(false)]),
+    ];
     rows.extend(catalogue(kpis, "territory"));
     Board {
         uid: "tidemark-territory",
