@@ -341,6 +341,20 @@ fn what_is_refused_is_given_up_and_the_next_is_told() {
 }
 
 #[test]
+fn what_is_given_up_leaves_no_note_where_nothing_waits() {
+    let inbox = Inbox::start();
+    let job = Job::start(&webhook("crm", &inbox));
+    let mut workers = [job.open(0)];
+    inbox.always(Some(400));
+    job.say("a", "firing", 1);
+    job.until(&mut workers, "it is refused", || job.note("crm").is_err());
+    job.until(&mut workers, "it is given up", || job.count("crm", "given_up") == 1);
+    assert_eq!(job.note("crm"), Ok(()));
+    job.say("b", "firing", 1);
+    job.until(&mut workers, "the next is refused", || job.note("crm").is_err());
+}
+
+#[test]
 fn a_receiver_that_asks_for_time_gets_it() {
     let inbox = Inbox::start();
     let job = Job::start(&webhook("crm", &inbox));

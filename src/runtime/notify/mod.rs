@@ -272,7 +272,9 @@ impl Notifier {
         let outcome = (self.post)(&self.request(&notice));
         let (name, id) = (self.receiver.name.clone(), notice.alert.id().to_owned());
         let state = notice.standing.as_str();
-        let tell: Option<fn(&mut Outbox, &Notice)> = match self.tried(outcome) {
+        let why = self.tried(outcome);
+        let failed = why.is_some();
+        let tell: Option<fn(&mut Outbox, &Notice)> = match why {
             None => {
                 tracing::info!(receiver = name, id, state, "told of a drift alert");
                 self.context.telemetry.notified(&name, "delivered");
@@ -297,8 +299,19 @@ impl Notifier {
                 None
             }
         };
+        let given_up = tell.is_some() && failed;
         if let (Some(part), Some(tell)) = (self.parts.get_mut(&number), tell) {
             tell(&mut part.outbox, &notice);
+        }
+        if given_up {
+            self.rest();
+        }
+    }
+
+    /// Something was given up. Where nothing waits for the receiver, nobody is to look after it.
+    fn rest(&self) {
+        if self.waiting() == 0 {
+            self.context.health.tell(&self.note, Ok(()));
         }
     }
 
@@ -375,6 +388,7 @@ impl Notifier {
             if outbox.refused(&id) >= TRIES {
                 outbox.set_aside(&id);
                 self.give_up(&id, Standing::Firing, &why);
+                self.rest();
             }
         }
     }
