@@ -109,6 +109,7 @@ fn known() -> BTreeSet<String> {
             known.extend(["bucket", "count"].map(|part| format!("{name}_{part}")));
         }
     }
+    known.insert("tidemark_rep_info".to_owned());
     known.extend(RECORDINGS.iter().map(|rule| rule.name.to_owned()));
     for grain in GRAINS {
         let kpis = CATALOGUE.iter().map(|kpi| &*kpi.family).chain(BESIDE);
@@ -139,7 +140,7 @@ fn every_metric_that_a_rule_or_a_panel_names_is_declared() {
         for variable in board["templating"]["list"].as_array().unwrap() {
             let Some(query) = variable["query"]["query"].as_str() else { continue };
             let place = format!("{}: ${}", text(&board, "title"), text(variable, "name"));
-            let series = query.strip_prefix("label_values(").unwrap().rsplit_once(", ").unwrap().0;
+            let series = promql::of_variable(query);
             all.push((place, series.to_owned()));
         }
     }

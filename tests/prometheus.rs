@@ -132,7 +132,7 @@ fn asked() -> Vec<Asked> {
         }
         for variable in board["templating"]["list"].as_array().unwrap() {
             let Some(query) = variable["query"]["query"].as_str() else { continue };
-            let series = query.strip_prefix("label_values(").unwrap().rsplit_once(", ").unwrap().0;
+            let series = promql::of_variable(query);
             let place = format!("{}: ${}", board["title"], variable["name"]);
             all.push(Asked { place, query: filled_in(series) });
         }

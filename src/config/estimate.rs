@@ -22,7 +22,7 @@ pub struct Estimate {
     pub rows_per_window: u64,
     /// Rows over all windows.
     pub rows: u64,
-    /// Prometheus series over all families.
+    /// Prometheus series over all families, one for each rep of the directory among them.
     pub series: u64,
     /// Of these, how many targets and benchmarks lead to.
     pub targets: u64,
@@ -153,7 +153,9 @@ fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimat
     let targets = definition.targets.series(&definition.windows, of_set);
     let streams = drift.iter().fold(0u64, |n, rule| n.saturating_add(rule.streams));
     let drift = streams.saturating_mul(DRIFT_FAMILIES);
-    let series = all.saturating_add(targets).saturating_add(drift);
+    // Who is who: one a rep of the directory.
+    let reps = definition.directory.reps.len() as u64;
+    let series = [targets, drift, reps].into_iter().fold(all, u64::saturating_add);
     let own = definition.kpis.own().iter().map(|kpi| (kpi.family.to_string(), rows)).collect();
     Estimate { kpis, windows, rows_per_window, rows, series, targets, drift, groups, own, sets }
 }

@@ -23,6 +23,8 @@ use crate::telemetry::Telemetry;
 
 /// Seconds in a civil day, as `docs/kpis.md` counts durations.
 pub(super) const DAY_SECONDS: f64 = 86_400.0;
+/// Where the page of the directory stands among those of partitions: there is none of that number.
+const DIRECTORY: u32 = u32::MAX;
 /// Longest label value, characters.
 const VALUE_CHARS: usize = 128;
 
@@ -159,6 +161,11 @@ impl MetricsPages {
             self.telemetry.series_dropped(family, n);
         }
         self.swap(partition, Some(Arc::new(page)));
+    }
+
+    /// Replaces the page that tells of the directory.
+    pub fn put_directory(&self, page: KpiPage) {
+        self.put(DIRECTORY, page);
     }
 
     /// Takes the page of a partition away, when another process owns it.

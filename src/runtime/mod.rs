@@ -17,6 +17,7 @@ mod news;
 pub mod notify;
 mod partials;
 mod registry;
+mod reps;
 mod rollup;
 mod targets;
 

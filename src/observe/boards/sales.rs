@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::frame::{Board, members, window};
+use super::frame::{Board, members, reps, window};
 use super::panel::{
     Row, WINDOW, about, bar, bars, drill, folded, lines, number, query, query_named, row, table,
     title_of, unit_of,
@@ -90,7 +90,7 @@ fn by_part(whole: Value) -> Value {
 }
 
 fn by_rep(whole: Value) -> Value {
-    drill(whole, "By rep", "tidemark-rep", &[WINDOW])
+    drill(whole, "By rep", "tidemark-rep", &[WINDOW, TERRITORY])
 }
 
 fn drifting() -> Value {
@@ -305,7 +305,7 @@ pub(super) fn rep(kpis: &Kpis) -> Board {
         title: "Tidemark 3: Reps",
         about: "Reps beside each other, by the ids that the CRM has, and every KPI of the catalogue. \
                 A rep closes few deals: look here when the territory has moved.",
-        variables: vec![window(), members("rep", "Rep")],
+        variables: vec![window(), members("territory", "Territory"), reps()],
         rows,
     }
 }
