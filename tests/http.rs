@@ -430,7 +430,7 @@ async fn promtool_finds_nothing_to_say() {
     let here = SoldIn { territory: "north", channel: "web" };
     t.deal_closed(true, here, 9, None);
     t.deal_closed(false, here, 9, None);
-    t.configured(1, 2);
+    t.configured(1, 2, 3);
     t.log_error("transport");
     t.unread("crm", Unread::ALL[0].0, 1);
     t.skipped("sales", 1);
@@ -447,6 +447,7 @@ async fn promtool_finds_nothing_to_say() {
     t.notified("ops", "delivered");
     t.notify_waiting("ops", 1);
     state.pages.put(1, drift::page());
+    state.pages.put_directory(drift::directory());
     t.hook_topic("crm.raw", true, 1);
     t.targets_stale(1);
     t.drift_judging(true);
@@ -468,5 +469,9 @@ async fn promtool_finds_nothing_to_say() {
         let linux = cfg!(target_os = "linux") || !name.starts_with("process_");
         assert!(!linux || page.contains(&format!("# HELP {name} ")), "{name} is not on the page");
     }
+    let why = "tidemark_overall_drift_no_data{kpi=\"win_rate\",reason=\"supply\"} 1\n";
+    assert!(page.contains(why) && !page.contains("tidemark_rep_drift_no_data"), "{page}");
+    let ana = "tidemark_rep_info{rep=\"r-1\",name=\"Ana \\\"C\\\"\",team=\"mid\"} 1\n";
+    assert!(page.contains(ana), "{page}");
     promtool::finds_nothing(&page);
 }

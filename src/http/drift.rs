@@ -27,6 +27,13 @@ impl KpiPage {
                 let family = format!("tidemark_{grain}_drift_{suffix}");
                 self.add(&family, Help::Fixed(help), labels, value, first, caps);
             });
+            if let Some(silence) = reading.silence {
+                let family = format!("tidemark_{grain}_drift_no_data");
+                let help = "Always 1: why the stream has no data";
+                let bare = labels.strip_suffix('}').unwrap_or(labels);
+                let labels = format!("{bare},reason=\"{}\"}}", silence.as_str());
+                self.add(&family, Help::Fixed(help), &labels, 1.0, first, caps);
+            }
         }
     }
 }

@@ -15,6 +15,9 @@ pub struct Seen {
     /// First instant that was not closed when it was judged.
     #[serde(default)]
     pub judged_to: Option<String>,
+    /// By which settings it was judged, where that is told.
+    #[serde(default)]
+    judged_by: Option<String>,
     /// Version.
     pub version: u64,
     /// The day that made it so.
@@ -72,6 +75,11 @@ impl Seen {
     /// looked.
     pub fn judged_to(&self) -> Option<Timestamp> {
         Timestamp::parse_rfc3339(self.judged_to.as_deref().unwrap_or(&self.as_of))
+    }
+
+    /// By which settings it was judged; an older build told nothing of it.
+    pub fn judged_by(&self) -> Option<u64> {
+        u64::from_str_radix(self.judged_by.as_deref()?, 16).ok()
     }
 
     /// Where it stood; what is not known is over.

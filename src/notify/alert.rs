@@ -28,6 +28,8 @@ pub(super) struct Said {
     pub(super) since: Timestamp3339,
     pub(super) resolved: Option<Timestamp3339>,
     pub(super) end: Option<String>,
+    #[serde(default)]
+    pub(super) end_reason: Option<String>,
     pub(super) change_time: Timestamp3339,
     pub(super) now: Option<f64>,
     pub(super) n: u64,
@@ -40,6 +42,9 @@ pub(super) struct Said {
     pub(super) effect: Option<f64>,
     #[serde(rename = "expected_false_alarms_per_month")]
     pub(super) false_alarms: Option<f64>,
+    /// Cases (days, of counts) between two false alarms.
+    #[serde(default)]
+    pub(super) arl0: Option<f64>,
     #[serde(default)]
     pub(super) siblings: Option<Siblings>,
     #[serde(default)]

@@ -414,7 +414,7 @@ impl Bookkeeper {
             for (segment, slice) in out.expired {
                 partials.gone(*shard, &segment, slice)?;
             }
-            let progress = ShardBeat { kin: self.kin.hash(), ..state.ledger.progress() };
+            let progress = ShardBeat { kin: self.kin.judging(), ..state.ledger.progress() };
             let beat = beat && !state.ledger.is_held();
             let news = state.beat.as_ref().is_none_or(|(told, when)| {
                 let stale = now.saturating_duration_since(*when) >= TELL;

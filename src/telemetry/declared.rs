@@ -81,8 +81,8 @@ declare! {
         "Always 1: the version of the tz database that decides civil days.";
     reporting_currency_info gauges "tidemark_reporting_currency_info" ["currency"]
         "Always 1: the currency of all amounts.";
-    config_info gauges "tidemark_config_info" ["definition" "reference"]
-        "Always 1: hashes of what decides which numbers there are, and of whom they are credited to; instances of one job have the same.";
+    config_info gauges "tidemark_config_info" ["definition" "reference" "drift"]
+        "Always 1: hashes of what decides which numbers there are, of whom they are credited to, and of how they are judged for drift; instances of one job have the same.";
     records_taken counters "tidemark_records_taken_total" ["topic"]
         "Records read from source topics, from 0 on for each that is configured.";
     events counters "tidemark_events_total" ["source" "entity"]
