@@ -79,7 +79,7 @@ impl Job {
         let (state, withdrawn) =
             if state == "withdrawn" { ("resolved", true) } else { (state, false) };
         let over = state == "resolved" && !withdrawn;
-        let resolved = if over { "\"2020-05-03T00:00:00Z\"" } else { "null" };
+        let resolved = if over { "\"2026-03-01T00:00:00Z\"" } else { "null" };
         let end = if over { "\"recovered\"" } else { "null" };
         let json = format!(
             "{{\"id\":\"{id}\",\"rule\":\"win_rate\",\"kpi\":\"win_rate\",\
@@ -88,7 +88,7 @@ impl Job {
              \"resolved\":{resolved},\"end\":{end},\"change_time\":\"2020-04-10T00:00:00Z\",\
              \"now\":0.25,\"n\":{},\"interval\":[0.16,0.37],\"baseline\":0.5,\"unit\":\"ratio\",\
              \"effect\":-0.5,\"expected_false_alarms_per_month\":0.3,\
-             \"as_of\":\"2020-04-22T00:00:00Z\",\"judged_to\":\"2020-04-22T00:00:00Z\",\
+             \"as_of\":\"2026-03-02T00:00:00Z\",\"judged_to\":\"2026-03-02T00:00:00Z\",\
              \"version\":{version}}}",
             state != "pending",
             60 + version,
@@ -226,7 +226,7 @@ fn a_dead_receiver_holds_up_itself_alone_and_is_told_when_it_lives() {
         taken,
         [
             "*FIRING* win rate of territory b is down: 25.0 %, usual is 50.0 %",
-            "*RESOLVED* win rate of territory a is as usual again; it was down at 25.0 %, usual is 50.0 %",
+            "*RESOLVED* win rate of territory a: the evidence that it is down has fallen back; it was at 25.0 %, usual is 50.0 %",
         ]
     );
     job.until(&mut workers, "it is well", || job.note("ops").is_ok());
@@ -434,6 +434,10 @@ fn what_is_wrong_with_a_receiver_is_told_with_its_place() {
         (row(&format!("{slack}\nstates = [\"fireing\"]")), "did you mean \"firing\"?"),
         (row(&format!("{slack}\ntimeout = \"11s\"")), "waited for up to 10s"),
         (row("type = \"pager\"\nurl = \"https://h/x\""), "is not a type of receiver"),
+        (
+            row("type = \"alertmanager\"\nurl = \"http://h/am/api/v2/alerts/\""),
+            "leave out /api/v2/alerts",
+        ),
         (row("type = \"alertmanager\"\nurl = \"http://h\"\nstates = [\"firing\"]"), "needs both"),
         ([row(slack), row(slack)].concat(), "two receivers \"ops\""),
         (row("type = \"slack\""), "\"url\" is missing"),

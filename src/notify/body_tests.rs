@@ -129,7 +129,7 @@ fn many_that_were_looked_at_are_told_of() {
 fn which_way_it_moved_is_told() {
     let of = notice("{}", "firing", OPEN);
     assert!(slack(&of, &calendar()).contains(", 50 % below usual"));
-    let json = of.alert.json.replace("\"effect\":-0.5,\"expected", "\"effect\":0.5,\"expected");
+    let json = of.alert.json.replace("\"effect\":-0.5,\"arl0", "\"effect\":0.5,\"arl0");
     let alert = Alert::parse(json.replace(":\"down\"", ":\"up\"").as_bytes()).unwrap();
     let said = slack(&Notice { alert, ..of }, &calendar());
     assert!(said.contains("is up: ") && said.contains(", 50 % above usual"), "{said}");

@@ -69,6 +69,8 @@ pub struct Outbox {
     /// Where alerts fired that were not told of, and wait again by a correction. There is nothing to
     /// tell, but no position is committed past them: a restart would take what fired for told.
     held: BTreeMap<Offset, String>,
+    /// What is older is history: see [`Outbox::since`].
+    since: Option<Timestamp>,
 }
 
 /// What somebody has heard last, of an alert that is said to stand like this without being news. One
@@ -84,7 +86,20 @@ impl Outbox {
     /// Of a receiver who wants to hear of these, and has heard of nothing.
     pub fn new(wanted: Wanted) -> Outbox {
         let (known, waiting, held) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Outbox { wanted, known, waiting, inherited: BTreeSet::new(), held }
+        Outbox { wanted, known, waiting, inherited: BTreeSet::new(), held, since: None }
+    }
+
+    /// From then on things are told. What is open in a judgment of before waits for one that reaches as
+    /// far, as while years of history are read; what was over before ends unheard, unless its beginning
+    /// was told.
+    pub fn since(&mut self, at: Timestamp) {
+        self.since = Some(at);
+    }
+
+    /// Whether a word tells of history: then it is not told, or not yet.
+    fn is_past(&self, alert: &Alert) -> bool {
+        let at = if alert.standing().is_over() { alert.over_since() } else { alert.judged_to() };
+        at.zip(self.since).is_some_and(|(at, since)| at < since)
     }
 
     /// Takes a record before the committed position: it was told of, or was no news.
@@ -132,7 +147,11 @@ impl Outbox {
         let displaced = alert.standing() == Standing::Pending
             && heard != Some(Standing::Firing)
             && before.is_some_and(Known::still_fires);
-        if is_news(heard_of, &alert, &self.wanted) {
+        // To whom its beginning was never told, an end of long ago says nothing.
+        let unknown = before.is_none() && alert.was_over_when_judged();
+        let history =
+            alert.standing().is_over() && heard.is_none() && (unknown || self.is_past(&alert));
+        if !history && is_news(heard_of, &alert, &self.wanted) {
             // The first record stays: were the position committed behind it, a restart would take
             // it for something told.
             let from = waited.unwrap_or(record.offset);
@@ -159,12 +178,26 @@ impl Outbox {
     /// What to tell next: what waits longest, or longest behind this.
     pub fn next(&self, behind: Option<Offset>) -> Option<Notice> {
         let from = behind.map_or(Offset(0), Offset::next);
-        let (from, key) = self.waiting.range(from..).next()?;
-        let known = self.known.get(key)?;
+        let (from, known) = self.due().find(|(at, _)| *at >= from)?;
         let alert = known.alert.clone()?;
         let standing = known.standing;
         let stood = if standing == Standing::Pending { known.pended } else { known.stood };
-        Some(Notice { alert, standing, stood, from: *from })
+        Some(Notice { alert, standing, stood, from })
+    }
+
+    /// What waits and is not of the past.
+    fn due(&self) -> impl Iterator<Item = (Offset, &Known)> {
+        let known = |(at, key): (&Offset, &String)| Some((*at, self.known.get(key)?));
+        let is_due = |(_, known): &(Offset, &Known)| {
+            let is_due = |alert: &Alert| alert.standing().is_over() || !self.is_past(alert);
+            known.alert.as_ref().is_some_and(is_due)
+        };
+        self.waiting.iter().filter_map(known).filter(is_due)
+    }
+
+    /// How many wait to be told now.
+    pub fn waiting_now(&self) -> usize {
+        self.due().count()
     }
 
     /// It was told.

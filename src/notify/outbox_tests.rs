@@ -405,3 +405,49 @@ fn a_pending_alert_is_repeated_under_its_id_though_it_fired_in_between() {
     assert_eq!(told(&["pending"])[0].0, "a pending");
     assert_eq!(told(&["pending", "firing", "pending"]), told(&["pending"]));
 }
+
+/// The same word, of an alert that was over on a day, as judged up to another one.
+fn judged(record: Record, resolved: Option<&str>, judged_to: &str) -> Record {
+    let json = String::from_utf8(record.value.unwrap()).unwrap();
+    let over = resolved.map_or("null".to_owned(), |day| format!("\"{day}T00:00:00Z\""));
+    let json = json.replace("\"resolved\":null", &format!("\"resolved\":{over}"));
+    let judged_to = format!("\"judged_to\":\"{judged_to}T00:00:00Z\",\"version\"");
+    Record { value: Some(json.replace("\"version\"", &judged_to).into_bytes()), ..record }
+}
+
+#[test]
+fn of_history_no_end_is_told_whose_beginning_was_not() {
+    let since = Timestamp::parse_rfc3339("2026-11-20T00:00:00Z").unwrap();
+    let told = |records: &[Record]| {
+        let mut outbox = Outbox::new(usual());
+        outbox.since(since);
+        records.iter().for_each(|record| outbox.take(record));
+        let waits = outbox.waiting_now();
+        let out = said(&tell(&mut outbox));
+        assert_eq!(waits, out.len());
+        (out, outbox.settled(Offset(9)))
+    };
+    // A year that is read at once: episodes that came and went, and one that stands.
+    let over = judged(word(0, "a", "resolved", 0), Some("2026-05-20"), "2026-11-23");
+    let undone = judged(word(1, "b", "withdrawn", 1), None, "2026-11-23");
+    let open = judged(word(2, "c", "firing", 2), None, "2026-11-23");
+    let whole = [over, undone, open];
+    assert_eq!(told(&whole), (vec!["c firing".to_owned()], Some(Offset(9))));
+    // Read bit by bit: what fires in May is not told in November, but held for what becomes of it.
+    let fires = |at, to| judged(word(at, "a", "firing", at), None, to);
+    assert_eq!(told(&[fires(0, "2026-05-10")]), (vec![], Some(Offset(0))));
+    let ends = judged(word(1, "a", "resolved", 1), Some("2026-05-20"), "2026-05-21");
+    assert_eq!(told(&[fires(0, "2026-05-10"), ends]), (vec![], Some(Offset(9))));
+    let stands = told(&[fires(0, "2026-05-10"), fires(1, "2026-11-22")]);
+    assert_eq!(stands, (vec!["a firing".to_owned()], Some(Offset(9))));
+    // What came and went of late is told as it ended.
+    let late = judged(word(0, "a", "resolved", 0), Some("2026-11-22"), "2026-11-23");
+    assert_eq!(told(&[late]).0, ["a resolved"]);
+    // What was told to fire ends aloud, however long ago.
+    let mut outbox = Outbox::new(usual());
+    outbox.since(since);
+    outbox.take(&fires(0, "2026-11-22"));
+    tell(&mut outbox);
+    outbox.take(&judged(word(1, "a", "resolved", 1), Some("2026-05-20"), "2026-11-23"));
+    assert_eq!(said(&tell(&mut outbox)), ["a resolved"]);
+}

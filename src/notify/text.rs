@@ -22,6 +22,11 @@ pub(super) fn summary(alert: &Alert, standing: Standing) -> String {
         Standing::Firing => format!("{what} is {way}: {now}, usual is {usual}"),
         Standing::Resolved => {
             let over = match said.end.as_deref() {
+                Some("recovered") => {
+                    return format!(
+                        "{what}: the evidence that it is {way} has fallen back; it was at {now}, usual is {usual}"
+                    );
+                }
                 Some("no_data") => match said.end_reason.as_deref() {
                     Some("supply") => "has no data any more, since fewer deals are created",
                     Some("doubt") => "has no data any more, since days may lack records",
@@ -29,7 +34,7 @@ pub(super) fn summary(alert: &Alert, standing: Standing) -> String {
                 },
                 Some("rebaselined") => "is judged by another baseline or other settings now",
                 Some("unwatched") => "is watched no longer",
-                _ => "is as usual again",
+                _ => "is over",
             };
             format!("{what} {over}; it was {way} at {now}, usual is {usual}")
         }

@@ -18,13 +18,16 @@ use super::{BATCH, Context, Fault, Worker, read_through};
 use crate::clock::wall_ms;
 use crate::config::{Receiver, ReceiverKind};
 use crate::log::{LogError, Member, Offset, Partition, Position, Reader, Record, TopicPartition};
-use crate::model::time::Timestamp;
+use crate::model::time::{Span, Timestamp};
 use crate::notify::{self, AHEAD, Notice, Outbox, Standing};
 use pace::Pace;
 use renewal::{RENEW, Renewal, Went};
 
 /// Most alerts that wait in memory; beyond it the topic is read no further.
 const MOST: usize = 1_000;
+/// How far a judgment may be behind the clock, beyond what the watermark is by the configuration, to
+/// be told of: longer than a weekend in which nothing runs.
+const PAST: Span = Span::days(4);
 /// So often a receiver may refuse a message before it is given up.
 const TRIES: u32 = 3;
 
@@ -136,12 +139,12 @@ impl Worker for Notifier {
         } else {
             self.context.stop.wait(self.context.wait);
         }
-        self.context.telemetry.notify_waiting(&self.receiver.name, self.waiting());
+        self.context.telemetry.notify_waiting(&self.receiver.name, self.waiting_now());
         // At most one request a step: a stop waits for it, and for no more.
         let may = self.pace.is_open((self.context.timer)()) && !self.context.stop.is_requested();
         if may {
             // In turns: neither may keep the other from being asked, however it fails.
-            let new_first = self.renewed && self.waiting() > 0;
+            let new_first = self.renewed && self.waiting_now() > 0;
             self.renewed = !new_first && self.renew();
             if !self.renewed {
                 self.deliver();
@@ -160,6 +163,17 @@ impl Worker for Notifier {
 impl Notifier {
     fn waiting(&self) -> usize {
         self.parts.values().map(|part| part.outbox.waiting()).sum()
+    }
+
+    /// What waits to be told now.
+    fn waiting_now(&self) -> usize {
+        self.parts.values().map(|part| part.outbox.waiting_now()).sum()
+    }
+
+    /// What is judged up to before is history.
+    fn since(&self) -> Timestamp {
+        let lag = Span::from(self.context.config.time.allowed_lag());
+        Timestamp((self.context.clock)().0.saturating_sub(lag.0).saturating_sub(PAST.0))
     }
 
     fn partition(&self, partition: u32) -> TopicPartition {
@@ -201,6 +215,7 @@ impl Notifier {
         let mut known = committed.filter(|at| at.next <= end);
         let until = known.map_or(end, |at| at.next);
         let mut outbox = Outbox::new(self.receiver.states.clone());
+        outbox.since(self.since());
         let mut next = Position::from(until);
         // Whether the records from there on have begun: then it is known who the receiver is.
         let mut begun = false;
@@ -238,6 +253,8 @@ impl Notifier {
     }
 
     fn read(&mut self) -> Result<(), Fault> {
+        let since = self.since();
+        self.parts.values_mut().for_each(|part| part.outbox.since(since));
         self.reader.poll(BATCH, self.context.wait, &mut self.batch)?;
         for record in self.batch.drain(..) {
             let Some(part) = self.parts.get_mut(&record.partition.0) else { continue };
@@ -310,7 +327,7 @@ impl Notifier {
 
     /// Something was given up. Where nothing waits for the receiver, nobody is to look after it.
     fn rest(&self) {
-        if self.waiting() == 0 {
+        if self.waiting_now() == 0 {
             self.context.health.tell(&self.note, Ok(()));
         }
     }
