@@ -108,7 +108,7 @@ fn pairs(definition: &Definition, set: &[String]) -> Option<u64> {
 }
 
 /// Families of what is watched for drift: each stream has a series in each.
-const DRIFT_FAMILIES: u64 = 10;
+const DRIFT_FAMILIES: u64 = 11;
 
 fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimate {
     let windows = definition.windows.len() as u64;
