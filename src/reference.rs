@@ -215,7 +215,7 @@ pub fn metrics() -> String {
          and to choose by.\n\n\
          What is watched for drift has `tidemark_<grain>_drift_<suffix>{<dimensions>,kpi=…}` with the \
          suffixes `state` (-1 no data, 0 inactive, 1 pending, 2 firing), `score` (1 is enough), \
-         `arl0` (mean cases, of counts days, between two false alarms), `value`, `value_lower`, `value_upper`, `samples`, `baseline`, `baseline_samples` and \
+         `arl0` (mean cases, of counts days, between two false alarms), `value`, `value_lower`, `value_upper`, `samples`, `baseline`, `effect_ratio` (how far the value is from the baseline; below 0 it fell), `baseline_samples` and \
          `baseline_end_timestamp_seconds`, and `no_data` with `reason=` where there are no data; see `docs/drift.md`.\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n",
     );
     for (name, kind, help, labels) in crate::telemetry::table() {

@@ -257,6 +257,7 @@ fn check_alert(alert: &str) {
         "{alert}"
     );
     assert!(alert.contains("95% interval 16.0% to 37.0%; baseline of 840"), "{alert}");
+    assert!(alert.contains("0.3 false alarms a month, here one in 5,000 cases"), "{alert}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn known() -> BTreeSet<String> {
         known.extend(DRIFT.iter().map(|suffix| format!("tidemark_{grain}_drift_{suffix}")));
     }
     let of_all = ["arl0", "baseline_samples", "baseline_end_timestamp_seconds"];
-    for suffix in ["state", "score", "baseline_lost"].into_iter().chain(of_all) {
+    for suffix in ["state", "score", "baseline_lost", "effect_ratio"].into_iter().chain(of_all) {
         known.insert(format!("~tidemark_.+_drift_{suffix}"));
     }
     known.extend(

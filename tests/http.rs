@@ -469,6 +469,10 @@ async fn promtool_finds_nothing_to_say() {
         let linux = cfg!(target_os = "linux") || !name.starts_with("process_");
         assert!(!linux || page.contains(&format!("# HELP {name} ")), "{name} is not on the page");
     }
+    let effect =
+        "tidemark_rep_drift_effect_ratio{rep=\"O\\\"Brien\",kpi=\"cycle_length_mean\"} 0.42";
+    assert!(page.contains(effect), "{page}");
+    assert!(page.contains(",drift=\"0000000000000003\",reference=\"0000000000000002\"} 1"));
     let why = "tidemark_overall_drift_no_data{kpi=\"win_rate\",reason=\"supply\"} 1\n";
     assert!(page.contains(why) && !page.contains("tidemark_rep_drift_no_data"), "{page}");
     let ana = "tidemark_rep_info{rep=\"r-1\",name=\"Ana \\\"C\\\"\",team=\"mid\"} 1\n";

@@ -74,6 +74,11 @@ fn samples(reading: &Reading, mut sample: impl FnMut(&str, &'static str, f64)) {
             value * unit,
         );
     }
+    let level = reading.now.value.zip(baseline.figure.value.filter(|level| *level > 0.0));
+    if let Some((value, level)) = level {
+        let help = "How far the value is from the baseline: below 0 it fell, -0.3 by 30 %";
+        sample("effect_ratio", help, value / level - 1.0);
+    }
     let end = f64::from(baseline.to.0) * DAY_SECONDS;
     sample("baseline_end_timestamp_seconds", "End of the baseline, at midnight in UTC", end);
 }

@@ -111,6 +111,7 @@ fn no_deal_is_named_where_exemplars_are_off() {
     let (config, log, clocks) = job("[http]\nexemplars = false\n");
     let context = context(&config, Arc::new(log.clone()), &clocks);
     let mut workers = both(&context);
+    work(&mut workers, &clocks);
     feed(&log, 0, [said("D-1", 1, &format!("\"status\":\"won\",{}", amount("5")))]);
     work(&mut workers, &clocks);
     assert!(page(&context).contains(&format!("{WON} 1\n")), "{}", page(&context));

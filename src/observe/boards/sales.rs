@@ -100,7 +100,10 @@ fn drifting() -> Value {
         "Evidence of drift",
         "In thresholds: at 1 an alert is pending or fires, 2 is the most. Empty without `[drift]`.",
     );
-    let evidence = table(told, (16, 9), &[("Evidence", "none", expr)]);
+    let effect =
+        "max without (instance) ({__name__=~\"tidemark_.+_drift_effect_ratio\", job=\"$job\"})";
+    let columns = [("Evidence", "none", expr), ("Against the baseline", "percentunit", effect)];
+    let evidence = table(told, (16, 9), &columns);
     drill(evidence, "Against the baseline", "tidemark-drift", &[TERRITORY])
 }
 
