@@ -211,7 +211,7 @@ pub fn metrics() -> String {
          beside them `…_deals_closed`, `…_cycle_samples` and `…_window_complete_ratio`. Always pin \
          `window=` in a query: windows overlap.\n\n\
          `tidemark_rep_info` (labels `rep`, `name`, `team`, `territory`, `region`) is always 1: the reps of the directory as \
-         of today, with the labels that it has of each, to join with (`* on (rep) group_left (name, team)`) \
+         of today, with the labels that it has of each, to join with (`* on (rep) group_left (name, team) max by (rep, name, team) (tidemark_rep_info)`) \
          and to choose by.\n\n\
          What is watched for drift has `tidemark_<grain>_drift_<suffix>{<dimensions>,kpi=…}` with the \
          suffixes `state` (-1 no data, 0 inactive, 1 pending, 2 firing), `score` (1 is enough), \

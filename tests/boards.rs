@@ -175,6 +175,14 @@ fn a_board_is_as_grafana_and_its_linter_want_it() {
             .collect();
         assert!(variables.contains_key("datasource") && variables.contains_key("job"), "{title}");
         for (name, variable) in &variables {
+            let asked = variable["query"]["query"].as_str().unwrap_or_default();
+            let depends =
+                variables.keys().any(|of| *of != "job" && asked.contains(&format!("${of}\"")));
+            assert!(
+                !depends || variable["allValue"].is_null(),
+                "{title}: all of ${name} is not all"
+            );
+            assert_eq!(depends, *name == "rep", "{title}: ${name}");
             assert!(variable["type"] != "query" || variable["refresh"] == 2, "{title}: ${name}");
         }
         for panel in panels(&board) {

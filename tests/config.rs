@@ -413,7 +413,7 @@ family = "closing_points"
         assert_eq!((estimate.rows_per_window, estimate.rows), (19, 38));
         // Drift watches two KPIs of the whole, of which eleven series each tell.
         assert_eq!(estimate.drift, 2 * 11);
-        assert_eq!(estimate.series, 38 * estimate.kpis + estimate.drift + 2, "two reps");
+        assert_eq!(estimate.series, 38 * estimate.kpis + estimate.drift + 2 + 2, "two reps, deals");
         assert_eq!(estimate.sets[2].name(), "rep × channel");
     }
 

@@ -470,7 +470,7 @@ async fn promtool_finds_nothing_to_say() {
         assert!(!linux || page.contains(&format!("# HELP {name} ")), "{name} is not on the page");
     }
     let effect =
-        "tidemark_rep_drift_effect_ratio{rep=\"O\\\"Brien\",kpi=\"cycle_length_mean\"} 0.42";
+        "tidemark_rep_drift_effect_ratio{rep=\"O\\\"Brien\",kpi=\"cycle_length_mean\"} -0.425";
     assert!(page.contains(effect), "{page}");
     assert!(page.contains(",drift=\"0000000000000003\",reference=\"0000000000000002\"} 1"));
     let why = "tidemark_overall_drift_no_data{kpi=\"win_rate\",reason=\"supply\"} 1\n";

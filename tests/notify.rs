@@ -354,6 +354,24 @@ fn what_is_given_up_leaves_no_note_where_nothing_waits() {
     job.until(&mut workers, "the next is refused", || job.note("crm").is_err());
 }
 
+/// A first start that reads history, and then judges no more for a while.
+#[test]
+fn what_stands_is_told_though_judgments_stay_behind() {
+    let inbox = Inbox::start();
+    let job = Job::start(&webhook("crm", &inbox));
+    let mut workers = [job.open(0)];
+    job.clocks.pass(30 * 86_400_000);
+    job.say("a", "firing", 1);
+    for _ in 0..20 {
+        job.clocks.pass(300);
+        workers[0].step().unwrap();
+    }
+    assert_eq!(inbox.taken(), [""; 0], "what becomes of it may be next");
+    job.clocks.pass(301_000);
+    job.until(&mut workers, "it is told", || inbox.taken() == ["a firing"]);
+    job.until(&mut workers, "it is committed", || job.committed("crm", 0) == Some(Offset(1)));
+}
+
 #[test]
 fn a_receiver_that_asks_for_time_gets_it() {
     let inbox = Inbox::start();

@@ -270,6 +270,9 @@ fn deals_are_named(prometheus: &Server) {
         deal && amount.is_some_and(|amount| amount > 0.0)
     });
     assert!(named.count() > 0, "{told}");
+    let joined = "max by (rep) (tidemark_rep_deals_won{window=\"rolling_28d\"}) * on (rep) \
+                  group_left (name, team) max by (rep, name, team) (tidemark_rep_info)";
+    assert!(prometheus.count(joined) > 0, "reps have names");
 }
 
 fn a_drift_arrives(alertmanager: &Server) {

@@ -201,7 +201,9 @@ fn sets(
             };
             reader.fault(&format!("drift.segments[{i}]"), what, mend);
         }
-        out.push(set);
+        if !out.contains(&set) {
+            out.push(set);
+        }
     }
     out
 }

@@ -155,7 +155,10 @@ fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimat
     let drift = streams.saturating_mul(DRIFT_FAMILIES);
     // Who is who: one a rep of the directory.
     let reps = definition.directory.reps.len() as u64;
-    let series = [targets, drift, reps].into_iter().fold(all, u64::saturating_add);
+    // Deals seen to be won, and lost.
+    let alone = |dimension: &str| of_set(dimension);
+    let deals = 2 * alone("territory").saturating_mul(alone("channel"));
+    let series = [targets, drift, reps, deals].into_iter().fold(all, u64::saturating_add);
     let own = definition.kpis.own().iter().map(|kpi| (kpi.family.to_string(), rows)).collect();
     Estimate { kpis, windows, rows_per_window, rows, series, targets, drift, groups, own, sets }
 }

@@ -185,8 +185,8 @@ fn no_baseline(
     }
     let lost = state == State::Lost;
     let silence = Some(if lost { Silence::BaselineLost } else { Silence::NoBaseline });
-    let (signal, score, baseline, arl0) = (rule.signal, 0.0, None, None);
-    let reading = Reading { signal, state, score, now, baseline, arl0, silence };
+    let (signal, score, baseline, arl0, effect) = (rule.signal, 0.0, None, None, None);
+    let reading = Reading { signal, state, score, now, baseline, arl0, effect, silence };
     Verdict { reading, alerts: Vec::new(), evidence: None }
 }
 
@@ -418,6 +418,7 @@ fn conclude(
         now: figure(rule, &shown),
         baseline: Some(baseline.beside(rule, &shown)),
         arl0: Some(walks[0].charts.arl0),
+        effect: silence.is_none().then(|| effect(rule.signal.kind(), &shown)),
         silence,
     };
     let of = |walk: &Walk<'_>| -> Vec<Alert> {

@@ -58,6 +58,10 @@ fn samples(reading: &Reading, mut sample: impl FnMut(&str, &'static str, f64)) {
     if let Some(cases) = reading.arl0 {
         sample("arl0", "Mean cases (days, of counts) between two false alarms", cases);
     }
+    if let Some(effect) = reading.effect {
+        let help = "How far the value is from the baseline: below 0 it fell, -0.3 by 30 %";
+        sample("effect_ratio", help, effect);
+    }
     if reading.state == State::Lost {
         sample(
             "baseline_lost",
@@ -73,11 +77,6 @@ fn samples(reading: &Reading, mut sample: impl FnMut(&str, &'static str, f64)) {
             "Value that the same days would have had under the baseline",
             value * unit,
         );
-    }
-    let level = reading.now.value.zip(baseline.figure.value.filter(|level| *level > 0.0));
-    if let Some((value, level)) = level {
-        let help = "How far the value is from the baseline: below 0 it fell, -0.3 by 30 %";
-        sample("effect_ratio", help, value / level - 1.0);
     }
     let end = f64::from(baseline.to.0) * DAY_SECONDS;
     sample("baseline_end_timestamp_seconds", "End of the baseline, at midnight in UTC", end);

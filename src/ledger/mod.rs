@@ -278,7 +278,8 @@ impl Ledger {
         applied.verdict = self.join(kind, event, &mut scratch);
         applied.unknown_stage = self.unknown_stage(event, &scratch);
         if applied.verdict == Verdict::Counted {
-            applied.closed = Closed::of(&scratch.contributions).filter(|_| kind == Kind::Deal);
+            let closed = || Closed::of(&scratch.contributions);
+            applied.closed = (kind == Kind::Deal).then(closed).flatten();
             applied.too_late = self.settle(&mut scratch, Some(event.time));
             applied.late = !applied.too_late && self.watermark().is_some_and(|w| event.time < w);
         }

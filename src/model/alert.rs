@@ -223,6 +223,8 @@ pub struct Reading {
     pub baseline: Option<BaselineShown>,
     /// Mean cases (days, of counts) between two false alarms; `None` without a baseline.
     pub arl0: Option<f64>,
+    /// By how much it is off, relative to the baseline; `None` without data.
+    pub effect: Option<f64>,
     /// Why it has no data, where it has none.
     pub silence: Option<Silence>,
 }
@@ -434,6 +436,7 @@ fn over<const N: usize>(json: &str, said: [(&str, serde_json::Value); N]) -> Opt
     let mut value: serde_json::Value = serde_json::from_str(json).ok()?;
     let map = value.as_object_mut()?;
     map.insert("state".to_owned(), State::Resolved.as_str().into());
+    map.shift_remove("end_reason");
     map.extend(said.map(|(name, value)| (name.to_owned(), value)));
     serde_json::to_string(&value).ok()
 }

@@ -19,7 +19,7 @@ pub struct Gates {
 /// A rule: one KPI, watched in the members of some dimension sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// What is watched. There is one rule a signal, so its name is the rule's.
+    /// What is watched. Of a signal there is a rule for each share of what is tolerated.
     pub signal: Signal,
     /// In which dimension sets.
     pub segments: Vec<Vec<String>>,

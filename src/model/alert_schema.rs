@@ -49,7 +49,7 @@ pub fn alert_schema() -> Value {
         properties.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
     let zone = "Whose days its days are, where that is not the zone of the job.";
     properties["judged_by"] = json!({"type": "string", "pattern": "^[0-9a-f]{16}$", "description": "Hash of the settings of [drift] that it was judged by; absent in what an older build told."});
-    let reasons: Vec<&str> = Silence::ALL.iter().map(|(_, name)| *name).collect();
+    let reasons = [Silence::Quiet, Silence::Supply, Silence::Doubt].map(Silence::as_str);
     properties["end_reason"] =
         json!({"enum": reasons, "description": "Where `end` is `no_data`: why there is none."});
     properties["zone"] = json!({"type": "string", "description": zone});

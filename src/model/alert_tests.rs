@@ -94,7 +94,8 @@ fn an_alert_is_json() {
 #[test]
 fn what_is_taken_back_tells_of_no_former_end() {
     let at = Timestamp::parse_rfc3339("2026-04-22T00:00:00Z");
-    let over = ended("{\"state\":\"firing\",\"n\":6}", End::Recovered, at).unwrap();
+    let over = ended("{\"state\":\"firing\",\"end_reason\":\"quiet\",\"n\":6}", End::Recovered, at)
+        .unwrap();
     assert!(over.contains("\"end\":\"recovered\"") && over.contains("2026-04-22"), "{over}");
     let undone: serde_json::Value = serde_json::from_str(&taken_back(&over).unwrap()).unwrap();
     let wanted = serde_json::json!({

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Standing;
 use crate::model::alert::{Seen, State};
 use crate::model::calendar::Calendar;
-use crate::model::time::{Day, Span, Timestamp};
+use crate::model::time::{Day, Timestamp};
 
 /// An alert of the alerts topic: what messages are made of. The JSON goes along, so that whoever
 /// gets it whole also gets what is not read here.
@@ -137,14 +137,6 @@ impl Alert {
     /// Since when it is over: as stated, else as far as it was looked at.
     pub(super) fn over_since(&self) -> Option<Timestamp> {
         self.said.resolved.map(|at| at.0).or_else(|| Timestamp::parse_rfc3339(&self.seen.as_of))
-    }
-
-    /// Whether it was over days before the judgment that says so: it came and went in days that were
-    /// all read at once.
-    pub(super) fn was_over_when_judged(&self) -> bool {
-        let Said { resolved, .. } = &self.said;
-        let over = resolved.map(|at| at.0).zip(self.judged_to());
-        self.seen.withdrawn || over.is_some_and(|(at, judged)| at + Span::days(2) < judged)
     }
 
     /// By which readers order the states of one alert.

@@ -69,8 +69,11 @@ pub struct Outbox {
     /// Where alerts fired that were not told of, and wait again by a correction. There is nothing to
     /// tell, but no position is committed past them: a restart would take what fired for told.
     held: BTreeMap<Offset, String>,
-    /// What is older is history: see [`Outbox::since`].
+    /// To a new receiver what was over before is history.
     since: Option<Timestamp>,
+    /// Whether what is open is not told yet.
+    catches_up: bool,
+    judged_to: Option<Timestamp>,
 }
 
 /// What somebody has heard last, of an alert that is said to stand like this without being news. One
@@ -86,20 +89,30 @@ impl Outbox {
     /// Of a receiver who wants to hear of these, and has heard of nothing.
     pub fn new(wanted: Wanted) -> Outbox {
         let (known, waiting, held) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Outbox { wanted, known, waiting, inherited: BTreeSet::new(), held, since: None }
+        let (inherited, since, catches_up, judged_to) = (BTreeSet::new(), None, false, None);
+        Outbox { wanted, known, waiting, inherited, held, since, catches_up, judged_to }
     }
 
-    /// From then on things are told. What is open in a judgment of before waits for one that reaches as
-    /// far, as while years of history are read; what was over before ends unheard, unless its beginning
-    /// was told.
+    /// The receiver is new, and what was over before then is history to it: an end is not told whose
+    /// beginning was not.
     pub fn since(&mut self, at: Timestamp) {
         self.since = Some(at);
     }
 
-    /// Whether a word tells of history: then it is not told, or not yet.
-    fn is_past(&self, alert: &Alert) -> bool {
-        let at = if alert.standing().is_over() { alert.over_since() } else { alert.judged_to() };
-        at.zip(self.since).is_some_and(|(at, since)| at < since)
+    /// Whether history is being read: what is open then waits for what becomes of it.
+    pub fn catches_up(&mut self, so: bool) {
+        self.catches_up = so;
+    }
+
+    /// How far days were closed in the newest judgment of the partition.
+    pub fn judged_to(&self) -> Option<Timestamp> {
+        self.judged_to
+    }
+
+    /// Whether an alert was over before things are told.
+    fn is_history(&self, alert: &Alert) -> bool {
+        let over = alert.standing().is_over().then(|| alert.over_since()).flatten();
+        over.zip(self.since).is_some_and(|(at, since)| at < since)
     }
 
     /// Takes a record before the committed position: it was told of, or was no news.
@@ -147,10 +160,7 @@ impl Outbox {
         let displaced = alert.standing() == Standing::Pending
             && heard != Some(Standing::Firing)
             && before.is_some_and(Known::still_fires);
-        // To whom its beginning was never told, an end of long ago says nothing.
-        let unknown = before.is_none() && alert.was_over_when_judged();
-        let history =
-            alert.standing().is_over() && heard.is_none() && (unknown || self.is_past(&alert));
+        let history = heard.is_none() && self.is_history(&alert);
         if !history && is_news(heard_of, &alert, &self.wanted) {
             // The first record stays: were the position committed behind it, a restart would take
             // it for something told.
@@ -185,13 +195,10 @@ impl Outbox {
         Some(Notice { alert, standing, stood, from })
     }
 
-    /// What waits and is not of the past.
+    /// What waits and is to be told now.
     fn due(&self) -> impl Iterator<Item = (Offset, &Known)> {
         let known = |(at, key): (&Offset, &String)| Some((*at, self.known.get(key)?));
-        let is_due = |(_, known): &(Offset, &Known)| {
-            let is_due = |alert: &Alert| alert.standing().is_over() || !self.is_past(alert);
-            known.alert.as_ref().is_some_and(is_due)
-        };
+        let is_due = |(_, known): &(Offset, &Known)| known.standing.is_over() || !self.catches_up;
         self.waiting.iter().filter_map(known).filter(is_due)
     }
 
@@ -287,6 +294,7 @@ impl Outbox {
             return None;
         };
         let alert = Alert::parse(value)?;
+        self.judged_to = self.judged_to.max(alert.judged_to());
         let stale = self.known.get(key).is_some_and(|known| known.order > alert.order());
         (!stale).then(|| (key.to_owned(), alert))
     }

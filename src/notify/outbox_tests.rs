@@ -416,38 +416,51 @@ fn judged(record: Record, resolved: Option<&str>, judged_to: &str) -> Record {
 }
 
 #[test]
-fn of_history_no_end_is_told_whose_beginning_was_not() {
+fn a_new_receiver_hears_no_end_of_long_ago_whose_beginning_it_did_not_hear() {
     let since = Timestamp::parse_rfc3339("2026-11-20T00:00:00Z").unwrap();
-    let told = |records: &[Record]| {
+    let told = |is_new: bool, records: &[Record]| {
         let mut outbox = Outbox::new(usual());
-        outbox.since(since);
+        if is_new {
+            outbox.since(since);
+        }
         records.iter().for_each(|record| outbox.take(record));
-        let waits = outbox.waiting_now();
         let out = said(&tell(&mut outbox));
-        assert_eq!(waits, out.len());
-        (out, outbox.settled(Offset(9)))
+        assert_eq!(outbox.settled(Offset(9)), Some(Offset(9)));
+        out
     };
-    // A year that is read at once: episodes that came and went, and one that stands.
     let over = judged(word(0, "a", "resolved", 0), Some("2026-05-20"), "2026-11-23");
     let undone = judged(word(1, "b", "withdrawn", 1), None, "2026-11-23");
     let open = judged(word(2, "c", "firing", 2), None, "2026-11-23");
-    let whole = [over, undone, open];
-    assert_eq!(told(&whole), (vec!["c firing".to_owned()], Some(Offset(9))));
-    // Read bit by bit: what fires in May is not told in November, but held for what becomes of it.
-    let fires = |at, to| judged(word(at, "a", "firing", at), None, to);
-    assert_eq!(told(&[fires(0, "2026-05-10")]), (vec![], Some(Offset(0))));
-    let ends = judged(word(1, "a", "resolved", 1), Some("2026-05-20"), "2026-05-21");
-    assert_eq!(told(&[fires(0, "2026-05-10"), ends]), (vec![], Some(Offset(9))));
-    let stands = told(&[fires(0, "2026-05-10"), fires(1, "2026-11-22")]);
-    assert_eq!(stands, (vec!["a firing".to_owned()], Some(Offset(9))));
-    // What came and went of late is told as it ended.
-    let late = judged(word(0, "a", "resolved", 0), Some("2026-11-22"), "2026-11-23");
-    assert_eq!(told(&[late]).0, ["a resolved"]);
+    let late = judged(word(3, "d", "resolved", 3), Some("2026-11-22"), "2026-11-23");
+    let whole = [over, undone, open, late];
+    assert_eq!(told(true, &whole), ["c firing", "d resolved"]);
+    // To one that was there before, compaction may have taken the beginning.
+    assert_eq!(told(false, &whole), ["a resolved", "b withdrawn", "c firing", "d resolved"]);
     // What was told to fire ends aloud, however long ago.
     let mut outbox = Outbox::new(usual());
     outbox.since(since);
-    outbox.take(&fires(0, "2026-11-22"));
+    outbox.take(&judged(word(0, "a", "firing", 0), None, "2026-11-22"));
     tell(&mut outbox);
     outbox.take(&judged(word(1, "a", "resolved", 1), Some("2026-05-20"), "2026-11-23"));
     assert_eq!(said(&tell(&mut outbox)), ["a resolved"]);
+}
+
+#[test]
+fn what_is_open_waits_while_history_is_read() {
+    let since = Timestamp::parse_rfc3339("2026-11-20T00:00:00Z").unwrap();
+    let mut outbox = Outbox::new(usual());
+    outbox.since(since);
+    outbox.catches_up(true);
+    outbox.take(&judged(word(0, "a", "firing", 0), None, "2026-05-10"));
+    outbox.take(&judged(word(1, "b", "firing", 1), None, "2026-05-12"));
+    assert_eq!((outbox.waiting_now(), outbox.next(None)), (0, None));
+    outbox.take(&judged(word(2, "a", "resolved", 2), Some("2026-05-20"), "2026-05-21"));
+    assert_eq!(outbox.judged_to(), Timestamp::parse_rfc3339("2026-05-21T00:00:00Z"));
+    assert_eq!(said(&tell(&mut outbox)), [""; 0]);
+    outbox.catches_up(false);
+    assert_eq!(
+        said(&tell(&mut outbox)),
+        ["b firing"],
+        "as it stands, however old its own judgment"
+    );
 }

@@ -17,12 +17,11 @@ pub fn begin(context: &Context) {
             false => vec![""],
         }
     };
-    let channels = known("channel");
-    for territory in known("territory") {
-        for channel in &channels {
-            let most = context.config.limits.max_series_per_family;
-            context.telemetry.sells_in(SoldIn { territory, channel }, most);
-        }
+    let (territories, channels) = (known("territory"), known("channel"));
+    let most = context.config.limits.max_series_per_family;
+    let pairs = territories.iter().flat_map(|t| channels.iter().map(move |c| (t, c)));
+    for (territory, channel) in pairs.take(most) {
+        context.telemetry.sells_in(SoldIn { territory, channel }, most);
     }
 }
 

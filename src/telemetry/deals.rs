@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-use prometheus::IntCounterVec;
+use prometheus::IntCounter;
 
 use super::latency::{self, braced, escaped, exemplar};
 use super::{OTHER, Telemetry, clip};
@@ -51,9 +51,9 @@ struct Newest {
     at_ms: i64,
 }
 
-/// The newest deal of each series, by family and labels; every series is there.
+/// The newest deal of each series, by labels; every series is there. Those lost, then those won.
 #[derive(Debug, Default)]
-pub(super) struct Deals(Mutex<BTreeMap<(bool, String), Option<Newest>>>);
+pub(super) struct Deals(Mutex<[BTreeMap<String, Option<Newest>>; 2]>);
 
 impl Telemetry {
     /// Deals may be closed there: its series begin at 0, as long as there are less than `most`.
@@ -70,26 +70,18 @@ impl Telemetry {
         let Some(Named { deal, amount, currency, at_ms }) = named else { return };
         let Some(labels) = braced([("deal_id", deal), ("currency", currency)]) else { return };
         let mut held = self.deals.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.insert(key, Some(Newest { labels, amount, at_ms }));
+        held[usize::from(won)].insert(key, Some(Newest { labels, amount, at_ms }));
     }
 
-    fn series_of(
-        &self,
-        won: bool,
-        at: SoldIn<'_>,
-        most: usize,
-    ) -> ((bool, String), prometheus::IntCounter) {
+    fn series_of(&self, won: bool, at: SoldIn<'_>, most: usize) -> (String, IntCounter) {
         let at = SoldIn { territory: clip(at.territory), channel: clip(at.channel) };
         let mut held = self.deals.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = held.contains_key(&(won, at.text()));
-        let has_room = || held.keys().filter(|(of, _)| *of == won).count() < most;
+        let held = &mut held[usize::from(won)];
         let other = SoldIn { territory: OTHER, channel: OTHER };
-        let at = if is_known || has_room() { at } else { other };
-        let key = (won, at.text());
-        held.entry(key.clone()).or_default();
-        let counters: &IntCounterVec =
-            if won { &self.metrics.deals_won } else { &self.metrics.deals_lost };
-        (key, counters.with_label_values(&[at.territory, at.channel]))
+        let at = if held.len() < most || held.contains_key(&at.text()) { at } else { other };
+        held.entry(at.text()).or_default();
+        let counters = if won { &self.metrics.deals_won } else { &self.metrics.deals_lost };
+        (at.text(), counters.with_label_values(&[at.territory, at.channel]))
     }
 
     /// The text of a family with its exemplars, for OpenMetrics.
@@ -103,14 +95,13 @@ impl Telemetry {
 
     fn with_deals(&self, family: &str, text: &str) -> String {
         let held = self.deals.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = &held[usize::from(family == WON)];
         let mut out = String::with_capacity(text.len());
         for line in text.lines() {
             out.push_str(line);
             let labels = line.strip_prefix(family).and_then(|rest| rest.rsplit_once(' '));
-            let key = labels.map(|(labels, _)| (family == WON, labels.to_owned()));
-            if let Some(Newest { labels, amount, at_ms }) =
-                key.and_then(|key| held.get(&key)?.as_ref())
-            {
+            let newest = labels.and_then(|(labels, _)| held.get(labels)?.as_ref());
+            if let Some(Newest { labels, amount, at_ms }) = newest {
                 exemplar(&mut out, labels, *amount, *at_ms);
             }
             let _ = writeln!(out);

@@ -55,7 +55,7 @@ fn reps_take_nothing_of_what_is_tolerated_elsewhere() {
         read(&text, &[]).unwrap_or_else(|e| panic!("{e}"))
     };
     let (without, with) =
-        (of("[\"overall\", \"territory\"]"), of("[\"overall\", \"rep\", \"territory\"]"));
+        (of("[\"overall\", \"territory\"]"), of("[\"overall\", \"rep\", \"territory\", \"rep\"]"));
     assert_eq!((without.drift.len(), with.drift.len()), (2, 4));
     assert_eq!(with.drift[0], without.drift[0]);
     assert_eq!((with.drift[1].streams, with.drift[1].segments.len()), (300, 1));

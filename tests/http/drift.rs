@@ -24,6 +24,7 @@ pub fn page() -> KpiPage {
         now: figure(10.0),
         baseline: Some(baseline),
         arl0: Some(5000.0),
+        effect: Some(-0.425),
         silence: None,
     };
     let nothing = Reading {
@@ -33,6 +34,7 @@ pub fn page() -> KpiPage {
         now: Figure::default(),
         baseline: None,
         arl0: None,
+        effect: None,
         silence: Some(Silence::Supply),
     };
     let reps = ["O\"Brien", "r-2"].map(|rep| Segment::of([("rep", rep)]));

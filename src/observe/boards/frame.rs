@@ -100,6 +100,10 @@ pub(super) fn reps() -> Value {
                   tidemark_rep_info{job=\"$job\", territory!=\"\"}";
     let query = format!("query_result(group by (rep) ({known}) or group by (rep) ({others}))");
     let mut out = many("rep", "Rep", &query);
+    // "All" is then those that are offered, and not everybody.
+    if let Some(out) = out.as_object_mut() {
+        out.shift_remove("allValue");
+    }
     out["regex"] = "/rep=\"((?:[^\"\\\\]|\\\\.)*)\"/".into();
     out
 }

@@ -7,11 +7,12 @@
 #[cfg(feature = "notify")]
 mod client;
 mod pace;
+mod part;
 mod renewal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::news::News;
 use super::{BATCH, Context, Fault, Worker, read_through};
@@ -21,6 +22,7 @@ use crate::log::{LogError, Member, Offset, Partition, Position, Reader, Record, 
 use crate::model::time::{Span, Timestamp};
 use crate::notify::{self, AHEAD, Notice, Outbox, Standing};
 use pace::Pace;
+use part::Part;
 use renewal::{RENEW, Renewal, Went};
 
 /// Most alerts that wait in memory; beyond it the topic is read no further.
@@ -66,15 +68,6 @@ fn poster(receiver: &Receiver) -> Post {
 #[cfg(not(feature = "notify"))]
 fn poster(_: &Receiver) -> Post {
     Box::new(|_| Outcome::Refused("this binary was built without the client".to_owned()))
-}
-
-struct Part {
-    outbox: Outbox,
-    /// Behind the last record taken.
-    next: Position,
-    committed: Option<Offset>,
-    /// What was tried in vain, and since when.
-    failing: BTreeMap<Offset, Instant>,
 }
 
 struct Notifier {
@@ -133,8 +126,7 @@ pub fn note(receiver: &Receiver) -> String {
 impl Worker for Notifier {
     fn step(&mut self) -> Result<(), Fault> {
         self.rebalance()?;
-        let waiting = self.waiting();
-        if waiting < MOST {
+        if self.waiting_now() < MOST {
             self.read()?;
         } else {
             self.context.stop.wait(self.context.wait);
@@ -161,10 +153,6 @@ impl Worker for Notifier {
 }
 
 impl Notifier {
-    fn waiting(&self) -> usize {
-        self.parts.values().map(|part| part.outbox.waiting()).sum()
-    }
-
     /// What waits to be told now.
     fn waiting_now(&self) -> usize {
         self.parts.values().map(|part| part.outbox.waiting_now()).sum()
@@ -215,8 +203,8 @@ impl Notifier {
         let mut known = committed.filter(|at| at.next <= end);
         let until = known.map_or(end, |at| at.next);
         let mut outbox = Outbox::new(self.receiver.states.clone());
-        outbox.since(self.since());
         let mut next = Position::from(until);
+        let since = self.since();
         // Whether the records from there on have begun: then it is known who the receiver is.
         let mut begun = false;
         let (news, member) = (&mut self.news, &mut self.member);
@@ -234,6 +222,7 @@ impl Notifier {
             }
             if !std::mem::replace(&mut begun, true) && known.is_none() {
                 outbox.inherit();
+                outbox.since(since);
             }
             outbox.take(&record);
             next = Position { next: record.offset.next(), mark: Some(record.mark()) };
@@ -245,22 +234,27 @@ impl Notifier {
         }
         if !begun && known.is_none() {
             outbox.inherit();
+            outbox.since(since);
         }
         tracing::info!(receiver = self.receiver.name, %partition, from = %until,
             waiting = outbox.waiting(), "telling of drift alerts");
         let (committed, failing) = (known.map(|at| at.next), BTreeMap::new());
-        Ok(Some(Part { outbox, next, committed, failing }))
+        let now = (self.context.timer)();
+        let catches_up = known.is_none().then(|| (outbox.judged_to(), now));
+        let mut part = Part { outbox, next, committed, failing, catches_up };
+        part.catch_up(since, now);
+        Ok(Some(part))
     }
 
     fn read(&mut self) -> Result<(), Fault> {
-        let since = self.since();
-        self.parts.values_mut().for_each(|part| part.outbox.since(since));
         self.reader.poll(BATCH, self.context.wait, &mut self.batch)?;
         for record in self.batch.drain(..) {
             let Some(part) = self.parts.get_mut(&record.partition.0) else { continue };
             part.outbox.take(&record);
             part.next = Position { next: record.offset.next(), mark: Some(record.mark()) };
         }
+        let (since, now) = (self.since(), (self.context.timer)());
+        self.parts.values_mut().for_each(|part| part.catch_up(since, now));
         Ok(())
     }
 
