@@ -12,6 +12,7 @@ use crate::http::{
 };
 use crate::log::{Log, LogError};
 use crate::model::calendar::tzdb_version;
+use crate::model::kin::Kin;
 use crate::model::window::{Period, WindowKind};
 use crate::runtime::{self, Clock, Context, Stop, StopReason};
 use crate::telemetry::{Stage, Telemetry};
@@ -75,7 +76,9 @@ pub fn open(
     let topics = Arc::new(config.topics());
     let currency = config.definition.currency.to_string();
     let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), tzdb_version(), &currency);
-    telemetry.configured(config.definition.hash(), config.definition.reference_hash());
+    let definition = &config.definition;
+    let judging = Kin::of(&config.drift, definition.partitions).judging();
+    telemetry.configured(definition.hash(), definition.reference_hash(), judging);
     telemetry.kpis(&config.definition.kpis);
     telemetry.allowed_lag(config.time.allowed_lag());
     telemetry.parts(Stage::Ledger, config.definition.shards);

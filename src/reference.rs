@@ -216,10 +216,13 @@ pub fn metrics() -> String {
          `window=` in a query: windows overlap. `tidemark_kpi_info` says of each KPI what it is: \
          `tidemark_kpi_info{kind=\"leading\"}` lists those that move before revenue does, by `family`, \
          the end of the names of its families.\n\n\
+         `tidemark_rep_info` (labels `rep`, `name`, `team`, `territory`, `region`) is always 1: the reps of the directory as \
+         of today, with the labels that it has of each, to join with (`* on (rep) group_left (name, team) max by (rep, name, team) (tidemark_rep_info)`) \
+         and to choose by.\n\n\
          What is watched for drift has `tidemark_<grain>_drift_<suffix>{<dimensions>,kpi=…}` with the \
          suffixes `state` (-1 no data, 0 inactive, 1 pending, 2 firing), `score` (1 is enough), \
-         `arl0` (mean cases, of counts days, between two false alarms), `value`, `value_lower`, `value_upper`, `samples`, `baseline`, `baseline_samples` and \
-         `baseline_end_timestamp_seconds`; see `docs/drift.md`.\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n",
+         `arl0` (mean cases, of counts days, between two false alarms), `value`, `value_lower`, `value_upper`, `samples`, `baseline`, `effect_ratio` (how far the value is from the baseline; below 0 it fell), `baseline_samples` and \
+         `baseline_end_timestamp_seconds`, and `no_data` with `reason=` where there are no data; see `docs/drift.md`.\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n",
     );
     for (name, kind, help, labels) in crate::telemetry::table() {
         let _ = writeln!(out, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));

@@ -20,6 +20,7 @@ use crate::model::time::Timestamp;
 
 mod catalogue;
 mod credit;
+mod deals;
 mod declared;
 mod drift;
 mod health;
@@ -28,6 +29,7 @@ mod latency;
 mod logging;
 mod notify;
 
+pub use deals::{Named, SoldIn};
 pub use declared::table;
 pub use logging::{LogFilterError, init_logging};
 
@@ -144,6 +146,7 @@ pub struct Telemetry {
     sources: Admitted,
     kinds: Admitted,
     latest: latency::Latest,
+    deals: deals::Deals,
 }
 
 impl Telemetry {
@@ -168,8 +171,8 @@ impl Telemetry {
         for pane in [Pane::Early, Pane::OnTime, Pane::Corrected] {
             metrics.rows_published.with_label_values(&[pane.as_str()]);
         }
-        let (topics, sources, kinds, latest) = Default::default();
-        let telemetry = Telemetry { registry, metrics, topics, sources, kinds, latest };
+        let (topics, sources, kinds, latest, deals) = Default::default();
+        let telemetry = Telemetry { registry, metrics, topics, sources, kinds, latest, deals };
         telemetry.begin_latencies();
         Arc::new(telemetry)
     }

@@ -117,7 +117,7 @@ fn tell_alerts(state: &HttpState) {
             "since":"2026-03-09T23:00:00Z","resolved":null,"change_time":"2026-03-01T23:00:00Z",
             "now":0.25,"n":61,"interval":[0.16,0.37],"baseline":0.5,"baseline_n":840,
             "baseline_from":"2025-12-07T23:00:00Z","unit":"ratio","effect":-0.5,
-            "expected_false_alarms_per_month":0.3,"explained":[{{"by":"channel","change":-0.25,
+            "arl0":5000.4,"expected_false_alarms_per_month":0.3,"explained":[{{"by":"channel","change":-0.25,
             "mix":-0.02,"rate":-0.23,"simpson":false,"contributors":[{{"segment":
             {{"rep":"{rep}","channel":"web"}},"effect":-0.2,"mix":0,"rate":-0.2,"now":0.1,"n":40,
             "baseline":0.5,"baseline_n":400}}]}}],"as_of":"2026-03-19T23:00:00Z","version":3}}"#
@@ -258,6 +258,7 @@ fn check_alert(alert: &str) {
         "{alert}"
     );
     assert!(alert.contains("95% interval 16.0% to 37.0%; baseline of 840"), "{alert}");
+    assert!(alert.contains("0.3 false alarms a month, here one in 5,000 cases"), "{alert}");
 }
 
 #[test]
@@ -292,7 +293,7 @@ fn the_page_shows_the_numbers_and_runs_nothing_that_is_in_them() {
     }
     check_forecast(&dom);
     check_alert(&text_of(&dom, "alert-list"));
-    let ended = "fired on Mar 10, 2026, ended by another baseline on Mar 16, 2026. None since; ";
+    let ended = "fired on Mar 10, 2026, ended by another baseline or other settings on Mar 16, 2026. None since; ";
     assert!(dom.contains(ended), "{dom}");
     assert!(dom.contains("1 firing") && !dom.contains("withdrawn-rep"));
     assert!(!dom.contains("tile-spend"), "what was never seen has no tile");

@@ -109,6 +109,7 @@ fn known() -> BTreeSet<String> {
             known.extend(["bucket", "count"].map(|part| format!("{name}_{part}")));
         }
     }
+    known.insert("tidemark_rep_info".to_owned());
     known.extend(RECORDINGS.iter().map(|rule| rule.name.to_owned()));
     for grain in GRAINS {
         let kpis = CATALOGUE.iter().map(|kpi| &*kpi.family).chain(BESIDE);
@@ -116,7 +117,7 @@ fn known() -> BTreeSet<String> {
         known.extend(DRIFT.iter().map(|suffix| format!("tidemark_{grain}_drift_{suffix}")));
     }
     let of_all = ["arl0", "baseline_samples", "baseline_end_timestamp_seconds"];
-    for suffix in ["state", "score", "baseline_lost"].into_iter().chain(of_all) {
+    for suffix in ["state", "score", "baseline_lost", "effect_ratio"].into_iter().chain(of_all) {
         known.insert(format!("~tidemark_.+_drift_{suffix}"));
     }
     known.extend(
@@ -139,7 +140,7 @@ fn every_metric_that_a_rule_or_a_panel_names_is_declared() {
         for variable in board["templating"]["list"].as_array().unwrap() {
             let Some(query) = variable["query"]["query"].as_str() else { continue };
             let place = format!("{}: ${}", text(&board, "title"), text(variable, "name"));
-            let series = query.strip_prefix("label_values(").unwrap().rsplit_once(", ").unwrap().0;
+            let series = promql::of_variable(query);
             all.push((place, series.to_owned()));
         }
     }
@@ -174,6 +175,14 @@ fn a_board_is_as_grafana_and_its_linter_want_it() {
             .collect();
         assert!(variables.contains_key("datasource") && variables.contains_key("job"), "{title}");
         for (name, variable) in &variables {
+            let asked = variable["query"]["query"].as_str().unwrap_or_default();
+            let depends =
+                variables.keys().any(|of| *of != "job" && asked.contains(&format!("${of}\"")));
+            assert!(
+                !depends || variable["allValue"].is_null(),
+                "{title}: all of ${name} is not all"
+            );
+            assert_eq!(depends, *name == "rep", "{title}: ${name}");
             assert!(variable["type"] != "query" || variable["refresh"] == 2, "{title}: ${name}");
         }
         for panel in panels(&board) {
@@ -321,4 +330,23 @@ fn how_seldom_false_alarms_are_is_shown() {
     let all: BTreeSet<String> =
         panels(&board).into_iter().flat_map(queries).flat_map(promql::metrics).collect();
     assert!(all.contains("~tidemark_.+_drift_arl0"), "{all:?}");
+}
+
+/// Dots on a panel need a query that asks for exemplars, and a family that has them.
+#[test]
+fn panels_show_exemplars_of_deals_and_of_latencies() {
+    let mut named = BTreeSet::new();
+    for board in boards() {
+        for panel in panels(&board) {
+            for target in panel["targets"].as_array().unwrap() {
+                let asks = target["exemplar"] == true;
+                let asked = asks.then(|| promql::metrics(text(target, "expr")));
+                named.extend(asked.into_iter().flatten());
+                let told = text(panel, "description").contains("exemplars");
+                assert!(!asks || told, "{}: does not say so", text(panel, "title"));
+            }
+        }
+    }
+    let wanted = ["deals_lost_total", "deals_won_total", "event_latency_seconds_bucket"];
+    assert_eq!(named, wanted.map(|name| format!("tidemark_{name}")).into());
 }

@@ -412,9 +412,13 @@ family = "closing_points"
         // Two reps and `unknown`; five channels.
         assert_eq!(estimate.sets.iter().map(|s| s.members).collect::<Vec<_>>(), [1, 3, 15]);
         assert_eq!((estimate.rows_per_window, estimate.rows), (19, 38));
-        // Drift watches two KPIs of the whole, of which ten series each tell.
-        assert_eq!(estimate.drift, 2 * 10);
-        assert_eq!(estimate.series, (38 + 1) * estimate.kpis + estimate.drift);
+        // Drift watches two KPIs of the whole, of which eleven series each tell.
+        assert_eq!(estimate.drift, 2 * 11);
+        assert_eq!(
+            estimate.series,
+            (38 + 1) * estimate.kpis + estimate.drift + 2 + 2,
+            "two reps, deals"
+        );
         assert_eq!(estimate.sets[2].name(), "rep × channel");
     }
 

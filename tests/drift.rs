@@ -230,6 +230,40 @@ fn a_stated_first_day_begins_anew() {
     }
 }
 
+/// Settings that undo an alert are no correction, and no other alert is taken back for them.
+#[test]
+fn what_other_settings_undo_is_told_as_what_it_is() {
+    let sales = sales(1);
+    let told = |extra: &str, seen: &BTreeMap<String, String>| {
+        let mut part = Part::new(&config(extra), seen);
+        live(&mut part, &sales);
+        part.close(QUIET + FALLEN);
+        assert_eq!(part.told(), [], "nothing is said twice");
+        part
+    };
+    let stated = "baseline_from = \"2026-01-12\"";
+    for (before, after, wanted) in [
+        (stated, "", &["open", "rebaselined"][..]),
+        ("", "baseline = \"140d\"", &["rebaselined"]),
+        ("", "min_baseline = 5000", &["rebaselined"]),
+        ("", "min_n = 20", &["open"]),
+    ] {
+        let before = told(before, &BTreeMap::new());
+        assert_eq!(before.ends(), ["open"]);
+        let mut part = told(after, &before.topic);
+        let mut ends = part.ends();
+        ends.sort();
+        assert_eq!(ends, wanted, "{after}");
+        // A correction is one still, and leaves what other settings led to.
+        for day in QUIET - 10..QUIET + FALLEN {
+            part.cell(day as u32 % SHARDS, 2, day, 5, 5);
+        }
+        part.told();
+        let left: Vec<&str> = wanted.iter().copied().filter(|end| *end != "open").collect();
+        assert_eq!(part.ends(), left, "{after}");
+    }
+}
+
 #[test]
 fn an_owner_that_is_behind_takes_no_cohorts_back() {
     let config = Config::from_toml(

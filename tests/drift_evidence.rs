@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rand::{Rng, SeedableRng};
 use tidemark::drift::mix::{Part, kitagawa};
 use tidemark::drift::{DayFacts, Days, Stream, Verdict, judge};
-use tidemark::model::alert::{Gates, Phase, Rule, Signal, State};
+use tidemark::model::alert::{Gates, Phase, Rule, Signal, Silence, State};
 use tidemark::model::segment::Segment;
 use tidemark::model::time::Day;
 
@@ -270,7 +270,8 @@ fn longer_cycles_are_found_while_deals_are_created_as_ever() {
     assert!(alert.fired && alert.since < Day(270), "nor where deals come in batches: {alert:?}");
     // Batches that end leave old deals only.
     batches.iter_mut().filter(|(day, _)| *day > 220).for_each(|(_, facts)| facts.created = 0);
-    assert_eq!(verdict(&rule, &batches, 300).reading.state, State::NoData);
+    let reading = verdict(&rule, &batches, 300).reading;
+    assert_eq!((reading.state, reading.silence), (State::NoData, Some(Silence::Supply)));
 }
 
 #[test]

@@ -208,7 +208,7 @@ fn while_a_shard_runs_with_other_rules_nothing_is_judged() {
     for cell in fleet.cells(&deals(1, north_falls), 1) {
         fleet.send(&cell);
     }
-    fleet.beat(DAYS, Kin::default().hash());
+    fleet.beat(DAYS, Kin::default().judging());
     fleet.decide();
     assert_eq!(fleet.standing(), Vec::<Value>::new());
     fleet.close(DAYS);
@@ -257,7 +257,7 @@ fn copies_are_let_go_of_and_begin_anew_with_their_shard() {
             doubts: Vec::new(),
             fine_floor: i32::MIN,
             definition: fleet.definition.hash(),
-            kin: fleet.kin.hash(),
+            kin: fleet.kin.judging(),
             alive: None,
         };
         for p in 0..8 {

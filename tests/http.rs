@@ -12,7 +12,7 @@ use tidemark::model::event::EntityKind;
 use tidemark::model::row::{Pane, Row};
 use tidemark::model::source::Unread;
 use tidemark::model::window::{Period, WindowKind};
-use tidemark::telemetry::Stage;
+use tidemark::telemetry::{SoldIn, Stage};
 use tower::ServiceExt;
 
 #[path = "http/drift.rs"]
@@ -429,7 +429,10 @@ async fn promtool_finds_nothing_to_say() {
     t.restored(Stage::Ledger, Duration::from_millis(1), 1);
     t.published(Stage::Ledger, Duration::from_millis(1));
     t.event_told(Duration::from_millis(1), None, 1);
-    t.configured(1, 2);
+    let here = SoldIn { territory: "north", channel: "web" };
+    t.deal_closed(true, here, 9, None);
+    t.deal_closed(false, here, 9, None);
+    t.configured(1, 2, 3);
     t.log_error("transport");
     t.unread("crm", Unread::ALL[0].0, 1);
     t.skipped("sales", 1);
@@ -446,6 +449,7 @@ async fn promtool_finds_nothing_to_say() {
     t.notified("ops", "delivered");
     t.notify_waiting("ops", 1);
     state.pages.put(1, drift::page());
+    state.pages.put_directory(drift::directory());
     t.hook_topic("crm.raw", true, 1);
     t.targets_stale(1);
     t.kpis(&state.info.kpis);
@@ -468,6 +472,14 @@ async fn promtool_finds_nothing_to_say() {
         let linux = cfg!(target_os = "linux") || !name.starts_with("process_");
         assert!(!linux || page.contains(&format!("# HELP {name} ")), "{name} is not on the page");
     }
+    let effect =
+        "tidemark_rep_drift_effect_ratio{rep=\"O\\\"Brien\",kpi=\"cycle_length_mean\"} -0.425";
+    assert!(page.contains(effect), "{page}");
+    assert!(page.contains(",drift=\"0000000000000003\",reference=\"0000000000000002\"} 1"));
+    let why = "tidemark_overall_drift_no_data{kpi=\"win_rate\",reason=\"supply\"} 1\n";
+    assert!(page.contains(why) && !page.contains("tidemark_rep_drift_no_data"), "{page}");
+    let ana = "tidemark_rep_info{rep=\"r-1\",name=\"Ana \\\"C\\\"\",team=\"mid\"} 1\n";
+    assert!(page.contains(ana), "{page}");
     for info in [
         "kind=\"lagging\",kpi=\"revenue\",unit=\"money\"} 1\n",
         "kind=\"leading\",kpi=\"sales_velocity\",unit=\"money\"} 1\n",

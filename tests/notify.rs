@@ -79,7 +79,7 @@ impl Job {
         let (state, withdrawn) =
             if state == "withdrawn" { ("resolved", true) } else { (state, false) };
         let over = state == "resolved" && !withdrawn;
-        let resolved = if over { "\"2020-05-03T00:00:00Z\"" } else { "null" };
+        let resolved = if over { "\"2026-03-01T00:00:00Z\"" } else { "null" };
         let end = if over { "\"recovered\"" } else { "null" };
         let json = format!(
             "{{\"id\":\"{id}\",\"rule\":\"win_rate\",\"kpi\":\"win_rate\",\
@@ -88,7 +88,7 @@ impl Job {
              \"resolved\":{resolved},\"end\":{end},\"change_time\":\"2020-04-10T00:00:00Z\",\
              \"now\":0.25,\"n\":{},\"interval\":[0.16,0.37],\"baseline\":0.5,\"unit\":\"ratio\",\
              \"effect\":-0.5,\"expected_false_alarms_per_month\":0.3,\
-             \"as_of\":\"2020-04-22T00:00:00Z\",\"judged_to\":\"2020-04-22T00:00:00Z\",\
+             \"as_of\":\"2026-03-02T00:00:00Z\",\"judged_to\":\"2026-03-02T00:00:00Z\",\
              \"version\":{version}}}",
             state != "pending",
             60 + version,
@@ -226,7 +226,7 @@ fn a_dead_receiver_holds_up_itself_alone_and_is_told_when_it_lives() {
         taken,
         [
             "*FIRING* win rate of territory b is down: 25.0 %, usual is 50.0 %",
-            "*RESOLVED* win rate of territory a is as usual again; it was down at 25.0 %, usual is 50.0 %",
+            "*RESOLVED* win rate of territory a: the evidence that it is down has fallen back; it was at 25.0 %, usual is 50.0 %",
         ]
     );
     job.until(&mut workers, "it is well", || job.note("ops").is_ok());
@@ -341,6 +341,38 @@ fn what_is_refused_is_given_up_and_the_next_is_told() {
 }
 
 #[test]
+fn what_is_given_up_leaves_no_note_where_nothing_waits() {
+    let inbox = Inbox::start();
+    let job = Job::start(&webhook("crm", &inbox));
+    let mut workers = [job.open(0)];
+    inbox.always(Some(400));
+    job.say("a", "firing", 1);
+    job.until(&mut workers, "it is refused", || job.note("crm").is_err());
+    job.until(&mut workers, "it is given up", || job.count("crm", "given_up") == 1);
+    assert_eq!(job.note("crm"), Ok(()));
+    job.say("b", "firing", 1);
+    job.until(&mut workers, "the next is refused", || job.note("crm").is_err());
+}
+
+/// A first start that reads history, and then judges no more for a while.
+#[test]
+fn what_stands_is_told_though_judgments_stay_behind() {
+    let inbox = Inbox::start();
+    let job = Job::start(&webhook("crm", &inbox));
+    let mut workers = [job.open(0)];
+    job.clocks.pass(30 * 86_400_000);
+    job.say("a", "firing", 1);
+    for _ in 0..20 {
+        job.clocks.pass(300);
+        workers[0].step().unwrap();
+    }
+    assert_eq!(inbox.taken(), [""; 0], "what becomes of it may be next");
+    job.clocks.pass(301_000);
+    job.until(&mut workers, "it is told", || inbox.taken() == ["a firing"]);
+    job.until(&mut workers, "it is committed", || job.committed("crm", 0) == Some(Offset(1)));
+}
+
+#[test]
 fn a_receiver_that_asks_for_time_gets_it() {
     let inbox = Inbox::start();
     let job = Job::start(&webhook("crm", &inbox));
@@ -420,6 +452,10 @@ fn what_is_wrong_with_a_receiver_is_told_with_its_place() {
         (row(&format!("{slack}\nstates = [\"fireing\"]")), "did you mean \"firing\"?"),
         (row(&format!("{slack}\ntimeout = \"11s\"")), "waited for up to 10s"),
         (row("type = \"pager\"\nurl = \"https://h/x\""), "is not a type of receiver"),
+        (
+            row("type = \"alertmanager\"\nurl = \"http://h/am/api/v2/alerts/\""),
+            "leave out /api/v2/alerts",
+        ),
         (row("type = \"alertmanager\"\nurl = \"http://h\"\nstates = [\"firing\"]"), "needs both"),
         ([row(slack), row(slack)].concat(), "two receivers \"ops\""),
         (row("type = \"slack\""), "\"url\" is missing"),

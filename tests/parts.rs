@@ -1,6 +1,8 @@
 //! Parts that cannot go on, and the others that do: what was to be read next is gone, a topic was
 //! created anew, nothing that comes is an event, a record breaks a fold, foreign bytes on our topics.
 
+#[path = "parts/deals.rs"]
+mod deals;
 #[path = "support/instance.rs"]
 mod instance;
 #[path = "parts/latency.rs"]

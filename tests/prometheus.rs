@@ -21,7 +21,7 @@ use process::{Process, get, pause};
 use serde_json::Value;
 use server::Server;
 use support::await_some;
-use tidemark::clock::monotonic;
+use tidemark::clock::{monotonic, wall_ms};
 use tidemark::model::kpi::{Group, Kpi};
 use tidemark::observe::alerts::{RECORDINGS, alerts};
 use tidemark::observe::boards::shipped;
@@ -132,7 +132,7 @@ fn asked() -> Vec<Asked> {
         }
         for variable in board["templating"]["list"].as_array().unwrap() {
             let Some(query) = variable["query"]["query"].as_str() else { continue };
-            let series = query.strip_prefix("label_values(").unwrap().rsplit_once(", ").unwrap().0;
+            let series = promql::of_variable(query);
             let place = format!("{}: ${}", board["title"], variable["name"]);
             all.push(Asked { place, query: filled_in(series) });
         }
@@ -186,6 +186,7 @@ fn every_panel_has_data_and_a_drift_reaches_alertmanager() {
     let Some(prometheus) = server::prometheus(dir.path(), &tidemarks, receiver) else { return };
     every_query_has_data(&prometheus);
     every_rule_computes(&prometheus);
+    deals_are_named(&prometheus);
     if let Some(alertmanager) = alertmanager {
         a_drift_arrives(&alertmanager);
     }
@@ -252,6 +253,28 @@ fn every_rule_computes(prometheus: &Server) {
     assert_eq!(computed, alerts().len() + RECORDINGS.len());
 }
 
+/// Prometheus keeps which deal was won, and how large it is.
+fn deals_are_named(prometheus: &Server) {
+    let (end, start) = (wall_ms() / 1_000, wall_ms() / 1_000 - 3_600);
+    let (start, end) = (start.to_string(), end.to_string());
+    let query = "sum by (territory) (increase(tidemark_deals_won_total{territory=~\".+\"}[1m]))";
+    let pairs = [("query", query), ("start", &*start), ("end", &*end)];
+    let told = prometheus.ask("/api/v1/query_exemplars", &pairs);
+    let found = told["data"].as_array().unwrap().iter().flat_map(|series| {
+        assert_eq!(series["seriesLabels"]["__name__"], "tidemark_deals_won_total", "{series}");
+        series["exemplars"].as_array().unwrap()
+    });
+    let named = found.filter(|exemplar| {
+        let amount = exemplar["value"].as_str().and_then(|value| value.parse::<f64>().ok());
+        let deal = exemplar["labels"]["deal_id"].as_str().is_some_and(|deal| !deal.is_empty());
+        deal && amount.is_some_and(|amount| amount > 0.0)
+    });
+    assert!(named.count() > 0, "{told}");
+    let joined = "max by (rep) (tidemark_rep_deals_won{window=\"rolling_28d\"}) * on (rep) \
+                  group_left (name, team) max by (rep, name, team) (tidemark_rep_info)";
+    assert!(prometheus.count(joined) > 0, "reps have names");
+}
+
 fn a_drift_arrives(alertmanager: &Server) {
     let alert = await_some("the alert", Duration::from_secs(60), || {
         let told = alertmanager.ask("/api/v2/alerts", &[]);
@@ -268,5 +291,6 @@ fn a_drift_arrives(alertmanager: &Server) {
     assert_eq!(alert["receivers"], serde_json::json!([{ "name": "sales" }]));
     let url = alert["annotations"]["runbook_url"].as_str().unwrap();
     assert!(url.ends_with("/docs/runbooks/TidemarkWinRateDrift.md"), "{url}");
-    assert_eq!(alert["annotations"]["summary"], "territory north: The win rate has moved for good");
+    let summary = alert["annotations"]["summary"].as_str().unwrap();
+    assert!(summary.starts_with("territory north: The win rate is down for good: -"), "{summary}");
 }

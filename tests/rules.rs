@@ -183,7 +183,9 @@ fn what_an_alert_says_is_whole() {
         assert!(!said.contains(bad), "{bad}: {said}");
     }
     assert!(
-        said.contains("summary=\"territory north: The win rate has moved for good\""),
+        said.contains(
+            "summary=\"territory north: The win rate is down for good: -30% against its baseline\""
+        ),
         "{said}"
     );
 }

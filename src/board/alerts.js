@@ -22,7 +22,9 @@ const COUNT = "count_per_day";
 /** What is said of how one was over. */
 const ENDS = {
   no_data: "over for want of data",
-  rebaselined: "ended by another baseline",
+  supply: "over for want of data, since fewer deals are created,",
+  doubt: "over for want of data, since days may lack records,",
+  rebaselined: "ended by another baseline or other settings",
   unwatched: "ended with its rule",
 };
 
@@ -58,7 +60,7 @@ function parts(alert, zone, labels) {
   const verb = alert.direction === "up" ? "rose" : "fell";
   const [low, high] = alert.interval ?? [null, null];
   const tag = { firing: "warm", pending: "cool", resolved: "" }[alert.state];
-  const ended = ENDS[alert.end] ?? "over";
+  const ended = ENDS[alert.end_reason] ?? ENDS[alert.end] ?? "over";
   const resolved = alert.resolved ? `, ${ended} on ${on(alert.resolved)}` : "";
   return [
     h("p", { class: "alert-head" },
@@ -69,10 +71,16 @@ function parts(alert, zone, labels) {
       `Since about ${on(alert.change_time)}, ${alert.state === "pending" ? "noticed" : "fired"} on ${on(alert.since)}${resolved}. `,
       `${cases(alert.n, alert.unit)} since${low === null ? "" : `, 95% interval ${value(low)} to ${value(high)}`}; `,
       `baseline of ${count(alert.baseline_n)} from ${on(alert.baseline_from)}. `,
-      `Such a rule gives ${count(alert.expected_false_alarms_per_month)} false alarms a month`,
+      `Such a rule gives ${count(alert.expected_false_alarms_per_month)} false alarms a month${seldom(alert)}`,
       beside(alert)),
     ...why(alert, value, labels),
   ];
+}
+
+/** How seldom this stream alone alarms falsely. */
+function seldom({ arl0, unit }) {
+  if (!Number.isFinite(arl0)) return "";
+  return `, here one in ${count(Math.round(arl0))} ${unit === COUNT ? "days" : "cases"}`;
 }
 
 /** Whether to believe it, where many were looked at. */

@@ -29,7 +29,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         note(format_args!("{warning}\n"));
     }
     let today = config.definition.calendar.day_of(Timestamp::from_millis(clock::wall_ms()));
-    for warning in config.stale_targets(today) {
+    let dated = config.stale_targets(today).into_iter().chain(config.dated_baselines(today));
+    for warning in dated {
         note(format_args!("{warning}\n"));
     }
     say(config.summary())

@@ -125,10 +125,15 @@ pub(super) fn rules(
         return Vec::new();
     }
     let sets = sets(reader, typed.segments, definition);
-    let streams =
-        sets.iter().map(|set| members_of(definition, budget, set)).fold(0, u64::saturating_add);
+    let streams_of = |sets: &[Vec<String>]| {
+        sets.iter().map(|set| members_of(definition, budget, set)).fold(0, u64::saturating_add)
+    };
     let baseline_days = typed.baseline.0.0;
     too_long(reader, baseline_days, definition);
+    if typed.min_effect_percent.0.0 >= 100 {
+        let what = "nothing falls by 100 % or more, so no fall would ever fire";
+        reader.fault("drift.min_effect_percent", what, "write 99 or less; 15 is usual");
+    }
     let gates = Gates {
         min_n: typed.min_n.0.0,
         min_baseline: typed.min_baseline.0.0,
@@ -139,10 +144,10 @@ pub(super) fn rules(
     let mut signals: Vec<Signal> = typed.kpis.into_iter().map(|Given(signal)| signal).collect();
     signals.sort_unstable();
     signals.dedup();
-    let rule = |signal: Signal| Rule {
+    let rule = |signal: Signal, sets: &Vec<Vec<String>>| Rule {
         signal,
         segments: sets.clone(),
-        streams,
+        streams: streams_of(sets),
         false_alarms_a_year: typed.false_alarms.0.0,
         phase: phases.get(signal.as_str()).map_or(Phase::None, |Given(phase)| *phase),
         baseline_days,
@@ -152,7 +157,21 @@ pub(super) fn rules(
         interval: typed.interval.0,
         currency: definition.currency,
     };
-    signals.into_iter().map(rule).collect()
+    let shares = shares(sets);
+    let each = |signal| shares.iter().map(move |sets| (signal, sets));
+    signals.into_iter().flat_map(each).map(|(signal, sets)| rule(signal, sets)).collect()
+}
+
+/// The sets that share what is tolerated: those that are watched unless told otherwise, and each other
+/// one by itself, so that many reps do not make territories deaf. Without a set one that has none.
+fn shares(sets: Vec<Vec<String>>) -> Vec<Vec<Vec<String>>> {
+    let (usual, others): (Vec<_>, Vec<_>) =
+        sets.into_iter().partition(|set| WATCHED.iter().any(|usual| set == usual));
+    let mut out: Vec<Vec<Vec<String>>> = others.into_iter().map(|set| vec![set]).collect();
+    if !usual.is_empty() || out.is_empty() {
+        out.insert(0, usual);
+    }
+    out
 }
 
 /// The dimension sets that are watched; those of the default only where they are counted.
@@ -174,10 +193,17 @@ fn sets(
         };
         if !is_counted(&set) {
             let what = format!("the set {} is not counted", set_name(&set));
-            let mend = "add it to segments.sets, or leave it out here";
+            let same =
+                |of: &&Vec<String>| of.len() == set.len() && of.iter().all(|d| set.contains(d));
+            let mend = match definition.segments.iter().find(same) {
+                Some(of) => format!("did you mean {of:?}, as segments.sets has it?"),
+                None => "add it to segments.sets, or leave it out here".to_owned(),
+            };
             reader.fault(&format!("drift.segments[{i}]"), what, mend);
         }
-        out.push(set);
+        if !out.contains(&set) {
+            out.push(set);
+        }
     }
     out
 }

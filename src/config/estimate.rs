@@ -22,7 +22,8 @@ pub struct Estimate {
     pub rows_per_window: u64,
     /// Rows over all windows.
     pub rows: u64,
-    /// Prometheus series over all families, with one for each KPI that says what it is.
+    /// Prometheus series over all families, with one for each KPI that says what it is, and one for
+    /// each rep of the directory.
     pub series: u64,
     /// Of these, how many targets and benchmarks lead to.
     pub targets: u64,
@@ -108,7 +109,7 @@ fn pairs(definition: &Definition, set: &[String]) -> Option<u64> {
 }
 
 /// Families of what is watched for drift: each stream has a series in each.
-const DRIFT_FAMILIES: u64 = 10;
+const DRIFT_FAMILIES: u64 = 11;
 
 fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimate {
     let windows = definition.windows.len() as u64;
@@ -153,8 +154,12 @@ fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimat
     let targets = definition.targets.series(&definition.windows, of_set);
     let streams = drift.iter().fold(0u64, |n, rule| n.saturating_add(rule.streams));
     let drift = streams.saturating_mul(DRIFT_FAMILIES);
-    // Beside its numbers each KPI has one series that says what it is.
-    let series = all.saturating_add(targets).saturating_add(drift).saturating_add(kpis);
+    // Beside its numbers each KPI has one series that says what it is. Who is who: one a rep of the directory.
+    let reps = definition.directory.reps.len() as u64;
+    // Deals seen to be won, and lost.
+    let alone = |dimension: &str| of_set(dimension);
+    let deals = 2 * alone("territory").saturating_mul(alone("channel"));
+    let series = [targets, drift, kpis, reps, deals].into_iter().fold(all, u64::saturating_add);
     let own = definition.kpis.own().iter().map(|kpi| (kpi.family.to_string(), rows)).collect();
     Estimate { kpis, windows, rows_per_window, rows, series, targets, drift, groups, own, sets }
 }

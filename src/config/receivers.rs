@@ -192,6 +192,17 @@ fn receiver(
         }),
     };
     let url = url.map_err(|(what, mend)| reader.fault(&format!("{at}.url"), what, mend)).ok();
+    let whole = |url: &&ReceiverUrl| {
+        let path = url.0.trim_end_matches('/');
+        row.r#type.0 == Type::Alertmanager
+            && (path.ends_with("/api/v2/alerts") || path.ends_with("/api/v2"))
+    };
+    if url.as_ref().filter(whole).is_some() {
+        let what = "the URL of an Alertmanager ends with the path that is added to it";
+        let mend =
+            "leave out /api/v2/alerts: write \"http://HOST:9093\", with its prefix if it has one";
+        reader.fault(&format!("{at}.url"), what, mend);
+    }
     let kind = match (row.r#type.0, row.secret) {
         (Type::Webhook, Some(Secret::Elsewhere(from))) => {
             let signer = resolve(&from, base, env).and_then(|text| {

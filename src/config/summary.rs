@@ -16,7 +16,7 @@ use super::receivers::{is_url, shown_url};
 use super::shape::{Shape, Table};
 use super::topics::{Cleanup, TopicSpec};
 use super::{Config, Kafka, Source};
-use crate::model::alert::Kind;
+use crate::model::alert::{Kind, Rule};
 use crate::model::calendar::tzdb_version;
 use crate::model::cycle::CycleStart;
 use crate::model::definition::{Definition, StageTable};
@@ -287,13 +287,23 @@ impl Config {
         let Some(first) = self.drift.first() else {
             return "nothing is watched".to_owned();
         };
-        let kpis: Vec<_> = self.drift.iter().map(|rule| rule.signal.as_str()).collect();
-        let sets: Vec<_> = first.segments.iter().map(|set| set_name(set)).collect();
+        if first.segments.is_empty() {
+            return "nothing is watched: no set of drift.segments".to_owned();
+        }
+        let shares = self.drift.iter().filter(|rule| rule.signal == first.signal);
+        let share = |rule: &Rule| {
+            let sets: Vec<_> = rule.segments.iter().map(|set| set_name(set)).collect();
+            let streams = count(super::build::usize_of(rule.streams), "stream");
+            format!("{} ({streams})", sets.join(", "))
+        };
+        let shares: Vec<String> = shares.map(share).collect();
+        let mut kpis: Vec<_> = self.drift.iter().map(|rule| rule.signal.as_str()).collect();
+        kpis.dedup();
+        let each = if shares.len() > 1 { " in each share" } else { "" };
         format!(
-            "{} in {} ({}, {} series), {} false alarms a year tolerated of each",
+            "{} in {}, {} series, {} false alarms a year tolerated of each{each}",
             kpis.join(", "),
-            sets.join(", "),
-            count(super::build::usize_of(first.streams), "stream"),
+            shares.join(" and apart in "),
             thousands(self.estimate().drift),
             first.false_alarms_a_year,
         )
@@ -301,8 +311,9 @@ impl Config {
 
     /// Whether baselines are shrunk over siblings; `None` where none can be.
     fn shrinkage_line(&self) -> Option<String> {
-        let first = self.drift.iter().find(|rule| rule.signal.kind() != Kind::Count)?;
-        first.segments.iter().find(|set| !set.is_empty())?;
+        let first = self.drift.iter().find(|rule| {
+            rule.signal.kind() != Kind::Count && rule.segments.iter().any(|set| !set.is_empty())
+        })?;
         let said = match first.baseline_from {
             Some(from) => format!("on, of baselines from {from}, where five have one"),
             None => "off, state drift.baseline_from".to_owned(),

@@ -57,6 +57,7 @@ impl Config {
         out.extend(self.unknown_calendars());
         out.extend(self.odd_zones());
         out.extend(self.short_seasons());
+        out.extend(self.nothing_watched());
         out
     }
 
@@ -80,7 +81,40 @@ impl Config {
             );
             (held < PERIODS).then(|| self.warning(format!("drift.phases.{kpi}"), what, mend))
         };
-        self.drift.iter().filter_map(one).collect()
+        let mut out: Vec<Warning> = self.drift.iter().filter_map(one).collect();
+        out.dedup();
+        out
+    }
+
+    /// Baselines that no day can be compared with, as of `today`: not begun, or not kept.
+    pub fn dated_baselines(&self, today: Day) -> Option<Warning> {
+        let from = self.drift.first()?.baseline_from?;
+        let kept = self.definition.retention.days.and_then(|days| i32::try_from(days).ok());
+        let first = kept.map_or(i32::MIN, |days| today.0.saturating_sub(days));
+        let what = if from > today {
+            format!(
+                "the baseline begins on {from}, which is to come: nothing is watched until it is over"
+            )
+        } else if from.0 < first {
+            let first = Day(first);
+            format!(
+                "the baseline begins on {from}, and days before {first} are kept no longer: it is lost, and nothing is watched"
+            )
+        } else {
+            return None;
+        };
+        let mend =
+            "state a day within slices.day_retention that is past, or leave the key out".to_owned();
+        Some(self.warning("drift.baseline_from".to_owned(), what, mend))
+    }
+
+    /// KPIs are named, and no set is watched in which they are counted.
+    fn nothing_watched(&self) -> Option<Warning> {
+        let what =
+            "KPIs are watched for drift in no set of segments, so nothing is watched".to_owned();
+        let mend = "name sets of segments.sets in drift.segments, or write kpis = []".to_owned();
+        let idle = self.drift.first()?.segments.is_empty();
+        idle.then(|| self.warning("drift.segments".to_owned(), what, mend))
     }
 
     fn unused_regions(&self) -> Option<Warning> {

@@ -36,6 +36,7 @@ fn alert(signal: Signal) -> Alert {
         since: Day(QUIET + 5),
         resolved: None,
         end: None,
+        silence: None,
         change: Day(QUIET),
         now: figure,
         now_days: (Day(QUIET), Day(END)),
@@ -50,6 +51,7 @@ fn alert(signal: Signal) -> Alert {
         false_alarms: 1.0,
         as_of: Day(END),
         judged_to: Day(END),
+        judged_by: 0,
     }
 }
 

@@ -5,7 +5,7 @@ use super::calibrate::{Charts, Side};
 use super::chart::{Chart, Mixture};
 use super::siblings::{Prior, e_value};
 use super::supply::Supply;
-use crate::model::alert::{Alert, End, Kind, Reading, Rule, Signal, State};
+use crate::model::alert::{Alert, End, Kind, Reading, Rule, Signal, Silence, State};
 use crate::model::segment::Segment;
 use crate::model::time::Day;
 
@@ -91,10 +91,13 @@ pub fn judge(
             (baseline, charts)
         }
     };
-    let looks = looks(rule, &baseline, &facts, end, &is_sure);
+    let supply =
+        (rule.signal == Signal::CycleLength).then(|| Supply::of(&baseline, &facts, end, &is_sure));
+    let looks = looks(rule, &baseline, &facts, end, (&is_sure, supply.as_ref()));
+    let why = |from: i32, to: i32| silence(&facts, from..to, &is_sure, supply.as_ref());
     let recent = recent(rule, &baseline, &looks, end);
     let walks = charts.sides.each_ref().map(|side| {
-        let mut walk = Walk::new(rule, &baseline, &charts, side);
+        let mut walk = Walk::new(rule, &baseline, &charts, side, &why);
         for (day, facts) in &looks {
             walk.wait(*day);
             walk.look(*day, facts);
@@ -102,7 +105,8 @@ pub fn judge(
         walk.wait(end);
         walk
     });
-    let verdict = conclude(rule, segment, &baseline, &recent, walks, days.closed);
+    let silent = (recent.days == 0).then(|| why(end - SHOWN, end));
+    let verdict = conclude(rule, segment, &baseline, (&recent, silent), walks, days.closed);
     memo.0 = Some((baseline, charts));
     verdict
 }
@@ -113,12 +117,11 @@ fn looks(
     baseline: &Baseline,
     facts: &[(i32, DayFacts)],
     end: i32,
-    is_sure: IsSure<'_>,
+    (is_sure, supply): (IsSure<'_>, Option<&Supply>),
 ) -> Vec<(i32, DayFacts)> {
     let knows = |day: i32| baseline.knows(rule.phase.of(Day(day)));
     let behind = facts.iter().filter(|(day, _)| *day >= baseline.to && knows(*day));
-    if rule.signal == Signal::CycleLength {
-        let supply = Supply::of(baseline, facts, end, is_sure);
+    if let Some(supply) = supply {
         return behind.filter(|(day, f)| f.n > 0 && supply.is_steady(*day)).copied().collect();
     }
     if rule.signal.kind() != Kind::Count {
@@ -131,6 +134,22 @@ fn looks(
             (is_sure(day) && knows(day)).then_some((day, there))
         })
         .collect()
+}
+
+/// Why there was no look in these days: for what is not looked at, or because nothing came.
+fn silence(
+    facts: &[(i32, DayFacts)],
+    days: std::ops::Range<i32>,
+    is_sure: IsSure<'_>,
+    supply: Option<&Supply>,
+) -> Silence {
+    let there = facts.iter().filter(|(day, facts)| days.contains(day) && facts.n > 0);
+    let unsteady = |day: &i32| supply.is_some_and(|supply| !supply.is_steady(*day));
+    if there.map(|(day, _)| day).any(unsteady) {
+        return Silence::Supply;
+    }
+    let (all, unsure) = (days.len(), days.filter(|day| !is_sure(*day)).count());
+    if unsure * 2 > all { Silence::Doubt } else { Silence::Quiet }
 }
 
 fn recent(rule: &Rule, baseline: &Baseline, looks: &[(i32, DayFacts)], end: i32) -> Totals {
@@ -164,8 +183,10 @@ fn no_baseline(
     if rule.signal.kind() == Kind::Amount {
         (now.value, now.interval) = (None, None);
     }
-    let reading =
-        Reading { signal: rule.signal, state, score: 0.0, now, baseline: None, arl0: None };
+    let lost = state == State::Lost;
+    let silence = Some(if lost { Silence::BaselineLost } else { Silence::NoBaseline });
+    let (signal, score, baseline, arl0, effect) = (rule.signal, 0.0, None, None, None);
+    let reading = Reading { signal, state, score, now, baseline, arl0, effect, silence };
     Verdict { reading, alerts: Vec::new(), evidence: None }
 }
 
@@ -185,6 +206,7 @@ struct Episode {
     change: i32,
     fired: bool,
     resolved: Option<(i32, End)>,
+    silence: Option<Silence>,
     low: u32,
     shown: Shown,
 }
@@ -195,6 +217,8 @@ struct Walk<'a> {
     baseline: &'a Baseline,
     charts: &'a Charts,
     side: &'a Side,
+    /// Why there was no look in some days.
+    why: &'a dyn Fn(i32, i32) -> Silence,
     chart: Chart,
     mixture: Mixture,
     /// Looks that the mixture has taken.
@@ -208,12 +232,19 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(rule: &'a Rule, baseline: &'a Baseline, charts: &'a Charts, side: &'a Side) -> Walk<'a> {
+    fn new(
+        rule: &'a Rule,
+        baseline: &'a Baseline,
+        charts: &'a Charts,
+        side: &'a Side,
+        why: &'a dyn Fn(i32, i32) -> Silence,
+    ) -> Walk<'a> {
         Walk {
             rule,
             baseline,
             charts,
             side,
+            why,
             chart: side.chart,
             mixture: Mixture::new(5),
             looks: 0,
@@ -227,8 +258,12 @@ impl<'a> Walk<'a> {
     /// It comes to the next look, or to the end. An episode of a stream that fell silent is over.
     fn wait(&mut self, until: i32) {
         let silent = self.looked.map(|day| day.saturating_add(SHOWN)).filter(|day| *day < until);
-        if let Some(day) = silent.filter(|_| self.open().is_some()) {
-            self.resolve(day, End::NoData);
+        if let Some(day) = silent {
+            let why = self.why;
+            if let Some(episode) = self.open() {
+                episode.silence = Some(why(day + 1 - SHOWN, day + 1));
+                self.resolve(day, End::NoData);
+            }
         }
     }
 
@@ -289,6 +324,7 @@ impl<'a> Walk<'a> {
                 change,
                 fired,
                 resolved: None,
+                silence: None,
                 low: 0,
                 shown,
             });
@@ -326,6 +362,7 @@ impl<'a> Walk<'a> {
             since: Day(episode.since),
             resolved: episode.resolved.map(|(day, _)| Day(day)),
             end: episode.resolved.map(|(_, end)| end),
+            silence: episode.silence,
             change: Day(episode.change),
             now: figure(self.rule, &totals),
             now_days: (Day(from), Day(as_of)),
@@ -340,6 +377,7 @@ impl<'a> Walk<'a> {
             false_alarms: self.charts.false_alarms,
             as_of: Day(as_of.max(episode.resolved.map_or(as_of, |(day, _)| day + 1))),
             judged_to: Day(closed),
+            judged_by: self.rule.hash(),
         }
     }
 }
@@ -359,16 +397,15 @@ fn conclude(
     rule: &Rule,
     segment: &Segment,
     baseline: &Baseline,
-    recent: &Totals,
+    (recent, silence): (&Totals, Option<Silence>),
     mut walks: [Walk<'_>; 2],
     closed: i32,
 ) -> Verdict {
     let open = walks.iter_mut().filter_map(|walk| walk.open().map(|e| (e.fired, e.shown.totals)));
     let open = open.max_by_key(|(fired, _)| *fired);
     let score = |w: &Walk<'_>| w.chart.sum() / w.chart.threshold();
-    let silent = recent.days == 0;
     let state = match &open {
-        _ if silent => State::NoData,
+        _ if silence.is_some() => State::NoData,
         Some((true, _)) => State::Firing,
         Some((false, _)) => State::Pending,
         None => State::Inactive,
@@ -381,6 +418,8 @@ fn conclude(
         now: figure(rule, &shown),
         baseline: Some(baseline.beside(rule, &shown)),
         arl0: Some(walks[0].charts.arl0),
+        effect: silence.is_none().then(|| effect(rule.signal.kind(), &shown)),
+        silence,
     };
     let of = |walk: &Walk<'_>| -> Vec<Alert> {
         walk.episodes.iter().enumerate().map(|(i, e)| walk.alert(i, e, segment, closed)).collect()

@@ -94,7 +94,7 @@ fn evidence_is_of_the_looks_since_the_chart_began_anew() {
     let baseline = Baseline::find(&rule, &days, 190, &|_| true).unwrap();
     let charts = Charts::of(&rule, &baseline);
     let side = charts.sides.iter().find(|side| side.direction == Direction::Down).unwrap();
-    let mut walk = Walk::new(&rule, &baseline, &charts, side);
+    let mut walk = Walk::new(&rule, &baseline, &charts, side, &|_, _| Silence::Quiet);
     for (day, facts) in &days[baseline.to as usize..] {
         walk.wait(*day);
         walk.look(*day, facts);
@@ -183,7 +183,8 @@ fn longer_cycles_fire_and_silence_is_no_data() {
     assert!((alert.now.value.unwrap() - 33.0).abs() < 0.5, "{alert:?}");
     assert!((alert.baseline.figure.value.unwrap() - 20.0).abs() < 0.5, "{alert:?}");
     assert_eq!(verdict(&rule, &days, 400).reading.state, State::NoData);
-    assert_eq!(verdict(&rule, &days, 50).reading.state, State::NoData);
+    let early = verdict(&rule, &days, 50).reading;
+    assert_eq!((early.state, early.silence), (State::NoData, Some(Silence::NoBaseline)));
     assert_eq!(verdict(&rule, &[], 50).reading.now.value, None);
     let nothing = verdict(&Rule { signal: Signal::WinRate, ..rule }, &[], 50).reading.now;
     assert_eq!((nothing.value, nothing.interval), (None, None));
@@ -298,7 +299,8 @@ fn counts_of_days_that_may_lack_records_are_no_data() {
     };
     assert_eq!(judged(&[]).reading.state, State::Inactive);
     assert_eq!(judged(&[(133, 160)]).reading.state, State::Inactive);
-    assert_eq!(judged(&[(132, 160)]).reading.state, State::NoData);
+    let silent = judged(&[(132, 160)]).reading;
+    assert_eq!((silent.state, silent.silence), (State::NoData, Some(Silence::Doubt)));
     // Of the baseline half may lack records; what is left is as it was.
     let half = judged(&[(10, 52)]);
     assert_eq!((half.reading.state, half.alerts.len()), (State::Inactive, 0));
@@ -313,8 +315,10 @@ fn a_stream_that_falls_silent_ends_its_alert() {
     assert_eq!((open.reading.state, open.alerts[0].state), (State::Firing, State::Firing));
     let over = verdict(&rule, &days, 130 + SHOWN);
     let [alert] = &over.alerts[..] else { panic!("{:?}", over.alerts) };
-    assert_eq!(over.reading.state, State::NoData);
+    let quiet = Some(Silence::Quiet);
+    assert_eq!((over.reading.state, over.reading.silence), (State::NoData, quiet));
     assert_eq!((alert.state, alert.end), (State::Resolved, Some(End::NoData)));
+    assert_eq!((alert.silence, open.reading.silence), (quiet, None));
     assert_eq!(alert.resolved, Some(Day(129 + SHOWN)));
     assert_eq!(verdict(&rule, &days, 300).alerts[0].resolved, alert.resolved);
     // When it speaks again, nothing of before counts.

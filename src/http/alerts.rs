@@ -93,6 +93,9 @@ mod tests {
             let since = format!("\"since\":\"2026-03-{day:02}T00:00:00Z\"");
             json.replacen('{', &format!("{{{since},\"siblings\":{siblings},"), 1)
         };
+        let in_a = |dimension: &str, json: String| {
+            json.replacen('{', &format!("{{\"segment\":{{\"{dimension}\":\"x\"}},"), 1)
+        };
         let of = |believed: bool| format!("{{\"streams\":4,\"believed\":{believed}}}");
         for (id, json) in [
             ("over", open("resolved", 19, &of(true))),
@@ -102,6 +105,8 @@ mod tests {
             ("c believed", open("firing", 2, &of(true))),
             ("b believed", open("firing", 2, &of(true))),
             ("a believed, newer", open("firing", 3, &of(true))),
+            ("rep", in_a("rep", open("firing", 9, "null"))),
+            ("territory", in_a("territory", open("firing", 5, "null"))),
         ] {
             let named = json.replacen('{', &format!("{{\"id\":\"{id}\","), 1);
             assert!(alerts.apply(id, Some(named.as_bytes())));
@@ -110,7 +115,15 @@ mod tests {
             let json: serde_json::Value = serde_json::from_str(&json).unwrap();
             json["id"].as_str().unwrap().to_owned()
         });
-        let order = ["a believed, newer", "b believed", "c believed", "alone", "doubted"];
+        let order = [
+            "a believed, newer",
+            "b believed",
+            "c believed",
+            "alone",
+            "territory",
+            "rep",
+            "doubted",
+        ];
         assert_eq!(ids.collect::<Vec<_>>(), [&order[..], &["pending", "over"]].concat());
     }
 }

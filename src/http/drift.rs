@@ -27,6 +27,13 @@ impl KpiPage {
                 let family = format!("tidemark_{grain}_drift_{suffix}");
                 self.add(&family, Help::Fixed(help), labels, value, first, caps);
             });
+            if let Some(silence) = reading.silence {
+                let family = format!("tidemark_{grain}_drift_no_data");
+                let help = "Always 1: why the stream has no data";
+                let bare = labels.strip_suffix('}').unwrap_or(labels);
+                let labels = format!("{bare},reason=\"{}\"}}", silence.as_str());
+                self.add(&family, Help::Fixed(help), &labels, 1.0, first, caps);
+            }
         }
     }
 }
@@ -50,6 +57,10 @@ fn samples(reading: &Reading, mut sample: impl FnMut(&str, &'static str, f64)) {
     }
     if let Some(cases) = reading.arl0 {
         sample("arl0", "Mean cases (days, of counts) between two false alarms", cases);
+    }
+    if let Some(effect) = reading.effect {
+        let help = "How far the value is from the baseline: below 0 it fell, -0.3 by 30 %";
+        sample("effect_ratio", help, effect);
     }
     if reading.state == State::Lost {
         sample(

@@ -23,6 +23,8 @@ use crate::telemetry::Telemetry;
 
 /// Seconds in a civil day, as `docs/kpis.md` counts durations.
 pub(super) const DAY_SECONDS: f64 = 86_400.0;
+/// Where the page of the directory stands among those of partitions: there is none of that number.
+const DIRECTORY: u32 = u32::MAX;
 /// Longest label value, characters.
 const VALUE_CHARS: usize = 128;
 
@@ -161,6 +163,11 @@ impl MetricsPages {
         self.swap(partition, Some(Arc::new(page)));
     }
 
+    /// Replaces the page that tells of the directory.
+    pub fn put_directory(&self, page: KpiPage) {
+        self.put(DIRECTORY, page);
+    }
+
     /// Takes the page of a partition away, when another process owns it.
     pub fn remove(&self, partition: u32) {
         self.swap(partition, None);
@@ -249,7 +256,12 @@ pub fn expose(
         TextEncoder::new().encode(std::slice::from_ref(&family), &mut text)?;
         let text = String::from_utf8_lossy(&text);
         let counter = family.get_field_type() == MetricType::COUNTER;
-        if counter && format == Format::OpenMetrics {
+        if format == Format::Text {
+            out.push_str(&text);
+            continue;
+        }
+        let text = telemetry.with_exemplars(family.name(), &text);
+        if counter {
             // There a counter is named without the suffix that its sample has.
             let name = family.name();
             let bare = name.strip_suffix("_total").unwrap_or(name);
@@ -259,8 +271,6 @@ pub fn expose(
                 out.push_str(&line);
                 out.push('\n');
             }
-        } else if format == Format::OpenMetrics {
-            out.push_str(&telemetry.with_exemplars(family.name(), &text));
         } else {
             out.push_str(&text);
         }

@@ -38,6 +38,7 @@ pub mod members;
 pub mod metrics;
 pub(crate) mod params;
 mod rank;
+mod reps;
 mod serve;
 mod targets;
 pub(crate) mod wire;
@@ -47,7 +48,7 @@ pub use api::KpiShown;
 pub use board::{Board, Query};
 pub use health::Health;
 pub use members::Members;
-pub use metrics::{Caps, KpiSnapshot, MetricsPages};
+pub use metrics::{Caps, KpiPage, KpiSnapshot, MetricsPages};
 pub use serve::{Limits, serve};
 pub use targets::TargetsNow;
 

@@ -4,6 +4,7 @@
 //! Everything here is a function of the log's prefix `..next`: two owners that read the same
 //! prefix hold the same state and write the same bytes.
 
+mod closed;
 mod dimensions;
 mod emit;
 mod entity;
@@ -13,6 +14,7 @@ mod project;
 mod settle;
 mod symbols;
 
+pub use closed::Closed;
 pub use image::ImageError;
 pub use symbols::MAX_DIMENSIONS;
 
@@ -50,6 +52,8 @@ pub struct Applied {
     pub too_late: bool,
     /// The stage table does not know its stage.
     pub unknown_stage: bool,
+    /// It won or lost a deal.
+    pub closed: Option<Closed>,
 }
 
 /// What became of an event.
@@ -216,6 +220,14 @@ impl Ledger {
         self.tail = Some(mark);
     }
 
+    /// What a dimension says of a deal that was closed; `None` where nothing is counted by it alone.
+    pub fn value_of(&self, closed: &Closed, dimension: &str) -> Option<&str> {
+        let of = self.credits.segments_of(closed.credit).iter();
+        let alone = |segment: &&Segment| segment.parts.len() == 1;
+        let mut of = of.map(|(segment, _)| self.credits.resolve(*segment)).filter(alone);
+        of.find_map(|segment| segment.value(dimension))
+    }
+
     /// The shard.
     pub fn shard(&self) -> Partition {
         self.shard
@@ -266,6 +278,8 @@ impl Ledger {
         applied.verdict = self.join(kind, event, &mut scratch);
         applied.unknown_stage = self.unknown_stage(event, &scratch);
         if applied.verdict == Verdict::Counted {
+            let closed = || Closed::of(&scratch.contributions);
+            applied.closed = (kind == Kind::Deal).then(closed).flatten();
             applied.too_late = self.settle(&mut scratch, Some(event.time));
             applied.late = !applied.too_late && self.watermark().is_some_and(|w| event.time < w);
         }

@@ -30,6 +30,11 @@ impl ByZone {
         self.job.iter_mut().chain(others).for_each(|c| c.n = -c.n);
     }
 
+    /// As the days of the job have it: all of it.
+    pub(super) fn of_job(&self) -> &[Contribution] {
+        &self.job
+    }
+
     pub(super) fn of(&mut self, zone: ZoneId) -> &mut Vec<Contribution> {
         if zone == ZoneId::JOB {
             return &mut self.job;

@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 
 pub use super::alert_choice::{ChartKind, IntervalKind};
+pub use super::alert_rule::{Gates, Rule};
 pub use super::alert_seen::{Rank, Seen};
+pub use super::alert_silence::Silence;
 use super::calendar::Calendar;
 use super::explained::{self, Explained};
 use super::measure::Measure;
@@ -144,58 +146,6 @@ impl Phase {
     }
 }
 
-/// What must hold before an alert fires, however strong its evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gates {
-    /// Cases since the change.
-    pub min_n: u64,
-    /// Cases of the baseline.
-    pub min_baseline: u64,
-    /// Hundredths by which it must have moved from the baseline.
-    pub effect_percent: u32,
-}
-
-/// A rule: one KPI, watched in the members of some dimension sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// What is watched. There is one rule a signal, so its name is the rule's.
-    pub signal: Signal,
-    /// In which dimension sets.
-    pub segments: Vec<Vec<String>>,
-    /// How many members they are reckoned to have together.
-    pub streams: u64,
-    /// False alarms tolerated a year, over all streams.
-    pub false_alarms_a_year: u32,
-    /// What a day is compared with.
-    pub phase: Phase,
-    /// Length of the baseline, days.
-    pub baseline_days: u32,
-    /// First day of the baseline, where it is stated.
-    pub baseline_from: Option<Day>,
-    /// Gates.
-    pub gates: Gates,
-    /// Which chart watches durations and amounts.
-    pub chart: ChartKind,
-    /// How the interval of a ratio is taken.
-    pub interval: IntervalKind,
-    /// What amounts are told in.
-    pub currency: Currency,
-}
-
-impl Rule {
-    /// Whether it watches a segment.
-    pub fn watches(&self, segment: &Segment) -> bool {
-        let is = |set: &Vec<String>| {
-            set.len() == segment.parts.len()
-                && set
-                    .iter()
-                    .zip(&segment.parts)
-                    .all(|(name, (dimension, _))| **name == **dimension)
-        };
-        self.segments.iter().any(is)
-    }
-}
-
 /// Where an alert, or a stream, stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
@@ -273,6 +223,10 @@ pub struct Reading {
     pub baseline: Option<BaselineShown>,
     /// Mean cases (days, of counts) between two false alarms; `None` without a baseline.
     pub arl0: Option<f64>,
+    /// By how much it is off, relative to the baseline; `None` without data.
+    pub effect: Option<f64>,
+    /// Why it has no data, where it has none.
+    pub silence: Option<Silence>,
 }
 
 /// Which way.
@@ -298,7 +252,7 @@ pub enum End {
     Recovered,
     /// The stream fell silent.
     NoData,
-    /// It is compared with another baseline now.
+    /// It is compared with another baseline, or judged by other settings, now.
     Rebaselined,
     /// Its KPI or its segment is watched no longer.
     Unwatched,
@@ -344,6 +298,8 @@ pub struct Alert {
     pub resolved: Option<Day>,
     /// How it was over.
     pub end: Option<End>,
+    /// Why there was no data, where it is over for that.
+    pub silence: Option<Silence>,
     /// The first day of the change, as far as can be told.
     pub change: Day,
     /// Since the change.
@@ -374,6 +330,8 @@ pub struct Alert {
     /// The first day that was not closed when it was judged: of two judgments of one alert the one
     /// with more closed days holds. Not news by itself, so it is no part of [`Alert::json`].
     pub judged_to: Day,
+    /// By which settings it was judged ([`Rule::hash`]).
+    pub judged_by: u64,
 }
 
 impl Alert {
@@ -433,7 +391,7 @@ impl Alert {
             out,
             "\"effect\":{},\"statistic\":{},\"threshold\":{},\"e_value\":{},\"arl0\":{},\
              \"expected_false_alarms_per_month\":{},\"siblings\":{},\
-             \"explained\":{},\"as_of\":{}}}",
+             \"explained\":{},\"as_of\":{},\"judged_by\":\"{:016x}\"}}",
             json_float(self.effect),
             json_float(self.statistic),
             json_float(self.threshold),
@@ -443,7 +401,11 @@ impl Alert {
             explained::siblings_json(self.siblings),
             explained::json(&self.explained),
             at(self.as_of),
+            self.judged_by,
         );
+        if let Some(silence) = self.silence {
+            out.insert_str(out.len() - 1, &format!(",\"end_reason\":\"{}\"", silence.as_str()));
+        }
         out
     }
 }
@@ -458,9 +420,11 @@ pub fn stem_of_baseline(stem: &str, from: Day) -> String {
     format!("{stem}{from}|")
 }
 
-/// The JSON of an alert that corrections undid. `None` where it is none.
+/// The JSON of an alert that corrections undid: how it was over before says nothing any more. `None`
+/// where it is none.
 pub fn taken_back(json: &str) -> Option<String> {
-    over(json, [("withdrawn", true.into())])
+    let nothing = serde_json::Value::Null;
+    over(json, [("withdrawn", true.into()), ("resolved", nothing.clone()), ("end", nothing)])
 }
 
 /// The JSON of an alert that a change of the rules ended. `None` where it is none.
@@ -472,6 +436,7 @@ fn over<const N: usize>(json: &str, said: [(&str, serde_json::Value); N]) -> Opt
     let mut value: serde_json::Value = serde_json::from_str(json).ok()?;
     let map = value.as_object_mut()?;
     map.insert("state".to_owned(), State::Resolved.as_str().into());
+    map.shift_remove("end_reason");
     map.extend(said.map(|(name, value)| (name.to_owned(), value)));
     serde_json::to_string(&value).ok()
 }

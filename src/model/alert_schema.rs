@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::alert::{End, Signal, State};
+use super::alert::{End, Signal, Silence, State};
 
 /// As `docs/alert.schema.json` has it.
 pub fn alert_schema() -> Value {
@@ -22,7 +22,7 @@ pub fn alert_schema() -> Value {
         "withdrawn": {"type": "boolean", "description": "Corrections undid it."},
         "since": {"$ref": "#/$defs/instant"},
         "resolved": {"anyOf": [{"$ref": "#/$defs/instant"}, {"type": "null"}]},
-        "end": {"enum": ends, "description": "How it was resolved; null while it is open, and where it is withdrawn."},
+        "end": {"enum": ends, "description": "How it was resolved; null while it is open, and where it is withdrawn. `rebaselined`: by another baseline, or by other settings."},
         "change_time": {"$ref": "#/$defs/instant"},
         "now": {"type": ["number", "null"]},
         "n": {"$ref": "#/$defs/count"},
@@ -37,7 +37,7 @@ pub fn alert_schema() -> Value {
         "statistic": {"type": "number", "minimum": 0},
         "threshold": {"type": "number", "exclusiveMinimum": 0},
         "e_value": {"type": "number", "minimum": 0},
-        "arl0": {"type": "number", "description": "Mean cases (days, for counts) between two false alarms of this stream."},
+        "arl0": {"type": "number", "description": "Mean cases (days, for counts) between two false alarms of this stream (ARL0)."},
         "expected_false_alarms_per_month": {"type": "number", "minimum": 0},
         "siblings": {"anyOf": [{"$ref": "#/$defs/siblings"}, {"type": "null"}]},
         "explained": {"type": "array", "items": {"$ref": "#/$defs/explained"}, "description": "Why it moved; by the dimension that says most first."},
@@ -48,6 +48,10 @@ pub fn alert_schema() -> Value {
     let required: Vec<String> =
         properties.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
     let zone = "Whose days its days are, where that is not the zone of the job.";
+    properties["judged_by"] = json!({"type": "string", "pattern": "^[0-9a-f]{16}$", "description": "Hash of the settings of [drift] that it was judged by; absent in what an older build told."});
+    let reasons = [Silence::Quiet, Silence::Supply, Silence::Doubt].map(Silence::as_str);
+    properties["end_reason"] =
+        json!({"enum": reasons, "description": "Where `end` is `no_data`: why there is none."});
     properties["zone"] = json!({"type": "string", "description": zone});
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -58,6 +58,7 @@ fn an_alert_is_json() {
         since: Day::parse("2026-04-20").unwrap(),
         resolved: None,
         end: None,
+        silence: None,
         change: Day::parse("2026-04-10").unwrap(),
         now: figure(0.25),
         now_days: (to, Day::parse("2026-04-22").unwrap()),
@@ -72,6 +73,7 @@ fn an_alert_is_json() {
         false_alarms: 0.3,
         as_of: Day::parse("2026-04-22").unwrap(),
         judged_to: Day::parse("2026-04-23").unwrap(),
+        judged_by: 0x17,
     };
     let calendar = Calendar::of("Europe/Berlin").unwrap();
     let judged_to = calendar.start_of(alert.judged_to);
@@ -82,8 +84,22 @@ fn an_alert_is_json() {
     assert_eq!((&value["resolved"], &value["n"]), (&serde_json::Value::Null, &61.into()));
     let seen = Seen::parse(text.as_bytes()).unwrap();
     assert_eq!((seen.order(), seen.state()), ((17, Some(judged_to)), State::Firing));
+    assert_eq!(seen.judged_by(), Some(0x17));
     insta::assert_snapshot!(text);
     let amount = Alert { signal: Signal::DealSize, ..alert }.json(&calendar);
     let value: serde_json::Value = serde_json::from_str(&amount).unwrap();
     assert_eq!((&value["kpi"], &value["unit"]), (&"average_deal_size".into(), &"EUR".into()));
+}
+
+#[test]
+fn what_is_taken_back_tells_of_no_former_end() {
+    let at = Timestamp::parse_rfc3339("2026-04-22T00:00:00Z");
+    let over = ended("{\"state\":\"firing\",\"end_reason\":\"quiet\",\"n\":6}", End::Recovered, at)
+        .unwrap();
+    assert!(over.contains("\"end\":\"recovered\"") && over.contains("2026-04-22"), "{over}");
+    let undone: serde_json::Value = serde_json::from_str(&taken_back(&over).unwrap()).unwrap();
+    let wanted = serde_json::json!({
+        "state": "resolved", "withdrawn": true, "resolved": null, "end": null, "n": 6
+    });
+    assert_eq!(undone, wanted);
 }

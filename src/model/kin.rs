@@ -22,6 +22,8 @@ const TOO_MANY: [&str; 2] = ["account", "contact"];
 pub struct Kin {
     watched: Vec<Vec<String>>,
     partitions: u32,
+    /// Hash of the rules.
+    rules: u64,
 }
 
 impl Kin {
@@ -31,12 +33,18 @@ impl Kin {
             rules.iter().flat_map(|rule| rule.segments.iter().cloned()).collect();
         watched.sort_unstable();
         watched.dedup();
-        Kin { watched, partitions }
+        let mut all: Vec<(u64, Vec<&Vec<String>>)> =
+            rules.iter().map(|rule| (rule.hash(), rule.segments.iter().collect())).collect();
+        all.iter_mut().for_each(|(_, sets)| sets.sort_unstable());
+        all.sort_unstable();
+        let rules = xxhash_rust::xxh3::xxh3_64(format!("{all:?}").as_bytes());
+        Kin { watched, partitions, rules }
     }
 
     /// That of rules which watch all that is counted: no other kin sends a copy to another place.
     pub fn widest(definition: &Definition) -> Kin {
-        Kin { watched: definition.segments.clone(), partitions: definition.partitions }
+        let (watched, partitions) = (definition.segments.clone(), definition.partitions);
+        Kin { watched, partitions, rules: 0 }
     }
 
     /// A stable hash: shards and rollups that agree in it send and await the same copies, of the same
@@ -45,6 +53,12 @@ impl Kin {
         let copied: Vec<Measure> =
             Measure::ALL.iter().map(|(m, ..)| *m).filter(|m| Signal::reads(*m)).collect();
         xxhash_rust::xxh3::xxh3_64(format!("{:?} {copied:?}", self.watched).as_bytes())
+    }
+
+    /// A stable hash of all that judging depends on: with the copies, the settings of each rule. Two
+    /// instances that agree in it come to the same judgments.
+    pub fn judging(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(format!("{:x} {:x}", self.hash(), self.rules).as_bytes())
     }
 
     /// The segment above a family: without the last dimension. The whole business is above itself.
@@ -117,7 +131,7 @@ mod tests {
 
     fn kin(watched: &[&[&str]], partitions: u32) -> Kin {
         let set = |set: &&[&str]| set.iter().map(|d| (*d).to_owned()).collect();
-        Kin { watched: watched.iter().map(set).collect(), partitions }
+        Kin { watched: watched.iter().map(set).collect(), partitions, rules: 0 }
     }
 
     #[test]

@@ -4,8 +4,10 @@
 pub mod against;
 pub mod alert;
 mod alert_choice;
+mod alert_rule;
 pub mod alert_schema;
 mod alert_seen;
+mod alert_silence;
 pub mod alive;
 mod amounts;
 pub mod calendar;

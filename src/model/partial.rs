@@ -79,7 +79,7 @@ pub struct ShardBeat {
     pub fine_floor: i32,
     /// Hash of the definition that the shard runs.
     pub definition: u64,
-    /// Hash of the kin that it sends copies for (`Kin::hash`).
+    /// Hash of the rules of drift that its owner runs with, and sends copies for (`Kin::judging`).
     pub kin: u64,
     /// The days on which something happened in it; `None` of a shard that does not tell. It stands
     /// behind the message, where those that do not know of it do not read.

@@ -28,6 +28,8 @@ pub(super) struct Said {
     pub(super) since: Timestamp3339,
     pub(super) resolved: Option<Timestamp3339>,
     pub(super) end: Option<String>,
+    #[serde(default)]
+    pub(super) end_reason: Option<String>,
     pub(super) change_time: Timestamp3339,
     pub(super) now: Option<f64>,
     pub(super) n: u64,
@@ -40,6 +42,9 @@ pub(super) struct Said {
     pub(super) effect: Option<f64>,
     #[serde(rename = "expected_false_alarms_per_month")]
     pub(super) false_alarms: Option<f64>,
+    /// Cases (days, of counts) between two false alarms.
+    #[serde(default)]
+    pub(super) arl0: Option<f64>,
     #[serde(default)]
     pub(super) siblings: Option<Siblings>,
     #[serde(default)]
@@ -122,6 +127,16 @@ impl Alert {
     /// As it stands on the topic.
     pub fn json(&self) -> &str {
         &self.json
+    }
+
+    /// How far days were closed when it was judged.
+    pub(super) fn judged_to(&self) -> Option<Timestamp> {
+        self.seen.judged_to()
+    }
+
+    /// Since when it is over: as stated, else as far as it was looked at.
+    pub(super) fn over_since(&self) -> Option<Timestamp> {
+        self.said.resolved.map(|at| at.0).or_else(|| Timestamp::parse_rfc3339(&self.seen.as_of))
     }
 
     /// By which readers order the states of one alert.

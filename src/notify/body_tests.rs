@@ -9,7 +9,7 @@ fn notice(segment: &str, state: &str, more: &str) -> Notice {
          \"fired\":true,{more},\"since\":\"2026-04-19T22:00:00Z\",\
          \"change_time\":\"2026-04-09T22:00:00Z\",\"now\":0.25,\"n\":61,\"interval\":[0.16,0.37],\
          \"baseline\":0.5,\"unit\":\"ratio\",\"effect\":-0.5,\
-         \"expected_false_alarms_per_month\":0.3,\"as_of\":\"2026-04-21T22:00:00Z\",\
+         \"arl0\":5000.4,\"expected_false_alarms_per_month\":0.3,\"as_of\":\"2026-04-21T22:00:00Z\",\
          \"explained\":[{{\"by\":\"channel\",\"change\":-0.25,\"mix\":-0.02,\"rate\":-0.23,\
          \"rate_interval\":[-0.3,-0.16],\"simpson\":{},\"contributors\":[{{\"segment\":\
          {{\"territory\":\"a&b\",\"channel\":\"web\"}},\"effect\":-0.2,\"mix\":0,\"rate\":-0.2,\
@@ -62,13 +62,27 @@ fn slack_gets_a_message_that_can_be_read() {
 #[test]
 fn a_change_of_the_rules_is_told_as_what_it_is() {
     for (end, said) in [
-        ("rebaselined", "is compared with another baseline now; it was down"),
+        ("rebaselined", "is judged by another baseline or other settings now; it was down"),
         ("unwatched", "is watched no longer; it was down"),
     ] {
         let of = notice("{}", "resolved", &REBASED.replace("rebaselined", end));
         let told = slack(&of, &calendar());
         assert!(told.contains("*RESOLVED* win rate overall") && told.contains(said), "{told}");
         assert!(told.contains("over on 2026-05-03") && !told.contains("corrections"), "{told}");
+    }
+}
+
+#[test]
+fn why_there_is_no_data_is_told() {
+    for (reason, said) in [
+        ("supply", "has no data any more, since fewer deals are created; it was down"),
+        ("doubt", "has no data any more, since days may lack records; it was down"),
+        ("quiet", "has no data any more; it was down"),
+    ] {
+        let silent =
+            SILENT.replace("\"no_data\"", &format!("\"no_data\",\"end_reason\":\"{reason}\""));
+        let told = slack(&notice("{}", "resolved", &silent), &calendar());
+        assert!(told.contains(said), "{told}");
     }
 }
 
@@ -115,7 +129,7 @@ fn many_that_were_looked_at_are_told_of() {
 fn which_way_it_moved_is_told() {
     let of = notice("{}", "firing", OPEN);
     assert!(slack(&of, &calendar()).contains(", 50 % below usual"));
-    let json = of.alert.json.replace("\"effect\":-0.5,\"expected", "\"effect\":0.5,\"expected");
+    let json = of.alert.json.replace("\"effect\":-0.5,\"arl0", "\"effect\":0.5,\"arl0");
     let alert = Alert::parse(json.replace(":\"down\"", ":\"up\"").as_bytes()).unwrap();
     let said = slack(&Notice { alert, ..of }, &calendar());
     assert!(said.contains("is up: ") && said.contains(", 50 % above usual"), "{said}");

@@ -69,6 +69,11 @@ pub struct Outbox {
     /// Where alerts fired that were not told of, and wait again by a correction. There is nothing to
     /// tell, but no position is committed past them: a restart would take what fired for told.
     held: BTreeMap<Offset, String>,
+    /// To a new receiver what was over before is history.
+    since: Option<Timestamp>,
+    /// Whether what is open is not told yet.
+    catches_up: bool,
+    judged_to: Option<Timestamp>,
 }
 
 /// What somebody has heard last, of an alert that is said to stand like this without being news. One
@@ -84,7 +89,30 @@ impl Outbox {
     /// Of a receiver who wants to hear of these, and has heard of nothing.
     pub fn new(wanted: Wanted) -> Outbox {
         let (known, waiting, held) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Outbox { wanted, known, waiting, inherited: BTreeSet::new(), held }
+        let (inherited, since, catches_up, judged_to) = (BTreeSet::new(), None, false, None);
+        Outbox { wanted, known, waiting, inherited, held, since, catches_up, judged_to }
+    }
+
+    /// The receiver is new, and what was over before then is history to it: an end is not told whose
+    /// beginning was not.
+    pub fn since(&mut self, at: Timestamp) {
+        self.since = Some(at);
+    }
+
+    /// Whether history is being read: what is open then waits for what becomes of it.
+    pub fn catches_up(&mut self, so: bool) {
+        self.catches_up = so;
+    }
+
+    /// How far days were closed in the newest judgment of the partition.
+    pub fn judged_to(&self) -> Option<Timestamp> {
+        self.judged_to
+    }
+
+    /// Whether an alert was over before things are told.
+    fn is_history(&self, alert: &Alert) -> bool {
+        let over = alert.standing().is_over().then(|| alert.over_since()).flatten();
+        over.zip(self.since).is_some_and(|(at, since)| at < since)
     }
 
     /// Takes a record before the committed position: it was told of, or was no news.
@@ -132,7 +160,8 @@ impl Outbox {
         let displaced = alert.standing() == Standing::Pending
             && heard != Some(Standing::Firing)
             && before.is_some_and(Known::still_fires);
-        if is_news(heard_of, &alert, &self.wanted) {
+        let history = heard.is_none() && self.is_history(&alert);
+        if !history && is_news(heard_of, &alert, &self.wanted) {
             // The first record stays: were the position committed behind it, a restart would take
             // it for something told.
             let from = waited.unwrap_or(record.offset);
@@ -159,12 +188,23 @@ impl Outbox {
     /// What to tell next: what waits longest, or longest behind this.
     pub fn next(&self, behind: Option<Offset>) -> Option<Notice> {
         let from = behind.map_or(Offset(0), Offset::next);
-        let (from, key) = self.waiting.range(from..).next()?;
-        let known = self.known.get(key)?;
+        let (from, known) = self.due().find(|(at, _)| *at >= from)?;
         let alert = known.alert.clone()?;
         let standing = known.standing;
         let stood = if standing == Standing::Pending { known.pended } else { known.stood };
-        Some(Notice { alert, standing, stood, from: *from })
+        Some(Notice { alert, standing, stood, from })
+    }
+
+    /// What waits and is to be told now.
+    fn due(&self) -> impl Iterator<Item = (Offset, &Known)> {
+        let known = |(at, key): (&Offset, &String)| Some((*at, self.known.get(key)?));
+        let is_due = |(_, known): &(Offset, &Known)| known.standing.is_over() || !self.catches_up;
+        self.waiting.iter().filter_map(known).filter(is_due)
+    }
+
+    /// How many wait to be told now.
+    pub fn waiting_now(&self) -> usize {
+        self.due().count()
     }
 
     /// It was told.
@@ -254,6 +294,7 @@ impl Outbox {
             return None;
         };
         let alert = Alert::parse(value)?;
+        self.judged_to = self.judged_to.max(alert.judged_to());
         let stale = self.known.get(key).is_some_and(|known| known.order > alert.order());
         (!stale).then(|| (key.to_owned(), alert))
     }

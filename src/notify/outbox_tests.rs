@@ -405,3 +405,62 @@ fn a_pending_alert_is_repeated_under_its_id_though_it_fired_in_between() {
     assert_eq!(told(&["pending"])[0].0, "a pending");
     assert_eq!(told(&["pending", "firing", "pending"]), told(&["pending"]));
 }
+
+/// The same word, of an alert that was over on a day, as judged up to another one.
+fn judged(record: Record, resolved: Option<&str>, judged_to: &str) -> Record {
+    let json = String::from_utf8(record.value.unwrap()).unwrap();
+    let over = resolved.map_or("null".to_owned(), |day| format!("\"{day}T00:00:00Z\""));
+    let json = json.replace("\"resolved\":null", &format!("\"resolved\":{over}"));
+    let judged_to = format!("\"judged_to\":\"{judged_to}T00:00:00Z\",\"version\"");
+    Record { value: Some(json.replace("\"version\"", &judged_to).into_bytes()), ..record }
+}
+
+#[test]
+fn a_new_receiver_hears_no_end_of_long_ago_whose_beginning_it_did_not_hear() {
+    let since = Timestamp::parse_rfc3339("2026-11-20T00:00:00Z").unwrap();
+    let told = |is_new: bool, records: &[Record]| {
+        let mut outbox = Outbox::new(usual());
+        if is_new {
+            outbox.since(since);
+        }
+        records.iter().for_each(|record| outbox.take(record));
+        let out = said(&tell(&mut outbox));
+        assert_eq!(outbox.settled(Offset(9)), Some(Offset(9)));
+        out
+    };
+    let over = judged(word(0, "a", "resolved", 0), Some("2026-05-20"), "2026-11-23");
+    let undone = judged(word(1, "b", "withdrawn", 1), None, "2026-11-23");
+    let open = judged(word(2, "c", "firing", 2), None, "2026-11-23");
+    let late = judged(word(3, "d", "resolved", 3), Some("2026-11-22"), "2026-11-23");
+    let whole = [over, undone, open, late];
+    assert_eq!(told(true, &whole), ["c firing", "d resolved"]);
+    // To one that was there before, compaction may have taken the beginning.
+    assert_eq!(told(false, &whole), ["a resolved", "b withdrawn", "c firing", "d resolved"]);
+    // What was told to fire ends aloud, however long ago.
+    let mut outbox = Outbox::new(usual());
+    outbox.since(since);
+    outbox.take(&judged(word(0, "a", "firing", 0), None, "2026-11-22"));
+    tell(&mut outbox);
+    outbox.take(&judged(word(1, "a", "resolved", 1), Some("2026-05-20"), "2026-11-23"));
+    assert_eq!(said(&tell(&mut outbox)), ["a resolved"]);
+}
+
+#[test]
+fn what_is_open_waits_while_history_is_read() {
+    let since = Timestamp::parse_rfc3339("2026-11-20T00:00:00Z").unwrap();
+    let mut outbox = Outbox::new(usual());
+    outbox.since(since);
+    outbox.catches_up(true);
+    outbox.take(&judged(word(0, "a", "firing", 0), None, "2026-05-10"));
+    outbox.take(&judged(word(1, "b", "firing", 1), None, "2026-05-12"));
+    assert_eq!((outbox.waiting_now(), outbox.next(None)), (0, None));
+    outbox.take(&judged(word(2, "a", "resolved", 2), Some("2026-05-20"), "2026-05-21"));
+    assert_eq!(outbox.judged_to(), Timestamp::parse_rfc3339("2026-05-21T00:00:00Z"));
+    assert_eq!(said(&tell(&mut outbox)), [""; 0]);
+    outbox.catches_up(false);
+    assert_eq!(
+        said(&tell(&mut outbox)),
+        ["b firing"],
+        "as it stands, however old its own judgment"
+    );
+}

@@ -22,10 +22,19 @@ pub(super) fn summary(alert: &Alert, standing: Standing) -> String {
         Standing::Firing => format!("{what} is {way}: {now}, usual is {usual}"),
         Standing::Resolved => {
             let over = match said.end.as_deref() {
-                Some("no_data") => "has no data any more",
-                Some("rebaselined") => "is compared with another baseline now",
+                Some("recovered") => {
+                    return format!(
+                        "{what}: the evidence that it is {way} has fallen back; it was at {now}, usual is {usual}"
+                    );
+                }
+                Some("no_data") => match said.end_reason.as_deref() {
+                    Some("supply") => "has no data any more, since fewer deals are created",
+                    Some("doubt") => "has no data any more, since days may lack records",
+                    _ => "has no data any more",
+                },
+                Some("rebaselined") => "is judged by another baseline or other settings now",
                 Some("unwatched") => "is watched no longer",
-                _ => "is as usual again",
+                _ => "is over",
             };
             format!("{what} {over}; it was {way} at {now}, usual is {usual}")
         }
@@ -72,6 +81,10 @@ pub(super) fn details(alert: &Alert, standing: Standing, calendar: &Calendar) ->
         out.push_str(&format!(
             ". False alarms expected: {rate:.2} a month, over all segments of this rule"
         ));
+        if let Some(run) = said.arl0 {
+            let unit = if said.unit == COUNT { "days" } else { "cases" };
+            out.push_str(&format!("; here one in {run:.0} {unit} (ARL0)"));
+        }
     }
     out.push('.');
     out

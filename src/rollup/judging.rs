@@ -120,11 +120,11 @@ impl Rollup {
         due
     }
 
-    /// Whether every shard sends what these rules need. One that runs with other rules, as while a
-    /// changed configuration is rolled out, does not: what is there of the copies is not all, and
-    /// nothing is judged.
+    /// Whether every shard runs with these rules. While a changed configuration is rolled out some do
+    /// not: what is there of the copies may not be all, and instances would come to different judgments
+    /// of one family, so nothing is judged.
     pub fn has_all_copies(&self) -> bool {
-        let kin = self.watch.relatives.kin.hash();
+        let kin = self.watch.relatives.kin.judging();
         self.watch.rules.is_empty() || self.beats.values().all(|beat| beat.kin == kin)
     }
 

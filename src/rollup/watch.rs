@@ -41,6 +41,8 @@ struct Told {
     withdrawn: bool,
     /// Start of the first day that was not closed when it was judged.
     judged_to: Option<Timestamp>,
+    /// By which settings, where that is known.
+    judged_by: Option<u64>,
 }
 
 impl Told {
@@ -157,6 +159,7 @@ impl Rollup {
             state: seen.state(),
             withdrawn: seen.withdrawn,
             judged_to: seen.judged_to(),
+            judged_by: seen.judged_by(),
         };
         self.watch.told.insert(key.to_owned(), told);
     }
@@ -231,7 +234,8 @@ impl Rollup {
         let stem = alert::stem(reading.signal, segment);
         let of = |from| alert::stem_of_baseline(&stem, from);
         let base = reading.baseline.map(|b| of(b.from));
-        let stated = self.watch.rules[*r].baseline_from.map(of);
+        let rule = &self.watch.rules[*r];
+        let (stated, settings) = (rule.baseline_from.map(of), rule.hash());
         let mut gone: BTreeSet<String> = self.watch.under(&stem);
         for alert in alerts {
             let id = alert.id();
@@ -241,6 +245,7 @@ impl Rollup {
                 state: alert.state,
                 withdrawn: false,
                 judged_to: Some(calendar.start_of(alert.judged_to)),
+                judged_by: Some(alert.judged_by),
             };
             self.watch.publish(id, told, round, due);
         }
@@ -248,9 +253,10 @@ impl Rollup {
         gone.retain(|_| reading.state != State::Lost);
         for id in gone {
             let Some(told) = self.watch.told.get(&id) else { continue };
-            // What another baseline led to stays history. Where none is stated, a later one was begun
-            // while earlier days had not arrived yet.
+            // What another baseline or other settings led to stays history. Where no baseline is stated,
+            // a later one was begun while earlier days had not arrived yet.
             let is_other = match (&stated, &base) {
+                _ if told.judged_by.is_some_and(|by| by != settings) => true,
                 (Some(stated), _) => !id.starts_with(stated.as_str()),
                 (None, Some(base)) => id.as_str() < base.as_str(),
                 (None, None) => false,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::arrival::Arrival;
+use super::deals;
 use super::guard::guarded;
 use super::halted::Halted;
 use super::images::{self, Images};
@@ -75,6 +76,7 @@ struct Bookkeeper {
 /// Opens the stage.
 pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
     context.telemetry.none_stopped(Stage::Ledger);
+    deals::begin(context);
     let config = &context.config;
     let group = format!("{}.g{}.ledger", config.app, config.generation);
     let partitions = |topic: &str| -> Result<u32, Fault> {
@@ -321,6 +323,9 @@ impl Bookkeeper {
         if let (Some(applied), Stored::Event(event)) = (applied, &stored) {
             let is_new = offset >= shard.fresh && !applied.too_late;
             if is_new && applied.verdict == Verdict::Counted {
+                if let Some(closed) = &applied.closed {
+                    deals::note(&self.context, &shard.ledger, closed, &event.entity.id);
+                }
                 let named = self.context.config.http.exemplars;
                 Arrival::note(&mut shard.since, Arrival::of_event(record, named));
             }
@@ -409,7 +414,7 @@ impl Bookkeeper {
             for (segment, slice) in out.expired {
                 partials.gone(*shard, &segment, slice)?;
             }
-            let progress = ShardBeat { kin: self.kin.hash(), ..state.ledger.progress() };
+            let progress = ShardBeat { kin: self.kin.judging(), ..state.ledger.progress() };
             let beat = beat && !state.ledger.is_held();
             let news = state.beat.as_ref().is_none_or(|(told, when)| {
                 let stale = now.saturating_duration_since(*when) >= TELL;

@@ -6,6 +6,7 @@
 
 mod arrival;
 mod board;
+mod deals;
 mod guard;
 mod halted;
 pub mod hooks;
@@ -16,6 +17,7 @@ mod news;
 pub mod notify;
 mod partials;
 mod registry;
+mod reps;
 mod rollup;
 mod targets;
 

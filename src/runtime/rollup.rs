@@ -8,6 +8,7 @@ use super::arrival::Arrival;
 use super::guard::guarded;
 use super::halted::Halted;
 use super::news::News;
+use super::reps::Reps;
 use super::targets::Follower;
 use super::{BATCH, Context, Every, FLUSH, Fault, Pace, Worker, read_through};
 use crate::clock::{monotonic, since, wall_ms};
@@ -88,6 +89,7 @@ struct Merger {
     follower: Option<Follower>,
     /// Whether a shard runs with other rules of drift; `None` until that was looked at.
     at_odds: Option<bool>,
+    reps: Reps,
 }
 
 /// Opens the stage.
@@ -116,6 +118,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Worker>, Fault> {
         latest: (context.clock)(),
         measuring: Every::new(MEASURE, now),
         at_odds: None,
+        reps: Reps::default(),
         context: context.clone(),
     }))
 }
@@ -469,6 +472,7 @@ impl Merger {
 
     fn measure(&mut self) -> Result<(), Fault> {
         let today = self.definition.calendar.day_of((self.context.clock)());
+        self.reps.tell(&self.context, today);
         let followed = self.follower.as_ref().map(Follower::targets);
         let targets = followed.as_deref().unwrap_or(&self.definition.targets);
         self.context.telemetry.targets_stale(targets.stale(today).len());

@@ -81,8 +81,8 @@ declare! {
         "Always 1: the version of the tz database that decides civil days.";
     reporting_currency_info gauges "tidemark_reporting_currency_info" ["currency"]
         "Always 1: the currency of all amounts.";
-    config_info gauges "tidemark_config_info" ["definition" "reference"]
-        "Always 1: hashes of what decides which numbers there are, and of whom they are credited to; instances of one job have the same.";
+    config_info gauges "tidemark_config_info" ["definition" "reference" "drift"]
+        "Always 1: hashes of what decides which numbers there are, of whom they are credited to, and of how they are judged for drift; instances of one job have the same.";
     kpi_info gauges "tidemark_kpi_info" ["kpi" "family" "unit" "clock" "kind"]
         "Always 1: a KPI that rows have, the end of the name of its families, its unit and clock, and whether it is leading or lagging.";
     records_taken counters "tidemark_records_taken_total" ["topic"]
@@ -99,6 +99,10 @@ declare! {
         "Events that the ledger read from the events topic: each of them is counted, too late or ignored.";
     events_counted counter "tidemark_events_counted_total" []
         "Events that changed the state of an entity, and all that follows from it.";
+    deals_won counters "tidemark_deals_won_total" ["territory" "channel"]
+        "Deals that an event was seen to win since the process started, as they come in: corrections take none back, and a deal won again counts again. How many are won say the KPI families tidemark_<grain>_deals_won.";
+    deals_lost counters "tidemark_deals_lost_total" ["territory" "channel"]
+        "Deals that an event was seen to lose, likewise.";
     records_skipped counters "tidemark_records_skipped_total" ["topic"]
         "Records of a source topic that were gone before they were read, and that intake.on_gap says to skip.";
     stopped gauges "tidemark_stopped" ["stage" "part"]

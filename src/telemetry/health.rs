@@ -8,9 +8,9 @@ impl Telemetry {
         self.metrics.ready.with_label_values(&[clip(check)]).set(f64::from(u8::from(holds)));
     }
 
-    /// What the process was configured with, as hashes: `Definition::hash` and `reference_hash`.
-    pub fn configured(&self, definition: u64, reference: u64) {
-        let hashes = [definition, reference].map(|hash| format!("{hash:016x}"));
+    /// What the process was configured with, as hashes: `Definition::hash`, `reference_hash` and `Kin::judging`.
+    pub fn configured(&self, definition: u64, reference: u64, drift: u64) {
+        let hashes = [definition, reference, drift].map(|hash| format!("{hash:016x}"));
         self.metrics.config_info.with_label_values(&hashes).set(1.0);
     }
 

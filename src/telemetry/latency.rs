@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::declared::FRESHNESS_BUCKETS;
 use super::{Stage, Telemetry};
 
-/// The family that has exemplars.
-const FAMILY: &str = "tidemark_event_latency_seconds";
+/// The family of latencies.
+pub(super) const FAMILY: &str = "tidemark_event_latency_seconds";
 /// Most characters of all names and values of an exemplar, as OpenMetrics has it.
 const LONGEST: usize = 128;
 
@@ -56,20 +56,15 @@ impl Telemetry {
         held.insert(bucket, Exemplar { labels, took, at_ms: now_ms });
     }
 
-    /// The text of a family with its exemplars, for OpenMetrics.
-    pub fn with_exemplars(&self, family: &str, text: &str) -> String {
-        if family != FAMILY {
-            return text.to_owned();
-        }
+    /// The text of the latencies, with what stands beside their buckets.
+    pub(super) fn with_entities(&self, text: &str) -> String {
         let held = self.latest.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut out, mut bucket) = (String::with_capacity(text.len()), 0);
         for line in text.lines() {
             out.push_str(line);
             if line.starts_with(FAMILY) && line.contains("_bucket{") {
                 if let Some(Exemplar { labels, took, at_ms }) = held.get(&bucket) {
-                    let (seconds, millis) = (at_ms.div_euclid(1000), at_ms.rem_euclid(1000));
-                    let took = took.as_secs_f64();
-                    let _ = write!(out, " # {labels} {took} {seconds}.{millis:03}");
+                    exemplar(&mut out, labels, took.as_secs_f64(), *at_ms);
                 }
                 bucket += 1;
             }
@@ -79,15 +74,29 @@ impl Telemetry {
     }
 }
 
+/// Writes an exemplar behind its sample: names and values in braces, value, time.
+pub(super) fn exemplar(out: &mut String, labels: &str, value: f64, at_ms: i64) {
+    let (seconds, millis) = (at_ms.div_euclid(1000), at_ms.rem_euclid(1000));
+    let _ = write!(out, " # {labels} {value} {seconds}.{millis:03}");
+}
+
+/// Names and values of an exemplar in braces; none where they are too long.
+pub(super) fn braced(labels: [(&str, &str); 2]) -> Option<String> {
+    let count = |(name, value): &(&str, &str)| name.chars().count() + value.chars().count();
+    let fits = labels.iter().map(count).sum::<usize>() <= LONGEST;
+    let [(first, a), (second, b)] = labels.map(|(name, value)| (name, escaped(value)));
+    fits.then(|| format!("{{{first}=\"{a}\",{second}=\"{b}\"}}"))
+}
+
+/// A label value as it stands between quotes.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
 /// Kind and id of an entity as labels; none where they are too long.
 fn labels(entity: &str) -> Option<String> {
     let mut parts = entity.splitn(3, '/').skip(1);
-    let (kind, id) = (parts.next()?, parts.next()?);
-    let names = ["kind", "id"];
-    let long = names.iter().chain([&kind, &id]).map(|text| text.chars().count()).sum::<usize>();
-    let plain = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let fits = long <= LONGEST;
-    fits.then(|| format!("{{kind=\"{}\",id=\"{}\"}}", plain(kind), plain(id)))
+    braced([("kind", parts.next()?), ("id", parts.next()?)])
 }
 
 #[cfg(test)]

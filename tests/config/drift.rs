@@ -1,6 +1,7 @@
 //! What is said of the watch for drift before it runs.
 
 use tidemark::config::Config;
+use tidemark::model::time::Day;
 
 use super::read;
 
@@ -21,6 +22,46 @@ fn the_summary_says_whether_baselines_are_shrunk() {
     assert_eq!(said("segments = [\"overall\"]\n"), None);
     assert_eq!(said(&format!("{reps}kpis = [\"deals_created\"]\n")), None);
     assert_eq!(said("kpis = []\n"), None);
+}
+
+#[test]
+fn what_watches_nothing_is_told() {
+    let told = |text: &str| {
+        let config = read(text, &[]).unwrap_or_else(|e| panic!("{e}"));
+        let today = Day::parse("2026-11-30").unwrap();
+        let all = config.warnings().into_iter().chain(config.dated_baselines(today));
+        let all: Vec<String> = all.map(|warning| warning.to_string()).collect();
+        (all.join("\n"), config.summary())
+    };
+    for text in ["[drift]\nsegments = []\n", "[segments]\nsets = [\"rep\"]\n"] {
+        let (warned, summary) = told(text);
+        assert!(warned.contains("so nothing is watched") && warned.contains("drift.segments"));
+        assert!(summary.contains("nothing is watched: no set of drift.segments"), "{summary}");
+    }
+    let dated = |day: &str| told(&format!("[drift]\nbaseline_from = \"{day}\"\n")).0;
+    assert!(dated("2026-12-01").contains("begins on 2026-12-01, which is to come"));
+    assert!(dated("2020-01-01").contains("begins on 2020-01-01, and days before 2024-"));
+    assert_eq!(dated("2026-06-01"), "");
+    assert_eq!(told("").0, "");
+}
+
+#[test]
+fn reps_take_nothing_of_what_is_tolerated_elsewhere() {
+    let of = |segments: &str| {
+        let text = format!(
+            "[segments]\nsets = [\"overall\", \"territory\", \"rep\"]\nbudget = {{ rep = 300 }}\n\
+             [limits]\nmax_series = 200000\n[drift]\nsegments = {segments}\n"
+        );
+        read(&text, &[]).unwrap_or_else(|e| panic!("{e}"))
+    };
+    let (without, with) =
+        (of("[\"overall\", \"territory\"]"), of("[\"overall\", \"rep\", \"territory\", \"rep\"]"));
+    assert_eq!((without.drift.len(), with.drift.len()), (2, 4));
+    assert_eq!(with.drift[0], without.drift[0]);
+    assert_eq!((with.drift[1].streams, with.drift[1].segments.len()), (300, 1));
+    let summary = with.summary();
+    let line = "in overall, territory (26 streams) and apart in rep (300 streams), ";
+    assert!(summary.contains(line) && summary.contains("of each in each share"), "{summary}");
 }
 
 #[test]

@@ -69,3 +69,13 @@ fn a_baseline_that_has_seen_a_season_a_few_times_only_is_told() {
         assert_eq!(warned(phases, baseline), "", "{phases} {baseline}");
     }
 }
+
+#[test]
+fn what_can_never_fire_and_a_set_in_another_order_are_refused() {
+    let told = refusal("[drift]\nmin_effect_percent = 100\n");
+    assert!(told.contains("nothing falls by 100 % or more"), "{told}");
+    assert!(read("[drift]\nmin_effect_percent = 99\n", &[]).is_ok());
+    let sets = "[segments]\nsets = [[\"territory\", \"channel\"]]\n";
+    let told = refusal(&format!("{sets}[drift]\nsegments = [[\"channel\", \"territory\"]]\n"));
+    assert!(told.contains("did you mean [\"territory\", \"channel\"]"), "{told}");
+}

@@ -2,9 +2,17 @@
 
 use tidemark::config::Config;
 use tidemark::http::metrics::{Caps, KpiPage, KpiSnapshot};
-use tidemark::model::alert::{BaselineShown, Figure, Reading, Signal, State};
+use tidemark::model::alert::{BaselineShown, Figure, Reading, Signal, Silence, State};
 use tidemark::model::segment::Segment;
 use tidemark::model::time::Day;
+
+/// Who is who.
+pub fn directory() -> KpiPage {
+    let text = "[directory]\n[[directory.rep]]\nid = \"r-1\"\nname = 'Ana \"C\"'\nteam = \"mid\"\n";
+    let config = Config::from_toml(text, "t.toml", std::iter::empty()).unwrap();
+    let directory = &config.definition.directory;
+    KpiPage::of_directory(directory, Day(20_000), Caps { per_family: 9 })
+}
 
 pub fn page() -> KpiPage {
     let figure = |value| Figure { value: Some(value), n: 40, interval: Some((value - 1.0, 12.5)) };
@@ -16,6 +24,8 @@ pub fn page() -> KpiPage {
         now: figure(10.0),
         baseline: Some(baseline),
         arl0: Some(5000.0),
+        effect: Some(-0.425),
+        silence: None,
     };
     let nothing = Reading {
         signal: Signal::WinRate,
@@ -24,6 +34,8 @@ pub fn page() -> KpiPage {
         now: Figure::default(),
         baseline: None,
         arl0: None,
+        effect: None,
+        silence: Some(Silence::Supply),
     };
     let reps = ["O\"Brien", "r-2"].map(|rep| Segment::of([("rep", rep)]));
     let all = Segment::overall();

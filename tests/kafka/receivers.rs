@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use tidemark::clock::wall_ms;
 use tidemark::log::{Outgoing, Partition};
+use tidemark::model::time::Timestamp;
 
 use crate::alertmanager::Alertmanager;
 use crate::inbox::Inbox;
@@ -15,9 +17,11 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 /// A word of an alert on the job's alerts topic, as the rollup writes it.
 fn say(job: &Job, id: &str, state: &str, version: u64) {
+    // What is of the past is not told.
+    let today = Timestamp::from_millis(wall_ms());
     let (resolved, end) = match state {
-        "resolved" => ("\"2020-05-03T00:00:00Z\"", "\"recovered\""),
-        _ => ("null", "null"),
+        "resolved" => (format!("\"{today}\""), "\"recovered\""),
+        _ => ("null".to_owned(), "null"),
     };
     let json = format!(
         "{{\"id\":\"{id}\",\"rule\":\"win_rate\",\"kpi\":\"win_rate\",\
@@ -26,7 +30,7 @@ fn say(job: &Job, id: &str, state: &str, version: u64) {
          \"resolved\":{resolved},\"end\":{end},\"change_time\":\"2020-04-10T00:00:00Z\",\
          \"now\":0.25,\"n\":61,\"interval\":[0.16,0.37],\"baseline\":0.5,\"unit\":\"ratio\",\
          \"effect\":-0.5,\"expected_false_alarms_per_month\":0.3,\
-         \"as_of\":\"2020-04-22T00:00:00Z\",\"judged_to\":\"2020-04-22T00:00:00Z\",\
+         \"as_of\":\"{today}\",\"judged_to\":\"{today}\",\
          \"version\":{version}}}"
     );
     let mut writer = job.log.writer().unwrap();

@@ -32,6 +32,7 @@ fn a_message_that_always_fails_lets_others_pass_and_is_given_up_in_the_end() {
     let tried = inbox.all().len();
     job.idle(&mut workers[0]);
     assert_eq!(inbox.all().len(), tried, "it is over");
+    assert_eq!(job.note("crm"), Ok(()));
     inbox.fails(None);
     job.say("a", "resolved", 2);
     job.until(&mut workers, "its end is told", || inbox.taken().len() == 3);

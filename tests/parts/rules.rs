@@ -17,8 +17,25 @@ use tidemark::runtime::Context;
 
 #[test]
 fn while_a_shard_runs_with_other_rules_of_drift_it_is_said() {
+    for drift in [
+        "kpis = []",
+        "kpis = [\"win_rate\"]",
+        "min_n = 31",
+        "min_effect_percent = 16",
+        "min_baseline = 101",
+        "false_alarms = \"1 per year\"",
+        "baseline = \"85d\"",
+        "baseline_from = \"2026-01-05\"",
+        "chart = \"ewma\"",
+        "phases = { win_rate = \"weekday\" }",
+    ] {
+        said_of_other_rules(drift);
+    }
+}
+
+fn said_of_other_rules(drift: &str) {
     let (config, log, clocks) = job("");
-    let (other, ..) = job("\n[drift]\nkpis = []\n");
+    let (other, ..) = job(&format!("\n[drift]\n{drift}\n"));
     let [here, there] = [config, other].map(|c| context(&c, Arc::new(log.clone()), &clocks));
     let said = || here.health.notes().into_iter().find(|(name, _)| name == "drift").map(|n| n.1);
     feed(&log, 0, [won(1)]);
@@ -26,7 +43,7 @@ fn while_a_shard_runs_with_other_rules_of_drift_it_is_said() {
     let mut shard = ["intake", "ledger"].map(|stage| open(stage, &there));
     shard.iter_mut().for_each(|worker| work(worker, &clocks));
     work(&mut rollup, &clocks);
-    let why = said().expect("a note").expect_err("at odds");
+    let why = said().expect("a note").expect_err(drift);
     assert!(why.contains("another [drift]: nothing is judged"), "{why}");
     assert_eq!(judging(&here), Some(0.0));
     assert!(here.health.checks().iter().all(|(name, state)| name != "rollup" || state.is_ok()));
@@ -38,6 +55,18 @@ fn while_a_shard_runs_with_other_rules_of_drift_it_is_said() {
     work(&mut rollup, &clocks);
     assert_eq!(said(), Some(Ok(())));
     assert_eq!(judging(&here), Some(1.0));
+}
+
+#[test]
+fn the_order_in_which_rules_are_written_is_no_other_rule() {
+    let two = |kpis: &str, segments: &str| {
+        let kin = Kin::of(&watching(&format!("kpis = {kpis}\nsegments = {segments}")).drift, 8);
+        (kin.hash(), kin.judging())
+    };
+    let written = two("[\"win_rate\", \"deals_created\"]", "[\"overall\", \"territory\"]");
+    assert_eq!(two("[\"deals_created\", \"win_rate\"]", "[\"territory\", \"overall\"]"), written);
+    let fewer = two("[\"win_rate\"]", "[\"overall\", \"territory\"]");
+    assert!(fewer.0 == written.0 && fewer.1 != written.1, "the copies are the same");
 }
 
 /// What is told of it on `/metrics`.
@@ -223,7 +252,7 @@ fn rollups_hear_of_other_rules_before_what_they_judge_by_is_deleted() {
         read(&log, "t.g1.partials", PARTITIONS)
     };
     let (before, after) = (run(&both), run(&none));
-    let kin = Kin::of(&none.drift, PARTITIONS).hash();
+    let kin = Kin::of(&none.drift, PARTITIONS).judging();
     let mut deleted = 0;
     for p in 0..PARTITIONS {
         let known = before.iter().filter(|record| record.partition.0 == p).count();

@@ -105,6 +105,7 @@ pub fn prometheus(dir: &Path, tidemarks: &[SocketAddr], alerts: SocketAddr) -> O
         format!("--config.file={}", dir.join("prometheus.yml").display()),
         format!("--storage.tsdb.path={}", dir.join("data").display()),
         format!("--web.listen-address={address}"),
+        "--enable-feature=exemplar-storage".to_owned(),
     ];
     start(dir, "prometheus", address, &arguments)
 }

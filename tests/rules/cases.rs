@@ -408,7 +408,12 @@ fn drift() -> Vec<Case> {
     let ended = "tidemark_overall_window_complete_ratio{§,window=\"month_to_date\"}";
     let lost = "tidemark_overall_deals_lost_target_pace_ratio{§,window=\"month\"}";
     let late = "tidemark_overall_window_complete_ratio{§,window=\"month\"}";
-    let territory = |alert, series| case(alert, 15, [Line(series, TWO, ONE)]);
+    // How far it moved is there whether it fires or not.
+    let territory = |alert, series: &'static str| {
+        let effect = series.replace("_drift_state{", "_drift_effect_ratio{");
+        let fell: fn(u32) -> f64 = |_| -0.3;
+        case(alert, 15, [Line(series, TWO, ONE), Line(effect.leak(), fell, fell)])
+    };
     vec![
         territory(
             "WinRateDrift",

@@ -142,7 +142,7 @@ impl Fleet {
     }
 
     pub fn close(&mut self, day: i32) {
-        self.beat(day, self.kin.hash());
+        self.beat(day, self.kin.judging());
         self.decide();
     }
 

@@ -118,7 +118,7 @@ impl Part {
             doubts,
             fine_floor: i32::MIN,
             definition: self.definition.hash(),
-            kin: self.kin.hash(),
+            kin: self.kin.judging(),
             alive: None,
         };
         self.rollup.merge(Offset(self.offset), PartialMessage::Beat(beat));

@@ -24,6 +24,14 @@ const WORDS: [&str; 15] = [
 /// After these stands a list of labels.
 const BEFORE_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 
+/// What a variable of a board asks: of the labels of series, or of what a query results in.
+pub fn of_variable(query: &str) -> &str {
+    match query.strip_prefix("query_result(") {
+        Some(query) => query.strip_suffix(')').unwrap(),
+        None => query.strip_prefix("label_values(").unwrap().rsplit_once(", ").unwrap().0,
+    }
+}
+
 /// The names that a query reads. One that picks by a pattern of names has `~` and the pattern.
 pub fn metrics(query: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();

@@ -14,7 +14,8 @@ pub(super) fn alerts() -> Vec<Alert> {
         Signal::ALL.iter().map(|(signal, kpi)| drifts(*signal, kpi)).collect();
     all.push(Alert {
         name: "TidemarkDriftBaselineLost".to_owned(),
-        area: Area::Drift,
+        // Who runs Tidemark mends it, and not who sells.
+        area: Area::Pipeline,
         severity: Severity::Warning,
         expr: "max without (instance) (\n  max_over_time({__name__=~\"tidemark_.+_drift_baseline_lost\"}[5m])\n) == 1"
             .to_owned(),
@@ -82,8 +83,9 @@ fn drifts(signal: Signal, kpi: &str) -> Alert {
         Signal::WinRate => (
             "WinRate",
             "The win rate",
-            "Look at the lost deals since the change: their reasons, products and competitors, and \
-             whether a bulk closing of old deals is behind it.",
+            "{{ if lt $value 0.0 }}Look at the lost deals since the change: their reasons, products and \
+             competitors, and whether a bulk closing of old deals is behind it.{{ else }}Look whether \
+             lost deals are entered still, and then at what is won more often, and why.{{ end }}",
         ),
         Signal::CohortConversion => (
             "CohortConversion",
@@ -118,11 +120,15 @@ fn drifts(signal: Signal, kpi: &str) -> Alert {
         area: Area::Drift,
         severity: Severity::Warning,
         expr: format!(
-            "max without (instance) (\n  max_over_time({{__name__=~\"tidemark_.+_drift_state\", kpi=\"{kpi}\"}}[3m])\n) == 2"
+            "max without (instance) (\n  last_over_time({{__name__=~\"tidemark_.+_drift_effect_ratio\", kpi=\"{kpi}\"}}[3m])\n)\n\
+             and max without (instance) (\n  max_over_time({{__name__=~\"tidemark_.+_drift_state\", kpi=\"{kpi}\"}}[3m])\n) == 2"
         ),
         hold: "5m",
         keep: "15m",
-        summary: format!("{SEGMENT}{what} has moved for good"),
+        summary: format!(
+            "{SEGMENT}{what} is {{{{ if lt $value 0.0 }}}}down{{{{ else }}}}up{{{{ end }}}} for good: \
+             {{{{ $value | humanizePercentage }}}} against its baseline"
+        ),
         description: format!(
             "The evidence is beyond what `drift.false_alarms` tolerates, on enough cases, and by \
              enough. Since when, from what to what and on how many cases is in `/api/v1/alerts` and \

@@ -25,7 +25,7 @@ pub(super) fn board() -> Board {
         (
             "States",
             "What is watched, over time. `no data` is a state of its own: no baseline yet, or a \
-             stream that fell silent.",
+             stream that fell silent; `tidemark_<grain>_drift_no_data{reason}` says why.",
         ),
         (24, 10),
         vec![query(

@@ -92,6 +92,22 @@ pub(super) fn members(dimension: &str, label: &str) -> Value {
     many(dimension, label, &query)
 }
 
+/// The reps of the chosen territories, as the directory has them today; of whom it names no territory
+/// all, so that without a directory everybody can be chosen.
+pub(super) fn reps() -> Value {
+    let known = "tidemark_rep_info{job=\"$job\", territory=~\"$territory\"}";
+    let others = "tidemark_rep_window_complete_ratio{job=\"$job\"} unless on (rep) \
+                  tidemark_rep_info{job=\"$job\", territory!=\"\"}";
+    let query = format!("query_result(group by (rep) ({known}) or group by (rep) ({others}))");
+    let mut out = many("rep", "Rep", &query);
+    // "All" is then those that are offered, and not everybody.
+    if let Some(out) = out.as_object_mut() {
+        out.shift_remove("allValue");
+    }
+    out["regex"] = "/rep=\"((?:[^\"\\\\]|\\\\.)*)\"/".into();
+    out
+}
+
 fn annotations() -> Value {
     let annotation = |name: &str, color: &str, expr: &str, title: &str, text: &str| {
         json!({

@@ -34,6 +34,13 @@ pub(super) fn query(expr: &str, legend: &str) -> Value {
     json!({ "editorMode": "code", "expr": expr, "legendFormat": legend, "range": true })
 }
 
+/// The same with the exemplars that Prometheus keeps beside its series.
+pub(super) fn query_named(expr: &str, legend: &str) -> Value {
+    let mut out = query(expr, legend);
+    out["exemplar"] = true.into();
+    out
+}
+
 /// A query of now, as rows of a table.
 pub(super) fn now(expr: &str) -> Value {
     json!({

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::frame::{Board, members, window};
+use super::frame::{Board, members, reps, window};
 use super::panel::{
-    Row, WINDOW, about, bar, bars, drill, folded, lines, number, query, row, table, title_of,
-    unit_of,
+    Row, WINDOW, about, bar, bars, drill, folded, lines, number, query, query_named, row, table,
+    title_of, unit_of,
 };
 use crate::model::kpi::{Group, Kpi, Kpis};
 
@@ -90,7 +90,7 @@ fn by_part(whole: Value) -> Value {
 }
 
 fn by_rep(whole: Value) -> Value {
-    drill(whole, "By rep", "tidemark-rep", &[WINDOW])
+    drill(whole, "By rep", "tidemark-rep", &[WINDOW, TERRITORY])
 }
 
 fn drifting() -> Value {
@@ -100,7 +100,10 @@ fn drifting() -> Value {
         "Evidence of drift",
         "In thresholds: at 1 an alert is pending or fires, 2 is the most. Empty without `[drift]`.",
     );
-    let evidence = table(told, (16, 9), &[("Evidence", "none", expr)]);
+    let effect =
+        "max without (instance) ({__name__=~\"tidemark_.+_drift_effect_ratio\", job=\"$job\"})";
+    let columns = [("Evidence", "none", expr), ("Against the baseline", "percentunit", effect)];
+    let evidence = table(told, (16, 9), &columns);
     drill(evidence, "Against the baseline", "tidemark-drift", &[TERRITORY])
 }
 
@@ -224,13 +227,33 @@ fn courses(kpis: &Kpis, grain: &str, names: &[&str]) -> Vec<Value> {
     known(kpis, names).into_iter().map(one).collect()
 }
 
+/// Deals as their events come in, each with the newest one as an exemplar.
+fn passing(won: bool) -> Value {
+    let (what, about) = match won {
+        true => ("won", "Deals that an event was seen to win"),
+        false => ("lost", "Deals that an event was seen to lose"),
+    };
+    let about = format!(
+        "{about}, by the time when it came in, whenever that was: corrections take none back. For how \
+         many there are see the KPIs. Dots (exemplars) are the newest deals: id, amount and currency."
+    );
+    let expr = format!(
+        "sum by (territory) (increase(tidemark_deals_{what}_total{{job=\"$job\", territory=~\"$territory\"}}[$__rate_interval]))"
+    );
+    let told = (&*format!("Deals seen to be {what}"), &*about);
+    lines(told, "short", (12, 8), vec![query_named(&expr, "{{territory}}")])
+}
+
 pub(super) fn territory(kpis: &Kpis) -> Board {
     let chosen = "var-territory=${__data.fields.territory}";
     let list = ranked(kpis, "territory", "Territories", &RANKED, (24, 9));
     let list = drill(list, "Drift of this territory", "tidemark-drift", &[chosen]);
     let shown = courses(kpis, "territory", &["revenue", "win_rate", "cycle_length_p50"]);
-    let mut rows =
-        vec![row("", vec![by_rep(list)]), row("Courses", shown.into_iter().map(by_rep).collect())];
+    let mut rows = vec![
+        row("", vec![by_rep(list)]),
+        row("Courses", shown.into_iter().map(by_rep).collect()),
+        row("As they come in", vec![passing(true), passing(false)]),
+    ];
     rows.extend(catalogue(kpis, "territory"));
     Board {
         uid: "tidemark-territory",
@@ -286,7 +309,7 @@ pub(super) fn rep(kpis: &Kpis) -> Board {
         title: "Tidemark 3: Reps",
         about: "Reps beside each other, by the ids that the CRM has, and every KPI of the catalogue. \
                 A rep closes few deals: look here when the territory has moved.",
-        variables: vec![window(), members("rep", "Rep")],
+        variables: vec![window(), members("territory", "Territory"), reps()],
         rows,
     }
 }

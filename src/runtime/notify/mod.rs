@@ -7,24 +7,29 @@
 #[cfg(feature = "notify")]
 mod client;
 mod pace;
+mod part;
 mod renewal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::news::News;
 use super::{BATCH, Context, Fault, Worker, read_through};
 use crate::clock::wall_ms;
 use crate::config::{Receiver, ReceiverKind};
 use crate::log::{LogError, Member, Offset, Partition, Position, Reader, Record, TopicPartition};
-use crate::model::time::Timestamp;
+use crate::model::time::{Span, Timestamp};
 use crate::notify::{self, AHEAD, Notice, Outbox, Standing};
 use pace::Pace;
+use part::Part;
 use renewal::{RENEW, Renewal, Went};
 
 /// Most alerts that wait in memory; beyond it the topic is read no further.
 const MOST: usize = 1_000;
+/// How far a judgment may be behind the clock, beyond what the watermark is by the configuration, to
+/// be told of: longer than a weekend in which nothing runs.
+const PAST: Span = Span::days(4);
 /// So often a receiver may refuse a message before it is given up.
 const TRIES: u32 = 3;
 
@@ -63,15 +68,6 @@ fn poster(receiver: &Receiver) -> Post {
 #[cfg(not(feature = "notify"))]
 fn poster(_: &Receiver) -> Post {
     Box::new(|_| Outcome::Refused("this binary was built without the client".to_owned()))
-}
-
-struct Part {
-    outbox: Outbox,
-    /// Behind the last record taken.
-    next: Position,
-    committed: Option<Offset>,
-    /// What was tried in vain, and since when.
-    failing: BTreeMap<Offset, Instant>,
 }
 
 struct Notifier {
@@ -130,18 +126,17 @@ pub fn note(receiver: &Receiver) -> String {
 impl Worker for Notifier {
     fn step(&mut self) -> Result<(), Fault> {
         self.rebalance()?;
-        let waiting = self.waiting();
-        if waiting < MOST {
+        if self.waiting_now() < MOST {
             self.read()?;
         } else {
             self.context.stop.wait(self.context.wait);
         }
-        self.context.telemetry.notify_waiting(&self.receiver.name, self.waiting());
+        self.context.telemetry.notify_waiting(&self.receiver.name, self.waiting_now());
         // At most one request a step: a stop waits for it, and for no more.
         let may = self.pace.is_open((self.context.timer)()) && !self.context.stop.is_requested();
         if may {
             // In turns: neither may keep the other from being asked, however it fails.
-            let new_first = self.renewed && self.waiting() > 0;
+            let new_first = self.renewed && self.waiting_now() > 0;
             self.renewed = !new_first && self.renew();
             if !self.renewed {
                 self.deliver();
@@ -158,8 +153,15 @@ impl Worker for Notifier {
 }
 
 impl Notifier {
-    fn waiting(&self) -> usize {
-        self.parts.values().map(|part| part.outbox.waiting()).sum()
+    /// What waits to be told now.
+    fn waiting_now(&self) -> usize {
+        self.parts.values().map(|part| part.outbox.waiting_now()).sum()
+    }
+
+    /// What is judged up to before is history.
+    fn since(&self) -> Timestamp {
+        let lag = Span::from(self.context.config.time.allowed_lag());
+        Timestamp((self.context.clock)().0.saturating_sub(lag.0).saturating_sub(PAST.0))
     }
 
     fn partition(&self, partition: u32) -> TopicPartition {
@@ -202,6 +204,7 @@ impl Notifier {
         let until = known.map_or(end, |at| at.next);
         let mut outbox = Outbox::new(self.receiver.states.clone());
         let mut next = Position::from(until);
+        let since = self.since();
         // Whether the records from there on have begun: then it is known who the receiver is.
         let mut begun = false;
         let (news, member) = (&mut self.news, &mut self.member);
@@ -219,6 +222,7 @@ impl Notifier {
             }
             if !std::mem::replace(&mut begun, true) && known.is_none() {
                 outbox.inherit();
+                outbox.since(since);
             }
             outbox.take(&record);
             next = Position { next: record.offset.next(), mark: Some(record.mark()) };
@@ -230,11 +234,16 @@ impl Notifier {
         }
         if !begun && known.is_none() {
             outbox.inherit();
+            outbox.since(since);
         }
         tracing::info!(receiver = self.receiver.name, %partition, from = %until,
             waiting = outbox.waiting(), "telling of drift alerts");
         let (committed, failing) = (known.map(|at| at.next), BTreeMap::new());
-        Ok(Some(Part { outbox, next, committed, failing }))
+        let now = (self.context.timer)();
+        let catches_up = known.is_none().then(|| (outbox.judged_to(), now));
+        let mut part = Part { outbox, next, committed, failing, catches_up };
+        part.catch_up(since, now);
+        Ok(Some(part))
     }
 
     fn read(&mut self) -> Result<(), Fault> {
@@ -244,6 +253,8 @@ impl Notifier {
             part.outbox.take(&record);
             part.next = Position { next: record.offset.next(), mark: Some(record.mark()) };
         }
+        let (since, now) = (self.since(), (self.context.timer)());
+        self.parts.values_mut().for_each(|part| part.catch_up(since, now));
         Ok(())
     }
 
@@ -272,7 +283,9 @@ impl Notifier {
         let outcome = (self.post)(&self.request(&notice));
         let (name, id) = (self.receiver.name.clone(), notice.alert.id().to_owned());
         let state = notice.standing.as_str();
-        let tell: Option<fn(&mut Outbox, &Notice)> = match self.tried(outcome) {
+        let why = self.tried(outcome);
+        let failed = why.is_some();
+        let tell: Option<fn(&mut Outbox, &Notice)> = match why {
             None => {
                 tracing::info!(receiver = name, id, state, "told of a drift alert");
                 self.context.telemetry.notified(&name, "delivered");
@@ -297,8 +310,19 @@ impl Notifier {
                 None
             }
         };
+        let given_up = tell.is_some() && failed;
         if let (Some(part), Some(tell)) = (self.parts.get_mut(&number), tell) {
             tell(&mut part.outbox, &notice);
+        }
+        if given_up {
+            self.rest();
+        }
+    }
+
+    /// Something was given up. Where nothing waits for the receiver, nobody is to look after it.
+    fn rest(&self) {
+        if self.waiting_now() == 0 {
+            self.context.health.tell(&self.note, Ok(()));
         }
     }
 
@@ -375,6 +399,7 @@ impl Notifier {
             if outbox.refused(&id) >= TRIES {
                 outbox.set_aside(&id);
                 self.give_up(&id, Standing::Firing, &why);
+                self.rest();
             }
         }
     }
