@@ -46,6 +46,7 @@ impl Config {
         out.extend(self.unknown_calendars());
         out.extend(self.odd_zones());
         out.extend(self.short_seasons());
+        out.extend(self.large_scrapes());
         out
     }
 

@@ -23,8 +23,9 @@ use crate::telemetry::Telemetry;
 
 /// Seconds in a civil day, as `docs/kpis.md` counts durations.
 pub(super) const DAY_SECONDS: f64 = 86_400.0;
-/// Longest label value, characters.
-const VALUE_CHARS: usize = 128;
+/// Longest label value, bytes: Prometheus counts those, and `deploy/prometheus` lets it refuse a scrape
+/// over 256.
+const VALUE_BYTES: usize = 200;
 
 /// How much one page may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -399,9 +400,14 @@ pub(super) fn labels_with(segment: &Segment, last: &str, last_value: &str) -> St
     out
 }
 
-/// Writes a value as a label has it, cut where it is too long.
+/// Writes a value as a label has it, cut where it is too long. What no reader could see, or what would
+/// turn the text around it, is shown as U+FFFD: a NUL ends the page for some parsers.
 pub(super) fn escape(out: &mut String, value: &str) {
-    for c in value.chars().take(VALUE_CHARS) {
+    let mut room = VALUE_BYTES;
+    for c in value.chars() {
+        let c = if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c };
+        let Some(left) = room.checked_sub(c.len_utf8()) else { return };
+        room = left;
         match c {
             '\\' => out.push_str("\\\\"),
             '"' => out.push_str("\\\""),
@@ -409,6 +415,12 @@ pub(super) fn escape(out: &mut String, value: &str) {
             c => out.push(c),
         }
     }
+}
+
+/// Control characters but the end of a line, and the marks that set the direction of text.
+fn is_hidden(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && c != '\n')
 }
 
 /// The name with `_` for every character that names must not have.

@@ -96,8 +96,34 @@ fn labels_are_escaped_cut_and_never_twice() {
     assert_eq!(shown(&[("window", "a")]), r#"{window_="a",window="day"}"#);
     assert_eq!(shown(&[("__name__", "a")]), r#"{_name__="a",window="day"}"#);
     assert_eq!(shown(&[("2nd", "a"), ("é", "b")]), r#"{_2nd="a",dimension="b",window="day"}"#);
-    let long = shown(&[("rep", &"é".repeat(10_000))]);
-    assert_eq!(long.chars().filter(|c| *c == 'é').count(), VALUE_CHARS);
+    for (c, kept) in [('a', 200), ('é', 100), ('東', 66), ('😀', 50)] {
+        let long = shown(&[("rep", &c.to_string().repeat(10_000))]);
+        assert_eq!(long.chars().filter(|of| *of == c).count(), kept + usize::from(c == 'a'), "{c}");
+    }
+}
+
+/// Prometheus counts bytes, and over a limit it refuses the whole scrape: one deal would darken all.
+#[test]
+fn no_label_is_longer_than_the_shipped_prometheus_takes() {
+    let named = "label_value_length_limit: ";
+    for file in ["prometheus.yml", "prometheus.local.yml"] {
+        let path = format!("{}/deploy/prometheus/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let limit = text.lines().find_map(|line| line.trim().strip_prefix(named)).unwrap();
+        let limit: usize = limit.parse().unwrap();
+        for c in ["a", "é", "東", "😀", "\0", "\u{202e}"] {
+            let mut shown = String::new();
+            escape(&mut shown, &c.repeat(300));
+            assert!((limit / 2..=limit).contains(&shown.len()), "{c:?}: {}", shown.len());
+        }
+    }
+}
+
+#[test]
+fn what_no_reader_could_see_is_shown_as_such() {
+    let mut shown = String::new();
+    escape(&mut shown, "a\0b\rc\u{202e}d\ne\u{85}");
+    assert_eq!(shown, "a\u{fffd}b\u{fffd}c\u{fffd}d\\ne\u{fffd}");
 }
 
 #[test]
@@ -108,7 +134,7 @@ fn what_is_too_much_is_left_out_and_counted() {
     assert_eq!(dropped["tidemark_rep_win_ratio"], 1);
     assert!(!page.text().contains("rep=\"c\""), "the first by name stay");
     // Equal behind the cut: one series, the newest row.
-    let long = "é".repeat(VALUE_CHARS);
+    let long = "é".repeat(VALUE_BYTES);
     let mut newer = row(Segment::of([("rep", format!("{long}2").as_str())]), 5, 0);
     newer.version = 2;
     let page = KpiSnapshot::render(&[&rep(&format!("{long}1")), &newer], &Kpis::ALL, MANY);
@@ -229,7 +255,7 @@ fn a_large_page_is_what_writing_it_plainly_gives() {
         // Some have nothing to divide by, so that families are left out in the midst of a row.
         let (won, lost) = (i128::from(i % 5), i128::from(i % 3));
         rows.push(row(Segment::of([("rep", name.as_str())]), won, lost));
-        let long = format!("{}{i}", "\u{e9}".repeat(VALUE_CHARS));
+        let long = format!("{}{i}", "\u{e9}".repeat(VALUE_BYTES));
         rows.push(Row { version: i, ..row(Segment::of([("team", long.as_str())]), won + 2, 7) });
         rows.push(row(
             Segment::of([("channel", "web"), ("rep", name.as_str())]),
