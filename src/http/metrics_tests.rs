@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::model::kpi::{CATALOGUE, KpiValue, Kpis, View};
 use crate::model::measure::{Measure, MeasureKey, Measures};
@@ -6,9 +8,9 @@ use crate::model::row::Pane;
 use crate::model::time::{Day, Timestamp};
 use crate::model::window::WindowKind;
 
-const MANY: Caps = Caps { per_family: 1000 };
+pub(in crate::http) const MANY: Caps = Caps { per_family: 1000, ..Caps::NONE };
 
-fn row(segment: Segment, won: i128, lost: i128) -> Row {
+pub(in crate::http) fn row(segment: Segment, won: i128, lost: i128) -> Row {
     let eur = Currency::parse("EUR").unwrap();
     let flow: Measures = [
         (MeasureKey::plain(Measure::DealsWon), won),
@@ -49,7 +51,7 @@ fn row(segment: Segment, won: i128, lost: i128) -> Row {
     }
 }
 
-fn rep(name: &str) -> Row {
+pub(in crate::http) fn rep(name: &str) -> Row {
     row(Segment::of([("rep", name)]), 1, 1)
 }
 
@@ -129,7 +131,7 @@ fn what_no_reader_could_see_is_shown_as_such() {
 #[test]
 fn what_is_too_much_is_left_out_and_counted() {
     let (a, b, c) = (rep("a"), rep("b"), rep("c"));
-    let page = KpiSnapshot::render(&[&c, &b, &a], &Kpis::ALL, Caps { per_family: 2 });
+    let page = KpiSnapshot::render(&[&c, &b, &a], &Kpis::ALL, Caps { per_family: 2, ..Caps::NONE });
     let dropped: BTreeMap<&str, u64> = page.dropped().collect();
     assert_eq!(dropped["tidemark_rep_win_ratio"], 1);
     assert!(!page.text().contains("rep=\"c\""), "the first by name stay");
@@ -143,34 +145,9 @@ fn what_is_too_much_is_left_out_and_counted() {
 }
 
 #[test]
-fn pages_are_merged_by_family_and_leave_with_their_partition() {
-    let telemetry = Telemetry::new("0.0.0", "2026a", "EUR");
-    let pages = MetricsPages::new(Arc::clone(&telemetry));
-    pages.put(0, KpiSnapshot::render(&[&rep("a")], &Kpis::ALL, MANY));
-    pages.put(
-        1,
-        KpiSnapshot::render(&[&rep("b"), &row(Segment::overall(), 1, 1)], &Kpis::ALL, MANY),
-    );
-    let text = expose(&telemetry, &pages, Format::Text).unwrap();
-    assert_eq!(text.matches("# TYPE tidemark_rep_win_ratio gauge\n").count(), 1);
-    let family: Vec<&str> = text
-        .lines()
-        .skip_while(|l| !l.starts_with("# HELP tidemark_rep_win_ratio"))
-        .take(4)
-        .collect();
-    assert!(family[2].contains("rep=\"a\"") && family[3].contains("rep=\"b\""), "{family:?}");
-    assert!(text.contains("tidemark_series{family=\"tidemark_rep_win_ratio\"} 2\n"));
-
-    pages.remove(1);
-    let text = expose(&telemetry, &pages, Format::Text).unwrap();
-    assert!(!text.contains("rep=\"b\"") && !text.contains("tidemark_overall_"), "{text}");
-    assert!(text.contains("tidemark_series{family=\"tidemark_rep_win_ratio\"} 1\n"));
-}
-
-#[test]
 fn openmetrics_names_counters_without_total_and_ends() {
     let telemetry = Telemetry::new("0.0.0", "2026a", "EUR");
-    let pages = MetricsPages::new(Arc::clone(&telemetry));
+    let pages = MetricsPages::new(Arc::clone(&telemetry), Caps::NONE);
     let text = expose(&telemetry, &pages, Format::OpenMetrics).unwrap();
     assert!(text.contains("# TYPE tidemark_late counter\ntidemark_late_total 0\n"), "{text}");
     assert!(text.contains("# TYPE tidemark_build_info gauge\n"));
@@ -189,18 +166,6 @@ fn openmetrics_is_served_where_it_is_preferred() {
     assert_eq!(negotiate(""), Format::Text);
     assert_eq!(negotiate("application/openmetrics-text;q=0"), Format::Text);
     assert_eq!(negotiate("application/openmetrics-text;q=x"), Format::Text);
-}
-
-#[test]
-fn what_a_page_leaves_out_is_counted_by_family() {
-    let telemetry = Telemetry::new("0.0.0", "2026a", "EUR");
-    let pages = MetricsPages::new(Arc::clone(&telemetry));
-    let rows = [rep("a"), rep("b"), rep("c")];
-    let rows: Vec<&Row> = rows.iter().collect();
-    pages.put(0, KpiSnapshot::render(&rows, &Kpis::ALL, Caps { per_family: 1 }));
-    let text = expose(&telemetry, &pages, Format::Text).unwrap();
-    let line = "tidemark_series_dropped_total{family=\"tidemark_rep_win_ratio\"} 2\n";
-    assert!(text.contains(line), "{text}");
 }
 
 #[test]
@@ -266,7 +231,7 @@ fn a_large_page_is_what_writing_it_plainly_gives() {
     // Its deals won and the credited ones of reps are one family.
     rows.push(row(Segment::of([("rep_credited", "z")]), 5, 5));
     let rows: Vec<&Row> = rows.iter().collect();
-    for caps in [MANY, Caps { per_family: 150 }] {
+    for caps in [MANY, Caps { per_family: 150, ..Caps::NONE }] {
         let page = KpiSnapshot::render(&rows, &Kpis::ALL, caps);
         assert!(page.series().map(|(_, n)| n).sum::<u64>() > 5_000);
         let (text, plain) = (page.text(), plainly(&rows, caps));

@@ -36,6 +36,7 @@ mod leaderboard;
 mod lines;
 pub mod members;
 pub mod metrics;
+mod pages;
 pub(crate) mod params;
 mod rank;
 mod serve;
@@ -46,7 +47,8 @@ pub use api::KpiShown;
 pub use board::{Board, Query};
 pub use health::Health;
 pub use members::Members;
-pub use metrics::{Caps, KpiSnapshot, MetricsPages};
+pub use metrics::{Caps, KpiSnapshot};
+pub use pages::MetricsPages;
 pub use serve::{Limits, serve};
 
 /// Only what this server sends may run or be shown; no other page may frame it.

@@ -386,7 +386,8 @@ impl Merger {
         self.latest = self.latest.max(now);
         let started = monotonic();
         let (mut sent, mut told) = (0, Vec::new());
-        let caps = Caps { per_family: self.context.config.limits.max_series_per_family };
+        let per_family = self.context.config.limits.max_series_per_family;
+        let caps = Caps { per_family, ..Caps::NONE };
         for (partition, part) in &mut self.parts {
             if part.repair.due(timer) {
                 part.rollup.re_emit();

@@ -27,10 +27,10 @@ pub fn page() -> KpiPage {
     };
     let reps = ["O\"Brien", "r-2"].map(|rep| Segment::of([("rep", rep)]));
     let all = Segment::overall();
-    let mut page =
-        KpiSnapshot::render(&[], &tidemark::model::kpi::Kpis::ALL, Caps { per_family: 1 });
+    let one = Caps { per_family: 1, ..Caps::NONE };
+    let mut page = KpiSnapshot::render(&[], &tidemark::model::kpi::Kpis::ALL, one);
     let readings = [(&reps[0], &firing), (&reps[1], &firing), (&all, &nothing)];
-    page.add_readings(&readings, Caps { per_family: 1 });
+    page.add_readings(&readings, one);
     assert!(page.dropped().any(|d| d == ("tidemark_rep_drift_score", 1)));
     page
 }

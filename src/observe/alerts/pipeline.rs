@@ -279,7 +279,7 @@ const STATE: &[Told] = &[
         "15m",
         "15m",
         "Family {{ $labels.family }} is over its limit: series are missing on /metrics",
-        "`limits.max_series_per_family` holds. Rows, page and API are whole; dashboards and \
+        "`limits.max_series_per_family` or `limits.max_series` holds. Rows, page and API are whole; dashboards and \
              alerts lack segments. Raise the limit, or take a segment set or a window away.",
     ),
 ];
