@@ -422,7 +422,10 @@ impl Merger {
                 let rows = part.rollup.current_rows();
                 let rows = rows.iter().collect::<Vec<_>>();
                 let mut page = KpiSnapshot::render(&rows, &self.definition.kpis, caps);
-                page.add_readings(&part.rollup.readings(), caps);
+                let of = &self.definition;
+                page.add_readings(&part.rollup.readings(), caps, |segment, day| {
+                    of.calendar_of(segment).start_of(day)
+                });
                 self.context.pages.put(*partition, page);
             }
         }

@@ -3,6 +3,7 @@
 use tidemark::config::Config;
 use tidemark::http::metrics::{Caps, KpiPage, KpiSnapshot};
 use tidemark::model::alert::{BaselineShown, Figure, Reading, Signal, State};
+use tidemark::model::calendar::Calendar;
 use tidemark::model::segment::Segment;
 use tidemark::model::time::Day;
 
@@ -30,7 +31,12 @@ pub fn page() -> KpiPage {
     let one = Caps { per_family: 1, ..Caps::NONE };
     let mut page = KpiSnapshot::render(&[], &tidemark::model::kpi::Kpis::ALL, one);
     let readings = [(&reps[0], &firing), (&reps[1], &firing), (&all, &nothing)];
-    page.add_readings(&readings, one);
+    let zones = ["America/New_York", "Asia/Tokyo"].map(|zone| Calendar::of(zone).unwrap());
+    page.add_readings(&readings, one, |segment, day| {
+        zones[usize::from(segment.parts.is_empty())].start_of(day)
+    });
+    // 2024-12-27, which began there five hours later than in UTC.
+    assert!(page.text().contains("kpi=\"cycle_length_mean\"} 1735275600\n"), "{}", page.text());
     assert!(page.dropped().any(|d| d == ("tidemark_rep_drift_score", 1)));
     page
 }
