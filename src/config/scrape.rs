@@ -11,14 +11,19 @@ use crate::model::definition::Definition;
 const SAMPLES: usize = 60_000;
 /// Of these, about what the process tells of itself.
 const OWN: usize = 5_000;
-/// `label_name_length_limit`, bytes.
+/// `label_limit`.
+const LABELS: usize = 16;
+/// Of these, beside those of a segment: its name, window, stage, job and instance.
+const OTHERS: usize = 5;
+/// `label_name_length_limit`, bytes: `words::dimension` keeps names below it.
+#[cfg(test)]
 const LABEL: usize = 64;
 /// `label_value_length_limit`, bytes. The name of a metric is a value too.
 const NAME: usize = 256;
 /// What may stand behind a KPI in the name of its family, at most: that of a target.
 const TAIL: usize = "_target_required_per_day".len();
 
-/// Refuses sets of which a name is too long.
+/// Refuses sets with too many labels, or of which a name is too long.
 pub(super) fn check(reader: &mut Reader, definition: &Definition) {
     if reader.faulty(&["segments", "kpis"]) {
         return;
@@ -26,13 +31,13 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition) {
     let longest = definition.kpis.kpis().map(|kpi| kpi.family.len()).max().unwrap_or(0) + TAIL;
     for (i, set) in definition.segments.iter().enumerate() {
         let key = format!("segments.sets[{i}]");
-        if let Some(dimension) = set.iter().find(|dimension| dimension.len() > LABEL) {
+        if set.len() + OTHERS > LABELS {
             let what = format!(
-                "the label {dimension} has {} characters, and the shipped Prometheus refuses a scrape with more than {LABEL}",
-                dimension.len()
+                "the set {} has {} dimensions, and the shipped Prometheus refuses a scrape with more than {LABELS} labels, of which {OTHERS} are not of segments",
+                set_name(set),
+                set.len()
             );
-            let most = LABEL - "x.".len();
-            let mend = format!("call the field otherwise: at most {most} characters behind \"x.\"");
+            let mend = format!("use at most {} dimensions in one set", LABELS - OTHERS);
             reader.fault(&key, what, mend);
         }
         let name = "tidemark_".len() + set.join("_").len() + "_".len() + longest;
@@ -81,6 +86,7 @@ mod tests {
             let text = std::fs::read_to_string(path).unwrap();
             for (key, limit) in [
                 ("sample_limit", SAMPLES),
+                ("label_limit", LABELS),
                 ("label_name_length_limit", LABEL),
                 ("label_value_length_limit", NAME),
             ] {

@@ -156,6 +156,8 @@ fn limits_are_met_whatever_the_sizes() {
     for (counts, total, most) in [
         (vec![10, 10, 10], 30, 100),
         (vec![10, 10, 10], 29, 9),
+        (vec![100, 100], 199, 96),
+        (vec![100, 100], 194, 96),
         (vec![1, 1, 100], 12, 10),
         (vec![1, 1, 1], 2, 0),
         (vec![], 0, 100),

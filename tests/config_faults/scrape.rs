@@ -14,9 +14,7 @@ fn a_label_may_be_as_long_as_prometheus_takes_it() {
     let of = |n: usize| sets(&[format!("x.{}", "a".repeat(n))]);
     read(&of(62), &[]).unwrap();
     let told = refusal(&of(63));
-    for part in
-        ["has 65 characters", "more than 64", "tidemark.toml:2", "segments.sets[0]", "at most 62"]
-    {
+    for part in ["is not a dimension", "tidemark.toml:2", "segments.sets[0]", "at most 62"] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
 }
@@ -28,6 +26,16 @@ fn a_set_of_many_long_names_is_refused_with_how_long_its_metrics_would_be() {
     let told = refusal(&of(4));
     for part in ["metrics of the set x.a", "more than 256", "segments.sets[0]", "fewer dimensions"]
     {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+}
+
+#[test]
+fn a_set_of_more_labels_than_prometheus_takes_is_refused() {
+    let of = |n: u8| sets(&(0..n).map(|i| format!("x.a{i}")).collect::<Vec<_>>());
+    read(&of(11), &[]).unwrap();
+    let told = refusal(&of(12));
+    for part in ["has 12 dimensions", "more than 16 labels", "segments.sets[0]", "at most 11"] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
 }
