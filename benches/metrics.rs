@@ -3,8 +3,9 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use tidemark::http::metrics::{Caps, Format, KpiSnapshot, MetricsPages, expose};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use tidemark::http::MetricsPages;
+use tidemark::http::metrics::{Caps, Format, KpiSnapshot, expose};
 use tidemark::model::kpi::{CATALOGUE, Kpis, View};
 use tidemark::model::measure::{Measure, MeasureKey, Measures};
 use tidemark::model::money::{Currency, Exact};
@@ -68,7 +69,7 @@ fn row(kind: WindowKind, rep: usize, eur: Currency) -> Row {
 
 fn metrics(c: &mut Criterion) {
     let eur = Currency::parse("EUR").unwrap();
-    let caps = Caps { per_family: usize::MAX };
+    let caps = Caps::NONE;
     let (mut rows, mut series) = (Vec::new(), 0);
     for rep in 0.. {
         if series >= SERIES {
@@ -81,7 +82,7 @@ fn metrics(c: &mut Criterion) {
     }
     let rows: Vec<&Row> = rows.iter().collect();
     let telemetry = Telemetry::new("bench", "bench", "EUR");
-    let pages = MetricsPages::new(telemetry.clone());
+    let pages = MetricsPages::new(telemetry.clone(), caps);
     let page = KpiSnapshot::render(&rows, &Kpis::ALL, caps);
     println!("{series} series in {} families, {} rows", page.series().count(), rows.len());
     pages.put(0, page);
@@ -94,6 +95,27 @@ fn metrics(c: &mut Criterion) {
         println!("{name}: {} bytes", expose(&telemetry, &pages, format).unwrap().len());
         group.bench_function(format!("scrape, {name}"), |b| {
             b.iter(|| black_box(expose(&telemetry, &pages, format).unwrap().len()));
+        });
+    }
+    // As eight partitions, of which one was published again before each scrape.
+    let parts: Vec<Vec<&Row>> =
+        (0..8).map(|p| rows.iter().skip(p).step_by(8).copied().collect()).collect();
+    let parts: Vec<_> =
+        parts.iter().map(|rows| KpiSnapshot::render(rows, &Kpis::ALL, caps)).collect();
+    for (name, total) in [("", usize::MAX), (", and cut to 40,000", 40_000)] {
+        let pages = MetricsPages::new(telemetry.clone(), Caps { total, ..caps });
+        for (partition, page) in (0..).zip(&parts) {
+            pages.put(partition, page.clone());
+        }
+        group.bench_function(format!("first scrape of 8 partitions{name}"), |b| {
+            b.iter_batched(
+                || parts[0].clone(),
+                |page| {
+                    pages.put(0, page);
+                    black_box(expose(&telemetry, &pages, Format::OpenMetrics).unwrap().len())
+                },
+                BatchSize::PerIteration,
+            );
         });
     }
     group.finish();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tidemark::app;
 use tidemark::clock::{monotonic, since, wall_ms};
 use tidemark::config::Config;
-use tidemark::http::{Alerts, Board, Health, MetricsPages};
+use tidemark::http::{Alerts, Board, Caps, Health, MetricsPages};
 use tidemark::ledger::Ledger;
 use tidemark::log::memory::MemoryLog;
 use tidemark::log::{Log, Offset, Partition};
@@ -134,7 +134,7 @@ fn context(shards: u32, log: Arc<dyn Log>) -> anyhow::Result<Context> {
         health: Arc::new(Health::default()),
         board: Board::new(1, 1),
         alerts: Alerts::new(),
-        pages: MetricsPages::new(telemetry.clone()),
+        pages: MetricsPages::new(telemetry.clone(), Caps::NONE),
         targets: Default::default(),
         telemetry,
         clock: Arc::new(|| Timestamp::from_millis(wall_ms())),

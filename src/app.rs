@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::clock::{monotonic, wall_ms};
 use crate::config::Config;
 use crate::http::{
-    self, Alerts, Board, Health, HttpState, Members, MetricsPages, Mode, ServerInfo, TargetsNow,
+    self, Alerts, Board, Caps, Health, HttpState, Members, MetricsPages, Mode, ServerInfo,
+    TargetsNow,
 };
 use crate::log::{Log, LogError};
 use crate::model::calendar::tzdb_version;
@@ -83,13 +84,15 @@ pub fn open(
     telemetry.allowed_lag(config.time.allowed_lag());
     telemetry.parts(Stage::Ledger, config.definition.shards);
     telemetry.parts(Stage::Rollup, config.definition.partitions);
+    let limits = &config.limits;
+    let caps = Caps { per_family: limits.max_series_per_family, total: limits.max_series };
     let context = Context {
         topics,
         log,
         health: Arc::new(Health::new(runtime::STAGES.iter().map(|(name, _)| *name))),
         board: Board::new(wall_ms(), BOARD_ROWS),
         alerts: Alerts::new(),
-        pages: MetricsPages::new(telemetry.clone()),
+        pages: MetricsPages::new(telemetry.clone(), caps),
         targets: TargetsNow::new(config.definition.targets.clone(), config.topics().targets),
         telemetry,
         clock,

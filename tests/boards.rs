@@ -237,6 +237,17 @@ fn variables(board: &Value) -> BTreeSet<&str> {
     all.iter().map(|variable| text(variable, "name")).collect()
 }
 
+/// A job may publish no row of the whole business; its other boards are asked with a window as well.
+#[test]
+fn no_variable_needs_rows_of_the_whole_business() {
+    for board in boards() {
+        for variable in board["templating"]["list"].as_array().unwrap() {
+            let asked = variable["query"].to_string();
+            assert!(!asked.contains("tidemark_overall_"), "{}: {asked}", text(&board, "title"));
+        }
+    }
+}
+
 /// From the whole to the part: each board but the first is reached by a link of a panel, and a link
 /// carries the span, and variables that both boards have.
 #[test]

@@ -45,6 +45,33 @@ fn what_a_budget_refuses_says_what_it_would_cost() {
     assert_eq!((code, shown.as_str()), (Some(2), ""));
 }
 
+#[test]
+fn a_stale_file_is_mended_by_the_whole_command() {
+    let dir = place("[kpis]\ngroups = [\"deals\"]\n");
+    let run = |arguments: &str| said(&command(dir.path(), arguments).output().unwrap());
+    for (made, to, command) in [
+        ("alerts", "r.yml", "alerts --runbooks https://wiki.example.com/t --output r.yml"),
+        (
+            "dashboards",
+            "boards",
+            "dashboards --config t.toml --runbooks https://wiki.example.com/t --output boards",
+        ),
+    ] {
+        let check = format!("generate {}", command.replace("--output", "--check"));
+        let (code, _, told) = run(&check);
+        assert_eq!(code, Some(1), "{made}: {told}");
+        let mend = told.lines().last().unwrap().split_once(": ").unwrap().1;
+        assert_eq!(mend, format!("tidemark generate {command}"));
+        assert_eq!(run(mend.strip_prefix("tidemark ").unwrap()).0, Some(0), "{made}");
+        assert!(dir.path().join(to).exists());
+        assert_eq!(run(&check).0, Some(0), "{made}");
+    }
+    // What is as usual need not be said, and a name with a space is one argument.
+    let check = ["generate", "alerts", "--config", "t.toml", "--check", "my rules.yml"];
+    let told = said(&command(dir.path(), "").args(check).output().unwrap()).2;
+    assert!(told.ends_with("tidemark generate alerts --output 'my rules.yml'\n"), "{told}");
+}
+
 /// Deals, each on a day of its own, of a rep of its own.
 fn events(n: usize) -> String {
     let event = |i: usize| {

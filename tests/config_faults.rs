@@ -15,6 +15,8 @@ mod formulas;
 mod funnel;
 #[path = "config_faults/measures.rs"]
 mod measures;
+#[path = "config_faults/scrape.rs"]
+mod scrape;
 #[path = "config_faults/zones.rs"]
 mod zones;
 

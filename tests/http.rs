@@ -15,6 +15,8 @@ use tidemark::model::window::{Period, WindowKind};
 use tidemark::telemetry::{SoldIn, Stage};
 use tower::ServiceExt;
 
+#[path = "http/alerts.rs"]
+mod alerts;
 #[path = "http/drift.rs"]
 mod drift;
 #[path = "board/fixture.rs"]
@@ -297,26 +299,6 @@ async fn metrics_are_negotiated() {
 }
 
 /// One stream that drifts, one of which nothing is known, and one beyond the cap.
-#[tokio::test]
-async fn alerts_come_as_published_with_those_that_are_open_first() {
-    let state = state(&[]);
-    let none = json(&state, "/api/v1/alerts").await;
-    assert_eq!(none, (StatusCode::OK, serde_json::json!({ "alerts": [] })));
-    let alert = |id: &str, word: &str, day: u32| {
-        format!(
-            "{{\"id\":\"{id}\",\"state\":\"{word}\",\"withdrawn\":false,\
-             \"as_of\":\"2026-03-{day:02}T00:00:00Z\",\"version\":{day}}}"
-        )
-    };
-    for (id, word, day) in [("a", "resolved", 9), ("b", "firing", 3), ("c", "resolved", 12)] {
-        state.alerts.apply(id, Some(alert(id, word, day).as_bytes()));
-    }
-    let (_, body) = json(&state, "/api/v1/alerts").await;
-    let ids: Vec<&str> =
-        body["alerts"].as_array().unwrap().iter().map(|a| a["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["b", "c", "a"]);
-}
-
 #[tokio::test]
 async fn a_leaderboard_has_ties_and_intervals_and_says_who_is_not_in_it() {
     let march = at("2026-03-20T12:00:00Z");

@@ -156,7 +156,7 @@ fn rows_carry_targets_and_are_read_back_with_them() {
 fn metrics_and_tables_show_them() {
     let (config, rows) = may();
     let month = &rows["month:2026-05-01T00:00:00Z|rep=r-1"];
-    let page = KpiSnapshot::render(&[month], &Kpis::ALL, Caps { per_family: 100 }).text();
+    let page = KpiSnapshot::render(&[month], &Kpis::ALL, Caps::NONE).text();
     for line in [
         "tidemark_rep_won_amount_target{rep=\"r-1\",window=\"month\"} 10500",
         "tidemark_rep_won_amount_target_attainment_ratio{rep=\"r-1\",window=\"month\"} 0.4",

@@ -121,10 +121,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 fn alerts(arguments: &Arguments) -> Result<(), Failure> {
     let text = observe::rules::yaml(&arguments.runbooks);
     match &arguments.check {
-        Some(path) => {
-            let mend = format!("tidemark generate alerts --output {}", path.display());
-            observed::check_file(path, &text, &mend)
-        }
+        Some(path) => observed::check_file(path, &text, &mend(arguments, "alerts", path)),
         None => print(arguments, &text),
     }
 }
@@ -137,7 +134,7 @@ fn dashboards(arguments: &Arguments) -> Result<(), Failure> {
     let files = observe::boards::files(&kpis, &arguments.runbooks);
     let owned = observe::boards::owned;
     if let Some(directory) = &arguments.check {
-        let mend = format!("tidemark generate dashboards --output {}", directory.display());
+        let mend = mend(arguments, "dashboards", directory);
         return observed::check_files(directory, &files, owned, &mend);
     }
     if arguments.output.as_os_str() == "-" {
@@ -145,6 +142,26 @@ fn dashboards(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::Config(anyhow!(what)));
     }
     observed::write_files(&arguments.output, &files, owned)
+}
+
+/// The command that writes what a check compared with.
+fn mend(arguments: &Arguments, what: &str, to: &Path) -> String {
+    let mut command = format!("tidemark generate {what}");
+    // Alerts are the same whatever the configuration.
+    let config = arguments.config.as_ref().filter(|_| arguments.kind == Kind::Dashboards);
+    let config = config.map(|path| ("--config", path.display().to_string()));
+    let runbooks = (arguments.runbooks != observe::RUNBOOKS).then(|| arguments.runbooks.clone());
+    let runbooks = runbooks.map(|url| ("--runbooks", url));
+    let output = Some(("--output", to.display().to_string()));
+    for (name, value) in [config, runbooks, output].into_iter().flatten() {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:~@%+=,".contains(c);
+        let value = match value.chars().all(plain) {
+            true => value,
+            false => format!("'{}'", value.replace('\'', r"'\''")),
+        };
+        command.push_str(&format!(" {name} {value}"));
+    }
+    command
 }
 
 fn print(arguments: &Arguments, text: &str) -> Result<(), Failure> {

@@ -11,7 +11,8 @@ use super::topics::{self, Topics};
 use super::typed::{self, Property, SecretRef, Settings, SourceRow};
 use super::{
     Budget, Config, DEFAULT, Http, IntakeLimits, Kafka, Limits, Origins, Publish, Source,
-    TimeRules, calendar, define, drift, estimate, hooks, mapping, receivers, registry, summary,
+    TimeRules, calendar, define, drift, estimate, hooks, mapping, receivers, registry, scrape,
+    summary,
 };
 use crate::model::alert::Signal;
 use crate::model::channel::ChannelRules;
@@ -121,6 +122,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     let drift = drift::rules(reader, typed.drift, &definition, &limits.budget);
     definition.sizes = drift.iter().any(|rule| rule.signal == Signal::DealSize);
     estimate::check(reader, &definition, &limits, &drift);
+    scrape::check(reader, &definition);
     let receivers = typed.alerts.and_then(|alerts| alerts.receivers).unwrap_or_default();
     let receivers = receivers::receivers(reader, receivers, base, env);
     let origin = Origins { reader: Reader::default(), settings: Vec::new() };

@@ -28,6 +28,7 @@ mod properties;
 mod read;
 mod receivers;
 mod registry;
+mod scrape;
 mod shape;
 mod summary;
 mod target_record;

@@ -58,6 +58,7 @@ impl Config {
         out.extend(self.odd_zones());
         out.extend(self.short_seasons());
         out.extend(self.nothing_watched());
+        out.extend(self.large_scrapes());
         out
     }
 

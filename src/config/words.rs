@@ -259,7 +259,7 @@ pub(super) fn dimension(name: &str) -> Result<(), Problem> {
     }
     let what = format!("\"{}\" is not a dimension", clip(name));
     if let Some(own) = name.strip_prefix("x.") {
-        let fits = (1..=64).contains(&own.len())
+        let fits = (1..=62).contains(&own.len())
             && own.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && !own.as_bytes()[0].is_ascii_digit();
         return if fits {
@@ -267,7 +267,7 @@ pub(super) fn dimension(name: &str) -> Result<(), Problem> {
         } else {
             Err(Problem::new(
                 what,
-                "behind \"x.\" write letters, digits and _, beginning with a letter, at most 64: \"x.industry\"",
+                "behind \"x.\" write letters, digits and _, beginning with a letter, at most 62: \"x.industry\"",
             ))
         };
     }

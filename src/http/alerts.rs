@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::model::alert::{Rank, Seen};
+use serde::Deserialize;
+
+use super::board::Segments;
+use crate::model::alert::{Rank, Seen, State};
+use crate::model::segment::Segment;
 use crate::model::time::Timestamp;
 
 /// Most alerts held; beyond it, those leave first that ended first.
@@ -13,7 +17,46 @@ const MOST: usize = 10_000;
 struct Entry {
     order: (u64, Option<Timestamp>),
     rank: Rank,
+    state: State,
+    /// What it is of; of an alert that does not say, nothing.
+    of: Of,
     json: Arc<str>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Of {
+    kpi: String,
+    /// Its dimensions in the order of the config.
+    segment: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Of {
+    fn segment(&self) -> Segment {
+        let part = |(name, value): (&'_ String, &'_ serde_json::Value)| {
+            (name.as_str().into(), value.as_str().unwrap_or_default().into())
+        };
+        Segment { parts: self.segment.iter().map(part).collect() }
+    }
+}
+
+/// Which alerts are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Where they stand.
+    pub state: Option<State>,
+    /// What they watch.
+    pub kpi: Option<String>,
+    /// Whom they are of.
+    pub segments: Segments,
+}
+
+impl Filter {
+    fn holds(&self, entry: &Entry) -> bool {
+        let of_state = self.state.is_none_or(|state| state == entry.state);
+        let of_kpi = self.kpi.as_ref().is_none_or(|kpi| *kpi == entry.of.kpi);
+        of_state && of_kpi && self.segments.hold(&entry.of.segment())
+    }
 }
 
 /// The shared view.
@@ -42,8 +85,9 @@ impl Alerts {
         if held.get(key).is_some_and(|known| known.order > order) {
             return false;
         }
-        let rank = seen.rank();
-        held.insert(key.into(), Entry { order, rank, json: json.into() });
+        let (rank, state) = (seen.rank(), seen.state());
+        let of = serde_json::from_str(json).unwrap_or_default();
+        held.insert(key.into(), Entry { order, rank, state, of, json: json.into() });
         if held.len() > MOST {
             let last = held.iter().min_by_key(|(_, e)| e.rank).map(|(key, _)| Arc::clone(key));
             last.map(|key| held.remove(&key));
@@ -51,10 +95,16 @@ impl Alerts {
         true
     }
 
-    /// All of them as they were published, in the order of their [`Rank`], then of their ids.
+    /// All of them.
     pub fn all(&self) -> Vec<Arc<str>> {
+        self.list(&Filter::default())
+    }
+
+    /// Those that are asked for as they were published, in the order of their [`Rank`], then of
+    /// their ids.
+    pub fn list(&self, asked: &Filter) -> Vec<Arc<str>> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        let mut list: Vec<_> = held.iter().collect();
+        let mut list: Vec<_> = held.iter().filter(|(_, entry)| asked.holds(entry)).collect();
         list.sort_by(|a, b| b.1.rank.cmp(&a.1.rank).then(a.0.cmp(b.0)));
         list.into_iter().map(|(_, entry)| Arc::clone(&entry.json)).collect()
     }

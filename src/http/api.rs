@@ -23,13 +23,20 @@ type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 /// `GET /api/v1/rows`: rows as published, their keys, and where to go on with `since`.
 pub(super) async fn rows(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
-    let pairs = match pairs {
-        Ok(Query(pairs)) => pairs,
-        Err(rejection) => return failure(StatusCode::BAD_REQUEST, &rejection.body_text()),
-    };
-    match params::parse(&pairs, &app.state.info) {
+    match asked(pairs, |pairs| params::parse(pairs, &app.state.info)) {
         Ok(query) => json(render(&app.state.board.query(&query))),
-        Err(bad) => bad.into_response(),
+        Err(response) => *response,
+    }
+}
+
+/// What the parameters ask for, or the answer to those that cannot be used.
+fn asked<T>(
+    pairs: Pairs,
+    read: impl FnOnce(&[(String, String)]) -> Result<T, params::BadParameter>,
+) -> Result<T, Box<Response>> {
+    match pairs {
+        Ok(Query(pairs)) => read(&pairs).map_err(|bad| Box::new(bad.into_response())),
+        Err(rejection) => Err(Box::new(failure(StatusCode::BAD_REQUEST, &rejection.body_text()))),
     }
 }
 
@@ -59,8 +66,14 @@ fn json(body: String) -> Response {
 }
 
 /// `GET /api/v1/alerts`: the drift alerts as published, those that are open first.
-pub(super) async fn alerts(State(app): State<Arc<App>>) -> Response {
-    json(format!("{{\"alerts\":[{}]}}\n", app.state.alerts.all().join(",\n")))
+pub(super) async fn alerts(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
+    match asked(pairs, |pairs| params::alerts(pairs, &app.state.info)) {
+        Ok(filter) => {
+            let list = app.state.alerts.list(&filter).join(",\n");
+            json(format!("{{\"alerts\":[{list}]}}\n"))
+        }
+        Err(response) => *response,
+    }
 }
 
 /// A KPI of the catalogue, for lists.
@@ -100,13 +113,19 @@ impl From<&Kpi> for KpiShown {
 }
 
 /// `GET /api/v1/kpis`: the KPIs that rows have.
-pub(super) async fn kpis(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn kpis(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
+    if let Err(response) = asked(pairs, params::none) {
+        return *response;
+    }
     let kpis: Vec<KpiShown> = app.state.info.kpis.kpis().map(KpiShown::from).collect();
     Json(serde_json::json!({ "kpis": kpis })).into_response()
 }
 
 /// `GET /api/v1/members`: the names of reps, the labels and the order of stages, by dimension.
-pub(super) async fn members(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn members(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
+    if let Err(response) = asked(pairs, params::none) {
+        return *response;
+    }
     Json(serde_json::json!({ "members": &app.state.info.members })).into_response()
 }
 
@@ -156,7 +175,10 @@ struct GrainShown<'a> {
 
 /// `GET /api/v1/status`: how far the numbers can be trusted, for the honesty strip. Counts are
 /// those of this process since it started.
-pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn status(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
+    if let Err(response) = asked(pairs, params::none) {
+        return *response;
+    }
     let state = &app.state;
     let info = &state.info;
     let totals = state.telemetry.totals();
@@ -205,14 +227,18 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
     for (check, state) in app.state.health.checks() {
         app.state.telemetry.ready(&check, state.is_ok());
     }
-    match exposition::expose(&app.state.telemetry, &app.state.pages, format) {
-        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
-        Err(e) => {
-            // A page with a part missing would look like series that ended.
-            tracing::error!(error = %e, "could not encode metrics");
-            failure(StatusCode::INTERNAL_SERVER_ERROR, "could not encode metrics")
+    // The first scrape behind a publish merges the pages: some milliseconds that others need not wait.
+    let encode = move || exposition::expose(&app.state.telemetry, &app.state.pages, format);
+    let failed = match tokio::task::spawn_blocking(encode).await {
+        Ok(Ok(text)) => {
+            return ([(header::CONTENT_TYPE, format.content_type())], text).into_response();
         }
-    }
+        Ok(Err(e)) => e.to_string(),
+        Err(e) => e.to_string(),
+    };
+    // A page with a part missing would look like series that ended.
+    tracing::error!(error = failed, "could not encode metrics");
+    failure(StatusCode::INTERNAL_SERVER_ERROR, "could not encode metrics")
 }
 
 /// `GET /livez`: the process answers.

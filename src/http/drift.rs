@@ -3,27 +3,35 @@
 use super::metrics::{Caps, Help, KpiPage, labels_with, name_of};
 use crate::model::alert::{Kind, Reading, State};
 use crate::model::segment::Segment;
+use crate::model::time::{Day, Timestamp};
 
 /// Seconds in a civil day: durations are told in seconds there.
 const DAY_SECONDS: f64 = 86_400.0;
 
 impl KpiPage {
     /// Adds the readings of the partition's streams. `kpi=` names what is watched, and its unit:
-    /// a ratio, seconds, how many a day, or the reporting currency.
-    pub fn add_readings(&mut self, readings: &[(&Segment, &Reading)], caps: Caps) {
-        let mut lines: Vec<(String, String, &Reading)> = readings
+    /// a ratio, seconds, how many a day, or the reporting currency. `start_of` says when a day begins
+    /// for a segment.
+    pub fn add_readings(
+        &mut self,
+        readings: &[(&Segment, &Reading)],
+        caps: Caps,
+        start_of: impl Fn(&Segment, Day) -> Timestamp,
+    ) {
+        let mut lines: Vec<(String, String, &Segment, &Reading)> = readings
             .iter()
             .map(|(segment, reading)| {
                 let labels = labels_with(segment, "kpi", reading.signal.as_str());
-                (name_of(&segment.grain()), labels, *reading)
+                (name_of(&segment.grain()), labels, *segment, *reading)
             })
             .collect();
         lines.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
         for i in 0..lines.len() {
-            let (grain, labels, reading) = &lines[i];
+            let (grain, labels, segment, reading) = &lines[i];
             // Two that became one by cutting: only the first is shown.
             let first = i == 0 || lines[i - 1].0 != *grain || lines[i - 1].1 != *labels;
-            samples(reading, |suffix, help, value| {
+            let start_of = |day| start_of(segment, day);
+            samples(reading, start_of, |suffix, help, value| {
                 let family = format!("tidemark_{grain}_drift_{suffix}");
                 self.add(&family, Help::Fixed(help), labels, value, first, caps);
             });
@@ -38,7 +46,11 @@ impl KpiPage {
     }
 }
 
-fn samples(reading: &Reading, mut sample: impl FnMut(&str, &'static str, f64)) {
+fn samples(
+    reading: &Reading,
+    start_of: impl Fn(Day) -> Timestamp,
+    mut sample: impl FnMut(&str, &'static str, f64),
+) {
     let unit = if reading.signal.kind() == Kind::Duration { DAY_SECONDS } else { 1.0 };
     sample(
         "state",
@@ -78,6 +90,7 @@ fn samples(reading: &Reading, mut sample: impl FnMut(&str, &'static str, f64)) {
             value * unit,
         );
     }
-    let end = f64::from(baseline.to.0) * DAY_SECONDS;
-    sample("baseline_end_timestamp_seconds", "End of the baseline, at midnight in UTC", end);
+    let end = start_of(baseline.to).0 as f64 / 1e6;
+    let help = "End of the baseline, at midnight in the zone of the segment";
+    sample("baseline_end_timestamp_seconds", help, end);
 }

@@ -8,13 +8,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, PoisonError, RwLock};
 
 use prometheus::proto::MetricType;
 use prometheus::{Encoder, TextEncoder};
 
 use super::funnel;
 use super::lines::{Lines, number};
+use super::pages::MetricsPages;
 use crate::model::kpi::{Kpi, Kpis, Unit};
 use crate::model::row::Row;
 use crate::model::segment::Segment;
@@ -23,16 +23,25 @@ use crate::telemetry::Telemetry;
 
 /// Seconds in a civil day, as `docs/kpis.md` counts durations.
 pub(super) const DAY_SECONDS: f64 = 86_400.0;
-/// Where the page of the directory stands among those of partitions: there is none of that number.
-const DIRECTORY: u32 = u32::MAX;
-/// Longest label value, characters.
-const VALUE_CHARS: usize = 128;
+/// Longest label value, bytes: Prometheus counts those, and `deploy/prometheus` lets it refuse a scrape
+/// over 256.
+const VALUE_BYTES: usize = 200;
 
-/// How much one page may hold.
+/// About how much the metrics of the process take, bytes.
+const OWN_BYTES: usize = 64 * 1024;
+
+/// How much may be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// Series a family.
     pub per_family: usize,
+    /// Series over all families of an instance; a page alone is not bound by it.
+    pub total: usize,
+}
+
+impl Caps {
+    /// No limit.
+    pub const NONE: Caps = Caps { per_family: usize::MAX, total: usize::MAX };
 }
 
 /// The KPI series of one rollup partition.
@@ -43,9 +52,9 @@ pub struct KpiPage {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Family {
-    help: String,
-    lines: String,
-    series: u64,
+    pub help: String,
+    pub lines: String,
+    pub series: u64,
     dropped: u64,
 }
 
@@ -142,74 +151,6 @@ impl Family {
     }
 }
 
-/// The newest pages of the partitions that this process owns.
-#[derive(Debug)]
-pub struct MetricsPages {
-    pages: RwLock<BTreeMap<u32, Arc<KpiPage>>>,
-    telemetry: Arc<Telemetry>,
-}
-
-impl MetricsPages {
-    /// No pages yet; the numbers of series go to `telemetry`.
-    pub fn new(telemetry: Arc<Telemetry>) -> Arc<MetricsPages> {
-        Arc::new(MetricsPages { pages: RwLock::default(), telemetry })
-    }
-
-    /// Replaces the page of a partition.
-    pub fn put(&self, partition: u32, page: KpiPage) {
-        for (family, n) in page.dropped() {
-            self.telemetry.series_dropped(family, n);
-        }
-        self.swap(partition, Some(Arc::new(page)));
-    }
-
-    /// Replaces the page that tells of the directory.
-    pub fn put_directory(&self, page: KpiPage) {
-        self.put(DIRECTORY, page);
-    }
-
-    /// Takes the page of a partition away, when another process owns it.
-    pub fn remove(&self, partition: u32) {
-        self.swap(partition, None);
-    }
-
-    fn swap(&self, partition: u32, page: Option<Arc<KpiPage>>) {
-        let mut pages = self.pages.write().unwrap_or_else(PoisonError::into_inner);
-        let before = match page {
-            Some(page) => pages.insert(partition, page),
-            None => pages.remove(&partition),
-        };
-        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-        for (family, _) in before.iter().flat_map(|p| p.series()) {
-            sums.insert(family, 0);
-        }
-        for (family, n) in pages.values().flat_map(|p| p.series()) {
-            *sums.entry(family).or_default() += n;
-        }
-        for (family, n) in sums {
-            self.telemetry.series(family, n);
-        }
-    }
-
-    /// All pages as one: each family once, its samples together.
-    fn write(&self, out: &mut String) {
-        let pages: Vec<Arc<KpiPage>> = {
-            let held = self.pages.read().unwrap_or_else(PoisonError::into_inner);
-            held.values().cloned().collect()
-        };
-        let mut merged: BTreeMap<&str, Vec<&Family>> = BTreeMap::new();
-        for (name, family) in pages.iter().flat_map(|p| &p.families) {
-            merged.entry(name).or_default().push(family);
-        }
-        for (name, parts) in merged {
-            head(out, name, &parts[0].help);
-            for part in parts {
-                out.push_str(&part.lines);
-            }
-        }
-    }
-}
-
 /// A format of the exposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -250,7 +191,9 @@ pub fn expose(
     pages: &MetricsPages,
     format: Format,
 ) -> Result<String, prometheus::Error> {
-    let mut out = String::new();
+    // First, since it counts what it shows and what it leaves out.
+    let kpis = pages.text();
+    let mut out = String::with_capacity(kpis.len() + OWN_BYTES);
     for family in telemetry.registry().gather() {
         let mut text = Vec::new();
         TextEncoder::new().encode(std::slice::from_ref(&family), &mut text)?;
@@ -275,7 +218,7 @@ pub fn expose(
             out.push_str(&text);
         }
     }
-    pages.write(&mut out);
+    out.push_str(&kpis);
     if format == Format::OpenMetrics {
         out.push_str("# EOF\n");
     }
@@ -409,9 +352,14 @@ pub(super) fn labels_with(segment: &Segment, last: &str, last_value: &str) -> St
     out
 }
 
-/// Writes a value as a label has it, cut where it is too long.
+/// Writes a value as a label has it, cut where it is too long. What no reader could see, or what would
+/// turn the text around it, is shown as U+FFFD: a NUL ends the page for some parsers.
 pub(super) fn escape(out: &mut String, value: &str) {
-    for c in value.chars().take(VALUE_CHARS) {
+    let mut room = VALUE_BYTES;
+    for c in value.chars() {
+        let c = if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c };
+        let Some(left) = room.checked_sub(c.len_utf8()) else { return };
+        room = left;
         match c {
             '\\' => out.push_str("\\\\"),
             '"' => out.push_str("\\\""),
@@ -419,6 +367,12 @@ pub(super) fn escape(out: &mut String, value: &str) {
             c => out.push(c),
         }
     }
+}
+
+/// Control characters but the end of a line, and the marks that set the direction of text.
+fn is_hidden(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && c != '\n')
 }
 
 /// The name with `_` for every character that names must not have.
@@ -445,4 +399,4 @@ fn label_of(dimension: &str) -> String {
 
 #[cfg(test)]
 #[path = "metrics_tests.rs"]
-mod tests;
+pub(super) mod tests;

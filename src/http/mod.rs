@@ -36,6 +36,7 @@ mod leaderboard;
 mod lines;
 pub mod members;
 pub mod metrics;
+mod pages;
 pub(crate) mod params;
 mod rank;
 mod reps;
@@ -48,7 +49,8 @@ pub use api::KpiShown;
 pub use board::{Board, Query};
 pub use health::Health;
 pub use members::Members;
-pub use metrics::{Caps, KpiPage, KpiSnapshot, MetricsPages};
+pub use metrics::{Caps, KpiPage, KpiSnapshot};
+pub use pages::MetricsPages;
 pub use serve::{Limits, serve};
 pub use targets::TargetsNow;
 

@@ -1,4 +1,5 @@
-//! Query parameters of `/api/v1/rows`: text in, a [`Query`] out, or what exactly is wrong.
+//! Query parameters of `/api/v1/rows` and its neighbors: text in, a [`Query`] or a [`Filter`] out, or
+//! what exactly is wrong.
 
 use std::fmt;
 
@@ -8,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::ServerInfo;
+use super::alerts::Filter;
 use super::board::{Cursor, Query, Segments, Since, Start};
+use crate::model::alert::{Signal, State};
 use crate::model::row::Pane;
 use crate::model::time::{Day, EARLIEST, LATEST, Span, Timestamp};
 
@@ -76,9 +79,7 @@ pub(crate) fn parse(pairs: &[(String, String)], info: &ServerInfo) -> Result<Que
     let mut grain = None;
     let mut dims: Vec<(String, String)> = Vec::new();
     for (i, (name, value)) in pairs.iter().enumerate() {
-        if pairs[..i].iter().any(|(earlier, _)| earlier == name) {
-            return Err(BadParameter::new(name, value, "given more than once", Vec::new()));
-        }
+        once(pairs, i)?;
         match name.as_str() {
             "window" => query.window = Some(one_of(name, value, &info.windows)?),
             "grain" => grain = Some(one_of(name, value, &info.grain_names())?),
@@ -94,13 +95,61 @@ pub(crate) fn parse(pairs: &[(String, String)], info: &ServerInfo) -> Result<Que
             _ if dimensions.contains(&name.as_str()) => dims.push((name.clone(), value.clone())),
             _ => {
                 let known = ["window", "grain", "from", "to", "status", "limit", "offset", "since"];
-                let allowed = known.iter().chain(&dimensions).map(|n| (*n).to_owned()).collect();
-                return Err(BadParameter::new(name, value, "there is no such parameter", allowed));
+                return Err(unknown(name, value, &known, &dimensions));
             }
         }
     }
     query.segments = segments(grain, dims, info)?;
     Ok(query)
+}
+
+/// Reads the parameters of `/api/v1/alerts`; segments are chosen as in [`parse`].
+pub(super) fn alerts(
+    pairs: &[(String, String)],
+    info: &ServerInfo,
+) -> Result<Filter, BadParameter> {
+    let dimensions = info.dimensions();
+    let (mut asked, mut grain, mut dims) = (Filter::default(), None, Vec::new());
+    for (i, (name, value)) in pairs.iter().enumerate() {
+        once(pairs, i)?;
+        match name.as_str() {
+            "state" => {
+                let states = [State::Pending, State::Firing, State::Resolved];
+                let word = one_of(name, value, &states.map(State::as_str))?;
+                asked.state = states.into_iter().find(|state| state.as_str() == word);
+            }
+            "kpi" => {
+                asked.kpi = Some(one_of(name, value, &Signal::ALL.map(|(_, name)| name))?);
+            }
+            "grain" => grain = Some(one_of(name, value, &info.grain_names())?),
+            _ if dimensions.contains(&name.as_str()) => dims.push((name.clone(), value.clone())),
+            _ => return Err(unknown(name, value, &["state", "kpi", "grain"], &dimensions)),
+        }
+    }
+    asked.segments = segments(grain, dims, info)?;
+    Ok(asked)
+}
+
+/// Of what takes no parameters.
+pub(super) fn none(pairs: &[(String, String)]) -> Result<(), BadParameter> {
+    match pairs.first() {
+        None => Ok(()),
+        Some((name, value)) => Err(unknown(name, value, &[], &[])),
+    }
+}
+
+/// Refuses a parameter that stands before it as well.
+fn once(pairs: &[(String, String)], i: usize) -> Result<(), BadParameter> {
+    let (name, value) = &pairs[i];
+    match pairs[..i].iter().any(|(earlier, _)| earlier == name) {
+        true => Err(BadParameter::new(name, value, "given more than once", Vec::new())),
+        false => Ok(()),
+    }
+}
+
+fn unknown(name: &str, value: &str, known: &[&str], dimensions: &[&str]) -> BadParameter {
+    let allowed = known.iter().chain(dimensions).map(|name| (*name).to_owned()).collect();
+    BadParameter::new(name, value, "there is no such parameter", allowed)
 }
 
 fn segments(
@@ -230,5 +279,27 @@ mod tests {
         assert_eq!(twice.message, "given more than once");
         let other = read(&[("grain", "rep"), ("channel", "web")]).unwrap_err();
         assert_eq!(other.allowed, ["rep"]);
+    }
+
+    #[test]
+    fn alerts_are_asked_for_by_state_kpi_and_segment() {
+        let ask = |pairs: &[(&str, &str)]| {
+            let own = |(n, v): &(&str, &str)| ((*n).to_owned(), (*v).to_owned());
+            alerts(&pairs.iter().map(own).collect::<Vec<_>>(), &info())
+        };
+        let asked = ask(&[("state", "firing"), ("kpi", "win_rate"), ("rep", "a")]).unwrap();
+        assert_eq!((asked.state, asked.kpi.as_deref()), (Some(State::Firing), Some("win_rate")));
+        assert_eq!(asked.segments, Segments::Exact(vec![("rep".to_owned(), "a".to_owned())]));
+        let overall = ask(&[("grain", "overall")]).unwrap().segments;
+        assert_eq!(overall, Segments::Grain("overall".to_owned(), Vec::new()));
+        let bad = |name: &str, value: &str| ask(&[(name, value)]).unwrap_err().allowed;
+        assert_eq!(bad("state", "open"), ["pending", "firing", "resolved"]);
+        assert!(bad("kpi", "revenue").contains(&"win_rate".to_owned()));
+        assert_eq!(
+            bad("window", "month"),
+            ["state", "kpi", "grain", "channel", "rep", "territory"]
+        );
+        let twice = ask(&[("kpi", "win_rate"), ("kpi", "win_rate")]).unwrap_err();
+        assert_eq!(twice.message, "given more than once");
     }
 }

@@ -74,8 +74,10 @@ mod tests {
             territories: [("Iberia".to_owned(), south)].into(),
             ..Directory::default()
         };
-        let page =
-            |on, per_family| KpiPage::of_directory(&directory, day(on), Caps { per_family }).text();
+        let page = |on, per_family| {
+            let caps = Caps { per_family, ..Caps::NONE };
+            KpiPage::of_directory(&directory, day(on), caps).text()
+        };
         let told = page("2026-06-30", 9);
         assert!(told.starts_with("# HELP tidemark_rep_info Always 1: "), "{told}");
         let ana = "tidemark_rep_info{rep=\"r-1\",name=\"Ana \\\"C\\\"\",team=\"mid\",\

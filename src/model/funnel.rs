@@ -51,8 +51,8 @@ pub const FAMILIES: [&str; 14] = [
 /// With fewer visits a stage is no bottleneck: half the width of the 95 % interval of its drop-off
 /// would be 0.16 and more.
 const FEWEST: i128 = 30;
-/// Longest name of a stage, characters: label values are cut, and are to stay apart.
-const NAME_CHARS: usize = 100;
+/// Longest name of a stage, bytes: label values are cut at 200, and what tells two apart stands behind.
+const NAME_BYTES: usize = 190;
 
 /// A stage as funnels show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,8 @@ pub fn steps(table: &StageTable) -> Vec<Arc<Step>> {
         let parts = [system.as_str(), pipeline.as_str(), stage];
         let named = if often[stage] > 1 { &parts[..] } else { &parts[2..] };
         let named: Vec<&str> = named.iter().copied().filter(|part| !part.is_empty()).collect();
-        let mut name: String = named.join("/").chars().take(NAME_CHARS).collect();
+        let mut name = named.join("/");
+        name.truncate(name.floor_char_boundary(NAME_BYTES));
         while !taken.insert(name.clone()) {
             let _ = write!(name, " ({})", found.index.0);
         }
@@ -308,11 +309,13 @@ mod tests {
             names(&rows),
             ["talk", "hubspot/a/talk", "hubspot/a/talk (2)", "offer", "hubspot/b/talk"]
         );
-        let long = "x".repeat(130);
-        let alike = [long.clone() + "a", long + "b"];
-        let rows = alike.each_ref().map(|name| ("", "", name.as_str(), open, None));
-        let cut = names(&rows);
-        assert!(cut[0] != cut[1] && cut.iter().all(|name| name.len() < 110), "{cut:?}");
+        for long in ["x".repeat(230), "東".repeat(70)] {
+            let alike = [long.clone() + "a", long + "b"];
+            let rows = alike.each_ref().map(|name| ("", "", name.as_str(), open, None));
+            let cut = names(&rows);
+            // A label has 200 bytes.
+            assert!(cut[0] != cut[1] && cut.iter().all(|name| name.len() <= 200), "{cut:?}");
+        }
     }
 
     /// Entered, lost, of each open stage; the rest is held.

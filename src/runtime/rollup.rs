@@ -389,7 +389,8 @@ impl Merger {
         self.latest = self.latest.max(now);
         let started = monotonic();
         let (mut sent, mut told) = (0, Vec::new());
-        let caps = Caps { per_family: self.context.config.limits.max_series_per_family };
+        let per_family = self.context.config.limits.max_series_per_family;
+        let caps = Caps { per_family, ..Caps::NONE };
         for (partition, part) in &mut self.parts {
             if part.repair.due(timer) {
                 part.rollup.re_emit();
@@ -424,7 +425,10 @@ impl Merger {
                 let rows = part.rollup.current_rows();
                 let rows = rows.iter().collect::<Vec<_>>();
                 let mut page = KpiSnapshot::render(&rows, &self.definition.kpis, caps);
-                page.add_readings(&part.rollup.readings(), caps);
+                let of = &self.definition;
+                page.add_readings(&part.rollup.readings(), caps, |segment, day| {
+                    of.calendar_of(segment).start_of(day)
+                });
                 self.context.pages.put(*partition, page);
             }
         }

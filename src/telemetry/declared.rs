@@ -190,7 +190,7 @@ declare! {
     series gauges "tidemark_series" ["family"]
         "KPI series that this process exposes, by family.";
     series_dropped counters "tidemark_series_dropped_total" ["family"]
-        "KPI series left out of a page, summed over publishes: above 0 the limit of the family is too low.";
+        "KPI series left out of the page, summed over publishes: above 0 a limit is too low, or label values are equal where they are cut.";
 }
 
 /// What the process collector adds on Linux.

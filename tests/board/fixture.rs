@@ -164,9 +164,9 @@ pub fn state(rows: &[Row]) -> HttpState {
     for row in rows {
         board.apply(&row.key(), Some(row.to_json().as_bytes()));
     }
-    let pages = MetricsPages::new(Arc::clone(&telemetry));
+    let pages = MetricsPages::new(Arc::clone(&telemetry), Caps::NONE);
     let current: Vec<&Row> = rows.iter().filter(|r| r.pane == Pane::Early).collect();
-    pages.put(0, KpiSnapshot::render(&current, &Kpis::ALL, Caps { per_family: 10_000 }));
+    pages.put(0, KpiSnapshot::render(&current, &Kpis::ALL, Caps::NONE));
     let health = Arc::new(Health::new(["ledger", "rollup"]));
     health.set("ledger", Ok(()));
     health.set("rollup", Ok(()));

@@ -3,6 +3,7 @@
 use tidemark::config::Config;
 use tidemark::http::metrics::{Caps, KpiPage, KpiSnapshot};
 use tidemark::model::alert::{BaselineShown, Figure, Reading, Signal, Silence, State};
+use tidemark::model::calendar::Calendar;
 use tidemark::model::segment::Segment;
 use tidemark::model::time::Day;
 
@@ -11,7 +12,7 @@ pub fn directory() -> KpiPage {
     let text = "[directory]\n[[directory.rep]]\nid = \"r-1\"\nname = 'Ana \"C\"'\nteam = \"mid\"\n";
     let config = Config::from_toml(text, "t.toml", std::iter::empty()).unwrap();
     let directory = &config.definition.directory;
-    KpiPage::of_directory(directory, Day(20_000), Caps { per_family: 9 })
+    KpiPage::of_directory(directory, Day(20_000), Caps { per_family: 9, ..Caps::NONE })
 }
 
 pub fn page() -> KpiPage {
@@ -39,10 +40,15 @@ pub fn page() -> KpiPage {
     };
     let reps = ["O\"Brien", "r-2"].map(|rep| Segment::of([("rep", rep)]));
     let all = Segment::overall();
-    let mut page =
-        KpiSnapshot::render(&[], &tidemark::model::kpi::Kpis::ALL, Caps { per_family: 1 });
+    let one = Caps { per_family: 1, ..Caps::NONE };
+    let mut page = KpiSnapshot::render(&[], &tidemark::model::kpi::Kpis::ALL, one);
     let readings = [(&reps[0], &firing), (&reps[1], &firing), (&all, &nothing)];
-    page.add_readings(&readings, Caps { per_family: 1 });
+    let zones = ["America/New_York", "Asia/Tokyo"].map(|zone| Calendar::of(zone).unwrap());
+    page.add_readings(&readings, one, |segment, day| {
+        zones[usize::from(segment.parts.is_empty())].start_of(day)
+    });
+    // 2024-12-27, which began there five hours later than in UTC.
+    assert!(page.text().contains("kpi=\"cycle_length_mean\"} 1735275600\n"), "{}", page.text());
     assert!(page.dropped().any(|d| d == ("tidemark_rep_drift_score", 1)));
     page
 }

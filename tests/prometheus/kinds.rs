@@ -52,7 +52,9 @@ fn eur(value: &str) -> Value {
 
 fn event(kind: &str, id: u32, op: &str, days: i64, mut set: Value) -> String {
     for (field, value) in [("owner", "r-1"), ("territory", "north"), ("channel", "web")] {
-        set[field] = value.into();
+        if set[field].is_null() {
+            set[field] = value.into();
+        }
     }
     let (name, time) = (format!("{kind}-{id}"), ago(days));
     let entity = json!({ "type": kind, "id": name });
@@ -78,6 +80,9 @@ pub fn events() -> String {
         all.push(event("deal", id, "update", end, json!({ "status": status })));
     }
     all.push(event("deal", 4, "create", 4, json!({ "amount": eur("700.00") })));
+    // 300 bytes, more than a label may have: cut, or the whole scrape would be refused.
+    let long = json!({ "amount": eur("800.00"), "territory": "東".repeat(100) });
+    all.push(event("deal", 8, "create", 4, long));
     all.push(event("lead", 1, "create", 5, json!({})));
     all.push(event("lead", 1, "update", 4, json!({ "responded_at": ago(4) })));
     all.push(event("lead", 1, "update", 3, json!({ "converted_deal": "deal-1" })));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tidemark::config::Config;
-use tidemark::http::{Alerts, Board, Health, MetricsPages, TargetsNow};
+use tidemark::http::{Alerts, Board, Caps, Health, MetricsPages, TargetsNow};
 use tidemark::log::Log;
 use tidemark::model::time::{Span, Timestamp};
 use tidemark::runtime::{Context, Stop};
@@ -61,7 +61,7 @@ pub fn context(config: &Arc<Config>, log: Arc<dyn Log>, clocks: &Clocks) -> Cont
         health: Arc::new(Health::default()),
         board: Board::new(1, 10_000),
         alerts: Alerts::new(),
-        pages: MetricsPages::new(telemetry.clone()),
+        pages: MetricsPages::new(telemetry.clone(), Caps::NONE),
         targets: TargetsNow::new(config.definition.targets.clone(), config.topics().targets),
         telemetry,
         clock: Arc::new(move || clock.now()),

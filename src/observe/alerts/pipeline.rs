@@ -278,8 +278,8 @@ const STATE: &[Told] = &[
         Is("sum by (job, family) (increase(tidemark_series_dropped_total[15m])) > 0"),
         "15m",
         "15m",
-        "Family {{ $labels.family }} is over its limit: series are missing on /metrics",
-        "`limits.max_series_per_family` holds. Rows, page and API are whole; dashboards and \
+        "Family {{ $labels.family }} lacks series: over a limit, or equal where cut",
+        "`limits.max_series_per_family` or `limits.max_series` holds. Rows, page and API are whole; dashboards and \
              alerts lack segments. Raise the limit, or take a segment set or a window away.",
     ),
 ];

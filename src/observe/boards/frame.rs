@@ -78,9 +78,10 @@ fn asked(name: &str, label: &str, query: &str) -> Value {
     })
 }
 
-/// The window: every query of a KPI pins it.
+/// The window: every query of a KPI pins it. Whichever segments the job has, they have the same ones.
 pub(super) fn window() -> Value {
-    let query = "label_values(tidemark_overall_window_complete_ratio{job=\"$job\"}, window)";
+    let query =
+        "label_values({__name__=~\"tidemark_.+_window_complete_ratio\", job=\"$job\"}, window)";
     one("window", "Window", query, Some("rolling_28d"))
 }
 
@@ -131,6 +132,15 @@ fn annotations() -> Value {
             "changes(process_start_time_seconds{job=\"$job\"}[2m]) > 0",
             "Restart",
             "{{instance}}",
+        ),
+        annotation(
+            "Configuration",
+            "purple",
+            "count by (definition, reference) (tidemark_config_info{job=\"$job\"}) unless \
+             count by (definition, reference) \
+             (last_over_time(tidemark_config_info{job=\"$job\"}[1h] offset 2m))",
+            "Another configuration",
+            "{{definition}} {{reference}}",
         ),
     ])
 }

@@ -363,7 +363,7 @@ const WRONG: [Shown<'static>; 9] = [
     ),
     (
         "Series left out",
-        "By family, in 15 minutes: raise `limits.max_series_per_family`.",
+        "By family, in 15 minutes: over a limit, or names that are equal where they are cut.",
         "short",
         &[("sum by (family) (increase(tidemark_series_dropped_total{}[15m]))", "{{family}}")],
     ),

@@ -10,17 +10,18 @@ use super::panel::{
 use crate::model::kpi::{Group, Kpi, Kpis};
 
 /// What the headline tiles show, as far as the job has it, at most [`TILES`] of them.
-const HEADLINES: [&str; 8] = [
+const HEADLINES: [&str; 9] = [
     "revenue",
     "win_rate",
     "cycle_length_p50",
     "open_pipeline",
+    "response_time_p50",
     "deals_created",
     "leads_created",
     "sales_velocity",
     "activities_done",
 ];
-const TILES: usize = 6;
+const TILES: usize = 5;
 /// What a link carries of the territories that are chosen.
 const TERRITORY: &str = "${territory:queryparam}";
 
@@ -47,9 +48,19 @@ pub(super) fn executive(kpis: &Kpis) -> Board {
         by_part(number(told, unit_of(kpi), (3, 5), vec![query(&overall(&kpi.family), "")]))
     });
     let mut tiles: Vec<Value> = tiles.collect();
-    let aim = |suffix: &str| {
-        format!("max by (window) (tidemark_overall_won_amount_target_{suffix}{{job=\"$job\"}})")
-    };
+    let of_window =
+        |family: &str| format!("max by (window) (tidemark_overall_{family}{{job=\"$job\"}})");
+    let aim = |suffix: &str| of_window(&format!("won_amount_target_{suffix}"));
+    if let [pipeline] = known(kpis, &["open_pipeline"])[..] {
+        let told = (
+            "Pipeline cover",
+            "The open pipeline divided by the target of revenue, for each window that has one. Empty \
+             without `[targets]`.",
+        );
+        let (open, target) = (of_window(&pipeline.family), of_window("won_amount_target"));
+        let asked = vec![query(&format!("{open} / ({target} > 0)"), "{{window}}")];
+        tiles.push(by_rep(number(told, "percentunit", (3, 5), asked)));
+    }
     let told = (
         "Revenue of target",
         "Revenue divided by its target, for each window that has one. Empty without `[targets]`.",
