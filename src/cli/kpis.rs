@@ -288,6 +288,7 @@ mod tests {
             }
         }
         assert_eq!(n, 6, "{text}");
+        text += "[limits]\nmax_series = 100000\n";
         let config = Config::from_toml(&text, "t.toml", std::iter::empty());
         assert_eq!(config.unwrap_or_else(|e| panic!("{e}")).definition.kpis.own().len(), n);
     }
