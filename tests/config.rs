@@ -414,9 +414,11 @@ family = "closing_points"
         assert_eq!((estimate.rows_per_window, estimate.rows), (19, 38));
         // Drift watches two KPIs of the whole, of which eleven series each tell.
         assert_eq!(estimate.drift, 2 * 11);
+        // How complete a row is, what its win rate is of, and its cycle lengths.
+        assert_eq!(estimate.beside, 3 * 38);
         assert_eq!(
             estimate.series,
-            (38 + 1) * estimate.kpis + estimate.drift + 2 + 2,
+            (38 + 1) * estimate.kpis + estimate.drift + 2 + 2 + estimate.beside,
             "two reps, deals"
         );
         assert_eq!(estimate.sets[2].name(), "rep × channel");

@@ -29,6 +29,9 @@ pub struct Estimate {
     pub targets: u64,
     /// Of these, how many the watch for drift leads to.
     pub drift: u64,
+    /// Of these, those beside the KPIs of a row: how complete it is, and what its rates and cycle lengths
+    /// are of.
+    pub beside: u64,
     /// The part of each chosen group of KPIs, one's own last.
     pub groups: Vec<(Group, u64)>,
     /// Series of each of one's own KPIs, by the name of its family.
@@ -111,6 +114,9 @@ fn pairs(definition: &Definition, set: &[String]) -> Option<u64> {
 /// Families of what is watched for drift: each stream has a series in each.
 const DRIFT_FAMILIES: u64 = 11;
 
+/// KPIs that have one more family, of what they are of.
+const BEHIND: [&str; 2] = ["win_rate", "cycle_length_mean"];
+
 fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimate {
     let windows = definition.windows.len() as u64;
     let kpis = definition.kpis.kpis().count() as u64;
@@ -159,9 +165,24 @@ fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimat
     // Deals seen to be won, and lost.
     let alone = |dimension: &str| of_set(dimension);
     let deals = 2 * alone("territory").saturating_mul(alone("channel"));
-    let series = [targets, drift, kpis, reps, deals].into_iter().fold(all, u64::saturating_add);
+    let behind = BEHIND.iter().filter(|kpi| definition.kpis.named(kpi).is_some()).count() as u64;
+    let beside = rows.saturating_mul(1 + behind);
+    let parts = [targets, drift, kpis, reps, deals, beside];
+    let series = parts.into_iter().fold(all, u64::saturating_add);
     let own = definition.kpis.own().iter().map(|kpi| (kpi.family.to_string(), rows)).collect();
-    Estimate { kpis, windows, rows_per_window, rows, series, targets, drift, groups, own, sets }
+    Estimate {
+        kpis,
+        windows,
+        rows_per_window,
+        rows,
+        series,
+        targets,
+        drift,
+        beside,
+        groups,
+        own,
+        sets,
+    }
 }
 
 impl Config {

@@ -200,6 +200,7 @@ impl Config {
             .iter()
             .map(|(group, series)| (group.as_str().to_owned(), *series))
             .chain(estimate.own.iter().map(|(family, n)| (format!("…_{family}"), *n)))
+            .chain([("and what is behind them".to_owned(), estimate.beside)])
             .map(|(name, series)| format!("{name} ({} series)", thousands(series)))
             .collect();
         let each = estimate.sets.iter().map(|set| {

@@ -42,6 +42,11 @@ pub struct Caps {
 impl Caps {
     /// No limit.
     pub const NONE: Caps = Caps { per_family: usize::MAX, total: usize::MAX };
+
+    /// A limit a family, as of a page alone.
+    pub fn of_family(per_family: usize) -> Caps {
+        Caps { per_family, ..Caps::NONE }
+    }
 }
 
 /// The KPI series of one rollup partition.

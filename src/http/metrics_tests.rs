@@ -243,3 +243,16 @@ fn a_large_page_is_what_writing_it_plainly_gives() {
         assert_eq!(text.len(), plain.len());
     }
 }
+
+#[test]
+fn what_rows_have_beside_their_kpis_is_reckoned_with() {
+    let config = crate::config::Config::defaults();
+    let kpis = &config.definition.kpis;
+    let text = KpiSnapshot::render(&[&row(Segment::overall(), 1, 3)], kpis, MANY).text();
+    let families = text.lines().filter(|line| !line.starts_with('#'));
+    let families =
+        families.filter_map(|line| line.split('{').next()?.strip_prefix("tidemark_overall_"));
+    let beside = families.filter(|family| kpis.kpis().all(|kpi| kpi.family != **family)).count();
+    let estimate = config.estimate();
+    assert_eq!(estimate.beside, estimate.rows * beside as u64);
+}

@@ -14,8 +14,7 @@ impl Reps {
         if self.0.replace(today) == Some(today) {
             return;
         }
-        let per_family = context.config.limits.max_series_per_family;
-        let caps = Caps { per_family, ..Caps::NONE };
+        let caps = Caps::of_family(context.config.limits.max_series_per_family);
         let directory = &context.config.definition.directory;
         context.pages.put_directory(KpiPage::of_directory(directory, today, caps));
     }

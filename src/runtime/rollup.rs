@@ -389,8 +389,7 @@ impl Merger {
         self.latest = self.latest.max(now);
         let started = monotonic();
         let (mut sent, mut told) = (0, Vec::new());
-        let per_family = self.context.config.limits.max_series_per_family;
-        let caps = Caps { per_family, ..Caps::NONE };
+        let caps = Caps::of_family(self.context.config.limits.max_series_per_family);
         for (partition, part) in &mut self.parts {
             if part.repair.due(timer) {
                 part.rollup.re_emit();
@@ -422,10 +421,9 @@ impl Merger {
             }
             if part.changed && part.page.due(timer) {
                 part.changed = false;
-                let rows = part.rollup.current_rows();
+                let (rows, of) = (part.rollup.current_rows(), &self.definition);
                 let rows = rows.iter().collect::<Vec<_>>();
-                let mut page = KpiSnapshot::render(&rows, &self.definition.kpis, caps);
-                let of = &self.definition;
+                let mut page = KpiSnapshot::render(&rows, &of.kpis, caps);
                 page.add_readings(&part.rollup.readings(), caps, |segment, day| {
                     of.calendar_of(segment).start_of(day)
                 });
