@@ -278,6 +278,16 @@ mod tests {
         assert_eq!(config.unwrap_or_else(|e| panic!("{e}")).definition.kpis.own().len(), n);
     }
 
+    /// A deal is closed on a day; what becomes of a visit is said of the day on which it began.
+    #[test]
+    fn closings_by_stage_are_complete_when_their_day_is_over() {
+        let text = "[kpis.custom.closings]\nformula = \"stage_closed - stage_won\"\n\
+                    [kpis.custom.moves]\nformula = \"stage_closed + stage_advanced\"\n";
+        let config = Config::from_toml(text, "t.toml", std::iter::empty()).unwrap();
+        let ripens = config.definition.kpis.own().iter().map(|kpi| (&*kpi.name, kpi.ripens()));
+        assert_eq!(ripens.collect::<Vec<_>>(), [("closings", false), ("moves", true)]);
+    }
+
     #[test]
     fn a_typo_names_the_nearest() {
         let said = |name: &str| match named(&Kpis::ALL, name) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::read::Reader;
-use super::{Budget, Config, Limits};
+use super::{Budget, Config, Limits, PLACES};
 use crate::model::alert::Rule;
 use crate::model::definition::{Definition, TerritoryEntry};
 use crate::model::funnel::FAMILIES;
@@ -164,8 +164,9 @@ fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimat
     let reps = definition.directory.reps.len() as u64;
     // Deals seen to be won, and lost.
     let alone = |dimension: &str| of_set(dimension);
-    let deals = 2 * alone("territory").saturating_mul(alone("channel"));
-    let behind = BEHIND.iter().filter(|kpi| definition.kpis.named(kpi).is_some()).count() as u64;
+    let places = alone("territory").saturating_mul(alone("channel"));
+    let deals = 2 * places.min(PLACES as u64);
+    let behind = definition.kpis.kpis().filter(|kpi| BEHIND.contains(&&*kpi.name)).count() as u64;
     let beside = rows.saturating_mul(1 + behind);
     let parts = [targets, drift, kpis, reps, deals, beside];
     let series = parts.into_iter().fold(all, u64::saturating_add);

@@ -58,6 +58,7 @@ pub use hooks::{Hook, HookToken, Hooks};
 pub use mapping::{PACKS, load_mapping, mapping_from_toml};
 pub use receivers::{Receiver, ReceiverKind, ReceiverUrl};
 pub use registry::{Credentials, SchemaRegistry};
+pub use scrape::PLACES;
 pub use summary::Setting;
 pub use topics::{Cleanup, TopicSpec, Topics};
 pub use warn::Warning;

@@ -20,6 +20,9 @@ const OTHERS: usize = 5;
 const LABEL: usize = 64;
 /// `label_value_length_limit`, bytes. The name of a metric is a value too.
 const NAME: usize = 256;
+/// Most pairs of territory and channel of which the deals that come in are counted: they are among what
+/// the process tells of itself.
+pub const PLACES: usize = 1_000;
 /// What may stand behind a KPI in the name of its family, at most: that of a target.
 const TAIL: usize = "_target_required_per_day".len();
 

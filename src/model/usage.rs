@@ -136,11 +136,12 @@ impl Kpi {
     /// cannot be told by them.
     pub fn ripens(&self) -> bool {
         // Of the user's own by what it is made of: one such part makes the whole grow.
+        let dated = [Measure::StageEntered, Measure::StageWon, Measure::StageClosed];
         let ripe = |m: &Measure| {
             let name = m.name();
             matches!(m, Measure::LeadsConverted | Measure::ResponseMinutes)
                 || name.starts_with("cohort_")
-                || (name.starts_with("stage_") && *m != Measure::StageEntered)
+                || (name.starts_with("stage_") && !dated.contains(m))
         };
         let written = matches!(self.formula, Formula::Written(_));
         self.clock == Clock::CohortSoFar || (written && self.measures().iter().any(ripe))

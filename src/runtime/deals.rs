@@ -3,9 +3,14 @@
 
 use super::Context;
 use crate::clock::wall_ms;
+use crate::config::PLACES;
 use crate::ledger::{Closed, Ledger};
 use crate::model::segment::UNKNOWN;
 use crate::telemetry::{Named, SoldIn};
+
+fn most(context: &Context) -> usize {
+    context.config.limits.max_series_per_family.min(PLACES)
+}
 
 /// Where deals may be closed is known in advance as far as the directory has it: series begin at 0.
 pub fn begin(context: &Context) {
@@ -18,7 +23,7 @@ pub fn begin(context: &Context) {
         }
     };
     let (territories, channels) = (known("territory"), known("channel"));
-    let most = context.config.limits.max_series_per_family;
+    let most = most(context);
     let pairs = territories.iter().flat_map(|t| channels.iter().map(move |c| (t, c)));
     for (territory, channel) in pairs.take(most) {
         context.telemetry.sells_in(SoldIn { territory, channel }, most);
@@ -37,6 +42,6 @@ pub fn note(context: &Context, ledger: &Ledger, closed: &Closed, deal: &str) {
         currency: &currency,
         at_ms: wall_ms(),
     });
-    let most = context.config.limits.max_series_per_family;
+    let most = most(context);
     context.telemetry.deal_closed(closed.won, at, most, named);
 }

@@ -79,7 +79,7 @@ fn process() -> Vec<Case> {
         case(
             "ScrapeNearLimit",
             60,
-            [Line("scrape_samples_post_metric_relabeling{§}", |_| 55_000.0, |_| 5_000.0)],
+            [Line("scrape_samples_post_metric_relabeling{§}", |_| 58_000.0, |_| 5_000.0)],
         ),
     ]
 }

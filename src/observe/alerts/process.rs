@@ -90,7 +90,7 @@ const ALERTS: &[Told] = &[
     (
         "ScrapeNearLimit",
         Severity::Warning,
-        Is("max_over_time(scrape_samples_post_metric_relabeling{job=\"tidemark\"}[10m]) > 50000"),
+        Is("max_over_time(scrape_samples_post_metric_relabeling{job=\"tidemark\"}[10m]) > 57000"),
         "30m",
         "30m",
         "{{ $labels.instance }} exposes {{ $value }} samples; over 60000 the scrape fails",
