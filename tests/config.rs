@@ -53,7 +53,7 @@ mod taken {
         assert!(!config.http.allow_remote && config.hooks.is_none());
         assert_eq!(
             (config.limits.max_series, config.limits.max_series_per_family),
-            (50_000, 10_000)
+            (55_000, 10_000)
         );
         assert_eq!([config.limits.budget.of("rep"), config.limits.budget.of("channel")], [100, 25]);
     }

@@ -394,6 +394,26 @@ async fn a_forecast_tells_how_wrong_it_was_before() {
     assert_eq!(status, StatusCode::NOT_FOUND, "there are no rows of the whole");
 }
 
+/// How far what drifts is off, by which settings it is judged, and who and what there is.
+fn says_what_drift_and_infos_are(page: &str, kpis: usize) {
+    let effect =
+        "tidemark_rep_drift_effect_ratio{rep=\"O\\\"Brien\",kpi=\"cycle_length_mean\"} -0.425";
+    assert!(page.contains(effect), "{page}");
+    assert!(page.contains(",drift=\"0000000000000003\",reference=\"0000000000000002\"} 1"));
+    let why = "tidemark_overall_drift_no_data{kpi=\"win_rate\",reason=\"supply\"} 1\n";
+    assert!(page.contains(why) && !page.contains("tidemark_rep_drift_no_data"), "{page}");
+    let ana = "tidemark_rep_info{rep=\"r-1\",name=\"Ana \\\"C\\\"\",team=\"mid\"} 1\n";
+    assert!(page.contains(ana), "{page}");
+    for info in [
+        "kind=\"lagging\",kpi=\"revenue\",unit=\"money\"} 1\n",
+        "kind=\"leading\",kpi=\"sales_velocity\",unit=\"money\"} 1\n",
+    ] {
+        assert!(page.contains(info), "{info}: {page}");
+    }
+    let told = page.lines().filter(|line| line.starts_with("tidemark_kpi_info{")).count();
+    assert_eq!(told, kpis);
+}
+
 #[tokio::test]
 async fn promtool_finds_nothing_to_say() {
     let state = state(&rows());
@@ -454,21 +474,6 @@ async fn promtool_finds_nothing_to_say() {
         let linux = cfg!(target_os = "linux") || !name.starts_with("process_");
         assert!(!linux || page.contains(&format!("# HELP {name} ")), "{name} is not on the page");
     }
-    let effect =
-        "tidemark_rep_drift_effect_ratio{rep=\"O\\\"Brien\",kpi=\"cycle_length_mean\"} -0.425";
-    assert!(page.contains(effect), "{page}");
-    assert!(page.contains(",drift=\"0000000000000003\",reference=\"0000000000000002\"} 1"));
-    let why = "tidemark_overall_drift_no_data{kpi=\"win_rate\",reason=\"supply\"} 1\n";
-    assert!(page.contains(why) && !page.contains("tidemark_rep_drift_no_data"), "{page}");
-    let ana = "tidemark_rep_info{rep=\"r-1\",name=\"Ana \\\"C\\\"\",team=\"mid\"} 1\n";
-    assert!(page.contains(ana), "{page}");
-    for info in [
-        "kind=\"lagging\",kpi=\"revenue\",unit=\"money\"} 1\n",
-        "kind=\"leading\",kpi=\"sales_velocity\",unit=\"money\"} 1\n",
-    ] {
-        assert!(page.contains(info), "{info}: {page}");
-    }
-    let told = page.lines().filter(|line| line.starts_with("tidemark_kpi_info{")).count();
-    assert_eq!(told, state.info.kpis.kpis().count());
+    says_what_drift_and_infos_are(&page, state.info.kpis.kpis().count());
     promtool::finds_nothing(&page);
 }

@@ -19,7 +19,7 @@ type Json<T> = T extends string
 // The query of the Prometheus data source.
 type Query = {
   refId: string; expr: string; editorMode: 'code'; legendFormat?: string; format?: 'table';
-  instant?: boolean; range: boolean;
+  instant?: boolean; range: boolean; exemplar?: boolean;
 };
 
 // A panel of a kind that we use: with the options and the field options of its plugin.
