@@ -379,11 +379,6 @@ impl Telemetry {
         }
     }
 
-    /// KPI series left out because their family was full.
-    pub fn series_dropped(&self, family: &str, n: u64) {
-        self.metrics.series_dropped.with_label_values(&[family]).inc_by(n);
-    }
-
     /// What the honesty strip says.
     pub fn totals(&self) -> Totals {
         let m = &self.metrics;

@@ -123,9 +123,8 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
     definition.sizes = drift.iter().any(|rule| rule.signal == Signal::DealSize);
     estimate::check(reader, &definition, &limits, &drift);
     scrape::check(reader, &definition);
-    let receivers = typed.alerts.and_then(|alerts| alerts.receivers).unwrap_or_default();
-    let receivers = receivers::receivers(reader, receivers, base, env);
-    let origin = Origins { reader: Reader::default(), settings: Vec::new() };
+    let told = typed.alerts.and_then(|alerts| alerts.receivers).unwrap_or_default();
+    let receivers = receivers::receivers(reader, told, base, env);
     Config {
         app,
         generation,
@@ -141,7 +140,7 @@ fn meant(reader: &mut Reader, typed: Settings, base: &Path, env: &Env) -> Config
         http,
         hooks,
         limits,
-        origin,
+        origin: Origins { reader: Reader::default(), settings: Vec::new() },
         followed,
         topics,
         specs,
