@@ -23,6 +23,11 @@ use tidemark::model::window::{Period, WindowKind};
 use tidemark::rollup::Rollup;
 use tidemark::world::{World, WorldSettings};
 
+// As the binary has it.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EVENTS: usize = 100_000;
 const ROUNDS: usize = 7;
 

@@ -232,6 +232,11 @@ fn kinds(c: &mut Criterion) {
 }
 
 /// The stages of the made-up company.
+// As the binary has it.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const STAGES: [(&str, Status); 6] = [
     ("qualified", Status::Open),
     ("demo", Status::Open),

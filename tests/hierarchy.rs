@@ -13,6 +13,7 @@ use tidemark::config::Config;
 use tidemark::model::customers::COUNTED;
 use tidemark::model::definition::{Attribution, Definition, TerritoryEntry};
 use tidemark::model::kpi::{Formula, Kpi, Kpis};
+use tidemark::model::money::Currency;
 use tidemark::model::time::Day;
 use tidemark::model::window::WindowKind;
 use tidemark::world::{World, WorldSettings, directory};
@@ -70,7 +71,8 @@ fn part_of(name: &str) -> &'static str {
 }
 
 /// Every other territory is in the North. One in three goes over to the West in the middle, and one in
-/// five is in no region that anybody knows.
+/// five is in no region that anybody knows. One rep in three goes over to the team and territory of the
+/// next one, and back. Pounds have a rate, francs have none.
 fn job(settings: &WorldSettings, attribution: Attribution) -> Definition {
     let windows = [MONTH, WindowKind::RollingDays(28), WindowKind::RollingFine(288)];
     let mut job = Definition {
@@ -86,11 +88,27 @@ fn job(settings: &WorldSettings, attribution: Attribution) -> Definition {
         (name.clone(), TerritoryEntry { region, moves: moves.into_iter().collect() })
     });
     job.directory.territories = known.collect();
+    let homes: Vec<_> = job.directory.reps.values().map(|rep| rep.values.clone()).collect();
+    for (i, rep) in job.directory.reps.values_mut().enumerate().filter(|(i, _)| i % 3 == 0) {
+        let other = homes[(i + 1) % homes.len()].clone();
+        rep.moves = [(Day(middle.0 - 5), other), (Day(middle.0 + 5), homes[i].clone())].into();
+    }
+    let pounds = Currency::parse("GBP").expect("a code");
+    job.fx.insert(pounds, Day(0), "1.25".parse().expect("a rate"));
     job
 }
 
+/// Some entities have their money in pounds, and some in francs.
+fn in_currencies(key: &str, json: String) -> String {
+    match key.bytes().map(u32::from).sum::<u32>() % 7 {
+        0 | 1 => json.replace("\"EUR\"", "\"GBP\""),
+        2 => json.replace("\"EUR\"", "\"CHF\""),
+        _ => json,
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn children_sum_to_their_parent(
         seed in 0u64..1_000,
@@ -108,7 +126,7 @@ proptest! {
         let job = job(&settings, Attribution::ALL[credit].0);
         let records: Vec<_> = (0u64..)
             .zip(World::new(settings))
-            .map(|(i, arrival)| record(i, arrival.json))
+            .map(|(i, arrival)| record(i, in_currencies(&arrival.key, arrival.json)))
             .collect();
         let (rows, _) = replay(&job, &records, None);
         let mut compared = 0;

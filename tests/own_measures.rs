@@ -71,6 +71,12 @@ of = "order"
 at = "paid"
 where = "not (plan = 'free')"
 sum = "x.seats"
+
+[measures.cost]
+of = "deal"
+at = "won"
+sum = "x.cost"
+unit = "money"
 "#;
 
 const KPIS: &str = r#"
@@ -82,11 +88,13 @@ k_lost_for_nothing = { formula = "lost_for_nothing" }
 k_northern = { formula = "northern" }
 k_large = { formula = "large" }
 k_seats = { formula = "seats" }
+k_cost = { formula = "cost" }
+margin = { formula = "(revenue - cost) / revenue" }
 health_a_demo = { formula = "health / demo_calls" }
 "#;
 
-const KEYS: [&str; 7] =
-    ["demo_calls", "talk", "health", "lost_for_nothing", "northern", "large", "seats"];
+const KEYS: [&str; 8] =
+    ["demo_calls", "talk", "health", "lost_for_nothing", "northern", "large", "seats", "cost"];
 
 fn job(measures: &str, kpis: &str) -> Definition {
     let text = format!(
@@ -205,6 +213,14 @@ fn recount(told: &[Told]) -> Sums {
     out
 }
 
+fn converted(value: i128, currency: &str) -> Sum {
+    match currency {
+        "EUR" => (value, 1, 0),
+        "GBP" => (value / 4 * 5, 1, 0),
+        _ => (0, 0, value),
+    }
+}
+
 fn deal(known: &Known<'_>, one: Sum, add: &mut impl FnMut(&'static str, i64, i64, Sum)) {
     if let Some(born) = known.born
         && known.is("type", &["enterprise", "corporate"])
@@ -221,16 +237,19 @@ fn deal(known: &Known<'_>, one: Sum, add: &mut impl FnMut(&'static str, i64, i64
     if status == "lost" && known.now("lost_reason").is_none() {
         add("lost_for_nothing", closed, closed, one);
     }
-    if let Some(amount) = known.now("amount").filter(|_| status == "won")
+    if status == "lost" {
+        return;
+    }
+    let amount = known.now("amount");
+    if let Some(cost) = known.now("x.cost").and_then(Value::as_str).and_then(decimal) {
+        let currency = amount.and_then(|amount| amount["currency"].as_str());
+        add("cost", closed, closed, converted(cost, currency.unwrap_or("EUR")));
+    }
+    if let Some(amount) = amount
         && known.is("x.industry", &["health", "pharma"])
     {
         let value = amount["value"].as_str().and_then(decimal).expect("a decimal");
-        let sum = match amount["currency"].as_str() {
-            Some("EUR") => (value, 1, 0),
-            Some("GBP") => (value / 4 * 5, 1, 0),
-            _ => (0, 0, value),
-        };
-        add("health", closed, closed, sum);
+        add("health", closed, closed, converted(value, amount["currency"].as_str().unwrap()));
     }
 }
 
@@ -366,6 +385,7 @@ fn a_field_that_was_not_kept_is_a_new_generation() {
     let kept = [
         (EntityKind::Deal, "lost_reason"),
         (EntityKind::Deal, "type"),
+        (EntityKind::Deal, "x.cost"),
         (EntityKind::Deal, "x.industry"),
         (EntityKind::Activity, "x.demo"),
         (EntityKind::Order, "plan"),

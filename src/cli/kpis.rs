@@ -260,7 +260,9 @@ mod tests {
 
     /// The measures that recipes speak of.
     const MEASURES: &str = "[measures.delivered]\nof = \"touch\"\nat = \"touched\"\nwhere = \"kind = 'delivered'\"\n\
-        [measures.csat_points]\nof = \"survey_response\"\nat = \"answered\"\nwhere = \"metric = 'csat'\"\nsum = \"score\"\n";
+        [measures.csat_points]\nof = \"survey_response\"\nat = \"answered\"\nwhere = \"metric = 'csat'\"\nsum = \"score\"\n\
+        [measures.cost]\nof = \"deal\"\nat = \"won\"\nsum = \"x.cost\"\nunit = \"money\"\n\
+        [measures.list]\nof = \"deal\"\nat = \"won\"\nsum = \"x.list_price\"\nunit = \"money\"\n";
 
     #[test]
     fn recipes_are_taken() {
@@ -273,7 +275,7 @@ mod tests {
                 n += 1;
             }
         }
-        assert_eq!(n, 7, "{text}");
+        assert_eq!(n, 9, "{text}");
         let config = Config::from_toml(&text, "t.toml", std::iter::empty());
         assert_eq!(config.unwrap_or_else(|e| panic!("{e}")).definition.kpis.own().len(), n);
     }
@@ -301,11 +303,11 @@ mod tests {
         assert!(said("bottleneck").starts_with("\"bottleneck\" is no KPI: the funnel tells it"));
         let upsell = said("upsell");
         assert!(
-            upsell.contains("is not told: what a customer bought")
+            upsell.contains("is not told: customers are merged")
                 && list_untold().contains("upsell")
         );
         assert_eq!(said("x"), "there is no KPI \"x\": `tidemark kpis list` has their names");
-        assert!(said("Cross-selling").contains("is not told: as upsell"));
+        assert!(said("Cross-selling").contains("is not told: a row knows its own segment"));
     }
 
     /// What stands beside a KPI on `/metrics` is told too.

@@ -54,6 +54,23 @@ impl Leaf for Where {
     }
 }
 
+/// What the numbers of a field of one's own are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SumUnit {
+    Count,
+    Money,
+}
+
+impl Leaf for SumUnit {
+    fn read(raw: Raw<'_>) -> Result<SumUnit, Problem> {
+        one_of(raw, "a unit", &["count", "money"], |name| match name {
+            "count" => Some(SumUnit::Count),
+            "money" => Some(SumUnit::Money),
+            _ => None,
+        })
+    }
+}
+
 impl Leaf for Moment {
     fn read(raw: Raw<'_>) -> Result<Moment, Problem> {
         one_of(raw, "a moment", &Moment::ALL.map(|(_, name)| name), Moment::parse)
@@ -139,9 +156,35 @@ fn measure(
             return None;
         }
     };
-    let meant = Meant { of, at: at?, condition: condition?, sum };
+    let is_money = is_money(reader, name, sum.as_ref(), row.unit.map(|unit| unit.0))?;
+    let meant = Meant { of, at: at?, condition: condition?, sum, is_money };
     let doc = row.doc.map_or_else(String::new, |doc| doc.0);
     Some(OwnMeasure::new(name, &doc, meant))
+}
+
+/// Whether what is summed is money that a field of the user's own states as a number.
+fn is_money(
+    reader: &mut Reader,
+    name: &str,
+    sum: Option<&FieldName<'_>>,
+    unit: Option<SumUnit>,
+) -> Option<bool> {
+    let says = |kind: FieldType| (kind == FieldType::Money) == (unit == Some(SumUnit::Money));
+    let (what, mend) = match (sum, unit) {
+        (_, None) => return Some(false),
+        (Some(FieldName::Custom(_)), Some(unit)) => return Some(unit == SumUnit::Money),
+        (Some(FieldName::Known(field)), _) if says(field.field_type()) => return Some(false),
+        (Some(FieldName::Known(field)), _) => {
+            let is = if field.field_type() == FieldType::Money { "money" } else { "no money" };
+            (format!("\"{}\" is {is}, whatever its unit here", field.as_str()), "leave out unit")
+        }
+        (None, _) => (
+            format!("\"{name}\" sums nothing that could have a unit"),
+            "add sum = \"x.…\", or leave out unit",
+        ),
+    };
+    reader.fault(&key_of(name, "unit"), what, mend);
+    None
 }
 
 /// When something counts, where that is said and fits.

@@ -161,6 +161,7 @@ table! {
         at: Option<Given<Moment>>,
         r#where: Option<Given<measures::Where>>,
         sum: Option<Given<String>>,
+        unit: Option<Given<measures::SumUnit>>,
         doc: Option<Given<String>>,
     }
     Drift {

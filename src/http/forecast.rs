@@ -328,8 +328,13 @@ fn render(
         method: method.as_str(),
         why: match lack {
             Lack::TooEarly => {
-                "nothing of the period is over yet that it could go on with".to_owned()
+                "no working day of the period is over yet that it could go on with".to_owned()
             }
+            Lack::NothingCame => {
+                let (over, all) = worked;
+                format!("nothing came on the {over} of {all} working days that are over")
+            }
+            Lack::NothingThen => "nothing came in the period that it goes by".to_owned(),
             Lack::History(n) => {
                 format!("it can be tried on {n} past periods, and {LEAST} are needed")
             }

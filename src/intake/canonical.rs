@@ -180,7 +180,7 @@ fn fields<'a>(
             FieldName::Known(field) => value(*field, raw.get(), defaults)?,
             FieldName::Custom(custom) => match raw.get() {
                 "null" => Value::Null,
-                raw => Value::Text(
+                raw => stated(
                     text_of(raw).ok_or_else(|| wrong(&format!("x.{custom}"), "a string", raw))?,
                 ),
             },
@@ -188,6 +188,12 @@ fn fields<'a>(
         out.push((name, value));
     }
     Ok(out)
+}
+
+/// A text; one with nothing in it states that there is none, as forms send it. As a member of a
+/// dimension it would be a row of its own, with a label that Prometheus takes for no label.
+fn stated(text: Cow<'_, str>) -> Value<'_> {
+    if text.trim().is_empty() { Value::Null } else { Value::Text(text) }
 }
 
 fn wrong(field: &str, expected: &str, raw: &str) -> Reason {
@@ -201,7 +207,7 @@ fn value<'a>(field: Field, raw: &'a str, defaults: &Defaults<'_>) -> Result<Valu
     let name = field.as_str();
     let text = |expected| text_of(raw).ok_or_else(|| wrong(name, expected, raw));
     Ok(match field.field_type() {
-        FieldType::Text => Value::Text(text("a string")?),
+        FieldType::Text => stated(text("a string")?),
         FieldType::Status => {
             let text = text("a string")?;
             // A status of an entity other than a deal may be any word; it decides nothing here.

@@ -243,3 +243,15 @@ proptest! {
         prop_assert_eq!((out.events.len(), out.dead_letters.len()), (0, 1));
     }
 }
+
+/// As a member of a dimension it would be a row and a label of its own that nobody sees.
+#[test]
+fn a_text_with_nothing_in_it_is_stated_as_none() {
+    let value = r#"{"id":"e1","entity":{"type":"deal","id":"1"},"op":"update",
+      "time":"2025-11-25T16:00:00Z",
+      "set":{"territory":"","owner":"  ","x.industry":"\t","channel":" web"}}"#;
+    let record = record(value);
+    let out = decoder().take(&record, now());
+    let set: Vec<_> = out.events[0].set.iter().map(|(_, value)| value.clone()).collect();
+    assert_eq!(set, [Value::Null, Value::Null, Value::Null, Value::Text(" web".into())]);
+}

@@ -103,8 +103,12 @@ pub struct Forecast {
 /// Why a method says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
-    /// No working day of the period has passed yet, or nothing came yet that could be gone on with.
+    /// No working day of the period has passed yet.
     TooEarly,
+    /// Nothing came yet that could be gone on with.
+    NothingCame,
+    /// Nothing came in the period that it goes by.
+    NothingThen,
     /// Too few past periods to try it on: how many there are.
     History(usize),
     /// Deals that are closed had come to too few stages: how many.
@@ -259,7 +263,8 @@ pub fn outlook(known: &Known<'_>, period: Period) -> Outlook {
                 lacking.push((method, Lack::TooEarly));
             }
             _ if n < LEAST => lacking.push((method, Lack::History(n))),
-            None => lacking.push((method, Lack::TooEarly)),
+            None if method == Method::RunRate => lacking.push((method, Lack::NothingCame)),
+            None => lacking.push((method, Lack::NothingThen)),
             Some(value) => forecasts.push(told(method, value, least, &tried)),
         }
     }
@@ -293,7 +298,7 @@ fn by_pipeline(
         Some(share) if n >= LEAST => {
             let value = known.sum(start, known.today) + share * weighted;
             let is_any = value > 0.0;
-            is_any.then(|| told(Method::Pipeline, value, least, &tried)).ok_or(Lack::TooEarly)
+            is_any.then(|| told(Method::Pipeline, value, least, &tried)).ok_or(Lack::NothingCame)
         }
         _ => Err(Lack::History(n)),
     }))

@@ -12,16 +12,16 @@ pub struct Untold {
 }
 
 /// All of it.
-pub const UNTOLD: [Untold; 28] = [
+pub const UNTOLD: [Untold; 33] = [
     Untold {
         name: "upsell",
-        why: "what a customer bought before lies in other shards, and no shard reads another's entities",
-        instead: "`expansion_mrr` of subscriptions; of deals a measure of your own by the type that the CRM states: `of = \"deal\"`, `at = \"won\"`, `where = \"type = 'Upsell'\"`, `sum = \"amount\"`",
+        why: "customers are merged over the shards by who bought and when, not by how much: whether a purchase is larger than the one before is not known",
+        instead: "`returning_customers` and `repeat_customers` by `product`, of those that bought the same again; `expansion_mrr` of subscriptions; of deals a measure of your own by the type that the CRM states: `of = \"deal\"`, `at = \"won\"`, `where = \"type = 'Upsell'\"`, `sum = \"amount\"`",
     },
     Untold {
         name: "cross_sell",
-        why: "as upsell",
-        instead: "a measure of your own by the deal's type, as of upsell",
+        why: "a row knows its own segment: whether somebody new to a product had bought another one before is in no row, and the amounts of customers are not merged",
+        instead: "the sum of `new_customers` over all products, less `new_customers` of the whole, is how often somebody took up a further product (a first purchase of two products counts there too); or a measure of your own by the deal's type, as of upsell",
     },
     Untold {
         name: "attribution",
@@ -35,8 +35,33 @@ pub const UNTOLD: [Untold; 28] = [
     },
     Untold {
         name: "gross_margin",
-        why: "no source that is read tells what the goods cost",
-        instead: "`revenue_after_spend`, `roi` and `return_on_ad_spend`, of revenue",
+        why: "no source that is read tells by itself what the goods cost; `roi` and `revenue_after_spend` are of revenue",
+        instead: "where a field tells it: `[measures.cost] of = \"deal\"`, `at = \"won\"`, `sum = \"x.cost\"`, `unit = \"money\"`, and `[kpis.custom.margin] formula = \"revenue - cost\"`; of it `(revenue - cost - spend) / spend`",
+    },
+    Untold {
+        name: "price_realization_of_deals",
+        why: "`price_realization` is of orders, which state their discount; a deal's list price is in a field that each CRM names otherwise",
+        instead: "`[measures.list] of = \"deal\"`, `at = \"won\"`, `sum = \"x.list_price\"`, `unit = \"money\"`, and `[kpis.custom.realized] formula = \"revenue / list\"`; where deals state a discount: `sum = \"discount\"` and `revenue / (revenue + discounts)`",
+    },
+    Untold {
+        name: "spend_allocation",
+        why: "spend counts on the day that the source states it for: a bill of a month is not spread over its days, and none is shared out over products or territories, since by which key is a choice of the business",
+        instead: "one event of the type \"campaign_day\" a day, with `product` or a field of your own as its dimension, each stating its share; later statements of the same day replace earlier ones; windows of a month or longer for bills of a month",
+    },
+    Untold {
+        name: "lead_to_customer",
+        why: "a lead and the deal that it became lie in different shards, so whether that deal was won is not known of the lead",
+        instead: "`lead_conversion` (leads to deals) and `cohort_conversion` or `win_incidence_90d` (deals created to won), one after the other; where the CRM writes the outcome to the lead: a measure `of = \"lead\"` with `where = \"x.customer = 'yes'\"` over `leads_created`",
+    },
+    Untold {
+        name: "revenue_by_currency",
+        why: "rows tell money in the currency of reports, and of other currencies what no rate converts",
+        instead: "a field of your own with the currency's code, such as `x.currency`, as a dimension, or in the `where` of a measure; the amounts as they were stated are in the events topic",
+    },
+    Untold {
+        name: "hourly_windows",
+        why: "a calendar window is a day or longer: at sales volumes an hour holds too little",
+        instead: "a rolling window: `windows.rolling = [\"1h\"]`, told anew every five minutes",
     },
     Untold {
         name: "units_sold",
@@ -50,7 +75,7 @@ pub const UNTOLD: [Untold; 28] = [
     },
     Untold {
         name: "cac_payback",
-        why: "what a customer leaves a month needs the margin, which no source tells",
+        why: "what a customer leaves a month needs the margin, which no source tells by itself",
         instead: "months by revenue: `[kpis.custom.cac_payback] formula = \"customer_acquisition_cost / average_mrr\"`; with a margin of 80 %: `formula = \"customer_acquisition_cost / (0.8 * average_mrr)\"`",
     },
     Untold {
@@ -105,12 +130,12 @@ pub const UNTOLD: [Untold; 28] = [
     },
     Untold {
         name: "trend",
-        why: "a row compares its window with the one before and with those of the last quarter and year, and fits no line over more",
+        why: "a row compares its window with the one before and with those of the last quarter and year; a line through more of them depends on how many, which each reader chooses otherwise",
         instead: "`revenue_growth`, `revenue_growth_quarter` and `revenue_growth_year`; drift, which says when something has moved for good; the trend on the page; `tidemark export` of days for a slope",
     },
     Untold {
         name: "rep_step_rate",
-        why: "a step rate of a rep against that of the team, shrunk towards it where there are few visits, is not computed",
+        why: "a row knows its own segment: that of the team stands in another row, and how far to shrink towards it depends on all its reps",
         instead: "`step_rate` of the funnel of each rep and of each team, with `entered`, the number behind it",
     },
     Untold {
@@ -120,7 +145,7 @@ pub const UNTOLD: [Untold; 28] = [
     },
     Untold {
         name: "inter_purchase_gap",
-        why: "cells have on which days a customer bought, and no KPI tells the days between",
+        why: "which purchases of a customer follow each other changes with each one that comes late or is taken back, in windows far from its own; rows count who bought and how often",
         instead: "`purchase_frequency`, `repeat_purchase_rate` and `returning_customers`",
     },
     Untold {
@@ -161,6 +186,8 @@ pub fn named(name: &str) -> Option<&'static Untold> {
     let plain = match plain.as_str() {
         "upselling" => "upsell",
         "cross_selling" => "cross_sell",
+        "units" => "units_sold",
+        "margin" => "gross_margin",
         other => other,
     };
     UNTOLD.iter().find(|untold| untold.name == plain)

@@ -90,7 +90,7 @@ impl Kpi {
             }
             Formula::Incidence(_) => {
                 "where no deal was created, and until one of the cohort was followed for so long, \
-                 unless all are closed"
+                 unless of those followed none is left open before"
             }
             Formula::ClosingAge => "until more than half of the cohort is estimated to be closed",
             Formula::Growth(_, Against::Before) => {

@@ -12,14 +12,13 @@ pub enum Found {
 const FUNNEL: &str = "the funnel tells it of each stage: `funnel` of rows, with the group \"funnel\" in kpis.groups and a stage table; see docs/kpis.md, Funnel";
 const TARGETS: &str =
     "it stands beside a KPI that has a target: `targets` of rows; see docs/targets.md";
-const SHARES: &str =
-    "the leaderboard tells it: `share` of `/api/v1/leaderboard`; see docs/operations.md";
+const SHARES: &str = "the leaderboard tells it: `share` of `/api/v1/leaderboard`, of deals that each state one product; see docs/operations.md";
 const RANKS: &str = "the leaderboard tells it: `rank`, and `rank_between` where chance leaves it open, of `/api/v1/leaderboard`; see docs/operations.md";
 const FORECASTS: &str =
     "`/api/v1/forecast` tells it of the running period; see docs/targets.md, Forecasts";
 
 /// Usual names.
-pub const USUAL: [(&str, Found); 84] = [
+pub const USUAL: [(&str, Found); 95] = [
     ("acv", Found::Elsewhere("a contract's value is its deal's amount: average_deal_size")),
     ("aov", Found::Kpi("average_order_value")),
     ("arpa", Found::Kpi("average_mrr")),
@@ -27,6 +26,7 @@ pub const USUAL: [(&str, Found); 84] = [
     ("attainment", Found::Elsewhere(TARGETS)),
     ("average_order", Found::Kpi("average_order_value")),
     ("average_sale", Found::Kpi("average_deal_size")),
+    ("benchmark", Found::Elsewhere(TARGETS)),
     ("bookings", Found::Kpi("revenue")),
     ("bottleneck", Found::Elsewhere(FUNNEL)),
     (
@@ -36,6 +36,12 @@ pub const USUAL: [(&str, Found); 84] = [
         ),
     ),
     ("cac", Found::Kpi("customer_acquisition_cost")),
+    (
+        "campaign_performance",
+        Found::Elsewhere(
+            "leads_created, deals_won, revenue, spend and roi by the dimension `campaign`: a set of `segments.sets`",
+        ),
+    ),
     ("channel_share", Found::Elsewhere(SHARES)),
     ("churn", Found::Kpi("churn_rate")),
     ("cif_180d", Found::Kpi("win_incidence_180d")),
@@ -45,6 +51,7 @@ pub const USUAL: [(&str, Found); 84] = [
     ("close_rate", Found::Kpi("win_rate")),
     ("closing_ratio", Found::Kpi("win_rate")),
     ("clv", Found::Kpi("revenue_per_customer")),
+    ("collected", Found::Kpi("invoice_revenue")),
     (
         "conversion_rate",
         Found::Elsewhere(
@@ -77,10 +84,29 @@ pub const USUAL: [(&str, Found); 84] = [
             "activities_due and completion_rate tell of what was planned and done; calls, emails and meetings of what was done",
         ),
     ),
+    (
+        "followups",
+        Found::Elsewhere(
+            "activities_due and completion_rate tell of what was planned and done; calls, emails and meetings of what was done",
+        ),
+    ),
     ("forecast", Found::Elsewhere(FORECASTS)),
     ("funnel", Found::Elsewhere(FUNNEL)),
     ("grr", Found::Kpi("gross_revenue_retention")),
+    (
+        "invoiced",
+        Found::Elsewhere(
+            "invoice_revenue is of what was paid; what was billed is a measure of your own: `of = \"invoice\"`, `at = \"created\"`, `sum = \"amount\"`",
+        ),
+    ),
     ("lead_conversion_rate", Found::Kpi("lead_conversion")),
+    ("leaderboard", Found::Elsewhere(RANKS)),
+    (
+        "leads_per_channel",
+        Found::Elsewhere(
+            "leads_created by the dimension `channel`; their share of all is `share` of `/api/v1/leaderboard`",
+        ),
+    ),
     ("loyalty", Found::Kpi("repeat_purchase_rate")),
     ("ltv", Found::Kpi("revenue_per_customer")),
     (
@@ -91,7 +117,14 @@ pub const USUAL: [(&str, Found); 84] = [
         ),
     ),
     ("meetings_held", Found::Kpi("meetings")),
+    (
+        "meetings_scheduled",
+        Found::Elsewhere(
+            "a measure of your own: `of = \"activity\"`, `at = \"due\"`, `where = \"kind = 'meeting'\"`; meetings is of those held",
+        ),
+    ),
     ("nrr", Found::Kpi("net_revenue_retention")),
+    ("number_of_customers", Found::Kpi("customers")),
     ("number_of_sales", Found::Kpi("deals_won")),
     ("pace", Found::Elsewhere(TARGETS)),
     (
@@ -116,6 +149,7 @@ pub const USUAL: [(&str, Found); 84] = [
     ("rank", Found::Elsewhere(RANKS)),
     ("refund_rate", Found::Kpi("refund_share")),
     ("repeat_rate", Found::Kpi("repeat_purchase_rate")),
+    ("reply_rate", Found::Kpi("reply_to_open")),
     ("response_time", Found::Kpi("response_time_mean")),
     ("retention", Found::Kpi("retention_rate")),
     ("return_on_investment", Found::Kpi("roi")),
@@ -127,6 +161,12 @@ pub const USUAL: [(&str, Found); 84] = [
     ("sales_cycle_length", Found::Kpi("cycle_length_mean")),
     ("sales_growth", Found::Kpi("revenue_growth")),
     ("sales_volume", Found::Kpi("deals_won")),
+    (
+        "seasonality",
+        Found::Elsewhere(
+            "revenue_growth_year compares with the year before, forecasts go by the same period of the year before, and drift by phases of the week, month and quarter; see docs/drift.md",
+        ),
+    ),
     ("speed_to_lead", Found::Kpi("response_time_mean")),
     ("stage_conversion", Found::Elsewhere(FUNNEL)),
     ("step_rate", Found::Elsewhere(FUNNEL)),

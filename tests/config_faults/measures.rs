@@ -172,3 +172,33 @@ fn a_character_that_nobody_sees_is_named_with_its_place() {
     assert!(!told.contains("not empty"), "{told}");
     assert!(of("  ").contains("expected a condition that is not empty"));
 }
+
+#[test]
+fn units_of_sums() {
+    assert_snapshot!(refusal(
+        r#"
+[measures.counted]
+of = "deal"
+at = "won"
+unit = "money"
+
+[measures.graded]
+of = "survey_response"
+at = "answered"
+sum = "score"
+unit = "money"
+
+[measures.sized]
+of = "deal"
+at = "won"
+sum = "amount"
+unit = "count"
+
+[measures.strange]
+of = "deal"
+at = "won"
+sum = "x.cost"
+unit = "euro"
+"#
+    ));
+}

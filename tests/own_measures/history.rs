@@ -42,6 +42,7 @@ fn stated(kind: usize) -> impl Strategy<Value = (String, Value)> {
             owner,
             text("status", &["won", "lost", "open", "won", ""]),
             (Just("amount".to_owned()), money()).boxed(),
+            text("x.cost", &["120", " 7.25 ", "much", "-3", ""]),
             text("x.industry", &["health", "Pharma", "steel", ""]),
             text("lost_reason", &["price", ""]),
             text("type", &["Enterprise", "corporate", "small", ""]),

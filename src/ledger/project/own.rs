@@ -6,7 +6,7 @@ use crate::ledger::entity::{Entity, Held, Slot, Stamp};
 use crate::ledger::own::{Place, Plan, Summed};
 use crate::ledger::symbols::{Credit, Symbols};
 use crate::model::measure::Measure;
-use crate::model::money::Amount;
+use crate::model::money::{Amount, Money};
 use crate::model::own::Moment;
 use crate::model::time::Timestamp;
 
@@ -28,15 +28,24 @@ impl Projector<'_> {
             match plan.sum {
                 Summed::One => add(measure.key(Measure::OwnCount), 1),
                 Summed::Money(slot) => {
-                    let Some((_, Held::Money(money))) = entity.latest(slot) else { continue };
-                    let key = |of| measure.money_key(of, money.currency);
-                    add(key(Measure::OwnAmount), money.amount.exact().0);
-                    add(key(Measure::OwnPriced), 1);
+                    let Some(money) = money(entity, slot) else { continue };
+                    add(
+                        measure.money_key(Measure::OwnAmount, money.currency),
+                        money.amount.exact().0,
+                    );
+                    add(measure.money_key(Measure::OwnPriced, money.currency), 1);
                 }
                 Summed::Number(slot) => {
                     let Some(number) = number(entity, slot, self.symbols) else { continue };
                     add(measure.key(Measure::OwnQuantity), number.exact().0);
                     add(measure.key(Measure::OwnNumbered), 1);
+                }
+                Summed::Stated(slot, beside) => {
+                    let Some(number) = number(entity, slot, self.symbols) else { continue };
+                    let beside = beside.and_then(|slot| money(entity, slot));
+                    let currency = beside.map_or(self.definition.currency, |money| money.currency);
+                    add(measure.money_key(Measure::OwnAmount, currency), number.exact().0);
+                    add(measure.money_key(Measure::OwnPriced, currency), 1);
                 }
             }
         }
@@ -67,6 +76,13 @@ impl Projector<'_> {
             };
             Some(self.symbols.text(symbol))
         })
+    }
+}
+
+fn money(entity: &Entity, slot: Slot) -> Option<Money> {
+    match entity.latest(slot)?.1 {
+        Held::Money(money) => Some(money),
+        _ => None,
     }
 }
 

@@ -14,7 +14,7 @@ fn measure(of: EntityKind, at: Moment, text: &str) -> OwnMeasure {
         "" => Condition::default(),
         text => read(text, field).expect("a condition"),
     };
-    OwnMeasure::new("m", "", Meant { of, at, condition, sum: None })
+    OwnMeasure::new("m", "", Meant { of, at, condition, sum: None, is_money: false })
 }
 
 fn job(own: &OwnMeasure) -> Definition {
@@ -125,7 +125,13 @@ fn every_field_that_holds_a_number_is_summed() {
         (Of::Subscription, Moment::Ended, known(Field::Mrr)),
     ];
     for (of, at, field) in sums {
-        let meant = Meant { of, at, condition: Condition::default(), sum: Some(field.clone()) };
+        let meant = Meant {
+            of,
+            at,
+            condition: Condition::default(),
+            sum: Some(field.clone()),
+            is_money: false,
+        };
         let own = OwnMeasure::new("m", "", meant);
         let mut shard = Shard::new(job(&own));
         let is_money = matches!(&field, FieldName::Known(f) if f.field_type() == FieldType::Money);

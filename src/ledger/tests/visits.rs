@@ -245,7 +245,8 @@ fn a_move_changes_what_a_measure_of_the_users_own_asks_of_the_stage() {
         Ok(Asked::Field(FieldName::Known(Field::parse(name).expect("a field of events"))))
     };
     let condition = read("stage = 'demo'", field).expect("a condition");
-    let meant = Meant { of: EntityKind::Deal, at: Moment::Created, condition, sum: None };
+    let meant =
+        Meant { of: EntityKind::Deal, at: Moment::Created, condition, sum: None, is_money: false };
     let own = OwnMeasure::new("m", "", meant);
     let mut shard = Shard::new(Definition { measures: [own].into_iter().collect(), ..job() });
     let mut counted = |event: Event<'_>| {

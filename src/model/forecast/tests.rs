@@ -73,6 +73,18 @@ fn without_history_nothing_is_forecast_and_it_says_so() {
 }
 
 #[test]
+fn that_nothing_came_is_no_lack_of_time() {
+    let mut daily = sales("2024-01-01", "2026-05-22", 1.0);
+    daily.retain(|d, _| {
+        *d < day("2026-05-01") && !(day("2025-05-01")..day("2025-06-01")).contains(d)
+    });
+    let out = look(&daily, "2024-01-01", "2026-05-22", Period::Month);
+    let of = |method| out.lacking.iter().find(|(m, _)| *m == method).map(|(_, lack)| *lack);
+    assert_eq!(of(Method::RunRate), Some(Lack::NothingCame));
+    assert_eq!(of(Method::LastYear), Some(Lack::NothingThen));
+}
+
+#[test]
 fn past_periods_without_a_relative_error_are_told_apart() {
     let mut daily = sales("2025-01-01", "2026-05-12", 1.0);
     let mut idle = |from: &str, to: &str| {

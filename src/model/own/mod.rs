@@ -113,6 +113,9 @@ pub struct Meant {
     /// What of them is summed: money, a number, or a field of the user's own that holds numbers;
     /// they are counted without it.
     pub sum: Option<FieldName<'static>>,
+    /// Numbers of a field of the user's own are money, in the currency of the entity's own amount
+    /// (of its MRR, its spend), and in that of reports where it has none.
+    pub is_money: bool,
 }
 
 impl Meant {
@@ -151,6 +154,7 @@ impl OwnMeasure {
     pub fn unit(&self) -> Unit {
         match self.meant.sum {
             Some(FieldName::Known(field)) if field.field_type() == FieldType::Money => Unit::Money,
+            Some(FieldName::Custom(_)) if self.meant.is_money => Unit::Money,
             Some(FieldName::Known(Field::Duration)) => Unit::Minutes,
             Some(FieldName::Known(Field::Score)) => Unit::Points,
             _ => Unit::Count,
@@ -219,6 +223,9 @@ impl OwnMeasure {
         let mut out = format!("{} {}", self.meant.of.as_str(), self.meant.at.as_str());
         if let Some(sum) = &self.meant.sum {
             let _ = write!(out, ", sum of {}", field_name(sum));
+            if self.meant.is_money && matches!(sum, FieldName::Custom(_)) {
+                out.push_str(" as money");
+            }
         }
         if !self.meant.condition.text().is_empty() {
             let _ = write!(out, ", where {}", self.meant.condition.text());
@@ -237,7 +244,11 @@ pub fn field_name(field: &FieldName<'_>) -> String {
 
 /// What decides the numbers, spelled in one way. Part of the formats: it is hashed into places.
 fn meaning(meant: &Meant) -> String {
-    let sum = meant.sum.as_ref().map(field_name).unwrap_or_default();
+    let mut sum = meant.sum.as_ref().map(field_name).unwrap_or_default();
+    // No field has a space in its name.
+    if meant.is_money && matches!(meant.sum, Some(FieldName::Custom(_))) {
+        sum.push_str(" as money");
+    }
     format!("{} {} {sum} {}", meant.of.as_str(), meant.at.as_str(), meant.condition.meaning())
 }
 

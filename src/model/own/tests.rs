@@ -32,7 +32,8 @@ fn holds(condition: &Condition, texts: &[(&str, &str)]) -> bool {
 
 fn measure(of: EntityKind, at: Moment, text: &str, sum: Option<Field>) -> OwnMeasure {
     let condition = if text.is_empty() { Condition::default() } else { condition(text).unwrap() };
-    OwnMeasure::new("m", "", Meant { of, at, condition, sum: sum.map(FieldName::Known) })
+    let sum = sum.map(FieldName::Known);
+    OwnMeasure::new("m", "", Meant { of, at, condition, sum, is_money: false })
 }
 
 #[test]
