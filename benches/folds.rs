@@ -11,15 +11,22 @@ use tidemark::model::calendar::Calendar;
 use tidemark::model::definition::{Attribution, Definition, Directory, Stage, StageTable};
 use tidemark::model::event::Status;
 use tidemark::model::kpi::{Group, Kpis};
+use tidemark::model::measure::{Measure, MeasureKey};
 use tidemark::model::money::Currency;
 use tidemark::model::partial::PartialMessage;
 use tidemark::model::record::{Offset, Partition, Record};
-use tidemark::model::slice::Retention;
+use tidemark::model::segment::Segment;
+use tidemark::model::slice::{Retention, Tier};
 use tidemark::model::source::{Reading, System};
 use tidemark::model::time::{LATEST, Span, Timestamp};
 use tidemark::model::window::{Period, WindowKind};
 use tidemark::rollup::Rollup;
 use tidemark::world::{World, WorldSettings};
+
+// As the binary has it.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn definition(windows: Vec<WindowKind>) -> Arc<Definition> {
     let sets: [&[&str]; 4] = [&[], &["rep"], &["territory"], &["channel"]];
@@ -232,11 +239,6 @@ fn kinds(c: &mut Criterion) {
 }
 
 /// The stages of the made-up company.
-// As the binary has it.
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const STAGES: [(&str, Status); 6] = [
     ("qualified", Status::Open),
     ("demo", Status::Open),
@@ -331,6 +333,37 @@ fn rollup(c: &mut Criterion) {
             b.iter(|| {
                 now = now + Span::days(1);
                 black_box(rollup.tick(now).len())
+            });
+        });
+    }
+    group.finish();
+    amend(c, &partials, end);
+}
+
+/// What it takes to amend a day of the whole, and to tell it, by the length of the one window.
+fn amend(c: &mut Criterion, partials: &[PartialMessage], end: Timestamp) {
+    let days = partials.iter().filter_map(|message| match message {
+        PartialMessage::Cell(cell) if cell.slice.tier == Tier::Day => Some(cell),
+        _ => None,
+    });
+    let whole = days.filter(|cell| cell.segment == Segment::default());
+    let newest = whole.max_by_key(|cell| cell.slice).expect("the whole has days");
+    let mut group = c.benchmark_group("amend a day, by window length");
+    group.sample_size(10);
+    for days in [28, 90, 365] {
+        let windows = vec![WindowKind::rolling(days * 24 * 60).unwrap()];
+        let mut rollup = Rollup::new(definition(windows), Partition(0), end);
+        for (i, message) in partials.iter().cloned().enumerate() {
+            rollup.merge(Offset(i as u64), message);
+        }
+        rollup.tick(end);
+        let (mut cell, mut at) = (newest.clone(), partials.len() as u64);
+        group.bench_function(format!("{days} days"), |b| {
+            b.iter(|| {
+                (cell.version, at) = (cell.version + 1, at + 1);
+                cell.measures.add(MeasureKey::plain(Measure::DealsWon), 1);
+                rollup.merge(Offset(at), PartialMessage::Cell(cell.clone()));
+                black_box(rollup.tick(end).len())
             });
         });
     }

@@ -169,14 +169,11 @@ fn is_money(
     sum: Option<&FieldName<'_>>,
     unit: Option<SumUnit>,
 ) -> Option<bool> {
-    let says = |kind: FieldType| (kind == FieldType::Money) == (unit == Some(SumUnit::Money));
     let (what, mend) = match (sum, unit) {
         (_, None) => return Some(false),
         (Some(FieldName::Custom(_)), Some(unit)) => return Some(unit == SumUnit::Money),
-        (Some(FieldName::Known(field)), _) if says(field.field_type()) => return Some(false),
         (Some(FieldName::Known(field)), _) => {
-            let is = if field.field_type() == FieldType::Money { "money" } else { "no money" };
-            (format!("\"{}\" is {is}, whatever its unit here", field.as_str()), "leave out unit")
+            (format!("\"{}\" has a unit of its own", field.as_str()), "leave out unit")
         }
         (None, _) => (
             format!("\"{name}\" sums nothing that could have a unit"),

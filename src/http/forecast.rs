@@ -332,9 +332,13 @@ fn render(
             }
             Lack::NothingCame => {
                 let (over, all) = worked;
-                format!("nothing came on the {over} of {all} working days that are over")
+                format!(
+                    "what came on the {over} of {all} working days that are over adds up to nothing"
+                )
             }
-            Lack::NothingThen => "nothing came in the period that it goes by".to_owned(),
+            Lack::NothingThen => {
+                "what came in the period that it goes by adds up to nothing".to_owned()
+            }
             Lack::History(n) => {
                 format!("it can be tried on {n} past periods, and {LEAST} are needed")
             }

@@ -8,7 +8,7 @@ use super::entity::{Kind, Slot};
 use super::fixed_slot;
 use crate::model::cycle::CycleStart;
 use crate::model::definition::Definition;
-use crate::model::event::{Field, FieldName};
+use crate::model::event::FieldName;
 use crate::model::kpi::Unit;
 use crate::model::own::{Asked, Meant, Moment, OwnMeasure};
 
@@ -109,9 +109,11 @@ impl Own {
         let sum = match (sum, measure.unit()) {
             (None, _) => Summed::One,
             (Some(field @ FieldName::Custom(_)), Unit::Money) => {
-                let money = [Field::Amount, Field::Mrr, Field::Spend].map(FieldName::Known);
-                let slots = |name| fixed_slot(kind, name, stages);
-                Summed::Stated(slot(field)?, money.iter().find_map(slots))
+                let beside = measure.meant().beside();
+                Summed::Stated(
+                    slot(field)?,
+                    beside.and_then(|money| slot(&FieldName::Known(money))),
+                )
             }
             (Some(field), Unit::Money) => Summed::Money(slot(field)?),
             (Some(field), _) => Summed::Number(slot(field)?),
@@ -151,7 +153,7 @@ impl Own {
 mod tests {
     use super::*;
     use crate::model::event::EntityKind;
-    use crate::model::event::Status;
+    use crate::model::event::{Field, Status};
     use crate::model::own::{field_name, is_kept, is_summable, is_text};
     use crate::model::stage::Stage;
 

@@ -105,9 +105,9 @@ pub struct Forecast {
 pub enum Lack {
     /// No working day of the period has passed yet.
     TooEarly,
-    /// Nothing came yet that could be gone on with.
+    /// What came adds up to nothing that could be gone on with.
     NothingCame,
-    /// Nothing came in the period that it goes by.
+    /// What came in the period that it goes by adds up to nothing.
     NothingThen,
     /// Too few past periods to try it on: how many there are.
     History(usize),
@@ -281,7 +281,7 @@ fn by_pipeline(
     known: &Known<'_>,
     period: Period,
     start: Day,
-    share: (i64, i64),
+    worked: (i64, i64),
     past: &[Day],
 ) -> Option<Result<Forecast, Lack>> {
     let pipeline = known.pipeline?;
@@ -289,7 +289,7 @@ fn by_pipeline(
         .iter()
         .filter_map(|start| {
             let end = period.next(*start);
-            known.weighed(pipeline, *start, end, known.at_share(*start, end, share))
+            known.weighed(pipeline, *start, end, known.at_share(*start, end, worked))
         })
         .collect();
     let tried = backtest(&past);
@@ -298,7 +298,8 @@ fn by_pipeline(
         Some(share) if n >= LEAST => {
             let value = known.sum(start, known.today) + share * weighted;
             let is_any = value > 0.0;
-            is_any.then(|| told(Method::Pipeline, value, least, &tried)).ok_or(Lack::NothingCame)
+            let lack = if worked.0 == 0 { Lack::TooEarly } else { Lack::NothingCame };
+            is_any.then(|| told(Method::Pipeline, value, least, &tried)).ok_or(lack)
         }
         _ => Err(Lack::History(n)),
     }))

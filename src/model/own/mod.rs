@@ -119,6 +119,16 @@ pub struct Meant {
 }
 
 impl Meant {
+    /// The money of the entity of which a field of the user's own takes the currency.
+    pub fn beside(&self) -> Option<Field> {
+        let is_own = self.is_money && matches!(self.sum, Some(FieldName::Custom(_)));
+        is_own.then_some(match self.of {
+            EntityKind::Subscription => Field::Mrr,
+            EntityKind::CampaignDay => Field::Spend,
+            _ => Field::Amount,
+        })
+    }
+
     /// Whether the two have the same numbers, however they are spelled.
     pub fn same_as(&self, other: &Meant) -> bool {
         meaning(self) == meaning(other)
@@ -223,7 +233,7 @@ impl OwnMeasure {
         let mut out = format!("{} {}", self.meant.of.as_str(), self.meant.at.as_str());
         if let Some(sum) = &self.meant.sum {
             let _ = write!(out, ", sum of {}", field_name(sum));
-            if self.meant.is_money && matches!(sum, FieldName::Custom(_)) {
+            if self.meant.beside().is_some() {
                 out.push_str(" as money");
             }
         }
@@ -246,7 +256,7 @@ pub fn field_name(field: &FieldName<'_>) -> String {
 fn meaning(meant: &Meant) -> String {
     let mut sum = meant.sum.as_ref().map(field_name).unwrap_or_default();
     // No field has a space in its name.
-    if meant.is_money && matches!(meant.sum, Some(FieldName::Custom(_))) {
+    if meant.beside().is_some() {
         sum.push_str(" as money");
     }
     format!("{} {} {sum} {}", meant.of.as_str(), meant.at.as_str(), meant.condition.meaning())
@@ -277,8 +287,10 @@ impl OwnMeasures {
     /// the ledger does not keep anyway. `stages` says whether there is a stage table.
     pub fn kept(&self, dimensions: &[String], stages: bool) -> BTreeSet<(EntityKind, String)> {
         let mut out = BTreeSet::new();
-        for Meant { of, condition, sum, .. } in self.0.iter().map(|own| &own.meant) {
-            let asked = condition.fields().chain(sum);
+        for meant in self.0.iter().map(|own| &own.meant) {
+            let Meant { of, condition, sum, .. } = meant;
+            let beside = meant.beside().map(FieldName::Known);
+            let asked = condition.fields().chain(sum).chain(&beside);
             for field in asked.filter(|field| !is_kept(*of, field, dimensions, stages)) {
                 out.insert((*of, field_name(field)));
             }
