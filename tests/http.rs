@@ -29,6 +29,8 @@ mod promtool;
 mod serve;
 #[path = "http/targets.rs"]
 mod targets;
+#[path = "http/truth.rs"]
+mod truth;
 #[path = "http/zones.rs"]
 mod zones;
 
