@@ -152,7 +152,8 @@ create table takings as
     sum(if(f.what = 'order', f.amount, -f.amount)) as ever
   from flows f join (select distinct month from months) m on f.month <= m.month
   join segments s using (field, value)
-  where f.what in ('order', 'order_refund') and f.currency = $currency group by all;
+  -- Those of known customers: what a guest buys is nobody's.
+  where f.what in ('order', 'order_refund') and f.word is not null and f.currency = $currency group by all;
 
 insert into truth
   with cells as (select m.*, s.field, s.value from months m cross join segments s),
@@ -169,6 +170,14 @@ insert into truth
       count(*) filter (what = 'due') as activities_due,
       coalesce(sum(n) filter (what = 'due'), 0) as kept,
       count(*) filter (what = 'order') as orders_paid,
+      count(*) filter (what = 'order' and word is null) as anonymous,
+      count(amount) filter (what = 'order' and currency <> $currency) > 0
+        and count(amount) filter (what = 'order' and currency = $currency) = 0 as orders_hollow,
+      count(amount) filter (what = 'sold' and currency <> $currency) > 0
+        and count(amount) filter (what = 'sold' and currency = $currency) = 0 as sold_hollow,
+      count(amount) filter (what = 'won' and currency <> $currency) > 0
+        and count(amount) filter (what = 'won' and currency = $currency) = 0 as won_hollow,
+      count(amount) filter (what = 'order' and currency = $currency) as orders_priced,
       coalesce(sum(amount) filter (what = 'order' and currency = $currency), 0)::double as ordered,
       coalesce(sum(amount) filter (what = 'order_refund' and currency = $currency), 0)::double as order_refunds,
       sum(amount) filter (what = 'sold' and currency = $currency)::double as sold,
@@ -211,17 +220,18 @@ insert into truth
     left join leavers l on l.field = c.field and l.value = c.value and l.month = c.month
     left join takings t on t.field = c.field and t.value = c.value and t.month = c.month),
   f as (select * replace (coalesce(spend, 0) as spend, coalesce(days, 0) as days) from joined)
-  select * from (unpivot (select field, value, month,
+  select * from (from (select field, value, month,
       $counts,
       kept / nullif(activities_due, 0) as completion_rate,
       call_minutes / nullif(calls_timed, 0) as average_call_minutes,
       coalesce(ordered - order_refunds, 0) as order_revenue,
-      ordered / nullif(orders_paid, 0) as average_order_value,
-      order_refunds / nullif(ordered, 0) as refund_share, sold / nullif(listed, 0) as price_realization,
+      ordered / nullif(orders_priced, 0) as average_order_value,
+      if(orders_hollow, null, order_refunds / nullif(ordered, 0)) as refund_share,
+      if(sold_hollow, null, sold / nullif(listed, 0)) as price_realization,
       coalesce(invoiced - invoice_refunds, 0) as invoice_revenue,
       ad_clicks / nullif(ad_impressions, 0) as click_through_rate,
-      coalesce(revenue, 0) - spend as revenue_after_spend, revenue / nullif(spend, 0) as return_on_ad_spend,
-      (revenue - spend) / nullif(spend, 0) as roi,
+      coalesce(revenue, 0) - spend as revenue_after_spend, if(won_hollow, null, revenue / nullif(spend, 0)) as return_on_ad_spend,
+      if(won_hollow, null, (revenue - spend) / nullif(spend, 0)) as roi,
       if(days > 0, spend / nullif(ad_clicks, 0), null) as cost_per_click,
       if(days > 0, spend / nullif(ad_conversions, 0), null) as cost_per_conversion,
       if(days > 0, spend / nullif(leads, 0), null) as cost_per_lead,
@@ -240,11 +250,12 @@ insert into truth
       coalesce(customers, 0)::double as customers, coalesce(fresh, 0)::double as new_customers,
       coalesce(buying, 0)::double as buying_customers, coalesce(back, 0)::double as returning_customers,
       coalesce(repeat, 0)::double as repeat_customers, repeat / nullif(customers, 0) as repeat_purchase_rate,
-      orders_paid / nullif(buying, 0) as purchase_frequency, here::double / nullif(buying, 0) as sales_per_customer,
+      (orders_paid - anonymous) / nullif(buying, 0) as purchase_frequency, here::double / nullif(buying, 0) as sales_per_customer,
       back / nullif(before, 0) as customer_retention, coalesce(staying, 0)::double as active_customers,
       coalesce(lapsed, 0)::double as customers_lapsed, lapsed / nullif(active_before, 0) as customer_churn_rate,
-      0::double as anonymous_purchases, ever::double / nullif(customers, 0) as revenue_per_customer
-    from f) on columns(* exclude (field, value, month)) into name kpi value truth)
+      coalesce(anonymous, 0)::double as anonymous_purchases, ever::double / nullif(customers, 0) as revenue_per_customer
+    from f)
+    unpivot include nulls (truth for kpi in (columns(* exclude (field, value, month)))))
   where kpi in (select kpi from raw);
 """
 
@@ -277,13 +288,15 @@ insert into truth
     select field, value, month, 'time_to_close_p50', min(age) from curves
     where open < 0.5 - 1e-9 and closed > 0 group by field, value, month
     union all
-    (unpivot (select field, value, month,
+    (from (select field, value, month,
         open_deals * win_rate * average_deal_size / nullif(cycle_length_mean, 0) as sales_velocity,
-        open_pipeline / nullif(revenue, 0) as pipeline_to_revenue,
+        if(won_hollow or open_hollow, null, open_pipeline / nullif(revenue, 0)) as pipeline_to_revenue,
         activities_done / nullif(deals_won, 0) as activities_per_win,
         deals_won / nullif(meetings, 0) as wins_per_meeting, deals_won / nullif(demos, 0) as wins_per_demo,
-        meetings / nullif(calls, 0) as meetings_per_call, revenue / nullif(activities_done, 0) as revenue_per_activity
-      from wide) on columns(* exclude (field, value, month)) into name kpi value truth))
+        meetings / nullif(calls, 0) as meetings_per_call, if(won_hollow, null, revenue / nullif(activities_done, 0)) as revenue_per_activity
+      from wide left join (select field, value, month, won_hollow from sums) using (field, value, month)
+      left join (select field, value, month, open_hollow from stocks) using (field, value, month))
+    unpivot include nulls (truth for kpi in (columns(* exclude (field, value, month))))))
   where kpi in (select kpi from raw);
 """
 

@@ -184,9 +184,10 @@ fn usual(out: &mut String) {
 fn recounted(out: &mut String) {
     out.push_str(
         "\n## KPI, formula, measures, test\n\nEach is recounted by a test that shares no code with the \
-         pipeline. `scripts/oracle` recounts those of all groups but `splits` and `funnel` a second time, \
-         in SQL by another program (DuckDB), over months of made-up companies; splits, the funnel and \
-         the times until leads were answered are recounted in Rust only.\n\n| KPI | formula | measures | test |\n|---|---|---|---|\n",
+         pipeline. `scripts/oracle` recounts all of them, and the funnel, a second time, in SQL by another \
+         program (DuckDB), over months of made-up companies with every kind of entity; it prints what it \
+         does not compare, refuses a KPI of the catalogue that it does not know, and one wrong number of \
+         each.\n\n| KPI | formula | measures | test |\n|---|---|---|---|\n",
     );
     for k in CATALOGUE {
         let names: Vec<String> =

@@ -185,15 +185,21 @@ fn no_verb_minds_that_nobody_reads() {
 #[test]
 fn a_directory_that_is_not_there_is_named() {
     let dir = place("");
-    for verb in ["export", "explain watermark", "dlq ls"] {
-        let verb = format!("{verb} --config t.toml --embedded nodir");
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    for (verb, named, what) in
+        ["export", "explain watermark", "dlq ls"].into_iter().flat_map(|verb| {
+            [(verb, "nodir", "directory of that name"), (verb, "empty", "log in that")]
+        })
+    {
+        let verb = format!("{verb} --config t.toml --embedded {named}");
         let (code, _, told) = said(&command(dir.path(), &verb).output().unwrap());
-        assert!(
-            code == Some(3) && told.contains("--embedded \"nodir\": there is no directory"),
-            "{verb}: {told}"
-        );
+        let says = format!("--embedded \"{named}\": there is no {what}");
+        assert!(code == Some(3) && told.contains(&says), "{verb}: {told}");
+        assert!(told.contains("name the one that `tidemark run --embedded` was given"), "{told}");
     }
     assert!(!dir.path().join("nodir").exists());
+    assert_eq!(std::fs::read_dir(&empty).unwrap().count(), 0);
 }
 
 #[test]

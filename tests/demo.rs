@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use process::{Process, get, pause};
 use support::await_some;
-use tidemark::config::Config;
+use tidemark::config::{Config, DEMO};
+use tidemark::world::{WorldSettings, directory};
 
 /// Waits until the demo says where its page is.
 fn address_of(demo: &Process) -> std::net::SocketAddr {
@@ -63,6 +64,7 @@ fn the_demo_shows_a_drift() {
         is_there.then_some(page)
     });
     promtool::finds_nothing(&metrics);
+    estimated(&metrics);
     // What was injected comes first, before what it does to the whole and what chance picked.
     let (_, body) = get(address, "/api/v1/alerts").unwrap();
     let told: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -70,6 +72,33 @@ fn the_demo_shows_a_drift() {
         told["alerts"].as_array().unwrap().iter().map(|a| a["id"].as_str().unwrap()).collect();
     assert!(ids[0].starts_with("win_rate|territory=north|"), "{ids:?}");
     assert!(demo.terminate().success(), "{}", demo.said());
+}
+
+/// `validate` reckons with every member in every window: a process never has more series than that,
+/// and not by far fewer, as what is absent has none.
+fn estimated(metrics: &str) {
+    let mut config = Config::from_toml(DEMO, "demo.toml", std::iter::empty()).unwrap();
+    config.definition.directory = directory(&WorldSettings::default());
+    let estimate = config.estimate();
+    let series = |prefix: &str| metrics.lines().filter(|line| line.starts_with(prefix)).count();
+    let mut all = series("tidemark_kpi_info{") + series("tidemark_rep_info{");
+    all += series("tidemark_deals_won_total{") + series("tidemark_deals_lost_total{");
+    let mut grains: Vec<String> = Vec::new();
+    for set in &estimate.sets {
+        let grain = set.dimensions.join("_");
+        let grain = if grain.is_empty() { "overall".to_owned() } else { grain };
+        // Each row has one of these.
+        let rows = series(&format!("tidemark_{grain}_window_complete_ratio{{"));
+        let reckoned = (set.members * estimate.windows) as usize;
+        println!("{grain}: {rows} of {reckoned} rows");
+        assert!(rows <= reckoned && rows * 5 >= reckoned * 2, "{grain}: {rows} of {reckoned} rows");
+        grains.push(format!("tidemark_{grain}_"));
+    }
+    let of_rows = |line: &&str| grains.iter().any(|grain| line.starts_with(grain));
+    all += metrics.lines().filter(of_rows).count() - series("tidemark_rep_info{");
+    let reckoned = estimate.series as usize;
+    println!("{all} of {reckoned} series");
+    assert!(all <= reckoned && all * 5 >= reckoned * 3, "{all} of {reckoned} series");
 }
 
 #[test]

@@ -21,7 +21,8 @@ const MONTH: WindowKind = WindowKind::Calendar(Period::Month);
 const CONFIG: &str = "[app]\nname = \"sold\"\n[topology]\nshards = 2\npartitions = 2\n\
     [time]\nzone = \"Europe/Berlin\"\n[windows]\nrolling = [\"28d\"]\ncalendar = [\"month\"]\n\
     to_date = []\n[segments]\nsets = [\"overall\", \"rep\", [\"territory\", \"channel\"]]\n\
-    [money]\ncurrency = \"EUR\"\n";
+    [money]\ncurrency = \"EUR\"\n\
+    [[directory.rep]]\nid = \"-7\"\nname = \"=Ana\"\n";
 /// A rep who would like to be a formula.
 const FORMULA: &str = "=HYPERLINK(\"http://evil\";1)";
 
@@ -117,7 +118,6 @@ fn filters_are_those_of_the_api() {
     assert_eq!(lines("--status corrected --status on_time"), 3);
     assert_eq!(lines("--grain rep"), 2);
     assert_eq!(lines("--segment rep=-7"), 1);
-    assert_eq!(lines("--segment territory=West"), 0, "no segment is of the territory alone");
     assert_eq!(lines("--segment territory=West --segment channel=web"), 1);
     assert_eq!(lines("--grain territory_channel --segment territory=West"), 1);
     assert_eq!(lines("--segment rep=nobody"), 0);
@@ -136,6 +136,10 @@ fn what_is_wrong_is_named_with_the_exit_code() {
         ("--kpi winrate", 2, "did you mean \"win_rate\"?"),
         ("--segment teritory=West", 2, "did you mean \"territory\"?"),
         ("--segment West", 2, "write dimension=value"),
+        // No segment is of the territory alone.
+        ("--segment territory=West", 2, "--segment territory: \"West\" is of no segment"),
+        ("--layout funnel --kpi revenue", 2, "leave --kpi out"),
+        ("--layout funnel --format openmetrics", 2, "--layout funnel is for tables"),
         ("--grain team", 2, "overall, rep, territory_channel"),
         ("--from yesterday", 2, "--from \"yesterday\" is neither an RFC 3339 time nor a date"),
         ("--delimiter ab", 2, "write one character"),
@@ -204,8 +208,51 @@ fn of_a_log_the_newest_row_of_each_key_is_written() {
     let lines: Vec<&str> = text.lines().skip(1).collect();
     assert_eq!(lines.len(), 5, "one was deleted\n{text}");
     assert!(lines.iter().all(|line| line.contains(",7,2026-03-20T13:00:00+01:00,")), "{text}");
+    // A log of another configuration.
+    std::fs::write(dir.path().join("t.toml"), CONFIG.replace("\"sold\"", "\"else\"")).unwrap();
+    let (code, said) = fails(dir.path(), all);
+    assert!(code == Some(3) && said.contains("no \"else.kpis[0]\""), "{said}");
+    std::fs::write(dir.path().join("t.toml"), CONFIG).unwrap();
     let old = tidemark(dir.path(), &format!("{all} --window rolling_28d --to 2026-02-15"));
     assert_eq!(String::from_utf8(old.stdout).unwrap().lines().count(), 1, "it has moved on");
+}
+
+#[test]
+fn a_funnel_is_a_line_a_stage_and_names_stand_last() {
+    let dir = place();
+    let text = export(dir.path(), "--layout funnel --window month --status on_time");
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let head: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    assert_eq!((head.last().unwrap().as_str(), head.len()), ("name", 14 + 21 + 1));
+    let lines: Vec<csv::StringRecord> = reader.records().map(|line| line.unwrap()).collect();
+    assert_eq!(lines.len(), 2 * 2, "two stages of the whole and of a rep\n{text}");
+    let of = |line: usize, names: &str| -> Vec<&str> {
+        let place = |name: &str| head.iter().position(|column| column == name).unwrap();
+        names.split(' ').map(|name| &lines[line][place(name)]).collect()
+    };
+    let told = "funnel_name funnel_stage funnel_label funnel_status bottleneck";
+    assert_eq!(of(0, told), ["6120", "6120", "Qualified", "open", "true"]);
+    let counts = "entered advanced back lost left held won closed n";
+    assert_eq!(of(0, counts), ["40", "24", "0", "10", "0", "6", "8", "20", "34"]);
+    let rates = "step_rate drop_off win_rate days_p50 days_p90";
+    let numbers: Vec<f64> = of(0, rates).iter().map(|n| n.parse().unwrap()).collect();
+    assert_eq!(numbers, [0.6, 0.25, 0.4, 3.0, 3.0]);
+    assert_eq!(of(1, "funnel_name entered held bottleneck"), ["won", "8", "8", "false"]);
+    assert_eq!(of(1, rates), [""; 5]);
+    // A name is a text of somebody too.
+    assert_eq!((of(0, "rep name"), of(2, "rep name")), (vec!["", ""], vec!["'-7", "'=Ana"]));
+    for format in ["xlsx", "parquet"] {
+        export(dir.path(), &format!("--layout funnel --format {format} --output funnel.{format}"));
+    }
+    let sheet = cells(&dir.path().join("funnel.xlsx"));
+    assert_eq!(sheet.len(), 6 * 2);
+    assert_eq!(sheet[0]["entered"], Data::Float(40.0));
+
+    let bare: Vec<Row> = rows().into_iter().map(|row| Row { funnel: None, ..row }).collect();
+    std::fs::write(dir.path().join("rows.jsonl"), jsonl(&bare)).unwrap();
+    let none = tidemark(dir.path(), "export --config t.toml --input rows.jsonl --layout funnel");
+    let said = String::from_utf8(none.stderr).unwrap();
+    assert!(none.status.success() && said.contains("none of 6 rows has a funnel"), "{said}");
 }
 
 /// The cells of the sheet of rows, by the names of its columns.

@@ -29,6 +29,10 @@ mod promtool;
 mod serve;
 #[path = "http/targets.rs"]
 mod targets;
+#[path = "http/truth.rs"]
+mod truth;
+#[path = "http/words.rs"]
+mod words;
 #[path = "http/zones.rs"]
 mod zones;
 
@@ -348,7 +352,7 @@ async fn a_leaderboard_has_ties_and_intervals_and_says_who_is_not_in_it() {
         ("grain=rep&kpi=revenue", "window"),
         ("window=month&grain=overall&kpi=revenue", "grain"),
         ("window=month&grain=rep&kpi=revenu", "kpi"),
-        ("window=month&grain=rep&kpi=revenue&rep=r-1", "rep"),
+        ("window=month&grain=rep&kpi=revenue&channel=web", "channel"),
     ] {
         let (status, body) = json(&state, &format!("/api/v1/leaderboard?{query}")).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");

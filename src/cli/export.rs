@@ -41,7 +41,8 @@ pub struct Arguments {
     output: Option<PathBuf>,
     #[command(flatten)]
     which: Which,
-    /// One line a row with columns for each KPI, or one line a row and KPI.
+    /// One line a row with columns for each KPI, one line a row and KPI, or one line a row and stage
+    /// of its funnel.
     #[arg(long, value_enum, default_value_t = Shape::Wide)]
     layout: Shape,
     /// Leave out numerators, denominators, sample sizes and amounts in other currencies.
@@ -100,6 +101,8 @@ enum Shape {
     Wide,
     /// One line a row and KPI.
     Long,
+    /// One line a row and stage of its funnel.
+    Funnel,
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {
@@ -114,10 +117,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     super::logging(false)?;
     arguments.format.check()?;
     arguments.check_output()?;
+    arguments.check_layout()?;
     let config = arguments.config.as_deref().map(load).transpose()?;
     let known = config.as_ref().map_or(Kpis::ALL, |config| config.definition.kpis.clone());
     let kpis = arguments.which.kpis(&known)?;
     let (rows, info) = arguments.rows(config.as_ref(), &known)?;
+    if arguments.is_of_funnels() && !rows.iter().any(|row| row.funnel.is_some()) {
+        note(format_args!(
+            "none of {} rows has a funnel: it takes \"funnel\" in kpis.groups and a stage table",
+            rows.len()
+        ));
+    }
     let table = arguments.table(&rows, (&info, config.as_ref()), kpis);
     let Some((written, left_out)) = arguments.write(&rows, &table, &known)? else {
         return Ok(());
@@ -161,6 +171,23 @@ impl Arguments {
             )));
         }
         Ok(())
+    }
+
+    fn is_of_funnels(&self) -> bool {
+        matches!(self.layout, Shape::Funnel)
+    }
+
+    /// A funnel is a table of its own, without KPIs.
+    fn check_layout(&self) -> Result<(), Failure> {
+        let what = match self.format {
+            _ if !self.is_of_funnels() => return Ok(()),
+            Format::Openmetrics => {
+                "--layout funnel is for tables: --format openmetrics has the funnel's families"
+            }
+            _ if !self.which.kpi.is_empty() => "--layout funnel has no KPIs: leave --kpi out",
+            _ => return Ok(()),
+        };
+        Err(Failure::Config(anyhow!(what)))
     }
 
     /// The rows asked for, in the order of the API, and what they were asked of.
@@ -209,10 +236,13 @@ impl Arguments {
         let layout = match self.layout {
             Shape::Wide => Layout::Wide,
             Shape::Long => Layout::Long,
+            Shape::Funnel => Layout::Funnel,
         };
+        let kpis = if self.is_of_funnels() { Vec::new() } else { kpis };
         let parts = if self.values_only { Parts::None } else { Parts::All };
         let goals = goals(rows, config, &kpis);
-        Table::new(&dimensions, kpis, layout, parts).with_goals(&goals)
+        let table = Table::new(&dimensions, kpis, layout, parts).with_goals(&goals);
+        table.with_names(info.members.clone())
     }
 
     /// Writes the rows; how many lines they made, and what was left out. `None` where whoever reads
@@ -299,7 +329,7 @@ impl Which {
                 let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
                 pairs.extend(own.map(|(name, value)| (name.to_owned(), value.clone())));
                 let query = params::parse(&pairs, info)
-                    .map_err(|bad| Failure::Config(anyhow!("--{} {bad}", bad.parameter())))?;
+                    .map_err(|bad| Failure::Config(anyhow!("{} {bad}", option(&bad, &known))))?;
                 let query = Query { limit: usize::MAX, ..query };
                 if !queries.contains(&query) {
                     queries.push(query);
@@ -332,6 +362,12 @@ impl Which {
         let others = rows.len() - history.len();
         (history, others)
     }
+}
+
+/// The option that a parameter was given by.
+fn option(bad: &params::BadParameter, dimensions: &[&str]) -> String {
+    let name = bad.parameter();
+    if dimensions.contains(&name) { format!("--segment {name}:") } else { format!("--{name}") }
 }
 
 /// Each value, or once none.

@@ -71,6 +71,12 @@ pub struct Arguments {
     /// Share of won deals that several reps share, 0 to 1.
     #[arg(long, default_value_t = 0.0)]
     splits: f64,
+    /// Share of leads that tell when they were first answered, 0 to 1.
+    #[arg(long, default_value_t = 0.0)]
+    answers: f64,
+    /// Share of deals, orders and invoices in pounds, 0 to 1.
+    #[arg(long, default_value_t = 0.0)]
+    foreign: f64,
     /// Events: activities, orders, invoices, subscriptions, spend, touches and answers to surveys
     /// too.
     #[arg(long)]
@@ -196,6 +202,8 @@ fn settings(arguments: &Arguments) -> Result<WorldSettings, Failure> {
         territories: arguments.territories,
         deals_per_day: arguments.deals_per_day,
         split: arguments.splits,
+        answer: arguments.answers,
+        foreign: arguments.foreign,
         others: arguments.others,
         ..base
     })

@@ -107,12 +107,13 @@ pub fn open_embedded(dir: &std::path::Path) -> Result<EmbeddedLog, Failure> {
 
 /// The log in a directory, of a verb that only reads: it makes none.
 pub fn open_existing(dir: &std::path::Path) -> Result<EmbeddedLog, Failure> {
-    if !dir.is_dir() {
-        let shown = dir.display();
-        let what = "there is no directory of that name: name the one that `tidemark run --embedded` was given";
-        return Err(Failure::Environment(anyhow::anyhow!("--embedded \"{shown}\": {what}")));
-    }
-    open_embedded(dir)
+    let what = match EmbeddedLog::is_in(dir) {
+        true => return open_embedded(dir),
+        false if dir.is_dir() => "there is no log in that directory",
+        false => "there is no directory of that name",
+    };
+    let (shown, mend) = (dir.display(), "name the one that `tidemark run --embedded` was given");
+    Err(Failure::Environment(anyhow!("--embedded \"{shown}\": {what}: {mend}")))
 }
 
 /// Waits for the broker, saying so once, then checks the topics. `false` where a signal came first.

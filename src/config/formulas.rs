@@ -32,7 +32,7 @@ const FAMILY_ENDS: [&str; 8] = [
     "_benchmark_ratio",
 ];
 /// The columns of exports that are there whatever the KPIs are.
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "window_kind",
     "window_start",
     "window_end",
@@ -44,6 +44,7 @@ const COLUMNS: [&str; 11] = [
     "complete_ratio",
     "incomplete",
     "currency",
+    "name",
 ];
 /// What stands behind the name of a KPI in other columns of it.
 const COLUMN_ENDS: [&str; 12] = [

@@ -1,4 +1,4 @@
-//! The funnel of a published row, read back.
+//! The funnel of a published row, read back, and as columns.
 
 use std::sync::Arc;
 
@@ -6,10 +6,88 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::read::{NoRow, no_number};
+use super::table::{Cell, Kind};
 use crate::model::event::Status;
 use crate::model::funnel::{Funnel, StageVisits, Step};
 use crate::model::kpi::Number;
 use crate::model::stage::StageIndex;
+
+/// What a column shows of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Figure {
+    Name,
+    Stage,
+    System,
+    Pipeline,
+    Label,
+    Status,
+    Bottleneck,
+    /// The count of that name.
+    Count(&'static str),
+    StepRate,
+    DropOff,
+    WinRate,
+    DaysP50,
+    DaysP90,
+    N,
+}
+
+/// The columns of a stage, with what their cells are.
+pub(super) const COLUMNS: [(&str, Kind, Figure); 21] = [
+    ("funnel_name", Kind::Text, Figure::Name),
+    ("funnel_stage", Kind::Text, Figure::Stage),
+    ("funnel_system", Kind::Text, Figure::System),
+    ("funnel_pipeline", Kind::Text, Figure::Pipeline),
+    ("funnel_label", Kind::Text, Figure::Label),
+    ("funnel_status", Kind::Text, Figure::Status),
+    ("bottleneck", Kind::Flag, Figure::Bottleneck),
+    ("entered", Kind::Whole, Figure::Count("entered")),
+    ("advanced", Kind::Whole, Figure::Count("advanced")),
+    ("back", Kind::Whole, Figure::Count("back")),
+    ("lost", Kind::Whole, Figure::Count("lost")),
+    ("left", Kind::Whole, Figure::Count("left")),
+    ("held", Kind::Whole, Figure::Count("held")),
+    ("won", Kind::Whole, Figure::Count("won")),
+    ("closed", Kind::Whole, Figure::Count("closed")),
+    ("step_rate", Kind::Real, Figure::StepRate),
+    ("drop_off", Kind::Real, Figure::DropOff),
+    ("win_rate", Kind::Real, Figure::WinRate),
+    ("days_p50", Kind::Real, Figure::DaysP50),
+    ("days_p90", Kind::Real, Figure::DaysP90),
+    ("n", Kind::Whole, Figure::N),
+];
+
+impl Figure {
+    /// Its cell; the bottleneck of the funnel is known by its name.
+    pub(super) fn cell<'r>(self, of: &'r StageVisits, worst: Option<&str>) -> Cell<'r> {
+        let text = |text: &'r str| match text {
+            "" => Cell::Absent,
+            text => Cell::Text(text.into()),
+        };
+        let number = |number: Option<Number>| match number {
+            Some(Number::Float(number)) => Cell::Real(number),
+            Some(Number::Exact(number)) => Cell::Real(number.to_f64()),
+            None => Cell::Absent,
+        };
+        let count = |name| of.counts().into_iter().find(|(known, _)| *known == name);
+        match self {
+            Figure::Name => text(&of.step.name),
+            Figure::Stage => text(&of.step.stage),
+            Figure::System => text(&of.step.system),
+            Figure::Pipeline => text(&of.step.pipeline),
+            Figure::Label => text(of.step.label.as_deref().unwrap_or_default()),
+            Figure::Status => text(of.step.status.as_str()),
+            Figure::Bottleneck => Cell::Flag(worst == Some(&of.step.name)),
+            Figure::Count(name) => count(name).map_or(Cell::Absent, |(_, n)| Cell::Whole(n)),
+            Figure::StepRate => number(of.step_rate),
+            Figure::DropOff => number(of.drop_off),
+            Figure::WinRate => number(of.win_rate),
+            Figure::DaysP50 => number(of.days_p50),
+            Figure::DaysP90 => number(of.days_p90),
+            Figure::N => Cell::Whole(of.n),
+        }
+    }
+}
 
 /// As published.
 #[derive(Deserialize)]

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::funnel::{self, Figure};
+use crate::http::Members;
+use crate::model::funnel::StageVisits;
 use crate::model::kpi::{Kpi, KpiValue, Number, Unit};
 use crate::model::money::Exact;
 use crate::model::row::Row;
@@ -16,6 +19,8 @@ pub enum Layout {
     Wide,
     /// A line a row and KPI.
     Long,
+    /// A line a row and stage of its funnel, without KPIs.
+    Funnel,
 }
 
 /// What is shown of a KPI beside its value.
@@ -98,7 +103,32 @@ enum Shows {
     KpiUnit,
     /// How one KPI, or that of the line, stands against a target or benchmark.
     Goal(Option<Kpi>, Aim, GoalPart),
+    /// A part of the stage of the line.
+    Stage(Figure),
+    /// How the members of the segment are called.
+    Name,
 }
+
+/// What a line is of beside its row.
+#[derive(Clone, Copy)]
+enum Line<'r> {
+    Row,
+    Kpi(&'r Kpi),
+    /// With the name of the bottleneck of its funnel.
+    Stage(&'r StageVisits, Option<&'r str>),
+}
+
+impl<'r> Line<'r> {
+    fn kpi(self) -> Option<&'r Kpi> {
+        match self {
+            Line::Kpi(kpi) => Some(kpi),
+            _ => None,
+        }
+    }
+}
+
+/// The last column.
+const NAME: &str = "name";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GoalPart {
@@ -146,6 +176,7 @@ pub struct Table {
     columns: Vec<Column>,
     kpis: Vec<Kpi>,
     layout: Layout,
+    members: Members,
 }
 
 impl Table {
@@ -154,10 +185,14 @@ impl Table {
         let figures = match layout {
             Layout::Wide => kpis.iter().flat_map(|kpi| wide(kpi, parts)).collect(),
             Layout::Long => long(parts),
+            Layout::Funnel => {
+                let stage = |(name, kind, figure)| column(name, kind, Shows::Stage(figure));
+                funnel::COLUMNS.into_iter().map(stage).collect()
+            }
         };
         let (before, after) = head();
-        let taken: Vec<String> =
-            before.iter().chain(&after).chain(&figures).map(|c| c.name.clone()).collect();
+        let named = before.iter().chain(&after).chain(&figures).map(|c| c.name.clone());
+        let taken: Vec<String> = named.chain([NAME.to_owned()]).collect();
         let mut columns = before;
         for dimension in dimensions {
             // A dimension may be called as a column of ours.
@@ -169,7 +204,7 @@ impl Table {
         }
         columns.extend(after);
         columns.extend(figures);
-        Table { columns, kpis, layout }
+        Table { columns, kpis, layout, members: Members::default() }
     }
 
     /// The same with columns behind the others for targets and benchmarks of these KPIs.
@@ -181,9 +216,17 @@ impl Table {
                 Layout::Wide => kpis.into_iter().map(Some).collect(),
                 Layout::Long if kpis.is_empty() => Vec::new(),
                 Layout::Long => vec![None],
+                Layout::Funnel => Vec::new(),
             };
             self.columns.extend(each.into_iter().flat_map(|kpi| goal_columns(kpi, aim)));
         }
+        self
+    }
+
+    /// The same with a last column for what the members of a row's segment are called.
+    pub fn with_names(mut self, members: Members) -> Table {
+        self.columns.push(column(NAME, Kind::Text, Shows::Name));
+        self.members = members;
         self
     }
 
@@ -203,15 +246,25 @@ impl Table {
         row: &'r Row,
         mut line: impl FnMut(&[Cell<'r>]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let cells = |kpi: Option<&'r Kpi>| -> Vec<Cell<'r>> {
-            self.columns.iter().map(|column| column.cell(row, kpi)).collect()
+        let name = self.members.label(&row.segment);
+        let cells = |line: Line<'r>| -> Vec<Cell<'r>> {
+            let cell = |column: &'r Column| match column.of {
+                Shows::Name => name.clone().map_or(Cell::Absent, |name| Cell::Text(name.into())),
+                _ => column.cell(row, line),
+            };
+            self.columns.iter().map(cell).collect()
         };
         match self.layout {
-            Layout::Wide => line(&cells(None)),
+            Layout::Wide => line(&cells(Line::Row)),
             Layout::Long => {
                 let has = |kpi: &&Kpi| figure(row, kpi).is_some();
-                self.kpis.iter().filter(has).try_for_each(|kpi| line(&cells(Some(kpi))))
+                self.kpis.iter().filter(has).try_for_each(|kpi| line(&cells(Line::Kpi(kpi))))
             }
+            Layout::Funnel => row.funnel.iter().try_for_each(|funnel| {
+                let worst = funnel.bottleneck.as_deref();
+                let mut stages = funnel.stages.iter();
+                stages.try_for_each(|stage| line(&cells(Line::Stage(stage, worst))))
+            }),
         }
     }
 }
@@ -327,7 +380,7 @@ fn figure<'r>(row: &'r Row, kpi: &Kpi) -> Option<&'r KpiValue> {
 }
 
 impl Column {
-    fn cell<'r>(&'r self, row: &'r Row, line: Option<&'r Kpi>) -> Cell<'r> {
+    fn cell<'r>(&'r self, row: &'r Row, line: Line<'r>) -> Cell<'r> {
         match &self.of {
             Shows::WindowKind => Cell::Text(row.kind.name().into()),
             Shows::WindowStart => Cell::Instant(row.start),
@@ -341,18 +394,24 @@ impl Column {
             Shows::CompleteRatio => real(row.complete_ratio),
             Shows::Incomplete => Cell::Flag(row.incomplete),
             Shows::Currency => Cell::Text(row.currency.to_string().into()),
-            Shows::KpiName => text(line.map(|kpi| &*kpi.name)),
-            Shows::KpiUnit => text(line.map(|kpi| kpi.unit.as_str())),
+            Shows::KpiName => text(line.kpi().map(|kpi| &*kpi.name)),
+            Shows::KpiUnit => text(line.kpi().map(|kpi| kpi.unit.as_str())),
             Shows::Goal(own, aim, part) => {
                 let of =
                     |kpi: &Kpi| row.targets.iter().find(|s| s.aim == *aim && s.kpi == kpi.name);
-                let found = own.as_ref().or(line).and_then(of);
+                let found = own.as_ref().or(line.kpi()).and_then(of);
                 found.map_or(Cell::Absent, |standing| goal(standing, *part))
             }
             Shows::Kpi(own, part) => {
-                let found = own.as_ref().or(line).and_then(|kpi| figure(row, kpi));
+                let found = own.as_ref().or(line.kpi()).and_then(|kpi| figure(row, kpi));
                 found.map_or(Cell::Absent, |value| self.figure(*part, value))
             }
+            Shows::Stage(figure) => match line {
+                Line::Stage(stage, worst) => figure.cell(stage, worst),
+                _ => Cell::Absent,
+            },
+            // Of all columns together: it is of the table.
+            Shows::Name => Cell::Absent,
         }
     }
 

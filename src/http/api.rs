@@ -19,7 +19,8 @@ use crate::model::kpi::{Kpi, Words};
 use crate::model::row::json_string;
 use crate::model::time::Timestamp;
 
-type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
+/// The parameters of a request, where they can be read.
+pub(super) type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 /// `GET /api/v1/rows`: rows as published, their keys, and where to go on with `since`.
 pub(super) async fn rows(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
@@ -30,7 +31,7 @@ pub(super) async fn rows(State(app): State<Arc<App>>, pairs: Pairs) -> Response 
 }
 
 /// What the parameters ask for, or the answer to those that cannot be used.
-fn asked<T>(
+pub(super) fn asked<T>(
     pairs: Pairs,
     read: impl FnOnce(&[(String, String)]) -> Result<T, params::BadParameter>,
 ) -> Result<T, Box<Response>> {

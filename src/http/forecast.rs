@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query as Pairs, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::api::{Pairs, asked};
 use super::board::{self, Query, Segments, Start};
-use super::params::{BadParameter, one_of};
+use super::params::{BadParameter, exact, missing, once, one_of, unknown};
 use super::{App, ServerInfo, failure};
 use crate::model::calendar::Calendar;
 use crate::model::forecast as model;
@@ -146,18 +146,11 @@ struct Unsaid<'a> {
 }
 
 /// The handler.
-pub(super) async fn forecast(
-    State(app): State<Arc<App>>,
-    pairs: Result<Pairs<Vec<(String, String)>>, QueryRejection>,
-) -> Response {
-    let pairs = match pairs {
-        Ok(Pairs(pairs)) => pairs,
-        Err(rejection) => return failure(StatusCode::BAD_REQUEST, &rejection.body_text()),
-    };
+pub(super) async fn forecast(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
     let info = &app.state.info;
-    let asked = match parse(&pairs, info) {
+    let asked = match asked(pairs, |pairs| parse(pairs, info)) {
         Ok(asked) => asked,
-        Err(bad) => return bad.into_response(),
+        Err(response) => return *response,
     };
     let calendar = info.calendar_of(&info.segment(&asked.segment));
     let from = app.state.board.as_of().map(|as_of| earliest(asked.period, as_of, calendar));
@@ -261,37 +254,34 @@ fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'
     let kpis: Vec<String> = can.map(|kpi| kpi.name.to_string()).collect();
     let (mut period, mut kpi, mut segment) = (None, None, Vec::new());
     for (i, (name, value)) in pairs.iter().enumerate() {
-        if pairs[..i].iter().any(|(earlier, _)| earlier == name) {
-            return Err(BadParameter::new(name, value, "given more than once", Vec::new()));
-        }
+        once(pairs, i)?;
         match name.as_str() {
             "window" => {
                 let name = one_of(name, value, &windows)?;
                 period = periods.iter().find(|p| p.as_str() == name).copied();
             }
             "kpi" => {
+                if !kpis.contains(value) && info.kpis.kpis().any(|kpi| kpi.name == *value) {
+                    let message = "not a number that adds up over days";
+                    return Err(BadParameter::new(name, value, message, kpis));
+                }
                 let name = one_of(name, value, &kpis)?;
                 kpi = info.kpis.kpis().find(|kpi| kpi.name == name);
             }
             _ if info.dimensions().contains(&name.as_str()) => {
                 segment.push((name.clone(), value.clone()));
             }
-            _ => {
-                let known = ["window", "kpi"].into_iter().chain(info.dimensions());
-                let allowed = known.map(str::to_owned).collect();
-                return Err(BadParameter::new(name, value, "there is no such parameter", allowed));
-            }
+            _ => return Err(unknown(name, value, &["window", "kpi"], &info.dimensions())),
         }
     }
     if !info.windows.contains(&day) {
         let message = "not to be forecast without rows of days: add \"day\" to windows.calendar";
         return Err(BadParameter::new("window", "", message, Vec::new()));
     }
-    let missing = |name: &str, allowed| BadParameter::new(name, "", "missing", allowed);
     Ok(Asked {
-        period: period.ok_or_else(|| missing("window", windows))?,
-        kpi: kpi.ok_or_else(|| missing("kpi", kpis))?,
-        segment,
+        period: period.ok_or_else(|| missing("window", &windows))?,
+        kpi: kpi.ok_or_else(|| missing("kpi", &kpis))?,
+        segment: exact(segment, info)?,
     })
 }
 

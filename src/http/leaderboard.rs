@@ -8,17 +8,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query as Pairs, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::api::{Pairs, asked};
 use super::board::{Query, Segments, Start};
-use super::params::{BadParameter, one_of, start};
+use super::params::{BadParameter, missing, once, one_of, segments, start, unknown};
 use super::rank::{Entrant, First, order, rank};
+use super::wire::maybe_instant;
 use super::{App, ServerInfo, failure};
 use crate::model::calendar::Calendar;
 use crate::model::interval::wilson;
@@ -36,6 +37,8 @@ struct Asked<'a> {
     window: String,
     start: Option<Start>,
     grain: String,
+    /// Who of the grain.
+    segments: Segments,
     kpi: &'a Kpi,
     first: First,
 }
@@ -45,8 +48,6 @@ struct Asked<'a> {
 struct WireRow<'a> {
     #[serde(borrow)]
     window: &'a RawValue,
-    #[serde(borrow)]
-    as_of: &'a RawValue,
     #[serde(borrow)]
     segment: Parts<'a>,
     #[serde(borrow)]
@@ -108,7 +109,8 @@ struct PlaceShown {
 #[derive(Serialize)]
 struct Board<'a> {
     window: Option<&'a RawValue>,
-    as_of: Option<&'a RawValue>,
+    #[serde(serialize_with = "maybe_instant")]
+    as_of: Option<Timestamp>,
     grain: &'a str,
     kpi: &'a str,
     unit: Option<&'a str>,
@@ -119,18 +121,11 @@ struct Board<'a> {
 }
 
 /// The handler.
-pub(super) async fn leaderboard(
-    State(app): State<Arc<App>>,
-    pairs: Result<Pairs<Vec<(String, String)>>, QueryRejection>,
-) -> Response {
-    let pairs = match pairs {
-        Ok(Pairs(pairs)) => pairs,
-        Err(rejection) => return failure(StatusCode::BAD_REQUEST, &rejection.body_text()),
-    };
+pub(super) async fn leaderboard(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
     let info = &app.state.info;
-    let asked = match parse(&pairs, info) {
+    let asked = match asked(pairs, |pairs| parse(pairs, info)) {
         Ok(asked) => asked,
-        Err(bad) => return bad.into_response(),
+        Err(response) => return *response,
     };
     let windows = app.state.board.current_windows(info.calendar.zone());
     let Some(current) = windows.into_iter().find(|w| *w.kind == *asked.window) else {
@@ -140,19 +135,19 @@ pub(super) async fn leaderboard(
     let moves = !info.periods.iter().any(|period| period.as_str() == asked.window);
     if moves && asked.start.is_some() {
         let message = "not for a window that moves: it is where it is now";
-        return BadParameter::new("start", "", message, Vec::new()).into_response();
+        return BadParameter::new("from", "", message, Vec::new()).into_response();
     }
     let days = info.zones.calendar_named(&info.calendar, &current.zone);
     let (from, to) = civil(asked.start.unwrap_or(Start::At(current.start)), days);
     let answer = app.state.board.query(&Query {
         window: Some(asked.window.clone()),
-        segments: Segments::Grain(asked.grain.clone(), Vec::new()),
+        segments: asked.segments.clone(),
         from: (!moves).then_some(from),
         to: (!moves).then_some(to),
         ..Query::default()
     });
     let rows = answer.rows.iter().filter_map(|(_, row)| serde_json::from_str(row).ok());
-    render(&asked, &rows.collect::<Vec<WireRow<'_>>>(), info)
+    render(&asked, &rows.collect::<Vec<WireRow<'_>>>(), app.state.board.as_of(), info)
 }
 
 /// From where to where windows start that have the same dates as one that starts there.
@@ -168,38 +163,41 @@ fn civil(start: Start, calendar: &Calendar) -> (Start, Start) {
 fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'a>, BadParameter> {
     let kpis: Vec<&str> = info.kpis.kpis().map(|kpi| &*kpi.name).collect();
     let grains: Vec<String> = info.grain_names().into_iter().filter(|g| g != "overall").collect();
-    let missing =
-        |name: &str, allowed: Vec<String>| BadParameter::new(name, "", "missing", allowed);
-    let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
     let (mut window, mut start, mut grain, mut name, mut first) =
         (None, None, None, None, First::Highest);
+    let (dimensions, mut dims) = (info.dimensions(), Vec::new());
     for (i, (key, value)) in pairs.iter().enumerate() {
-        if pairs[..i].iter().any(|(earlier, _)| earlier == key) {
-            return Err(BadParameter::new(key, value, "given more than once", Vec::new()));
-        }
+        once(pairs, i)?;
         match key.as_str() {
             "window" => window = Some(one_of(key, value, &info.windows)?),
-            // As rows call it.
-            "start" | "from" if start.is_none() => start = Some(self::start(key, value)?),
+            // Rows call it "from"; here it was "start" at first.
+            "from" | "start" if start.is_some() => {
+                let message = "given more than once: \"from\" and \"start\" are one";
+                return Err(BadParameter::new(key, value, message, Vec::new()));
+            }
+            "from" | "start" => start = Some(self::start(key, value)?),
             "grain" => grain = Some(one_of(key, value, &grains)?),
             "kpi" => name = Some(one_of(key, value, &kpis)?),
             "first" => {
                 let which = one_of(key, value, &["highest", "lowest"])?;
                 first = if which == "lowest" { First::Lowest } else { First::Highest };
             }
+            _ if dimensions.contains(&key.as_str()) => dims.push((key.clone(), value.clone())),
             _ => {
-                let allowed = owned(&["window", "start", "from", "grain", "kpi", "first"]);
-                return Err(BadParameter::new(key, value, "there is no such parameter", allowed));
+                let known = ["window", "from", "grain", "kpi", "first"];
+                return Err(unknown(key, value, &known, &dimensions));
             }
         }
     }
-    let name = name.ok_or_else(|| missing("kpi", owned(&kpis)))?;
+    let name = name.ok_or_else(|| missing("kpi", &kpis))?;
     let kpi = info.kpis.kpis().find(|kpi| kpi.name == name);
+    let grain = grain.ok_or_else(|| missing("grain", &grains))?;
     Ok(Asked {
-        window: window.ok_or_else(|| missing("window", info.windows.clone()))?,
+        window: window.ok_or_else(|| missing("window", &info.windows))?,
         start,
-        grain: grain.ok_or_else(|| missing("grain", grains))?,
-        kpi: kpi.ok_or_else(|| missing("kpi", owned(&kpis)))?,
+        segments: segments(Some(grain.clone()), dims, info)?,
+        grain,
+        kpi: kpi.ok_or_else(|| missing("kpi", &kpis))?,
         first,
     })
 }
@@ -210,7 +208,12 @@ fn decimal(text: &str) -> Decimal {
     read.unwrap_or(if text.starts_with('-') { Decimal::MIN } else { Decimal::MAX })
 }
 
-fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Response {
+fn render(
+    asked: &Asked<'_>,
+    rows: &[WireRow<'_>],
+    as_of: Option<Timestamp>,
+    info: &ServerInfo,
+) -> Response {
     let found: Vec<(&WireRow<'_>, WireKpi<'_>)> = rows
         .iter()
         .filter_map(|row| {
@@ -251,7 +254,7 @@ fn render(asked: &Asked<'_>, rows: &[WireRow<'_>], info: &ServerInfo) -> Respons
     });
     Json(Board {
         window,
-        as_of: rows.first().map(|row| row.as_of),
+        as_of,
         grain: &asked.grain,
         kpi: &asked.kpi.name,
         unit: found.first().map(|(_, kpi)| kpi.unit),

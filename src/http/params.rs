@@ -139,7 +139,7 @@ pub(super) fn none(pairs: &[(String, String)]) -> Result<(), BadParameter> {
 }
 
 /// Refuses a parameter that stands before it as well.
-fn once(pairs: &[(String, String)], i: usize) -> Result<(), BadParameter> {
+pub(super) fn once(pairs: &[(String, String)], i: usize) -> Result<(), BadParameter> {
     let (name, value) = &pairs[i];
     match pairs[..i].iter().any(|(earlier, _)| earlier == name) {
         true => Err(BadParameter::new(name, value, "given more than once", Vec::new())),
@@ -147,18 +147,34 @@ fn once(pairs: &[(String, String)], i: usize) -> Result<(), BadParameter> {
     }
 }
 
-fn unknown(name: &str, value: &str, known: &[&str], dimensions: &[&str]) -> BadParameter {
+/// What is said of a parameter that has to be there.
+pub(super) fn missing<S: AsRef<str>>(name: &str, allowed: &[S]) -> BadParameter {
+    let allowed = allowed.iter().map(|a| a.as_ref().to_owned()).collect();
+    BadParameter::new(name, "", "missing", allowed)
+}
+
+/// What is said of a parameter that there is not.
+pub(super) fn unknown(
+    name: &str,
+    value: &str,
+    known: &[&str],
+    dimensions: &[&str],
+) -> BadParameter {
     let allowed = known.iter().chain(dimensions).map(|name| (*name).to_owned()).collect();
     BadParameter::new(name, value, "there is no such parameter", allowed)
 }
 
-fn segments(
+pub(super) fn segments(
     grain: Option<String>,
     dims: Vec<(String, String)>,
     info: &ServerInfo,
 ) -> Result<Segments, BadParameter> {
     let Some(grain) = grain else {
-        return Ok(if dims.is_empty() { Segments::All } else { Segments::Exact(dims) });
+        return Ok(if dims.is_empty() {
+            Segments::All
+        } else {
+            Segments::Exact(exact(dims, info)?)
+        });
     };
     let names = info.grains.iter().find(|g| ServerInfo::grain_name(g) == grain);
     let names = names.map(Vec::as_slice).unwrap_or_default();
@@ -167,6 +183,25 @@ fn segments(
         return Err(BadParameter::new(name, value, &message, names.to_vec()));
     }
     Ok(Segments::Grain(grain, dims))
+}
+
+/// The values of one segment: there is none where no set has just these dimensions.
+pub(super) fn exact(
+    dims: Vec<(String, String)>,
+    info: &ServerInfo,
+) -> Result<Vec<(String, String)>, BadParameter> {
+    let fits = |set: &Vec<String>| {
+        set.len() == dims.len() && dims.iter().all(|(name, _)| set.contains(name))
+    };
+    match dims.first() {
+        Some((name, value)) if !info.grains.iter().any(fits) => {
+            let names: Vec<&str> = dims.iter().map(|(name, _)| name.as_str()).collect();
+            let message =
+                format!("of no segment: no set of segments.sets is just {}", names.join(", "));
+            Err(BadParameter::new(name, value, &message, info.grain_names()))
+        }
+        _ => Ok(dims),
+    }
 }
 
 pub(super) fn one_of<S: AsRef<str>>(
@@ -254,8 +289,10 @@ mod tests {
         let at = Timestamp::parse_rfc3339("2026-03-01T00:00:00Z");
         assert_eq!(offset.to, at.map(Start::At));
         let web = vec![("channel".to_owned(), "web".to_owned())];
-        let exact = read(&[("channel", "web")]).unwrap();
-        assert_eq!(exact.segments, Segments::Exact(web.clone()));
+        let both = [("territory", "West"), ("channel", "web")];
+        let exact = read(&both).unwrap();
+        let owned = both.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(exact.segments, Segments::Exact(owned.to_vec()));
         let grain = read(&[("channel", "web"), ("grain", "territory_channel")]).unwrap();
         assert_eq!(grain.segments, Segments::Grain("territory_channel".to_owned(), web));
         assert_eq!(read(&[("since", "0")]).unwrap().since, Some(Since::Start));
@@ -279,6 +316,10 @@ mod tests {
         assert_eq!(twice.message, "given more than once");
         let other = read(&[("grain", "rep"), ("channel", "web")]).unwrap_err();
         assert_eq!(other.allowed, ["rep"]);
+        // No set is of the channel alone, so nothing can ever be found.
+        let none = bad("channel", "web");
+        assert_eq!(none.message, "of no segment: no set of segments.sets is just channel");
+        assert_eq!(none.allowed, ["overall", "rep", "territory_channel"]);
     }
 
     #[test]

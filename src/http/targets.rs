@@ -4,15 +4,14 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query as Pairs, State};
-use axum::http::StatusCode;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::params::{BadParameter, one_of, whole};
-use super::{App, ServerInfo, failure};
+use super::api::{Pairs, asked};
+use super::params::{BadParameter, exact, once, one_of, unknown, whole};
+use super::{App, ServerInfo};
 use crate::clock;
 use crate::model::segment::Segment;
 use crate::model::target::{Aim, Holds, Revision, Stated, Targets};
@@ -47,6 +46,8 @@ impl TargetsNow {
 /// What is asked for.
 #[derive(Debug, Default)]
 struct Asked {
+    /// The whole has no dimension to ask by.
+    whole: bool,
     segment: Vec<(String, String)>,
     kpi: Option<String>,
     on: Option<Day>,
@@ -116,34 +117,45 @@ fn shown<'a>(revision: &'a Revision<'_>, topic: &'a str) -> Option<Shown<'a>> {
         holds: revision.holds,
         owner: goal.owner.as_deref(),
         note: goal.note.as_deref(),
-        stated: match &goal.stated {
-            Stated::Somewhere => None,
-            Stated::File(file, line) => Some(Place::File { file, line: *line }),
-            Stated::Record(offset) => Some(Place::Record { topic, partition: 0, offset: offset.0 }),
-        },
+        stated: place(&goal.stated, topic),
     })
 }
 
+fn place<'a>(stated: &'a Stated, topic: &'a str) -> Option<Place<'a>> {
+    match stated {
+        Stated::Somewhere => None,
+        Stated::File(file, line) => Some(Place::File { file, line: *line }),
+        Stated::Record(offset) => Some(Place::Record { topic, partition: 0, offset: offset.0 }),
+    }
+}
+
+/// A target that has ended, with none behind it.
+#[derive(Serialize)]
+struct StaleShown<'a> {
+    segment: &'a str,
+    kpi: &'a str,
+    period: &'static str,
+    /// The first day that no target covers.
+    since: String,
+    stated: Option<Place<'a>>,
+}
+
+/// Whether a scope is that of a segment, or of each of its kind.
+fn is_for(scope: &str, segment: &Segment) -> bool {
+    scope == segment.to_string() || scope == format!("{}=*", segment.grain())
+}
+
 /// `GET /api/v1/targets`.
-pub(super) async fn targets(
-    State(app): State<Arc<App>>,
-    pairs: Result<Pairs<Vec<(String, String)>>, QueryRejection>,
-) -> Response {
-    let pairs = match pairs {
-        Ok(Pairs(pairs)) => pairs,
-        Err(rejection) => return failure(StatusCode::BAD_REQUEST, &rejection.body_text()),
-    };
+pub(super) async fn targets(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
     let info = &app.state.info;
-    let asked = match parse(&pairs, info) {
+    let asked = match asked(pairs, |pairs| parse(pairs, info)) {
         Ok(asked) => asked,
-        Err(bad) => return bad.into_response(),
+        Err(response) => return *response,
     };
     let now = Timestamp::from_millis(clock::wall_ms());
     let today = |segment: &Segment| info.calendar_of(segment).day_of(now);
-    let segment = match (asked.segment.is_empty(), pairs.iter().any(|(name, _)| name == "grain")) {
-        (true, false) => None,
-        _ => Some(info.segment(&asked.segment)),
-    };
+    let one = asked.whole || !asked.segment.is_empty();
+    let segment = one.then(|| info.segment(&asked.segment));
     let on = asked.on.unwrap_or_else(|| today(&segment.clone().unwrap_or_else(Segment::overall)));
     let held = app.state.targets.now();
     let mut all = held.revisions(segment.as_ref(), on, today);
@@ -151,17 +163,30 @@ pub(super) async fn targets(
     let page = all.iter().skip(asked.offset).take(asked.limit.unwrap_or(MAX_LIMIT));
     let topic = app.state.targets.topic.as_deref().unwrap_or_default();
     let page: Vec<Shown<'_>> = page.filter_map(|revision| shown(revision, topic)).collect();
-    Json(serde_json::json!({ "on": on.to_string(), "total": all.len(), "revisions": page }))
-        .into_response()
+    let mut stale = held.stale(info.calendar.day_of(now));
+    stale.retain(|stale| {
+        asked.kpi.as_ref().is_none_or(|kpi| *kpi == stale.kpi)
+            && segment.as_ref().is_none_or(|segment| is_for(&stale.scope, segment))
+    });
+    let stale = stale.iter().map(|stale| StaleShown {
+        segment: &stale.scope,
+        kpi: &stale.kpi,
+        period: stale.period.as_str(),
+        since: stale.since.to_string(),
+        stated: place(&stale.stated, topic),
+    });
+    let stale: Vec<StaleShown<'_>> = stale.collect();
+    Json(serde_json::json!({
+        "on": on.to_string(), "total": all.len(), "revisions": page, "stale": stale,
+    }))
+    .into_response()
 }
 
 fn parse(pairs: &[(String, String)], info: &ServerInfo) -> Result<Asked, BadParameter> {
     let mut asked = Asked::default();
     let dimensions = info.dimensions();
     for (i, (name, value)) in pairs.iter().enumerate() {
-        if pairs[..i].iter().any(|(earlier, _)| earlier == name) {
-            return Err(BadParameter::new(name, value, "given more than once", Vec::new()));
-        }
+        once(pairs, i)?;
         match name.as_str() {
             "kpi" => {
                 let kpis: Vec<&str> = info.kpis.kpis().map(|kpi| &*kpi.name).collect();
@@ -173,8 +198,7 @@ fn parse(pairs: &[(String, String)], info: &ServerInfo) -> Result<Asked, BadPara
                 let day = Day::parse(value).filter(|day| info.calendar.start_of(*day).in_range());
                 asked.on = Some(day.ok_or_else(bad)?);
             }
-            // The whole has no dimension to ask by.
-            "grain" => _ = one_of(name, value, &["overall"])?,
+            "grain" => asked.whole = !one_of(name, value, &["overall"])?.is_empty(),
             "limit" => asked.limit = Some(whole(name, value, 1, MAX_LIMIT)?),
             "offset" => asked.offset = whole(name, value, 0, usize::MAX)?,
             _ if dimensions.contains(&name.as_str()) => {
@@ -182,10 +206,10 @@ fn parse(pairs: &[(String, String)], info: &ServerInfo) -> Result<Asked, BadPara
             }
             _ => {
                 let known = ["kpi", "on", "grain", "limit", "offset"];
-                let allowed = known.iter().chain(&dimensions).map(|n| (*n).to_owned()).collect();
-                return Err(BadParameter::new(name, value, "there is no such parameter", allowed));
+                return Err(unknown(name, value, &known, &dimensions));
             }
         }
     }
+    asked.segment = exact(asked.segment, info)?;
     Ok(asked)
 }

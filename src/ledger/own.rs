@@ -51,7 +51,7 @@ pub struct Plan {
 pub struct Own {
     plans: Vec<Plan>,
     fields: Vec<(Kind, String)>,
-    /// Whether any looks at where a deal stands, or cycles do.
+    /// Whether any looks at where a deal stands.
     ask_for_stages: bool,
     /// Where a deal keeps when its cycle began, where a field of the user's own tells it.
     cycle: Option<Slot>,
@@ -75,8 +75,7 @@ impl Own {
         let stages = [Slot::STAGE, Slot::PIPELINE].map(|slot| Place::Held(Some(slot)));
         let deals = out.plans.iter().filter(|plan| plan.kind == Kind::Deal);
         let mut places = deals.flat_map(|plan| plan.places.iter());
-        let begin = matches!(definition.cycle_from, CycleStart::Stage(_));
-        out.ask_for_stages = begin || places.any(|place| stages.contains(place));
+        out.ask_for_stages = places.any(|place| stages.contains(place));
         if let CycleStart::Field(name) = &definition.cycle_from {
             let name = FieldName::Custom(name.into());
             let dimension = dimensions.slot(Kind::Deal, &name);
@@ -136,8 +135,8 @@ impl Own {
         self.cycle
     }
 
-    /// Whether one of a deal looks at its stage or its pipeline, or cycles begin with a stage, so that
-    /// a move may change what the deal adds.
+    /// Whether one of a deal looks at its stage or its pipeline, so that a move may change what the deal
+    /// adds while it is open.
     pub fn ask_for_stages(&self) -> bool {
         self.ask_for_stages
     }

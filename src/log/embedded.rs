@@ -99,6 +99,12 @@ impl EmbeddedLog {
         Ok(EmbeddedLog { inner: Arc::new(inner) })
     }
 
+    /// Whether a directory holds a log. To open one makes it where there is none.
+    pub fn is_in(dir: impl AsRef<Path>) -> bool {
+        // Where the database keeps what was written.
+        dir.as_ref().join("keyspaces").is_dir()
+    }
+
     /// Removes every superseded record and every tombstone now, as if all lags had passed. The last
     /// record of a partition stays, so that a reader can still reach the end.
     pub fn compact_now(&self) -> Result<()> {

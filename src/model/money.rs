@@ -201,9 +201,17 @@ impl Exact {
 
     /// The nearest float, for ratios and Prometheus only.
     pub fn to_f64(self) -> f64 {
-        // Whole and fractional part apart: each is exact or correctly rounded on its own.
-        let (whole, part) = (self.0 / EXACT_ONE, self.0 % EXACT_ONE);
-        whole as f64 + part as f64 / EXACT_ONE as f64
+        // Without the zeros that it ends with, most often two digits are behind the point: of what a
+        // float holds whole the quotient is rounded once, and so the nearest one.
+        const WHOLE: u128 = 1 << f64::MANTISSA_DIGITS;
+        for zeros in [EXACT_SCALE, EXACT_SCALE - 2, 0] {
+            let step = 10_i128.pow(zeros);
+            if self.0 % step == 0 && (self.0 / step).unsigned_abs() <= WHOLE {
+                return (self.0 / step) as f64 / (EXACT_ONE / step) as f64;
+            }
+        }
+        // The text is read as the nearest one too, more slowly.
+        self.to_string().parse().expect("digits with a point are a number")
     }
 }
 
@@ -277,6 +285,20 @@ mod tests {
         assert!(matches!(err("1000000000000000.5"), AmountError::TooLarge(_)));
         assert!("1e300".parse::<Amount>().is_err());
         assert!("1_000".parse::<Amount>().is_err());
+    }
+
+    #[test]
+    fn a_float_of_a_sum_is_the_nearest_one() {
+        let sums = ["1.33333333", "0.1", "1234567.89", "-7.05", "9007199254740993.1", "0", "-3"];
+        // Whole, with cents, with every digit; up to what a float holds and beyond.
+        let more = (1..400_u64).map(|i| {
+            let n = i128::from(i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (i % 40));
+            Exact([n * EXACT_ONE, n * EXACT_ONE / 100, n, -n * 1_000_003][i as usize % 4])
+        });
+        for sum in sums.map(|text| text.parse::<Exact>().unwrap()).into_iter().chain(more) {
+            let nearest: f64 = sum.to_string().parse().unwrap();
+            assert_eq!(sum.to_f64(), nearest, "{sum}");
+        }
     }
 
     #[test]

@@ -120,28 +120,12 @@ fn tell<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::money::Exact;
     use crate::model::target::Scope;
+    use crate::model::target::tests::{day, goal};
     use crate::model::window::Period;
 
-    fn day(text: &str) -> Day {
-        Day::parse(text).unwrap()
-    }
-
-    fn goal(value: i128, holds: Holds, valid_from: Option<&str>) -> Goal {
-        Goal {
-            aim: Aim::Target,
-            kpi: "revenue".to_owned(),
-            accrues: true,
-            ripens: false,
-            holds,
-            value: Exact(value),
-            growth: Exact(0),
-            valid_from: valid_from.map(day),
-            owner: None,
-            note: None,
-            stated: Stated::File("t.csv".into(), value as usize),
-        }
+    fn revision(value: i128, holds: Holds, valid_from: Option<&str>) -> Goal {
+        Goal { valid_from: valid_from.map(day), ..goal(value, holds) }
     }
 
     #[test]
@@ -151,13 +135,14 @@ mod tests {
             (Holds::Once(Period::Month, day("2026-05-01")), Holds::Every(Period::Month));
         let mut all = Targets::new(false);
         for (value, from) in [(3, Some("2026-05-20")), (1, None), (2, Some("2026-05-08"))] {
-            all.insert(Scope::Of(rep("a")), goal(value, may, from));
+            all.insert(Scope::Of(rep("a")), revision(value, may, from));
         }
-        all.insert(Scope::Of(rep("a")), goal(7, month, None));
-        all.insert(Scope::Each("rep".to_owned()), goal(9, month, None));
+        all.insert(Scope::Of(rep("a")), goal(7, month));
+        all.insert(Scope::Each("rep".to_owned()), goal(9, month));
         let told = |segment: Option<&Segment>, on: &str, today: &str| -> Vec<_> {
             let told = all.revisions(segment, day(on), |_| day(today)).into_iter();
-            told.map(|r| (r.scope, r.goal.value.0, r.number, r.of, r.holds)).collect()
+            told.map(|r| (r.scope, r.goal.value.to_whole().unwrap(), r.number, r.of, r.holds))
+                .collect()
         };
         let of =
             |who: &str, value, number, of, holds| (format!("rep={who}"), value, number, of, holds);
@@ -180,7 +165,7 @@ mod tests {
 
     #[test]
     fn where_a_revision_stands_is_no_part_of_what_it_says() {
-        let mut a = goal(1, Holds::Anywhere, None);
+        let mut a = goal(1, Holds::Anywhere);
         let b = a.clone();
         a.stated = Stated::Record(Offset(4));
         assert_eq!(a, b);

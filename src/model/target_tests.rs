@@ -7,11 +7,11 @@ use crate::model::definition::{Directory, DirectoryEntry};
 use crate::model::fiscal::{Fiscal, Pattern, Weekday, YearEnd};
 use crate::model::workdays::WorkCalendars;
 
-fn day(text: &str) -> Day {
+pub(super) fn day(text: &str) -> Day {
     Day::parse(text).unwrap()
 }
 
-fn goal(value: i128, holds: Holds) -> Goal {
+pub(super) fn goal(value: i128, holds: Holds) -> Goal {
     Goal {
         aim: Aim::Target,
         kpi: "revenue".to_owned(),

@@ -79,7 +79,7 @@ pub(super) fn details(alert: &Alert, standing: Standing, calendar: &Calendar) ->
     }
     if let Some(rate) = said.false_alarms {
         out.push_str(&format!(
-            ". False alarms expected: {rate:.2} a month, over all segments of its share"
+            ". False alarms expected: {rate:.2} a month, over all segments that share its tolerance"
         ));
         if let Some(run) = said.arl0 {
             let unit = if said.unit == COUNT { "days" } else { "cases" };

@@ -183,13 +183,18 @@ fn activity(number: u64, at: i64, scene: &mut Scene<'_>) {
 fn sale(kind: EntityKind, number: u64, at: i64, scene: &mut Scene<'_>) {
     let mut it = thing(kind, number, at, scene);
     let precision = it.subject.system.precision;
-    let currency = scene.settings.currency;
+    let currency = scene.settings.draw_currency(scene.dice);
+    // A guest of the shop is nobody's account.
+    let is_guest = kind == EntityKind::Order && scene.dice.chance(0.06);
     let account = cast::draw_account(scene.dice).to_string();
     let channel = scene.cast.draw_channel(scene.dice);
     let channel = &scene.cast.channels[channel].name;
     let cents = (scene.dice.log_normal(12_000.0, 0.8) as i64).max(100);
     it.write(Op::Create, scene, |d| {
-        d.texts(Field::Account, &["c-", &account]).text(Field::Channel, channel);
+        if !is_guest {
+            d.texts(Field::Account, &["c-", &account]);
+        }
+        d.text(Field::Channel, channel);
         d.money(Field::Amount, cents, currency);
         // Every third order says what was taken off its price, of them every fourth nothing.
         if kind == EntityKind::Order && number.is_multiple_of(3) {
@@ -242,6 +247,10 @@ fn subscription(number: u64, at: i64, scene: &mut Scene<'_>) {
     if scene.dice.chance(0.15) {
         it.later(scene.dice.exponential(30.0 * DAY as f64));
         it.write(Op::Update, scene, |d| _ = d.money(Field::Mrr, cents * 2, currency));
+    }
+    if scene.dice.chance(0.12) {
+        it.later(scene.dice.exponential(30.0 * DAY as f64));
+        it.write(Op::Update, scene, |d| _ = d.money(Field::Mrr, cents / 2, currency));
     }
     if scene.dice.chance(0.4) {
         let ended = it.later(scene.dice.exponential(60.0 * DAY as f64));

@@ -10,6 +10,7 @@ use super::season;
 use super::settings::WorldSettings;
 use super::{DAY, HOUR, Scene};
 use crate::model::event::{EntityKind, Status};
+use crate::model::money::Currency;
 use crate::model::time::Precision;
 
 /// The stages of a deal in order, with what each means: enough to fill a stage table. Every
@@ -53,6 +54,7 @@ pub(super) struct Deal {
     /// Whether the channel was ever recorded.
     pub(super) channel_known: bool,
     pub(super) cents: i64,
+    pub(super) currency: Currency,
     /// Whether the amount is recorded at the moment.
     pub(super) priced: bool,
     pub(super) stage: usize,
@@ -129,6 +131,7 @@ impl Deal {
             channel: origin.channel,
             channel_known: !dice.chance(0.01),
             cents: (product.price * dice.log_normal(100.0, 0.35)) as i64,
+            currency: settings.currency,
             priced: !dice.chance(0.12),
             stage: 0,
             status: Status::Open,
@@ -145,6 +148,7 @@ impl Deal {
         }
         deal.plan_cycle(at, cast.channels[origin.channel].cycle, settings, dice);
         deal.carry_over(settings.start.millis());
+        deal.currency = settings.draw_currency(dice);
         deal
     }
 

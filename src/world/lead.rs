@@ -5,7 +5,7 @@ use super::deal::Origin;
 use super::dice::Dice;
 use super::emit::{Draft, Subject, entity_id};
 use super::settings::WorldSettings;
-use super::{DAY, Scene, cast, season};
+use super::{DAY, HOUR, Scene, cast, season};
 use crate::model::event::{EntityKind, Field, Op};
 use crate::model::time::Precision;
 
@@ -29,8 +29,12 @@ enum Act {
     Stage(&'static str),
     Convert,
     Reown,
+    Answer,
     Delete,
 }
+
+/// The fields in which sources tell of an answer.
+const ANSWERS: [Field; 3] = [Field::RespondedAt, Field::FirstCallAt, Field::FirstEmailAt];
 
 impl Lead {
     pub(super) fn born(
@@ -68,6 +72,10 @@ impl Lead {
         }
         if dice.chance(settings.delete) {
             plan.push((step(2.0, last, dice), Act::Delete));
+        }
+        if settings.answer > 0.0 && dice.chance(settings.answer) {
+            let when = at + 60_000 + dice.log_normal(45.0 * 60_000.0, 1.2) as i64;
+            plan.insert(plan.partition_point(|(other, _)| *other <= when), (when, Act::Answer));
         }
         plan.reverse();
         let subject = Subject {
@@ -108,6 +116,7 @@ impl Lead {
                 let owner = &scene.cast.reps[self.origin.rep].id;
                 self.write(at, Op::Update, scene, |d| _ = d.text(Field::Owner, owner));
             }
+            Act::Answer => self.answer(at, scene),
             Act::Delete => self.write(at, Op::Delete, scene, |_| ()),
             Act::Convert => {
                 let deal = entity_id(EntityKind::Deal, next_deal);
@@ -144,6 +153,20 @@ impl Lead {
         let mut draft = self.subject.draft(op, at);
         fill(&mut draft);
         self.subject.post(draft, at, "", scene.out);
+    }
+
+    /// Some tell of two answers, and some were talked to before they became leads.
+    fn answer(&mut self, at: i64, scene: &mut Scene<'_>) {
+        let first = scene.dice.below(ANSWERS.len());
+        let again = scene.dice.chance(0.25).then(|| scene.dice.below(6 * HOUR as usize) as i64);
+        let told = if scene.dice.chance(0.04) { self.created - DAY } else { at };
+        let precision = self.subject.system.precision;
+        self.write(at, Op::Update, scene, |d| {
+            d.time(ANSWERS[first], told, precision);
+            if let Some(later) = again {
+                d.time(ANSWERS[(first + 1) % ANSWERS.len()], at - HOUR + later, precision);
+            }
+        });
     }
 
     fn create(&mut self, at: i64, op: Op, flags: &str, scene: &mut Scene<'_>) {

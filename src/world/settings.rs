@@ -1,5 +1,6 @@
 //! What a world is made from.
 
+use super::dice::Dice;
 use crate::model::money::Currency;
 use crate::model::time::Timestamp;
 
@@ -45,6 +46,10 @@ pub struct WorldSettings {
     /// Share of won deals that two reps share, some of them with an overlay for a third. 0 leaves every
     /// world as it was without.
     pub split: f64,
+    /// Share of leads that tell when they were first answered. 0 leaves every world as it was without.
+    pub answer: f64,
+    /// Share of deals, orders and invoices in pounds. 0 leaves every world as it was without.
+    pub foreign: f64,
     /// Whether there are activities, orders, invoices, subscriptions, campaign days, touches and
     /// answers to surveys too. Leads and deals are the same with them and without.
     pub others: bool,
@@ -85,6 +90,8 @@ impl Default for WorldSettings {
             restore: 0.4,
             merge: 0.004,
             split: 0.0,
+            answer: 0.0,
+            foreign: 0.0,
             others: false,
             drift: None,
         }
@@ -92,6 +99,14 @@ impl Default for WorldSettings {
 }
 
 impl WorldSettings {
+    /// The currency of a thing, which is drawn only where there are several.
+    pub(super) fn draw_currency(&self, dice: &mut Dice) -> Currency {
+        match self.foreign > 0.0 && dice.chance(self.foreign) {
+            true => Currency::parse("GBP").expect("three letters are a currency"),
+            false => self.currency,
+        }
+    }
+
     /// With every value inside its bounds, so that the world itself has no cases to refuse.
     pub(super) fn clamped(mut self) -> WorldSettings {
         for share in [
@@ -104,6 +119,8 @@ impl WorldSettings {
             &mut self.restore,
             &mut self.merge,
             &mut self.split,
+            &mut self.answer,
+            &mut self.foreign,
         ] {
             *share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
         }

@@ -41,8 +41,8 @@ impl Deal {
         draft.texts(Field::Name, &[first, " ", second, " – ", self.product.name]);
     }
 
-    fn put_amount(&self, draft: &mut Draft, scene: &Scene<'_>) {
-        draft.money(Field::Amount, self.cents, scene.settings.currency);
+    fn put_amount(&self, draft: &mut Draft) {
+        draft.money(Field::Amount, self.cents, self.currency);
     }
 
     fn put_owner(&self, draft: &mut Draft, cast: &cast::Cast) {
@@ -121,7 +121,7 @@ impl Deal {
         self.put_stage(draft);
         draft.text(Field::Status, self.status.as_str());
         if self.priced {
-            self.put_amount(draft, scene);
+            self.put_amount(draft);
         }
         self.put_owner(draft, cast);
         if self.states_territory() {
@@ -146,7 +146,7 @@ impl Deal {
         self.put_stage(&mut draft);
         draft.hundredths(Field::Probability, PROBABILITIES[self.stage]);
         if price {
-            self.put_amount(&mut draft, scene);
+            self.put_amount(&mut draft);
         }
         self.subject.post(draft, at, "", scene.out);
     }
@@ -168,7 +168,7 @@ impl Deal {
 
     pub(super) fn tell_price(&mut self, at: i64, scene: &mut Scene<'_>) {
         let mut draft = self.subject.draft(Op::Update, at);
-        self.put_amount(&mut draft, scene);
+        self.put_amount(&mut draft);
         self.subject.post(draft, at, "", scene.out);
     }
 
@@ -225,7 +225,7 @@ impl Deal {
             draft.time(Field::ClosedAt, at, precision);
         }
         if price {
-            self.put_amount(&mut draft, scene);
+            self.put_amount(&mut draft);
         }
         if lost {
             draft.text(Field::LostReason, reason);

@@ -6,7 +6,9 @@ use tidemark::config::Config;
 use tidemark::http::TargetsNow;
 use tidemark::log::Offset;
 use tidemark::model::money::Exact;
+use tidemark::model::segment::Segment;
 use tidemark::model::target::{Aim, Goal, Holds, Scope, Stated, Targets};
+use tidemark::model::time::Day;
 use tidemark::model::window::Period;
 
 /// Two revisions of a month and a benchmark from a file, and one target for each rep from the topic.
@@ -33,7 +35,9 @@ fn targets() -> Targets {
         note: None,
         stated: Stated::Record(Offset(12)),
     };
-    targets.insert(Scope::Each("rep".to_owned()), goal);
+    targets.insert(Scope::Each("rep".to_owned()), goal.clone());
+    let quarter = Holds::Once(Period::Quarter, Day::parse("2020-01-01").unwrap());
+    targets.insert(Scope::Of(Segment::of([("rep", "b")])), Goal { holds: quarter, ..goal });
     targets
 }
 
@@ -79,7 +83,17 @@ async fn the_revisions_of_targets_are_told_with_their_places() {
     assert_eq!(whole["total"], 1, "{whole}");
     assert_eq!(whole["revisions"][0]["kind"], "benchmark");
     let (_, all) = super::json(&state, "/api/v1/targets?limit=2&offset=1").await;
-    assert_eq!((all["total"].as_u64(), all["revisions"].as_array().unwrap().len()), (Some(4), 2));
+    assert_eq!((all["total"].as_u64(), all["revisions"].as_array().unwrap().len()), (Some(5), 2));
+    // That of each month goes on; the quarter has ended with none behind it.
+    let (_, ended) = super::json(&state, "/api/v1/targets?rep=b").await;
+    let last = json!({"topic": "t.targets", "partition": 0, "offset": 12});
+    let stale = json!([{"segment": "rep=b", "kpi": "revenue", "period": "quarter",
+        "since": "2020-04-01", "stated": last}]);
+    assert_eq!((&ended["stale"], &all["stale"]), (&stale, &stale));
+    for none in ["rep=a", "rep=b&kpi=win_rate"] {
+        let (_, none) = super::json(&state, &format!("/api/v1/targets?{none}")).await;
+        assert_eq!(none["stale"], json!([]));
+    }
     for (query, parameter) in [("kpi=none", "kpi"), ("on=soon", "on"), ("team=a", "team")] {
         let (status, body) = super::json(&state, &format!("/api/v1/targets?{query}")).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use tidemark::intake::{Decoder, Limits};
 use tidemark::model::calendar::Calendar;
@@ -253,6 +253,55 @@ pub fn shared(name: &str) -> Option<String> {
     path.is_file().then(|| {
         std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
     })
+}
+
+/// The second column of a reference file by the first one.
+fn second_by_first(file: &str) -> BTreeMap<String, String> {
+    let text = shared(file).unwrap_or_default();
+    let pairs = text.lines().filter_map(|line| {
+        let mut cells = line.split(',').map(str::to_owned);
+        cells.next().zip(cells.next())
+    });
+    pairs.collect()
+}
+
+/// The Maven data set as canonical events: a creation states all but its own time; a closing states the
+/// outcome, and the amount where won. Until then the amount is the list price.
+pub fn maven_events(text: &str) -> Vec<Value> {
+    let managers = second_by_first("sales_teams.csv");
+    let sectors = second_by_first("accounts.csv");
+    let products = shared("products.csv").unwrap_or_default();
+    let prices: BTreeMap<&str, &str> =
+        csv(&products).iter().map(|line| (line["product"], line["sales_price"])).collect();
+    csv(text)
+        .into_iter()
+        .map(|line| {
+            let (deal, day, ord) = (line["deal_id"], line["ts"], line["ord"]);
+            let date: chrono::NaiveDate = day.parse().expect("a date");
+            let days = date.signed_duration_since(chrono::NaiveDate::default()).num_days();
+            let (op, set) = match line["type"] {
+                "deal.created" => {
+                    let set = json!({"owner": line["rep"], "territory": line["territory"],
+                        "product": line["product"], "account": line["account"],
+                        "x.manager": managers[line["rep"]], "x.sector": sectors.get(line["account"]),
+                        "x.list_price": prices[line["product"]],
+                        "amount": {"value": prices[line["product"]], "currency": "USD"}});
+                    ("create", set)
+                }
+                "deal.closed_won" => {
+                    let amount = json!({"value": line["amount"], "currency": "USD"});
+                    ("update", json!({"status": "won", "amount": amount}))
+                }
+                "deal.closed_lost" => ("update", json!({"status": "lost"})),
+                other => panic!("unknown type {other}"),
+            };
+            json!({
+                "v": 1, "id": format!("{deal}:{ord}"), "entity": {"type": "deal", "id": deal},
+                "op": op, "time": day, "time_precision": "day",
+                "order": [days, ord.parse::<i64>().expect("a number")], "set": set,
+            })
+        })
+        .collect()
 }
 
 /// The lines of a CSV file by column. The reference files have no quoted fields.

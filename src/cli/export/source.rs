@@ -18,7 +18,7 @@ use crate::export::row_of;
 use crate::http::board::{Applied, Board, Query, Segments};
 use crate::http::wire::WireRow;
 use crate::http::{Members, Mode, ServerInfo};
-use crate::log::{Log, TopicPartition};
+use crate::log::{Log, LogError, TopicPartition};
 use crate::model::calendar::Calendar;
 use crate::model::definition::Directory;
 use crate::model::kpi::Kpis;
@@ -64,7 +64,7 @@ impl<'b> Source<'b> {
                 let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default());
                 self.take(&key, record.value.as_deref());
             })
-            .map_err(AppError::Log)?;
+            .map_err(|error| unread(error, &at))?;
             self.check()?;
         }
         if self.unreadable > 0 {
@@ -139,6 +139,17 @@ impl<'b> Source<'b> {
             "more than {} rows: narrow them down with --window, --grain or --segment, or raise --max-rows",
             self.max_rows
         )))
+    }
+}
+
+/// A log without the topic is most often that of another configuration.
+fn unread(error: LogError, at: &TopicPartition) -> Failure {
+    match error {
+        LogError::NoSuchPartition(_) => Failure::Environment(anyhow!(
+            "the log has no \"{at}\", where rows would be: name the --config that `tidemark run` was \
+             given (app.name and topology.partitions name it), or run it first"
+        )),
+        error => AppError::Log(error).into(),
     }
 }
 
