@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use super::kpi::{Against, Formula, KpiValue, Number, View, quotient};
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
+use super::quantile::quantile_of_amounts;
+use super::size;
 
 fn sum_of(of: &Measures, sum: Measure, own: Currency) -> Exact {
     Exact(of.at(MeasureKey::currency(sum, own)))
@@ -42,6 +44,7 @@ impl Formula {
             | Formula::MeanMoney(sum, _)
             | Formula::MoneyPer(sum, ..)
             | Formula::StockMoneyPer(sum, ..) => sum.name(),
+            Formula::QuantileMoney(..) => Measure::WonAmount.name(),
             other => format!("{other:?}"),
         }
     }
@@ -51,6 +54,12 @@ impl Formula {
 pub(super) fn mean_money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {
     let n = of.at(MeasureKey::currency(priced, own));
     made_of(quotient(sum_of(of, sum, own), Exact::whole(n), n), &[(of, sum)], own)
+}
+
+/// A quantile of the amounts of deals won.
+pub(super) fn quantile_money(of: &Measures, at: (i128, i128), own: Currency) -> KpiValue {
+    let ranks = size::ranks(of, Measure::WonAmounts, own);
+    made_of(quantile_of_amounts(ranks, at), &[(of, Measure::WonAmount)], own)
 }
 
 /// The share that one sum is of others together.

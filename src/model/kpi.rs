@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 pub use super::against::{Against, Compared};
-use super::amounts::{gained, growth, mean_money, money, money_per, money_share, net_money};
+use super::amounts::{gained, growth, mean_money, money, money_per, money_share, net_money, quantile_money};
 pub use super::catalogue::{CATALOGUE, Group, Kpis};
 use super::customers::{of_opening, stock_money_per};
 use super::formula::Program;
@@ -140,6 +140,9 @@ pub enum Formula {
     MeanDays(Measure),
     /// Quantile `num/den` of such a histogram, interpolated like SQL's `percentile_cont`.
     QuantileDays(Measure, i128, i128),
+    /// Quantile `num/den` of the amounts of deals won, interpolated likewise between amounts that are
+    /// within a step of those that were stated.
+    QuantileMoney(i128, i128),
     /// A stock.
     Stock(Measure),
     /// A stock of money; the second measure counts the amounts in it.
@@ -345,6 +348,7 @@ impl Formula {
                 quotient(Exact::whole(days), Exact::whole(n), n)
             }
             Formula::QuantileDays(m, num, den) => quantile(view.flow.of(m), num, den),
+            Formula::QuantileMoney(num, den) => quantile_money(view.flow, (num, den), own),
             Formula::Growth(m, against) => growth(view, m, against),
             Formula::CountAt(m, place) => count(view.flow.at(MeasureKey::word(m, place))),
             Formula::Proportion(m, num, den) => {

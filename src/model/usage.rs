@@ -54,7 +54,7 @@ impl Kpi {
             | Formula::MoneyKept(..)
             | Formula::MoneyShare(..) => 30,
             // Three of thirty lie beyond it.
-            Formula::QuantileDays(_, 9, 10) => 30,
+            Formula::QuantileDays(_, 9, 10) | Formula::QuantileMoney(9, 10) => 30,
             _ => 10,
         };
         self.least_n.unwrap_or(usual)
@@ -102,7 +102,10 @@ impl Kpi {
             }
             Formula::MeanDays(Measure::ResponseMinutes)
             | Formula::QuantileDays(Measure::ResponseMinutes, ..) => "where no lead was answered",
+            Formula::MeanDays(Measure::CycleLost)
+            | Formula::QuantileDays(Measure::CycleLost, ..) => "where no deal was lost",
             Formula::MeanDays(_) | Formula::QuantileDays(..) => "where no deal was won",
+            Formula::QuantileMoney(..) => "where no deal was won with a known amount",
             Formula::MoneyPer(Measure::PurchaseAmount, ..) | Formula::StockMoneyPer(..) => {
                 "where the denominator is 0, and where no amount is known"
             }
@@ -210,6 +213,9 @@ impl Kpi {
             _ if self.tells_of_customers() => {
                 "not averaged or summed over windows or segments, since a customer may be one of \
                  several: read a longer window"
+            }
+            Formula::QuantileDays(..) | Formula::QuantileMoney(..) => {
+                "not averaged over windows or segments: read a longer window"
             }
             Formula::Written(program) if program.parts().is_none() => {
                 "not averaged over windows or segments: read a longer window"
@@ -358,7 +364,7 @@ impl Formula {
             Formula::Written(program) => program.parts(),
             Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
             Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
-            Formula::Incidence(_) | Formula::ClosingAge => None,
+            Formula::Incidence(_) | Formula::ClosingAge | Formula::QuantileMoney(..) => None,
             Formula::MeanMoney(..) | Formula::MoneyPer(..) | Formula::StockMoneyPer(..) => {
                 Some((Unit::Money, Unit::Count))
             }
@@ -442,6 +448,9 @@ impl Formula {
             | Formula::OfOpening(a, b)
             | Formula::Churn(a, b) => vec![a, b],
             Formula::Return(a, b) => vec![a, a.counted(), b],
+            Formula::QuantileMoney(..) => {
+                vec![Measure::WonAmounts, Measure::WonAmount, Measure::WonPriced]
+            }
             Formula::MoneyKept(change, stock) => vec![change, stock, stock.counted()],
             Formula::NetMoney(a, b, c)
             | Formula::MoneyPer(a, b, c)

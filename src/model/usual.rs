@@ -19,7 +19,7 @@ const FORECASTS: &str =
     "`/api/v1/forecast` tells it of the running period; see docs/targets.md, Forecasts";
 
 /// Usual names.
-pub const USUAL: [(&str, Found); 84] = [
+pub const USUAL: [(&str, Found); 86] = [
     ("acv", Found::Elsewhere("a contract's value is its deal's amount: average_deal_size")),
     ("aov", Found::Kpi("average_order_value")),
     ("arpa", Found::Kpi("average_mrr")),
@@ -81,6 +81,7 @@ pub const USUAL: [(&str, Found); 84] = [
     ("funnel", Found::Elsewhere(FUNNEL)),
     ("grr", Found::Kpi("gross_revenue_retention")),
     ("lead_conversion_rate", Found::Kpi("lead_conversion")),
+    ("lost_cycle_length", Found::Kpi("lost_cycle_length_mean")),
     ("loyalty", Found::Kpi("repeat_purchase_rate")),
     ("ltv", Found::Kpi("revenue_per_customer")),
     (
@@ -90,6 +91,7 @@ pub const USUAL: [(&str, Found); 84] = [
              docs/targets.md",
         ),
     ),
+    ("median_deal_size", Found::Kpi("deal_size_p50")),
     ("meetings_held", Found::Kpi("meetings")),
     ("nrr", Found::Kpi("net_revenue_retention")),
     ("number_of_sales", Found::Kpi("deals_won")),

@@ -244,6 +244,7 @@ impl<'a> Count<'a> {
             closed.iter().filter(|c| !c.won).filter_map(|c| c.amount.as_ref()).collect();
         let (lost, lost_priced) = self.own(&lost);
         out.insert("average_lost_deal", (ratio(lost, lost_priced as f64), lost_priced));
+        self.distribution(&closed, &mut out);
         let ((open, _), (pipeline, open_priced)) = (out["open_deals"], out["open_pipeline"]);
         let (open, pipeline) = (open.unwrap_or(0.0), pipeline.unwrap_or(0.0));
         out.insert("average_open_deal", (ratio(pipeline, open_priced as f64), open_priced));
@@ -258,6 +259,24 @@ impl<'a> Count<'a> {
         self.without_hollow(window, &mut out);
         self.customers(own, &mut out);
         out
+    }
+
+    fn distribution(&self, closed: &[&Closing], out: &mut BTreeMap<&'static str, Counted>) {
+        let lost = closed.iter().filter(|c| !c.won);
+        let mut days: Vec<i64> = lost.filter_map(|c| c.cycle).collect();
+        days.sort_unstable();
+        let n = days.len() as i128;
+        let mean = (n > 0).then(|| days.iter().sum::<i64>() as f64 / n as f64);
+        out.insert("lost_cycle_length_mean", (mean, n));
+        out.insert("lost_cycle_length_p50", (quantile(&days, 0.5), n));
+        out.insert("lost_cycle_length_p90", (quantile(&days, 0.9), n));
+        let amounts = closed.iter().filter(|c| c.won).filter_map(|c| c.amount.as_ref());
+        let own = amounts.filter(|(_, currency)| currency == self.currency);
+        let mut cents: Vec<i64> = own.map(|(n, _)| i64::try_from(*n).expect("small")).collect();
+        cents.sort_unstable();
+        for (kpi, q) in [("deal_size_p50", 0.5), ("deal_size_p90", 0.9)] {
+            out.insert(kpi, (quantile(&cents, q).map(|n| n / 100.0), cents.len() as i128));
+        }
     }
 
     fn opening(&self, own: Stretch, age: i64, out: &mut BTreeMap<&'static str, Counted>) {
@@ -475,6 +494,10 @@ fn compare(
         for (kpi, (value, n)) in kpis {
             let got = &found[*kpi];
             let same = match (value, got["value"].as_f64()) {
+                // Told in steps, and no amount of the laws is below 0.
+                (Some(want), Some(got)) if kpi.starts_with("deal_size_p") => {
+                    (want - got).abs() <= 0.005_44 * want
+                }
                 (Some(want), Some(got)) => (want - got).abs() <= 1e-9 * want.abs().max(1.0),
                 (want, got) => want.is_none() && got.is_none(),
             };

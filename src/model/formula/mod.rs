@@ -160,7 +160,7 @@ impl Program {
             // Windows count customers instead of telling them apart.
             MeasureKind::Distinct => return None,
             // They are counted in windows by `won_priced`.
-            MeasureKind::SizeByCurrency => return None,
+            MeasureKind::SizeByCurrency | MeasureKind::AmountByCurrency => return None,
             // All of the user's own together say nothing: see [`Program::of_own`].
             MeasureKind::CountByOwn
             | MeasureKind::QuantityByOwn
