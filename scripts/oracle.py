@@ -234,16 +234,16 @@ create table truth as
     deals_won::double as deals_won, deals_lost::double as deals_lost, won_amount::double as revenue,
     won_amount::double / nullif(won_priced, 0) as average_deal_size,
     deals_won / nullif(deals_won + deals_lost, 0) as win_rate,
-    won_amount::double / nullif((won_amount + lost_amount)::double, 0) as win_rate_amount,
+    won_amount::double / nullif(greatest((won_amount + lost_amount)::double, 0), 0) as win_rate_amount,
     cohort / nullif(deals_created, 0) as cohort_conversion,
     case when old then cohort_90d / nullif(deals_created, 0) end as cohort_conversion_90d,
     mean::double as cycle_length_mean, p50::double as cycle_length_p50, p90::double as cycle_length_p90,
     coalesce(open_deals, 0)::double as open_deals, coalesce(open_pipeline, 0)::double as open_pipeline,
     open_pipeline::double / nullif(open_priced, 0) as average_open_deal,
     lost_amount::double / nullif(lost_priced, 0) as average_lost_deal,
-    (won_amount - before)::double / nullif(before, 0)::double as revenue_growth,
-    (won_amount - quarter_before)::double / nullif(quarter_before, 0)::double as revenue_growth_quarter,
-    (won_amount - year_before)::double / nullif(year_before, 0)::double as revenue_growth_year
+    (won_amount - before)::double / nullif(greatest(before, 0), 0)::double as revenue_growth,
+    (won_amount - quarter_before)::double / nullif(greatest(quarter_before, 0), 0)::double as revenue_growth_quarter,
+    (won_amount - year_before)::double / nullif(greatest(year_before, 0), 0)::double as revenue_growth_year
   from n) on columns(* exclude (field, value, month)) into name kpi value truth;
 """
 

@@ -254,6 +254,30 @@ insert into truth
   where kpi in (select kpi from raw);
 """
 
+# How orders grew, less refunds.
+TRUTH += """
+create table order_sums as
+  select field, value, month, sum(if(what = 'order', amount, -amount))::double as net,
+    sum(if(what = 'order', amount, -amount)) filter (day - month <= $today - $running)::double as elapsed
+  from flows where what in ('order', 'order_refund') and currency = $currency group by field, value, month;
+insert into truth
+  with cells as (select m.month, s.field, s.value from months m cross join segments s),
+  grown as (
+    select c.field, c.value, c.month, coalesce(s.net, 0) as net,
+      nullif(greatest(if(c.month = $running, b.elapsed, b.net), 0), 0) as before,
+      nullif(greatest(if(c.month = $running, q.elapsed, q.net), 0), 0) as quarter_before,
+      nullif(greatest(if(c.month = $running, y.elapsed, y.net), 0), 0) as year_before
+    from cells c left join order_sums s using (field, value, month)
+    left join order_sums b on b.field = c.field and b.value = c.value and b.month = c.month - interval 1 month
+    left join order_sums q on q.field = c.field and q.value = c.value and q.month = c.month - interval 3 month
+    left join order_sums y on y.field = c.field and y.value = c.value and y.month = c.month - interval 12 month)
+  select * from (unpivot (select field, value, month, (net - before) / before as order_revenue_growth,
+      (net - quarter_before) / quarter_before as order_revenue_growth_quarter,
+      (net - year_before) / year_before as order_revenue_growth_year
+    from grown) on columns(* exclude (field, value, month)) into name kpi value truth)
+  where kpi in (select kpi from raw);
+"""
+
 # What is made of the KPIs above; and what becomes of cohorts that are still open, by Aalen and Johansen
 # (won) and by Kaplan and Meier (closed), multiplied out age by age.
 YIELDS = """
@@ -285,8 +309,8 @@ insert into truth
     union all
     (unpivot (select field, value, month,
         open_deals * win_rate * average_deal_size / nullif(cycle_length_mean, 0) as sales_velocity,
-        open_pipeline / nullif(revenue, 0) as pipeline_to_revenue,
-        activities_done / nullif(deals_won, 0) as activities_per_win,
+        open_pipeline / nullif(greatest(revenue, 0), 0) as pipeline_to_revenue,
+        nullif(activities_done, 0) / nullif(deals_won, 0) as activities_per_win,
         deals_won / nullif(meetings, 0) as wins_per_meeting, deals_won / nullif(demos, 0) as wins_per_demo,
         meetings / nullif(calls, 0) as meetings_per_call, revenue / nullif(activities_done, 0) as revenue_per_activity
       from wide) on columns(* exclude (field, value, month)) into name kpi value truth))

@@ -50,6 +50,12 @@ impl Formula {
     }
 }
 
+/// A share of a whole that is above 0: of less than nothing there is none.
+pub(super) fn of_something(out: KpiValue) -> KpiValue {
+    let value = out.value.filter(|_| out.den.is_none_or(|den| den.0 > 0));
+    KpiValue { value, ..out }
+}
+
 /// The mean of amounts.
 pub(super) fn mean_money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {
     let n = of.at(MeasureKey::currency(priced, own));
@@ -74,20 +80,33 @@ pub(super) fn money_share(
     let n = counts.iter().map(|m| of.at(MeasureKey::currency(*m, own))).sum();
     let part_of_it = (!all.contains(&part)).then_some((of, part));
     let sums: Vec<_> = all.iter().map(|m| (of, *m)).chain(part_of_it).collect();
-    made_of(quotient(sum_of(of, part, own), den, n), &sums, own)
+    made_of(of_something(quotient(sum_of(of, part, own), den, n)), &sums, own)
 }
 
 /// By how much a sum grew against another window.
 pub(super) fn growth(view: &View<'_>, m: Measure, against: Against) -> KpiValue {
     let own = view.currency;
     let before = view.before[against as usize];
-    let now = sum_of(view.flow, m, own);
-    let then = before.map_or(Exact(0), |of| sum_of(of, m, own));
+    let net = |of| Exact(sum_of(of, m, own).0 - m.less().map_or(0, |less| sum_of(of, less, own).0));
+    let now = net(view.flow);
+    let then = before.map_or(Exact(0), net);
     let n = view.flow.at(MeasureKey::currency(m.counted(), own));
-    let out = KpiValue { num: Some(now), ..quotient(Exact(now.0 - then.0), then, n) };
+    let out = of_something(quotient(Exact(now.0 - then.0), then, n));
+    let out = KpiValue { num: Some(now), ..out };
     let windows: Vec<_> =
         [Some(view.flow), before].into_iter().flatten().map(|of| (of, m)).collect();
-    made_of(out, &windows, own)
+    let mut out = made_of(out, &windows, own);
+    if let Some(less) = m.less() {
+        let mut net: BTreeMap<Currency, i128> =
+            out.unconverted.iter().map(|(currency, n)| (*currency, n.0)).collect();
+        let taken: Vec<_> = windows.iter().map(|(of, _)| (*of, less)).collect();
+        for (currency, n) in parked(&taken, own) {
+            *net.entry(currency).or_default() -= n.0;
+        }
+        let rest = net.into_iter().filter(|(_, n)| *n != 0);
+        out.unconverted = rest.map(|(currency, n)| (currency, Exact(n))).collect();
+    }
+    out
 }
 
 /// What is left of one sum behind another, by that one.
@@ -95,7 +114,7 @@ pub(super) fn gained(view: &View<'_>, gain: Measure, cost: Measure) -> KpiValue 
     let own = view.currency;
     let [won, spent] = [gain, cost].map(|m| sum_of(view.flow, m, own).0);
     let n = view.flow.at(MeasureKey::currency(gain.counted(), own));
-    let out = quotient(Exact(won - spent), Exact(spent), n);
+    let out = of_something(quotient(Exact(won - spent), Exact(spent), n));
     made_of(out, &[(view.flow, gain), (view.flow, cost)], own)
 }
 

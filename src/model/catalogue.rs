@@ -80,7 +80,8 @@ pub struct Kpis {
 
 impl Kpis {
     /// All of the catalogue, and none of one's own.
-    pub const ALL: Kpis = Kpis { groups: (1 << Group::ALL.len()) - 1, own: None, own_distribution: false };
+    pub const ALL: Kpis =
+        Kpis { groups: (1 << Group::ALL.len()) - 1, own: None, own_distribution: false };
 
     /// With these of one's own behind those of the catalogue.
     pub fn with_own(self, own: Vec<Kpi>) -> Kpis {
@@ -661,6 +662,39 @@ pub static CATALOGUE: &[Kpi] = &[
         "By the date of the payment; n is the invoices of which something was refunded."
     ),
     kpi!(
+        Orders,
+        "order_revenue_growth",
+        "order_revenue_growth_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Growth(Measure::OrderAmount, Against::Before),
+        "order revenue / order revenue of the window before - 1",
+        "Less refunds in both, whenever those were. A window still running is compared with the same elapsed part of the one before."
+    ),
+    kpi!(
+        Orders,
+        "order_revenue_growth_quarter",
+        "order_revenue_growth_quarter_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Growth(Measure::OrderAmount, Against::Quarter),
+        "order revenue / order revenue of the same window of the last quarter - 1",
+        "As `revenue_growth_quarter`."
+    ),
+    kpi!(
+        Orders,
+        "order_revenue_growth_year",
+        "order_revenue_growth_year_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Growth(Measure::OrderAmount, Against::Year),
+        "order revenue / order revenue of the same window of the last year - 1",
+        "As `revenue_growth_year`."
+    ),
+    kpi!(
         Spend,
         "spend",
         "spend_amount",
@@ -1173,9 +1207,9 @@ pub static CATALOGUE: &[Kpi] = &[
         Ratio,
         EventTime,
         true,
-        written!("activities_done / deals_won"),
+        Formula::Stated(Measure::ActivitiesDone, Measure::DealsWon),
         "activities done in the window / deals won in the window",
-        "Activities of all deals, won or not, and of the same window though a win may follow by months: a correlation, no cause."
+        "Activities of all deals, won or not, and of the same window though a win may follow by months: a correlation, no cause. Absent where no activity is counted: a segment by something that activities do not state, such as a product, has none."
     ),
     kpi!(
         Yields,

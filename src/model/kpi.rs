@@ -9,7 +9,9 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 pub use super::against::{Against, Compared};
-use super::amounts::{gained, growth, mean_money, money, money_per, money_share, net_money, quantile_money};
+use super::amounts::{
+    gained, growth, mean_money, money, money_per, money_share, net_money, quantile_money,
+};
 pub use super::catalogue::{CATALOGUE, Group, Kpis};
 use super::customers::{of_opening, stock_money_per};
 use super::formula::Program;
@@ -128,6 +130,9 @@ pub enum Formula {
     MeanMoney(Measure, Measure),
     /// One count divided by the sum of several.
     Share(Measure, &'static [Measure]),
+    /// One count divided by another, where there is any of the first: that there is none may be that
+    /// nobody states them.
+    Stated(Measure, Measure),
     /// One sum of money divided by the sum of several; the counts behind the denominator.
     MoneyShare(Measure, &'static [Measure], &'static [Measure]),
     /// Won of a cohort, within so many days where given, divided by the cohort's size.
@@ -337,6 +342,11 @@ impl Formula {
             Formula::Share(num, den) => {
                 let n = den.iter().map(|m| view.flow.total(*m)).sum();
                 quotient(Exact::whole(view.flow.total(num)), Exact::whole(n), n)
+            }
+            Formula::Stated(num, den) => {
+                let [num, n] = [num, den].map(|m| view.flow.total(m));
+                let out = quotient(Exact::whole(num), Exact::whole(n), n);
+                KpiValue { value: out.value.filter(|_| num != 0), ..out }
             }
             Formula::MoneyShare(num, den, counts) => money_share(view.flow, num, den, counts, own),
             Formula::Cohort(horizon) => cohort(view, horizon),
