@@ -198,6 +198,10 @@ insert into truth
       count(*) filter (what = 'nps' and n <= 6) as nps_detractors,
       count(*) filter (what = 'csat') as csat_n, count(*) filter (what = 'csat' and n >= 4) as csat_top,
       avg(n) filter (what = 'ces') as ces,
+      avg(n) filter (what = 'lost') as lost_mean, quantile_cont(n, 0.5) filter (what = 'lost') as lost_p50,
+      quantile_cont(n, 0.9) filter (what = 'lost') as lost_p90,
+      quantile_cont(amount::double, 0.5) filter (what = 'won' and currency = $currency) as size_p50,
+      quantile_cont(amount::double, 0.9) filter (what = 'won' and currency = $currency) as size_p90,
       count(*) filter (what = 'touch') as touches,
       count(*) filter (what = 'touch' and word = 'open') as opens,
       count(*) filter (what = 'touch' and word = 'click') as clicks,
@@ -241,6 +245,8 @@ insert into truth
       if(days > 0, spend / nullif(fresh, 0), null) as customer_acquisition_cost,
       100 * (nps_promoters - nps_detractors) / nullif(nps_n, 0) as nps,
       csat_top / nullif(csat_n, 0) as csat, ces::double as ces,
+      lost_mean as lost_cycle_length_mean, lost_p50 as lost_cycle_length_p50, lost_p90 as lost_cycle_length_p90,
+      size_p50 as deal_size_p50, size_p90 as deal_size_p90,
       clicks / nullif(opens, 0) as click_to_open, replies / nullif(opens, 0) as reply_to_open,
       coalesce(new_mrr + expansion_mrr - contraction_mrr - churned_mrr, 0) as net_new_mrr,
       kept_mrr::double / nullif(start_mrr, 0) as net_revenue_retention, least_mrr::double / nullif(start_mrr, 0) as gross_revenue_retention,
@@ -256,6 +262,30 @@ insert into truth
       coalesce(anonymous, 0)::double as anonymous_purchases, ever::double / nullif(customers, 0) as revenue_per_customer
     from f)
     unpivot include nulls (truth for kpi in (columns(* exclude (field, value, month)))))
+  where kpi in (select kpi from raw);
+"""
+
+# How orders grew, less refunds.
+TRUTH += """
+create table order_sums as
+  select field, value, month, sum(if(what = 'order', amount, -amount))::double as net,
+    sum(if(what = 'order', amount, -amount)) filter (day - month <= $today - $running)::double as elapsed
+  from flows where what in ('order', 'order_refund') and currency = $currency group by field, value, month;
+insert into truth
+  with cells as (select m.month, s.field, s.value from months m cross join segments s),
+  grown as (
+    select c.field, c.value, c.month, coalesce(s.net, 0) as net,
+      nullif(greatest(if(c.month = $running, b.elapsed, b.net), 0), 0) as before,
+      nullif(greatest(if(c.month = $running, q.elapsed, q.net), 0), 0) as quarter_before,
+      nullif(greatest(if(c.month = $running, y.elapsed, y.net), 0), 0) as year_before
+    from cells c left join order_sums s using (field, value, month)
+    left join order_sums b on b.field = c.field and b.value = c.value and b.month = c.month - interval 1 month
+    left join order_sums q on q.field = c.field and q.value = c.value and q.month = c.month - interval 3 month
+    left join order_sums y on y.field = c.field and y.value = c.value and y.month = c.month - interval 12 month)
+  select * from (unpivot (select field, value, month, (net - before) / before as order_revenue_growth,
+      (net - quarter_before) / quarter_before as order_revenue_growth_quarter,
+      (net - year_before) / year_before as order_revenue_growth_year
+    from grown) on columns(* exclude (field, value, month)) into name kpi value truth)
   where kpi in (select kpi from raw);
 """
 
@@ -290,8 +320,8 @@ insert into truth
     union all
     (from (select field, value, month,
         open_deals * win_rate * average_deal_size / nullif(cycle_length_mean, 0) as sales_velocity,
-        if(won_hollow or open_hollow, null, open_pipeline / nullif(revenue, 0)) as pipeline_to_revenue,
-        activities_done / nullif(deals_won, 0) as activities_per_win,
+        if(won_hollow or open_hollow, null, open_pipeline / nullif(greatest(revenue, 0), 0)) as pipeline_to_revenue,
+        nullif(activities_done, 0) / nullif(deals_won, 0) as activities_per_win,
         deals_won / nullif(meetings, 0) as wins_per_meeting, deals_won / nullif(demos, 0) as wins_per_demo,
         meetings / nullif(calls, 0) as meetings_per_call, if(won_hollow, null, revenue / nullif(activities_done, 0)) as revenue_per_activity
       from wide left join (select field, value, month, won_hollow from sums) using (field, value, month)

@@ -20,6 +20,10 @@ const COLUMNS = [
 /** Those that have no relative error: nothing came, or nothing was forecast. */
 const unrated = (n) => (n > 0 ? `, and ${count(n)} that have no relative error` : "");
 
+/** What no rate converts, which is in no number. */
+const beside = (unconverted) => (unconverted === undefined ? "" : `; without ${
+  Object.entries(unconverted).map(([code, n]) => money(n, code)).join(", ")}, for want of a rate`);
+
 /** After a failure it is asked again so many milliseconds later. */
 const AGAIN = 30_000;
 
@@ -79,7 +83,7 @@ function show(answer, window, currency) {
   const name = windowName(window);
   setText(byId("forecast-title"), forecasts.length > 0 ? `${name} will come to` : `No forecast of ${name} yet`);
   setText(byId("forecast-note"), `${money(answer.so_far, currency)} so far, ${count(over)} of ${count(of)} working days over${
-    forecasts.some((f) => f.clipped) ? "; no forecast is below that" : ""}`);
+    forecasts.some((f) => f.clipped) ? "; no forecast is below that" : ""}${beside(answer.unconverted)}`);
   arrange(byId("forecast-head"), [h("th", { scope: "col", class: "name" }, "Forecast"),
     ...COLUMNS.map(([title]) => h("th", { scope: "col" }, title))]);
   arrange(byId("forecast-methods"), forecasts.map((forecast) => h("tr", {},

@@ -11,8 +11,9 @@ use self::measures::{MeasureShown, catalogued, list_own, shown};
 use super::out::{say, say_all};
 use super::{Failure, load};
 use crate::config::near::nearest;
-use crate::http::KpiShown;
-use crate::model::kpi::{Grain, Kpi, Kpis, Unit};
+use crate::http::{FigureShown, KpiShown, figures_shown};
+use crate::model::figures::{self, FIGURES, Figure};
+use crate::model::kpi::{Grain, Group, Kpi, Kpis, Unit};
 use crate::model::own::OwnMeasures;
 use crate::model::untold::{self, UNTOLD, Untold};
 use crate::model::usual::{self, Found};
@@ -57,7 +58,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
                 let kpis: Vec<KpiShown> = known.kpis().map(KpiShown::from).collect();
                 let own: Vec<MeasureShown<'_>> =
                     own.all().iter().map(|m| shown(m, &known)).collect();
-                say(pretty(&serde_json::json!({ "kpis": kpis, "measures": own })))?;
+                say(pretty(
+                    &serde_json::json!({ "kpis": kpis, "measures": own, "funnel": figures_shown(&known) }),
+                ))?;
             } else {
                 say_all(format_args!("{}{}{}", list(&known), list_own(&own), list_untold()))?;
             }
@@ -71,6 +74,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
                 None if meant(&known, &name).is_ok() => None,
                 None => catalogued(&name, &known),
             };
+            // So is a number of the funnel, where no KPI has its name.
+            let figure = figures::named(&name).filter(|_| meant(&known, &name).is_err());
+            if let (Some(figure), None) = (figure, &measure) {
+                match json {
+                    true => say(pretty(&FigureShown::from(figure)))?,
+                    false => say_all(show_figure(figure))?,
+                }
+                return Ok(());
+            }
             match (measure, json) {
                 (Some(measure), true) => say(pretty(&measure))?,
                 (Some(measure), false) => say_all(measures::show(&measure, text.as_deref()))?,
@@ -142,12 +154,40 @@ fn list(known: &Kpis) -> String {
         let cells = [&kpi.name, kpi.unit.as_str(), kpi.clock.as_str(), kind(kpi), &family];
         cells.map(str::to_owned)
     }));
+    if known.has(Group::Funnel) {
+        lines.extend(FIGURES.iter().map(|figure| {
+            let family = format!("tidemark_<grain>_{}, of each stage", figure.family);
+            let kind = if figure.leading { "leading" } else { "lagging" };
+            let name = format!("funnel: {}", figure.name);
+            let cells = [&name, figure.unit.as_str(), figure.clock.as_str(), kind, &family];
+            cells.map(str::to_owned)
+        }));
+    }
     let width = |i: usize| lines.iter().map(|line| line[i].len()).max().unwrap_or(0);
     let widths: [usize; 4] = std::array::from_fn(width);
     let mut out = String::new();
     for [name, unit, clock, kind, family] in &lines {
         let [a, b, c, d] = widths;
         let _ = writeln!(out, "{name:a$}  {unit:b$}  {clock:c$}  {kind:d$}  {family}");
+    }
+    out
+}
+
+fn show_figure(figure: &Figure) -> String {
+    let Figure { name, family, unit, clock, leading, formula, absent, of, min_n } = figure;
+    let mut out = format!("{name}\n  = {formula}\n  Of each stage, in the funnel of rows.\n\n");
+    let kind = if *leading { "leading" } else { "lagging" };
+    let least = format!("with {of} below {min_n} the stage names it in low_n");
+    let family = format!("tidemark_<grain>_{family}{{<dimensions>,stage,window}}");
+    for (label, text) in [
+        ("unit", unit.as_str()),
+        ("clock", clock.as_str()),
+        ("kind", kind),
+        ("absent", absent),
+        ("least n", &least),
+        ("metrics", &family),
+    ] {
+        let _ = writeln!(out, "  {label:<8} {text}");
     }
     out
 }
@@ -300,6 +340,9 @@ mod tests {
         assert_eq!(said("CAC"), "there is no KPI \"CAC\": write \"customer_acquisition_cost\"");
         assert_eq!(meant(&Kpis::ALL, "CAC").unwrap().name, "customer_acquisition_cost");
         assert_eq!(meant(&Kpis::ALL, "win_rate").unwrap().name, "win_rate");
+        let figure = show_figure(figures::named("step_rate").unwrap());
+        assert!(figure.contains("advanced / entered") && figure.contains("with entered below 30"));
+        assert_eq!(figures_shown(&Kpis::ALL).len(), FIGURES.len());
         assert!(said("bottleneck").starts_with("\"bottleneck\" is no KPI: the funnel tells it"));
         let upsell = said("upsell");
         assert!(

@@ -12,6 +12,9 @@ pub struct Arguments {
     /// Configuration (TOML).
     #[arg(long)]
     config: PathBuf,
+    /// Lists the Prometheus families by name instead, each with its series, the largest first.
+    #[arg(long)]
+    families: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -20,7 +23,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Err(refused) => {
             // With the budget out of the way it may be right, and then it says what it costs.
             if let Some(config) = load_without_limits(&arguments.config) {
-                let _ = say(config.cost());
+                let cost = if arguments.families { config.families_text() } else { config.cost() };
+                let _ = say(cost);
             }
             return Err(refused);
         }
@@ -33,5 +37,5 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     for warning in dated {
         note(format_args!("{warning}\n"));
     }
-    say(config.summary())
+    say(if arguments.families { config.families_text() } else { config.summary() })
 }

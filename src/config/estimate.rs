@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::families::{DRIFT, families, largest};
 use super::read::Reader;
 use super::{Budget, Config, Limits, PLACES};
 use crate::model::alert::Rule;
@@ -112,12 +113,13 @@ fn pairs(definition: &Definition, set: &[String]) -> Option<u64> {
 }
 
 /// Families of what is watched for drift: each stream has a series in each.
-const DRIFT_FAMILIES: u64 = 11;
+const DRIFT_FAMILIES: u64 = DRIFT.len() as u64;
 
 /// KPIs that have one more family, of what they are of.
-const BEHIND: [&str; 2] = ["win_rate", "cycle_length_mean"];
+pub(super) const BEHIND: [(&str, &str); 2] =
+    [("win_rate", "deals_closed"), ("cycle_length_mean", "cycle_samples")];
 
-fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimate {
+pub(super) fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimate {
     let windows = definition.windows.len() as u64;
     let kpis = definition.kpis.kpis().count() as u64;
     let stages = match definition.kpis.has(Group::Funnel) {
@@ -166,7 +168,8 @@ fn estimate(definition: &Definition, budget: &Budget, drift: &[Rule]) -> Estimat
     let alone = |dimension: &str| of_set(dimension);
     let places = alone("territory").saturating_mul(alone("channel"));
     let deals = 2 * places.min(PLACES as u64);
-    let behind = definition.kpis.kpis().filter(|kpi| BEHIND.contains(&&*kpi.name)).count() as u64;
+    let has_more = |name: &str| BEHIND.iter().any(|(kpi, _)| *kpi == name);
+    let behind = definition.kpis.kpis().filter(|kpi| has_more(&kpi.name)).count() as u64;
     let beside = rows.saturating_mul(1 + behind);
     let parts = [targets, drift, kpis, reps, deals, beside];
     let series = parts.into_iter().fold(all, u64::saturating_add);
@@ -222,6 +225,10 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         worst.factor(whole, all.kpis),
         thousands(if whole { worst.series } else { worst.series_per_family }),
     );
+    let what = match whole {
+        true => format!("{what}; {}", largest(&families(definition, &limits.budget, drift))),
+        false => what,
+    };
     // With what it is.
     let own: u64 = all.own.iter().map(|(_, series)| *series + 1).sum();
     if whole && own > 0 && all.series - own.min(all.series) <= limits.max_series as u64 {
@@ -238,10 +245,11 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
     }
     if whole && all.drift > worst.series {
         let what = format!(
-            "up to {} Prometheus series, more than limits.max_series = {}; the watch for drift costs most: {}",
+            "up to {} Prometheus series, more than limits.max_series = {}; the watch for drift costs most: {}; {}",
             thousands(count),
             thousands(limit as u64),
             thousands(all.drift),
+            largest(&families(definition, &limits.budget, drift)),
         );
         let mend = "watch fewer and larger segments, or raise limits.max_series";
         reader.fault("drift.segments", what, mend);

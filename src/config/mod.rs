@@ -14,6 +14,7 @@ mod deals;
 mod define;
 mod drift;
 mod estimate;
+mod families;
 mod fault;
 mod files;
 mod formulas;
@@ -53,6 +54,7 @@ use crate::model::source::{Reading, System};
 use crate::model::time::Span;
 
 pub use estimate::{Estimate, SetEstimate};
+pub use families::Family;
 pub use fault::{ConfigError, Fault, Origin};
 pub use hooks::{Hook, HookToken, Hooks};
 pub use mapping::{PACKS, load_mapping, mapping_from_toml};

@@ -207,7 +207,8 @@ impl Config {
             let stages = if set.stages > 1 { set.stages } else { 1 };
             format!("{} {}", set.name(), thousands(set.series_per_family / stages))
         });
-        let families = format!("each KPI has one a set: {}", each.collect::<Vec<_>>().join(", "));
+        let each = each.collect::<Vec<_>>().join(", ");
+        let families = format!("each KPI has one a set: {each}; all: validate --families");
         let credit = definition.attribution.as_str();
         let limit = thousands(self.limits.max_series as u64);
         let (rows, series) = (thousands(estimate.rows), thousands(estimate.series));

@@ -15,7 +15,8 @@ use super::wire::{instant, maybe_instant};
 use super::{App, Mode, failure, metrics as exposition, params};
 use crate::clock;
 use crate::model::calendar::tzdb_version;
-use crate::model::kpi::{Kpi, Words};
+use crate::model::figures::{FIGURES, Figure};
+use crate::model::kpi::{Group, Kpi, Kpis, Words};
 use crate::model::row::json_string;
 use crate::model::time::Timestamp;
 
@@ -113,13 +114,42 @@ impl From<&Kpi> for KpiShown {
     }
 }
 
+/// What the funnel tells of each stage, in JSON.
+#[derive(Serialize)]
+pub struct FigureShown {
+    name: &'static str,
+    unit: &'static str,
+    clock: &'static str,
+    leading: bool,
+    formula: &'static str,
+    family: &'static str,
+    absent: &'static str,
+    of: &'static str,
+    min_n: u32,
+}
+
+impl From<&Figure> for FigureShown {
+    fn from(figure: &Figure) -> FigureShown {
+        let Figure { name, family, unit, clock, leading, formula, absent, of, min_n } = *figure;
+        let (unit, clock) = (unit.as_str(), clock.as_str());
+        FigureShown { name, unit, clock, leading, formula, family, absent, of, min_n }
+    }
+}
+
+/// Those that rows with these KPIs have.
+pub fn figures_shown(kpis: &Kpis) -> Vec<FigureShown> {
+    let all = FIGURES.iter().filter(|_| kpis.has(Group::Funnel));
+    all.map(FigureShown::from).collect()
+}
+
 /// `GET /api/v1/kpis`: the KPIs that rows have.
 pub(super) async fn kpis(State(app): State<Arc<App>>, pairs: Pairs) -> Response {
     if let Err(response) = asked(pairs, params::none) {
         return *response;
     }
-    let kpis: Vec<KpiShown> = app.state.info.kpis.kpis().map(KpiShown::from).collect();
-    Json(serde_json::json!({ "kpis": kpis })).into_response()
+    let all = &app.state.info.kpis;
+    let kpis: Vec<KpiShown> = all.kpis().map(KpiShown::from).collect();
+    Json(serde_json::json!({ "kpis": kpis, "funnel": figures_shown(all) })).into_response()
 }
 
 /// `GET /api/v1/members`: the names of reps, the labels and the order of stages, by dimension.

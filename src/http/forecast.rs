@@ -81,7 +81,12 @@ struct WireKpi<'a> {
     #[serde(borrow)]
     value: Option<&'a RawValue>,
     unit: String,
+    #[serde(borrow, default)]
+    unconverted: BTreeMap<&'a str, &'a RawValue>,
 }
+
+/// What no rate converts, by currency.
+type Parked = BTreeMap<String, Decimal>;
 
 impl WireKpi<'_> {
     fn value(&self) -> Option<f64> {
@@ -90,9 +95,20 @@ impl WireKpi<'_> {
 
     /// To the last digit, where so many are told as a decimal holds.
     fn exact(&self) -> Option<Decimal> {
-        let text = self.value?.get();
-        text.parse().ok().or_else(|| Decimal::from_scientific(text).ok())
+        decimal(self.value?)
     }
+
+    fn park(&self, all: &mut Parked) {
+        for (currency, raw) in &self.unconverted {
+            let (held, more) = (all.entry((*currency).to_owned()).or_default(), decimal(raw));
+            *held = more.and_then(|more| held.checked_add(more)).unwrap_or(*held);
+        }
+    }
+}
+
+fn decimal(raw: &RawValue) -> Option<Decimal> {
+    let text = raw.get();
+    text.parse().ok().or_else(|| Decimal::from_scientific(text).ok())
 }
 
 #[derive(Serialize)]
@@ -106,6 +122,9 @@ struct Answer<'a> {
     unit: Option<String>,
     as_of: String,
     so_far: Box<RawValue>,
+    /// What has come and is not in it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    unconverted: BTreeMap<String, Box<RawValue>>,
     working_days: WorkingDays,
     /// That of the least error first.
     forecasts: Vec<Shown>,
@@ -127,6 +146,9 @@ struct Shown {
     #[serde(skip_serializing_if = "is_not")]
     clipped: bool,
     level: f64,
+    /// What it is made of without: of what came so far, of the pipeline what is open too.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    unconverted: BTreeMap<String, Box<RawValue>>,
     backtest: Backtest,
 }
 
@@ -223,8 +245,9 @@ fn pipeline(
     rows: &[WireRow<'_>],
     stages: &[WireRow<'_>],
     info: &ServerInfo,
-) -> Result<Pipeline, String> {
+) -> Result<(Pipeline, Parked), String> {
     let mut out = Pipeline::default();
+    let mut newest: BTreeMap<&str, (Day, WireKpi<'_>)> = BTreeMap::new();
     if rows.iter().all(|row| row.funnel.stages.is_empty()) {
         let why = "it needs the funnel: add \"funnel\" to kpis.groups, and a stage table";
         return Err(why.to_owned());
@@ -236,13 +259,21 @@ fn pipeline(
         }
     }
     for row in stages {
-        let stock = open_of(asked.kpi).and_then(|stock| row.kpi(stock)?.value());
-        if let (Some(day), Some(stage), Some(open)) = (row.day(info), row.segment.get(STAGE), stock)
-        {
+        let stock = open_of(asked.kpi).and_then(|stock| row.kpi(stock));
+        let (Some(day), Some(stage), Some(stock)) = (row.day(info), row.segment.get(STAGE), stock)
+        else {
+            continue;
+        };
+        if let Some(open) = stock.value() {
             out.open(stage, day, open);
         }
+        if newest.get(stage.as_str()).is_none_or(|(before, _)| *before <= day) {
+            newest.insert(stage, (day, stock));
+        }
     }
-    Ok(out)
+    let mut parked = Parked::new();
+    newest.values().for_each(|(_, stock)| stock.park(&mut parked));
+    Ok((out, parked))
 }
 
 fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'a>, BadParameter> {
@@ -288,7 +319,7 @@ fn parse<'a>(pairs: &[(String, String)], info: &'a ServerInfo) -> Result<Asked<'
 fn render(
     asked: &Asked<'_>,
     rows: &[WireRow<'_>],
-    pipeline: Option<&Result<Pipeline, String>>,
+    pipeline: Option<&Result<(Pipeline, Parked), String>>,
     as_of: Timestamp,
     info: &ServerInfo,
 ) -> Response {
@@ -297,10 +328,12 @@ fn render(
     let mut daily: BTreeMap<Day, f64> = BTreeMap::new();
     let mut exact: BTreeMap<Day, Option<Decimal>> = BTreeMap::new();
     let mut unit = None;
+    let mut parked: BTreeMap<Day, Parked> = BTreeMap::new();
     for row in rows {
         if let (Some(kpi), Some(day)) = (row.kpi(&asked.kpi.name), row.day(info)) {
             daily.insert(day, kpi.value().unwrap_or(0.0));
             exact.insert(day, kpi.exact());
+            kpi.park(parked.entry(day).or_default());
             unit = Some(kpi.unit);
         }
     }
@@ -312,6 +345,7 @@ fn render(
     let weighed = pipeline.and_then(|pipeline| pipeline.as_ref().ok());
     let today = calendar.day_of(as_of);
     let grows = asked.kpi.grows();
+    let weighed = weighed.map(|(pipeline, _)| pipeline);
     let known = Known { daily: &daily, first, today, work, pipeline: weighed, grows };
     let Outlook { start, end, so_far, worked, forecasts, lacking } = outlook(&known, asked.period);
     let none = lacking.iter().map(|(method, lack)| Unsaid {
@@ -341,6 +375,14 @@ fn render(
     });
     let missing = pipeline.and_then(|pipeline| pipeline.as_ref().err());
     let missing = missing.map(|why| Unsaid { method: Method::Pipeline.as_str(), why: why.clone() });
+    let come: Vec<&Parked> =
+        parked.range(start..end.min(today).max(start)).map(|(_, day)| day).collect();
+    let open = pipeline.and_then(|pipeline| pipeline.as_ref().ok()).map(|(_, open)| open);
+    let beside = |method: Method| match method {
+        Method::RunRate => together(&come, None),
+        Method::Pipeline => together(&come, open),
+        _ => BTreeMap::new(),
+    };
     let at = |day: Day| calendar.start_of(day).to_string();
     let answer = Answer {
         window: asked.period.as_str(),
@@ -352,8 +394,9 @@ fn render(
         unit,
         as_of: as_of.to_string(),
         so_far: told(&exact, start, end.min(today), so_far),
+        unconverted: together(&come, None),
         working_days: WorkingDays { over: worked.0, of: worked.1 },
-        forecasts: forecasts.iter().map(shown).collect(),
+        forecasts: forecasts.iter().map(|f| shown(f, beside(f.method))).collect(),
         none: none.chain(missing).collect(),
     };
     Json(answer).into_response()
@@ -367,16 +410,31 @@ fn told(exact: &BTreeMap<Day, Option<Decimal>>, from: Day, to: Day, near: f64) -
     RawValue::from_string(text).unwrap_or_default()
 }
 
+/// Amounts together, by currency, as they are written.
+fn together(all: &[&Parked], more: Option<&Parked>) -> BTreeMap<String, Box<RawValue>> {
+    let mut sums = Parked::new();
+    for (currency, n) in all.iter().copied().chain(more).flatten() {
+        let held = sums.entry(currency.clone()).or_default();
+        *held = held.checked_add(*n).unwrap_or(*held);
+    }
+    let told = sums.into_iter().filter(|(_, n)| !n.is_zero());
+    told.filter_map(|(currency, n)| {
+        Some((currency, RawValue::from_string(n.normalize().to_string()).ok()?))
+    })
+    .collect()
+}
+
 fn is_not(said: &bool) -> bool {
     !said
 }
 
-fn shown(forecast: &Forecast) -> Shown {
+fn shown(forecast: &Forecast, unconverted: BTreeMap<String, Box<RawValue>>) -> Shown {
     let Forecast { method, value, interval, clipped, backtest } = *forecast;
     let model::Backtest { periods, left_out, error: mape, covered: (covered, checked) } = backtest;
     let backtest = Backtest { periods, left_out, mape, covered, checked };
     let interval = [interval.0, interval.1];
-    Shown { method: method.as_str(), value, interval, clipped, level: LEVEL, backtest }
+    let level = LEVEL;
+    Shown { method: method.as_str(), value, interval, clipped, level, unconverted, backtest }
 }
 
 #[cfg(test)]
@@ -390,6 +448,7 @@ mod tests {
             let kpi: WireKpi<'_> = WireKpi {
                 value: Some(serde_json::from_str(text).unwrap()),
                 unit: "EUR".to_owned(),
+                unconverted: BTreeMap::new(),
             };
             (Day(day), kpi.exact())
         });

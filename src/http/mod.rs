@@ -45,7 +45,7 @@ mod targets;
 pub(crate) mod wire;
 
 pub use alerts::Alerts;
-pub use api::KpiShown;
+pub use api::{FigureShown, KpiShown, figures_shown};
 pub use board::{Board, Query};
 pub use health::Health;
 pub use members::Members;

@@ -188,6 +188,7 @@ impl Projector<'_> {
     ) {
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
         let won = status == Status::Won;
+        let spread = self.definition.kpis.tell_of_distribution();
         let (count, sum, priced) = if won {
             (Measure::DealsWon, Measure::WonAmount, Measure::WonPriced)
         } else {
@@ -201,14 +202,18 @@ impl Projector<'_> {
             if let Some(size) = size.filter(|_| won && self.definition.sizes) {
                 add(size, 1);
             }
+            if won && spread {
+                let amount = money.amount.exact();
+                add(size::amount_key(Measure::WonAmounts, money.currency, amount), 1);
+            }
         }
         if won {
             self.purchase(entity, Purchase::Deals, (at, credit), out);
         }
         let mut add = |key, n| out.push(Contribution { at, credit, key, n });
-        if let Some(began) = self.cycle_began(entity, created).filter(|_| won) {
-            let days = self.calendar.days_between(began, at);
-            add(MeasureKey::days(Measure::CycleWon, days), 1);
+        let cycle = if won { Measure::CycleWon } else { Measure::CycleLost };
+        if let Some(began) = self.cycle_began(entity, created).filter(|_| won || spread) {
+            add(MeasureKey::days(cycle, self.calendar.days_between(began, at)), 1);
         }
     }
 

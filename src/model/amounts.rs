@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use super::kpi::{Against, Formula, KpiValue, Number, View, quotient};
 use super::measure::{Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Currency, EXACT_ONE, Exact};
+use super::quantile::quantile_of_amounts;
+use super::size;
 
 fn sum_of(of: &Measures, sum: Measure, own: Currency) -> Exact {
     Exact(of.at(MeasureKey::currency(sum, own)))
@@ -42,15 +44,28 @@ impl Formula {
             | Formula::MeanMoney(sum, _)
             | Formula::MoneyPer(sum, ..)
             | Formula::StockMoneyPer(sum, ..) => sum.name(),
+            Formula::QuantileMoney(..) => Measure::WonAmount.name(),
             other => format!("{other:?}"),
         }
     }
+}
+
+/// A share of a whole that is above 0: of less than nothing there is none.
+pub(super) fn of_something(out: KpiValue) -> KpiValue {
+    let value = out.value.filter(|_| out.den.is_none_or(|den| den.0 > 0));
+    KpiValue { value, ..out }
 }
 
 /// The mean of amounts.
 pub(super) fn mean_money(of: &Measures, sum: Measure, priced: Measure, own: Currency) -> KpiValue {
     let n = of.at(MeasureKey::currency(priced, own));
     made_of(quotient(sum_of(of, sum, own), Exact::whole(n), n), &[(of, sum)], own)
+}
+
+/// A quantile of the amounts of deals won.
+pub(super) fn quantile_money(of: &Measures, at: (i128, i128), own: Currency) -> KpiValue {
+    let ranks = size::ranks(of, Measure::WonAmounts, own);
+    made_of(quantile_of_amounts(ranks, at), &[(of, Measure::WonAmount)], own)
 }
 
 /// The share that one sum is of others together.
@@ -65,20 +80,33 @@ pub(super) fn money_share(
     let n = counts.iter().map(|m| of.at(MeasureKey::currency(*m, own))).sum();
     let part_of_it = (!all.contains(&part)).then_some((of, part));
     let sums: Vec<_> = all.iter().map(|m| (of, *m)).chain(part_of_it).collect();
-    made_of(quotient(sum_of(of, part, own), den, n), &sums, own)
+    made_of(of_something(quotient(sum_of(of, part, own), den, n)), &sums, own)
 }
 
 /// By how much a sum grew against another window.
 pub(super) fn growth(view: &View<'_>, m: Measure, against: Against) -> KpiValue {
     let own = view.currency;
     let before = view.before[against as usize];
-    let now = sum_of(view.flow, m, own);
-    let then = before.map_or(Exact(0), |of| sum_of(of, m, own));
+    let net = |of| Exact(sum_of(of, m, own).0 - m.less().map_or(0, |less| sum_of(of, less, own).0));
+    let now = net(view.flow);
+    let then = before.map_or(Exact(0), net);
     let n = view.flow.at(MeasureKey::currency(m.counted(), own));
-    let out = KpiValue { num: Some(now), ..quotient(Exact(now.0 - then.0), then, n) };
+    let out = of_something(quotient(Exact(now.0 - then.0), then, n));
+    let out = KpiValue { num: Some(now), ..out };
     let windows: Vec<_> =
         [Some(view.flow), before].into_iter().flatten().map(|of| (of, m)).collect();
-    made_of(out, &windows, own)
+    let mut out = made_of(out, &windows, own);
+    if let Some(less) = m.less() {
+        let mut net: BTreeMap<Currency, i128> =
+            out.unconverted.iter().map(|(currency, n)| (*currency, n.0)).collect();
+        let taken: Vec<_> = windows.iter().map(|(of, _)| (*of, less)).collect();
+        for (currency, n) in parked(&taken, own) {
+            *net.entry(currency).or_default() -= n.0;
+        }
+        let rest = net.into_iter().filter(|(_, n)| *n != 0);
+        out.unconverted = rest.map(|(currency, n)| (currency, Exact(n))).collect();
+    }
+    out
 }
 
 /// What is left of one sum behind another, by that one.
@@ -86,7 +114,7 @@ pub(super) fn gained(view: &View<'_>, gain: Measure, cost: Measure) -> KpiValue 
     let own = view.currency;
     let [won, spent] = [gain, cost].map(|m| sum_of(view.flow, m, own).0);
     let n = view.flow.at(MeasureKey::currency(gain.counted(), own));
-    let out = quotient(Exact(won - spent), Exact(spent), n);
+    let out = of_something(quotient(Exact(won - spent), Exact(spent), n));
     made_of(out, &[(view.flow, gain), (view.flow, cost)], own)
 }
 

@@ -33,6 +33,9 @@ pub enum Group {
     Customers = 9,
     /// What became of the visits of each stage: a table of its own in rows, and no KPI.
     Funnel = 10,
+    /// How large the deals won are and how long the lost ones took, beyond means. What it is made of is
+    /// kept where it is asked for only.
+    Distribution = 11,
     /// The user's own, of `kpis.custom`. Whoever has some wants them: no choice.
     Custom = 255,
 }
@@ -40,7 +43,7 @@ pub enum Group {
 impl Group {
     /// All groups that can be chosen, by their names in the config, in the order in which rows list
     /// them.
-    pub const ALL: [(Group, &'static str); 11] = [
+    pub const ALL: [(Group, &'static str); 12] = [
         (Group::Deals, "deals"),
         (Group::Activities, "activities"),
         (Group::Orders, "orders"),
@@ -52,6 +55,7 @@ impl Group {
         (Group::Splits, "splits"),
         (Group::Customers, "customers"),
         (Group::Funnel, "funnel"),
+        (Group::Distribution, "distribution"),
     ];
 
     /// The name in the config.
@@ -70,15 +74,20 @@ impl Group {
 pub struct Kpis {
     groups: u32,
     own: Option<Arc<[Kpi]>>,
+    /// Whether one of the user's own is made of what is kept for the group `distribution` only.
+    own_distribution: bool,
 }
 
 impl Kpis {
     /// All of the catalogue, and none of one's own.
-    pub const ALL: Kpis = Kpis { groups: (1 << Group::ALL.len()) - 1, own: None };
+    pub const ALL: Kpis =
+        Kpis { groups: (1 << Group::ALL.len()) - 1, own: None, own_distribution: false };
 
     /// With these of one's own behind those of the catalogue.
     pub fn with_own(self, own: Vec<Kpi>) -> Kpis {
-        Kpis { own: (!own.is_empty()).then(|| own.into()), ..self }
+        let asked = |m: &Measure| matches!(m, Measure::CycleLost | Measure::WonAmounts);
+        let own_distribution = own.iter().any(|kpi| kpi.measures().iter().any(asked));
+        Kpis { own: (!own.is_empty()).then(|| own.into()), own_distribution, ..self }
     }
 
     /// The user's own.
@@ -115,6 +124,11 @@ impl Kpis {
         self.has(Group::Customers) || self.own().iter().any(|kpi| kpi.measures().iter().any(asked))
     }
 
+    /// Whether any of them asks how closings are spread: cells have it only then.
+    pub fn tell_of_distribution(&self) -> bool {
+        self.has(Group::Distribution) || self.own_distribution
+    }
+
     /// Whether any of them asks for what stood at a window's start.
     pub fn ask_for_opening(&self) -> bool {
         let own = || self.own().iter().any(|kpi| kpi.formula.asks_for_opening());
@@ -125,7 +139,8 @@ impl Kpis {
 impl FromIterator<Group> for Kpis {
     fn from_iter<T: IntoIterator<Item = Group>>(groups: T) -> Kpis {
         let chosen = groups.into_iter().filter(|group| *group != Group::Custom);
-        Kpis { groups: chosen.fold(0, |bits, group| bits | 1 << group as u8), own: None }
+        let groups = chosen.fold(0, |bits, group| bits | 1 << group as u8);
+        Kpis { groups, own: None, own_distribution: false }
     }
 }
 
@@ -647,6 +662,39 @@ pub static CATALOGUE: &[Kpi] = &[
         "By the date of the payment; n is the invoices of which something was refunded."
     ),
     kpi!(
+        Orders,
+        "order_revenue_growth",
+        "order_revenue_growth_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Growth(Measure::OrderAmount, Against::Before),
+        "order revenue / order revenue of the window before - 1",
+        "Less refunds in both, whenever those were. A window still running is compared with the same elapsed part of the one before."
+    ),
+    kpi!(
+        Orders,
+        "order_revenue_growth_quarter",
+        "order_revenue_growth_quarter_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Growth(Measure::OrderAmount, Against::Quarter),
+        "order revenue / order revenue of the same window of the last quarter - 1",
+        "As `revenue_growth_quarter`."
+    ),
+    kpi!(
+        Orders,
+        "order_revenue_growth_year",
+        "order_revenue_growth_year_ratio",
+        Ratio,
+        EventTime,
+        false,
+        Formula::Growth(Measure::OrderAmount, Against::Year),
+        "order revenue / order revenue of the same window of the last year - 1",
+        "As `revenue_growth_year`."
+    ),
+    kpi!(
         Spend,
         "spend",
         "spend_amount",
@@ -1159,9 +1207,9 @@ pub static CATALOGUE: &[Kpi] = &[
         Ratio,
         EventTime,
         true,
-        written!("activities_done / deals_won"),
+        Formula::Stated(Measure::ActivitiesDone, Measure::DealsWon),
         "activities done in the window / deals won in the window",
-        "Activities of all deals, won or not, and of the same window though a win may follow by months: a correlation, no cause."
+        "Activities of all deals, won or not, and of the same window though a win may follow by months: a correlation, no cause. Absent where no activity is counted: a segment by something that activities do not state, such as a product, has none."
     ),
     kpi!(
         Yields,
@@ -1467,5 +1515,60 @@ pub static CATALOGUE: &[Kpi] = &[
         Formula::Count(Measure::AnonymousPurchases),
         "purchases in the window without an account",
         "They are no customers in any of these numbers. Many of them mean that the source does not send accounts."
+    ),
+    kpi!(
+        Distribution,
+        "lost_cycle_length_mean",
+        "lost_cycle_mean_seconds",
+        Days,
+        EventTime,
+        false,
+        Formula::MeanDays(Measure::CycleLost),
+        "mean of civil days from the cycle's start to losing, deals lost in the window",
+        "The start is that of `cycle_length_mean`. Beside it, it says how long what comes to nothing takes; deals that nobody marks lost are in neither."
+    ),
+    kpi!(
+        Distribution,
+        "lost_cycle_length_p50",
+        "lost_cycle_p50_seconds",
+        Days,
+        EventTime,
+        false,
+        Formula::QuantileDays(Measure::CycleLost, 1, 2),
+        "median of the same days, interpolated",
+        "Exact, from a histogram of whole days."
+    ),
+    kpi!(
+        Distribution,
+        "lost_cycle_length_p90",
+        "lost_cycle_p90_seconds",
+        Days,
+        EventTime,
+        false,
+        Formula::QuantileDays(Measure::CycleLost, 9, 10),
+        "90th percentile of the same days, interpolated",
+        "Exact, from a histogram of whole days."
+    ),
+    kpi!(
+        Distribution,
+        "deal_size_p50",
+        "deal_size_p50_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::QuantileMoney(1, 2),
+        "median of the amounts of deals won in the window, interpolated",
+        "Each amount is told within 1 %: it is counted in steps of 0.5 %, at the rate of its day where it is converted, and the roundest amount of a step is told. Deals without an amount are left out, not counted as 0; amounts of 0 and below count. A few large deals move `average_deal_size`, and not this."
+    ),
+    kpi!(
+        Distribution,
+        "deal_size_p90",
+        "deal_size_p90_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::QuantileMoney(9, 10),
+        "90th percentile of the same amounts, interpolated",
+        "Within 1 %, as the median."
     ),
 ];

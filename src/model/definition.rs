@@ -25,7 +25,7 @@ use super::zones::{ZoneId, Zones};
 
 /// Version of the rules of the folds: raised when the same log would give other cells than before,
 /// so that two releases with different rules never feed one generation.
-const FOLDS: u32 = 9;
+const FOLDS: u32 = 10;
 
 /// Who gets the credit when the owner (or territory, channel, …) changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -297,7 +297,8 @@ impl Definition {
 
     /// A stable hash of what decides whom an entity's contributions are credited to, and which of
     /// them make a customer, tell their size or are the user's own, and with what cycles begin. Where it changed, cells are computed anew from the
-    /// entities; no new generation is needed.
+    /// entities; no new generation is needed. So it is where what is kept for the group `distribution`
+    /// is first asked for.
     pub fn reference_hash(&self) -> u64 {
         let (stages, directory) = (self.stages.meaning(), &self.directory);
         let customers = (self.purchases(), self.customers.exact_up_to);
@@ -309,6 +310,9 @@ impl Definition {
         }
         if self.cycle_from != CycleStart::Created {
             text.push_str(&format!(" {:?}", self.cycle_from));
+        }
+        if self.kpis.tell_of_distribution() {
+            text.push_str(" distribution");
         }
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }

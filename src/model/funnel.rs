@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::event::Status;
+use super::figures::FIGURES;
 use super::kpi::{Number, quotient};
 use super::measure::{Measure, MeasureKey, Measures};
 use super::money::Exact;
@@ -250,16 +251,34 @@ impl StageVisits {
         for (key, n) in self.counts() {
             let _ = write!(out, ",\"{key}\":{n}");
         }
-        for (key, number) in [
-            ("step_rate", self.step_rate),
-            ("drop_off", self.drop_off),
-            ("win_rate", self.win_rate),
-            ("days_p50", self.days_p50),
-            ("days_p90", self.days_p90),
-        ] {
-            let _ = write!(out, ",\"{key}\":{}", json_number(number));
+        for (figure, (number, _)) in FIGURES.iter().zip(self.figures()) {
+            let _ = write!(out, ",\"{}\":{}", figure.name, json_number(number));
         }
         let _ = write!(out, ",\"n\":{}", self.n);
+        for (i, name) in self.low_n().enumerate() {
+            let _ = write!(out, "{}\"{name}\"", if i == 0 { ",\"low_n\":[" } else { "," });
+        }
+        if self.low_n().next().is_some() {
+            out.push(']');
+        }
+    }
+
+    /// What [`FIGURES`] are here, and of how many.
+    fn figures(&self) -> [(Option<Number>, i128); FIGURES.len()] {
+        [
+            (self.step_rate, self.entered),
+            (self.drop_off, self.entered),
+            (self.win_rate, self.closed),
+            (self.days_p50, self.n),
+            (self.days_p90, self.n),
+        ]
+    }
+
+    /// Those that are of too few to mean much.
+    pub fn low_n(&self) -> impl Iterator<Item = &'static str> {
+        let all = FIGURES.iter().zip(self.figures());
+        let few = all.filter(|(figure, (number, n))| number.is_some() && *n < figure.min_n.into());
+        few.map(|(figure, _)| figure.name)
     }
 
     /// The counts by their names.
@@ -382,5 +401,13 @@ mod tests {
              \"advanced\":4,\"back\":0,\"lost\":30,\"left\":1,\"held\":5,\"won\":3,\"closed\":30,\
              \"step_rate\":0.1,\"drop_off\":0.75,\"win_rate\":0.1,\"days_p50\":2.0,\"days_p90\":5.0,\"n\":35}],\"bottleneck\":\"talk\"}"
         );
+        // 29 deals closed, 9 visits ended.
+        flow.add(at(Measure::StageClosed), -1);
+        flow.add(MeasureKey::stage_days(Measure::StageLost, StageIndex(0), 5), -13);
+        flow.add(MeasureKey::stage_days(Measure::StageLost, StageIndex(0), 2), -13);
+        let few = Funnel::of(&flow, &steps(&stages));
+        let low: Vec<&str> = few.stages[0].low_n().collect();
+        assert_eq!(low, ["win_rate", "days_p50", "days_p90"]);
+        assert!(few.to_json().contains(",\"low_n\":[\"win_rate\",\"days_p50\",\"days_p90\"]}"));
     }
 }

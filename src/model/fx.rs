@@ -17,6 +17,7 @@ use std::str::FromStr;
 
 use super::measure::{CURRENCIES, Measure, MeasureKey, MeasureKind, Measures};
 use super::money::{Amount, Currency, EXACT_ONE};
+use super::size;
 use super::time::Day;
 
 /// Decimals of a rate.
@@ -123,11 +124,19 @@ impl Fx {
         }
         let mut out = Measures::new();
         for (key, n) in measures.entries() {
+            let rate = self.rate(code(*key), day).filter(|_| foreign(*key));
+            let Some(rate) = rate else {
+                out.add(*key, *n);
+                continue;
+            };
             let home = with_code(*key, own.code().into());
-            match self.rate(code(*key), day).filter(|_| foreign(*key)) {
-                None => out.add(*key, *n),
-                Some(_) if !is_sum(*key) => out.add(home, *n),
-                Some(rate) => {
+            match key.measure.kind() {
+                MeasureKind::AmountByCurrency => {
+                    let place = size::converted(key.place, own, rate);
+                    out.add(MeasureKey { place, ..*key }, *n);
+                }
+                _ if !is_sum(*key) => out.add(home, *n),
+                _ => {
                     let (steps, rest) = times(*n, rate);
                     out.add(home, steps);
                     out.add(with_code(*key, REST), rest);
@@ -185,6 +194,7 @@ fn code(key: MeasureKey) -> i64 {
         MeasureKind::SumByDay | MeasureKind::SumByOwn | MeasureKind::CurrencyByOwn => {
             (key.place - REST).rem_euclid(CURRENCIES) + REST
         }
+        MeasureKind::AmountByCurrency => size::amount_code(key.place),
         _ => key.place,
     }
 }
@@ -195,8 +205,11 @@ fn with_code(key: MeasureKey, to: i64) -> MeasureKey {
 }
 
 fn is_money(key: MeasureKey) -> bool {
-    use MeasureKind::{CountByCurrency, CurrencyByOwn, StockByCurrency};
-    let counts = matches!(key.measure.kind(), CountByCurrency | StockByCurrency | CurrencyByOwn);
+    use MeasureKind::{AmountByCurrency, CountByCurrency, CurrencyByOwn, StockByCurrency};
+    let counts = matches!(
+        key.measure.kind(),
+        CountByCurrency | StockByCurrency | CurrencyByOwn | AmountByCurrency
+    );
     (counts || is_sum(key)) && code(key) != REST
 }
 

@@ -23,7 +23,7 @@ pub struct MeasureKey {
     pub measure: Measure,
     /// Currency code, whole days, a civil day, that times [`CURRENCIES`] and currency code, a word's
     /// number, a customer's hash, a stage's number, that times [`STAGE_DAYS`] and days, a currency and
-    /// size, the hash of a measure of the user's own, that times [`CURRENCIES`] and currency code, or
+    /// size or amount, the hash of a measure of the user's own, that times [`CURRENCIES`] and currency code, or
     /// 0, by the measure's kind. Beside the value it takes no more room than 32 bits would.
     pub place: i64,
 }

@@ -9,7 +9,9 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 pub use super::against::{Against, Compared};
-use super::amounts::{gained, growth, mean_money, money, money_per, money_share, net_money};
+use super::amounts::{
+    gained, growth, mean_money, money, money_per, money_share, net_money, quantile_money,
+};
 pub use super::catalogue::{CATALOGUE, Group, Kpis};
 use super::customers::{of_opening, stock_money_per};
 use super::formula::Program;
@@ -128,6 +130,9 @@ pub enum Formula {
     MeanMoney(Measure, Measure),
     /// One count divided by the sum of several.
     Share(Measure, &'static [Measure]),
+    /// One count divided by another, where there is any of the first: that there is none may be that
+    /// nobody states them.
+    Stated(Measure, Measure),
     /// One sum of money divided by the sum of several; the counts behind the denominator.
     MoneyShare(Measure, &'static [Measure], &'static [Measure]),
     /// Won of a cohort, within so many days where given, divided by the cohort's size.
@@ -140,6 +145,9 @@ pub enum Formula {
     MeanDays(Measure),
     /// Quantile `num/den` of such a histogram, interpolated like SQL's `percentile_cont`.
     QuantileDays(Measure, i128, i128),
+    /// Quantile `num/den` of the amounts of deals won, interpolated likewise between amounts that are
+    /// within a step of those that were stated.
+    QuantileMoney(i128, i128),
     /// A stock.
     Stock(Measure),
     /// A stock of money; the second measure counts the amounts in it.
@@ -335,6 +343,11 @@ impl Formula {
                 let n = den.iter().map(|m| view.flow.total(*m)).sum();
                 quotient(Exact::whole(view.flow.total(num)), Exact::whole(n), n)
             }
+            Formula::Stated(num, den) => {
+                let [num, n] = [num, den].map(|m| view.flow.total(m));
+                let out = quotient(Exact::whole(num), Exact::whole(n), n);
+                KpiValue { value: out.value.filter(|_| num != 0), ..out }
+            }
             Formula::MoneyShare(num, den, counts) => money_share(view.flow, num, den, counts, own),
             Formula::Cohort(horizon) => cohort(view, horizon),
             Formula::Incidence(horizon) => Followed::of(view).incidence(horizon),
@@ -345,6 +358,7 @@ impl Formula {
                 quotient(Exact::whole(days), Exact::whole(n), n)
             }
             Formula::QuantileDays(m, num, den) => quantile(view.flow.of(m), num, den),
+            Formula::QuantileMoney(num, den) => quantile_money(view.flow, (num, den), own),
             Formula::Growth(m, against) => growth(view, m, against),
             Formula::CountAt(m, place) => count(view.flow.at(MeasureKey::word(m, place))),
             Formula::Proportion(m, num, den) => {

@@ -63,6 +63,8 @@ pub enum MeasureKind {
     HistogramByStage,
     /// A count a currency and size ([`crate::model::size`]).
     SizeByCurrency,
+    /// A count a currency and amount of any sign, in finer sizes.
+    AmountByCurrency,
     /// A count a measure of the user's own ([`crate::model::own`]).
     CountByOwn,
     /// A sum of plain decimal numbers a measure of the user's own.
@@ -173,6 +175,8 @@ measures! {
     OwnAmount SumByOwn "Amounts that measures of your own sum in the slice.",
     OwnPriced CurrencyByOwn "How many amounts are in those sums.",
     LeadsConverted Count "Leads created in the slice that have become a deal since.",
+    CycleLost Histogram "Days from the start of the cycle to losing, of the deals lost in the slice; kept where a KPI of the group `distribution` is asked for.",
+    WonAmounts AmountByCurrency "Deals won in the slice with a known amount, by currency and amount in steps of 0.5 %; kept likewise.",
 }
 
 impl Measure {

@@ -68,7 +68,8 @@ mod tests {
     use super::*;
     use crate::model::kpi::{Kpis, View};
     use crate::model::measure::{MeasureKey, MeasureKind};
-    use crate::model::money::{Currency, EXACT_ONE};
+    use crate::model::money::{Currency, EXACT_ONE, Exact};
+    use crate::model::size;
     use crate::model::time::Day;
 
     /// What a KPI computes changes with no measure that it is not said to read.
@@ -82,6 +83,9 @@ mod tests {
                 | MeasureKind::StockByCurrency
                 | MeasureKind::StockSum => vec![i64::from(eur.code())],
                 MeasureKind::CountByDay => vec![-40],
+                MeasureKind::AmountByCurrency => {
+                    vec![size::amount_key(m, eur, Exact::whole(7)).place]
+                }
                 MeasureKind::SumByDay => {
                     vec![MeasureKey::currency_day(m, eur, Day(-40)).place]
                 }

@@ -4,6 +4,7 @@
 //! change of. What began before the window was there at its start; what began in it is left out. So
 //! the numbers are sums over slices, and exact in windows of any length.
 
+use super::amounts::of_something;
 use super::kpi::{KpiValue, View, quotient};
 use super::measure::{CURRENCIES, Measure, MeasureKey};
 use super::money::Exact;
@@ -18,7 +19,7 @@ pub(super) fn money_kept(view: &View<'_>, change: Measure, stock: Measure) -> Kp
         code == own && day < view.first_day.0.into()
     });
     let kept = start + before.map(|(_, n)| n).sum::<i128>();
-    let mut out = quotient(Exact(kept), Exact(start), at(stock.counted()));
+    let mut out = of_something(quotient(Exact(kept), Exact(start), at(stock.counted())));
     out.unconverted = view.opening.foreign(stock, view.currency);
     out
 }

@@ -45,6 +45,11 @@ impl Measure {
         told || self.is_own()
     }
 
+    /// What is taken off a sum where it is compared with another window.
+    pub fn less(self) -> Option<Measure> {
+        (self == Measure::OrderAmount).then_some(Measure::OrderRefunded)
+    }
+
     /// Whether it holds measures of the user's own.
     pub fn is_own(self) -> bool {
         use MeasureKind::{CountByOwn, CurrencyByOwn, QuantityByOwn, SumByOwn};
@@ -58,6 +63,8 @@ impl Measure {
             || matches!(
                 self,
                 Measure::WonAmount
+                    | Measure::OrderAmount
+                    | Measure::OrderRefunded
                     | Measure::Buyers
                     | Measure::BuyersLevel
                     | Measure::PurchaseAmount

@@ -214,6 +214,18 @@ pub struct Standing {
     pub note: Option<String>,
 }
 
+/// What stands behind a KPI in the names of the families of its target; the last two where it adds
+/// up over days.
+const TARGET_ENDS: [&str; 5] = [
+    "_target",
+    "_target_gap",
+    "_target_attainment_ratio",
+    "_target_pace_ratio",
+    "_target_required_per_day",
+];
+/// The same of a benchmark.
+const BENCHMARK_ENDS: [&str; 3] = ["_benchmark", "_benchmark_gap", "_benchmark_ratio"];
+
 impl Targets {
     /// None yet.
     pub fn new(steps: bool) -> Targets {
@@ -262,22 +274,38 @@ impl Targets {
     /// How many Prometheus series they lead to in these windows; `members` has how many segments
     /// the set of a name has.
     pub fn series(&self, windows: &[WindowKind], members: impl Fn(&str) -> u64) -> u64 {
-        let mut shown: BTreeMap<(String, Aim, &str, WindowKind), u64> = BTreeMap::new();
-        for (scope, goals) in self.scopes() {
-            let segments = scope.strip_suffix("=*").map_or(1, &members);
-            for goal in goals {
-                let families = match (goal.aim, goal.accrues && !goal.ripens) {
-                    (Aim::Target, true) => 5,
-                    (Aim::Target, false) => 3,
-                    (Aim::Benchmark, _) => 3,
+        let all = self.families(windows, members).into_iter();
+        all.fold(0, |sum, (_, _, ends, n)| sum.saturating_add(n.saturating_mul(ends.len() as u64)))
+    }
+
+    /// The Prometheus families of them: dimensions in one name, KPI, what stands behind it in the
+    /// names of its families, and how many series each of these has. What has one of its own and what
+    /// is for each of its kind are told apart.
+    pub fn families(
+        &self,
+        windows: &[WindowKind],
+        members: impl Fn(&str) -> u64,
+    ) -> Vec<(String, &str, &'static [&'static str], u64)> {
+        let own = self.own.iter();
+        let own = own.map(|(segment, goals)| (segment.grain(), segment.to_string(), goals, 1));
+        let each = self.each.iter();
+        let each =
+            each.map(|(grain, goals)| (grain.clone(), format!("{grain}=*"), goals, members(grain)));
+        let mut shown = BTreeMap::new();
+        for (grain, scope, goals, segments) in own.chain(each) {
+            for goal in goals.iter() {
+                let ends = match (goal.aim, goal.accrues && !goal.ripens) {
+                    (Aim::Target, true) => &TARGET_ENDS[..],
+                    (Aim::Target, false) => &TARGET_ENDS[..3],
+                    (Aim::Benchmark, _) => &BENCHMARK_ENDS,
                 };
                 for kind in windows.iter().filter(|kind| self.shows(goal, **kind)) {
-                    let series = segments.saturating_mul(families);
-                    shown.insert((scope.clone(), goal.aim, &goal.kpi, *kind), series);
+                    let family = (grain.clone(), goal.kpi.as_str(), ends, segments);
+                    shown.insert((scope.clone(), goal.aim, &goal.kpi, *kind), family);
                 }
             }
         }
-        shown.values().fold(0, |sum, n| sum.saturating_add(*n))
+        shown.into_values().collect()
     }
 
     /// Whether windows of the kind show a goal, or a step towards it.

@@ -2,10 +2,8 @@
 //! windows it means something, what it is made of, and which test recounts it.
 
 use super::customers::COUNTED;
-use super::funnel::ENDS;
 use super::kpi::{Against, Clock, Formula, Group, Kpi, Unit};
 use super::measure::Measure;
-use super::own::OwnMeasure;
 
 /// The shortest windows in which a KPI means something. In shorter ones it is given all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +52,7 @@ impl Kpi {
             | Formula::MoneyKept(..)
             | Formula::MoneyShare(..) => 30,
             // Three of thirty lie beyond it.
-            Formula::QuantileDays(_, 9, 10) => 30,
+            Formula::QuantileDays(_, 9, 10) | Formula::QuantileMoney(9, 10) => 30,
             _ => 10,
         };
         self.least_n.unwrap_or(usual)
@@ -94,22 +92,29 @@ impl Kpi {
             }
             Formula::ClosingAge => "until more than half of the cohort is estimated to be closed",
             Formula::Growth(_, Against::Before) => {
-                "where the window before has no revenue, or is not kept"
+                "where the window before has no revenue, or less than none, and where it is not kept"
             }
             Formula::Growth(..) => {
-                "where that window has no revenue, in windows that are longer than what they would be \
+                "where that window has no revenue or less than none, in windows that are longer than what they would be \
                  compared with, and in rolling windows up to 7 days, which are of fine slices"
             }
             Formula::MeanDays(Measure::ResponseMinutes)
             | Formula::QuantileDays(Measure::ResponseMinutes, ..) => "where no lead was answered",
+            Formula::MeanDays(Measure::CycleLost)
+            | Formula::QuantileDays(Measure::CycleLost, ..) => "where no deal was lost",
             Formula::MeanDays(_) | Formula::QuantileDays(..) => "where no deal was won",
+            Formula::QuantileMoney(..) => "where no deal was won with a known amount",
             Formula::MoneyPer(Measure::PurchaseAmount, ..) | Formula::StockMoneyPer(..) => {
                 "where the denominator is 0, and where no amount is known"
             }
             Formula::MoneyPer(..) => "where the denominator is 0, and where no spend was stated",
+            Formula::Stated(..) => "where the denominator is 0, and where no activity is counted",
             Formula::MoneyKept(..) => {
-                "where the denominator is 0, and in rolling windows up to 7 days, which begin within \
-                 a day"
+                "where the denominator is 0 or below, and in rolling windows up to 7 days, which \
+                 begin within a day"
+            }
+            _ if self.parts() == Some((Unit::Money, Unit::Money)) => {
+                "where the denominator is 0 or below"
             }
             _ => "where the denominator is 0",
         })
@@ -211,6 +216,9 @@ impl Kpi {
                 "not averaged or summed over windows or segments, since a customer may be one of \
                  several: read a longer window"
             }
+            Formula::QuantileDays(..) | Formula::QuantileMoney(..) => {
+                "not averaged over windows or segments: read a longer window"
+            }
             Formula::Written(program) if program.parts().is_none() => {
                 "not averaged over windows or segments: read a longer window"
             }
@@ -308,158 +316,6 @@ const BESIDE: [(&str, &[&str]); 6] = [
         &["credited_revenue", "credited_deals_won", "overlay_revenue"],
     ),
 ];
-
-impl Formula {
-    /// Whether its value is a count or a sum, exact, and no quotient.
-    pub fn is_exact(&self) -> bool {
-        match self {
-            Formula::Written(program) => program.is_exact(),
-            Formula::Own(own) => own.is_exact(),
-            _ => matches!(
-                self,
-                Formula::Count(_)
-                    | Formula::CountAt(..)
-                    | Formula::CountIn(_)
-                    | Formula::Stock(_)
-                    | Formula::Money(..)
-                    | Formula::NetMoney(..)
-                    | Formula::StockMoney(..)
-                    | Formula::Quantity(..)
-            ),
-        }
-    }
-
-    /// Whether its value is its numerator divided by its denominator, as they stand.
-    pub fn is_plain_quotient(&self) -> bool {
-        matches!(
-            self,
-            Formula::MeanMoney(..)
-                | Formula::Share(..)
-                | Formula::MoneyShare(..)
-                | Formula::Cohort(_)
-                | Formula::MeanDays(_)
-                | Formula::Proportion(..)
-                | Formula::MeanQuantity(..)
-                | Formula::MoneyPer(..)
-                | Formula::Return(..)
-                | Formula::Points(..)
-                | Formula::Churn(..)
-                | Formula::OfOpening(..)
-                | Formula::MoneyKept(..)
-                | Formula::StockMoneyPer(..)
-        )
-    }
-
-    /// What the numerator and the denominator are counted in; `None` where it has none.
-    pub fn parts(&self) -> Option<(Unit, Unit)> {
-        match self {
-            Formula::Count(_) | Formula::CountAt(..) | Formula::CountIn(_) => None,
-            Formula::Stock(_) | Formula::Own(_) => None,
-            Formula::Written(program) => program.parts(),
-            Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
-            Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
-            Formula::Incidence(_) | Formula::ClosingAge => None,
-            Formula::MeanMoney(..) | Formula::MoneyPer(..) | Formula::StockMoneyPer(..) => {
-                Some((Unit::Money, Unit::Count))
-            }
-            Formula::MoneyShare(..)
-            | Formula::Growth(..)
-            | Formula::Return(..)
-            | Formula::MoneyKept(..) => Some((Unit::Money, Unit::Money)),
-            Formula::Share(..)
-            | Formula::Proportion(..)
-            | Formula::Cohort(_)
-            | Formula::OfOpening(..)
-            | Formula::Churn(..) => Some((Unit::Count, Unit::Count)),
-            Formula::MeanDays(Measure::ResponseMinutes) => Some((Unit::Minutes, Unit::Count)),
-            Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
-            Formula::MeanQuantity(..) | Formula::Points(..) => Some((Unit::Points, Unit::Count)),
-        }
-    }
-
-    /// Whether it looks at what stood at the window's start.
-    pub fn asks_for_opening(&self) -> bool {
-        match self {
-            Formula::Churn(..) | Formula::OfOpening(..) | Formula::MoneyKept(..) => true,
-            Formula::Written(program) => program.formulas().any(|f| f.asks_for_opening()),
-            _ => false,
-        }
-    }
-
-    /// The measures of the user's own that it is made of.
-    fn own(&self) -> Box<dyn Iterator<Item = &OwnMeasure> + '_> {
-        match self {
-            Formula::Own(own) => Box::new(std::iter::once(&**own)),
-            Formula::Written(program) => Box::new(program.formulas().flat_map(Formula::own)),
-            _ => Box::new(std::iter::empty()),
-        }
-    }
-
-    /// The measures that it compares with the window before.
-    pub(super) fn compared(&self) -> Vec<Measure> {
-        match self {
-            Formula::Growth(m, Against::Before) => vec![*m],
-            Formula::Written(program) => {
-                program.formulas().flat_map(|formula| formula.compared()).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// The measures that it compares with windows further away.
-    pub(super) fn compared_far(&self) -> Vec<Measure> {
-        match self {
-            Formula::Growth(_, Against::Before) => Vec::new(),
-            Formula::Growth(m, _) => vec![*m],
-            Formula::Written(program) => {
-                program.formulas().flat_map(|formula| formula.compared_far()).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn measures(&self) -> Vec<Measure> {
-        let several = |first: &[Measure], more: &[&[Measure]]| {
-            [first].iter().chain(more).flat_map(|list| list.iter().copied()).collect()
-        };
-        match *self {
-            // No slice has it.
-            Formula::Count(Measure::StageHeld) => several(&[Measure::StageEntered], &[&ENDS]),
-            Formula::Count(m)
-            | Formula::CountIn(m)
-            | Formula::CountAt(m, _)
-            | Formula::Stock(m)
-            | Formula::MeanDays(m)
-            | Formula::QuantileDays(m, ..)
-            | Formula::Proportion(m, ..) => vec![m],
-            Formula::Growth(m, _) => vec![m, m.counted()],
-            Formula::Money(a, b)
-            | Formula::MeanMoney(a, b)
-            | Formula::StockMoney(a, b)
-            | Formula::Quantity(a, b)
-            | Formula::MeanQuantity(a, b)
-            | Formula::Minutes(a, b)
-            | Formula::OfOpening(a, b)
-            | Formula::Churn(a, b) => vec![a, b],
-            Formula::Return(a, b) => vec![a, a.counted(), b],
-            Formula::MoneyKept(change, stock) => vec![change, stock, stock.counted()],
-            Formula::NetMoney(a, b, c)
-            | Formula::MoneyPer(a, b, c)
-            | Formula::StockMoneyPer(a, b, c)
-            | Formula::Points(a, b, c) => vec![a, b, c],
-            Formula::Share(m, of) => several(&[m], &[of]),
-            Formula::MoneyShare(m, of, counts) => several(&[m], &[of, counts]),
-            Formula::Cohort(_) => vec![Measure::CohortWon, Measure::DealsCreated],
-            Formula::Own(ref own) => own.measures().to_vec(),
-            Formula::Incidence(_) | Formula::ClosingAge => {
-                vec![Measure::CohortWon, Measure::CohortLost, Measure::CohortOpen]
-            }
-            Formula::Written(ref program) => {
-                program.formulas().flat_map(|formula| formula.measures()).collect()
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ const FORECASTS: &str =
     "`/api/v1/forecast` tells it of the running period; see docs/targets.md, Forecasts";
 
 /// Usual names.
-pub const USUAL: [(&str, Found); 95] = [
+pub const USUAL: [(&str, Found); 97] = [
     ("acv", Found::Elsewhere("a contract's value is its deal's amount: average_deal_size")),
     ("aov", Found::Kpi("average_order_value")),
     ("arpa", Found::Kpi("average_mrr")),
@@ -107,6 +107,7 @@ pub const USUAL: [(&str, Found); 95] = [
             "leads_created by the dimension `channel`; their share of all is `share` of `/api/v1/leaderboard`",
         ),
     ),
+    ("lost_cycle_length", Found::Kpi("lost_cycle_length_mean")),
     ("loyalty", Found::Kpi("repeat_purchase_rate")),
     ("ltv", Found::Kpi("revenue_per_customer")),
     (
@@ -116,6 +117,7 @@ pub const USUAL: [(&str, Found); 95] = [
              docs/targets.md",
         ),
     ),
+    ("median_deal_size", Found::Kpi("deal_size_p50")),
     ("meetings_held", Found::Kpi("meetings")),
     (
         "meetings_scheduled",

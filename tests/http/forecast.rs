@@ -74,6 +74,41 @@ async fn what_is_open_counts_by_what_came_of_it_before() {
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
 }
 
+/// What no rate converts stands beside what is made without it: won so far, and open now.
+#[tokio::test]
+async fn a_forecast_says_what_no_rate_converts() {
+    let (mut rows, _) = rows(true);
+    let yen = tidemark::model::money::Currency::parse("JPY").unwrap();
+    let mut park = |of: &dyn Fn(&Row) -> bool, kpi: &str, n: i128| {
+        for row in rows.iter_mut().filter(|row| of(row)) {
+            let found = row.kpis.iter_mut().find(|(name, ..)| *name == kpi).unwrap();
+            found.2.unconverted = vec![(yen, tidemark::model::money::Exact::whole(n))];
+        }
+    };
+    let west = |row: &Row| row.segment.value("territory") == Some("West");
+    let staged = |row: &Row| row.segment.value("stage").is_some();
+    let since = |row: &Row, day: &str| row.start >= at(&format!("{day}T00:00:00Z"));
+    // In February, which is over; on three days of March; and open, of which the last is what is.
+    park(&|row| west(row) && !staged(row) && !since(row, "2026-02-20"), "revenue", 999);
+    park(&|row| west(row) && !staged(row) && since(row, "2026-03-16"), "revenue", 10);
+    park(&|row| west(row) && staged(row) && !since(row, "2026-03-19"), "open_pipeline", 700);
+    park(&|row| west(row) && staged(row) && since(row, "2026-03-19"), "open_pipeline", 5);
+    let path = "/api/v1/forecast?window=month&territory=West&kpi=revenue";
+    let (status, body) = json(&state(&rows), path).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let come = body["unconverted"]["JPY"].as_i64().unwrap();
+    // The 17th to the 19th: days begin before midnight by UTC, and the 20th is not over.
+    assert_eq!(come, 30, "{body}");
+    let of = |method: &str| {
+        let all = body["forecasts"].as_array().unwrap().iter();
+        let found = all.clone().find(|m| m["method"] == method);
+        found.map_or(&Value::Null, |m| &m["unconverted"])
+    };
+    assert_eq!(of("run_rate")["JPY"], come);
+    assert_eq!(of("weighted_pipeline")["JPY"], come + 5);
+    assert_eq!(of("same_month_last_quarter"), &Value::Null);
+}
+
 #[tokio::test]
 async fn what_the_pipeline_forecast_lacks_is_named_with_its_mend() {
     let why = async |rows: &[Row], query: &str| {

@@ -377,6 +377,19 @@ impl Funnels<'_> {
             if !pipeline.is_empty() {
                 told["pipeline"] = json!(pipeline);
             }
+            let few = [
+                ("step_rate", own.len(), 30),
+                ("drop_off", own.len(), 30),
+                ("win_rate", closed, 30),
+                ("days_p50", days.len(), 10),
+                ("days_p90", days.len(), 30),
+            ];
+            let few =
+                few.into_iter().filter(|(name, n, least)| n < least && !told[*name].is_null());
+            let few: Vec<&str> = few.map(|(name, ..)| name).collect();
+            if !few.is_empty() {
+                told["low_n"] = json!(few);
+            }
             stages.push(told);
         }
         json!({"stages": stages, "bottleneck": worst.map(|worst| worst.1)})

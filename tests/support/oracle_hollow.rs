@@ -35,6 +35,15 @@ impl Count<'_> {
                 all.map(|m| m.currency.as_deref() == Some(self.currency)).collect();
             !own.is_empty() && own.iter().all(|own| !own)
         };
+        let ordered = |within: Stretch| {
+            let all = self.facts.iter().flat_map(|f| &f.marks);
+            let mine = all.filter(|m| self.mine(&m.credit) && within.holds(m.at, self.clock));
+            let amounts = mine.filter(|m| m.what == "order amount");
+            let own: Vec<bool> =
+                amounts.map(|m| m.currency.as_deref() == Some(self.currency)).collect();
+            !own.is_empty() && own.iter().all(|own| !own)
+        };
+        let far_orders = window.far.map(|far| far.is_some_and(ordered));
         let before = window.before.is_some_and(|b| closed(b, true));
         let far = window.far.map(|far| far.is_some_and(|far| closed(far, true)));
         for (kpi, hollow) in [
@@ -43,6 +52,9 @@ impl Count<'_> {
             ("revenue_growth_quarter", won || far[0]),
             ("revenue_growth_year", won || far[1]),
             ("pipeline_to_revenue", won || open),
+            ("order_revenue_growth", ordered(window.own) || window.before.is_some_and(ordered)),
+            ("order_revenue_growth_quarter", ordered(window.own) || far_orders[0]),
+            ("order_revenue_growth_year", ordered(window.own) || far_orders[1]),
             ("revenue_per_activity", won),
             ("roi", won || of("spend")),
             ("return_on_ad_spend", won || of("spend")),

@@ -338,9 +338,9 @@ impl Marks<'_> {
         }
         let (sum, priced) = self.of("order amount");
         out.insert("average_order_value", (ratio(sum, priced as f64), priced));
-        out.insert("refund_share", (ratio(self.of("order refunded").0, sum), priced));
+        out.insert("refund_share", (share_of(self.of("order refunded").0, sum), priced));
         let (list, listed) = self.of("listed");
-        out.insert("price_realization", (ratio(self.of("sold").0, list), listed));
+        out.insert("price_realization", (share_of(self.of("sold").0, list), listed));
         let days = n("campaign day");
         for (kpi, what) in [
             ("ad_impressions", "impressions"),
@@ -361,7 +361,7 @@ impl Marks<'_> {
         ] {
             out.insert(kpi, (ratio(spend, den).filter(|_| priced > 0), den as i128));
         }
-        out.insert("roi", (ratio(self.revenue.0 - spend, spend), self.revenue.1));
+        out.insert("roi", (share_of(self.revenue.0 - spend, spend), self.revenue.1));
         let answers = n("nps");
         let points = 100 * (n("nps promoter") - n("nps detractor"));
         out.insert("nps", (ratio(points as f64, answers as f64), answers));
@@ -385,7 +385,7 @@ impl Marks<'_> {
             ("gross_revenue_retention", kept.map_or(0, |k| -k.lost)),
         ] {
             let (start, n) = kept.map_or((0, 0), |k| (k.start, k.n));
-            out.insert(kpi, (ratio((start + change) as f64, start as f64), n));
+            out.insert(kpi, (share_of((start + change) as f64, start as f64), n));
         }
         self.made_of_others(out);
     }
@@ -396,7 +396,8 @@ impl Marks<'_> {
         let per = |a: i128, b: i128| (ratio(a as f64, b as f64), b);
         let (seconds, timed) = self.of("seconds");
         out.insert("average_call_minutes", (ratio(seconds / 60.0, timed as f64), timed));
-        out.insert("activities_per_win", per(n("done "), self.won));
+        let (value, of) = per(n("done "), self.won);
+        out.insert("activities_per_win", (value.filter(|value| *value > 0.0), of));
         out.insert("wins_per_meeting", per(self.won, n("done meeting")));
         out.insert("wins_per_demo", per(self.won, n("done demo")));
         out.insert("meetings_per_call", per(n("done meeting"), n("done call")));
@@ -406,7 +407,7 @@ impl Marks<'_> {
         out.insert("click_through_rate", (ratio(clicks, shown), n("campaign day")));
         let ((revenue, deals), (spend, days)) = (self.revenue, self.of("spend"));
         out.insert("revenue_after_spend", (Some(revenue - spend), deals + days));
-        out.insert("return_on_ad_spend", (ratio(revenue, spend), days));
+        out.insert("return_on_ad_spend", (share_of(revenue, spend), days));
         out.insert("reply_to_open", per(n("touch reply"), n("touch open")));
         let moves = ["new mrr", "expansion mrr", "contraction mrr", "churned mrr"];
         let [new, more, less, gone] = moves.map(|what| self.of(what));
@@ -417,6 +418,11 @@ impl Marks<'_> {
         let (churned, opening) = out["churn_rate"];
         out.insert("retention_rate", (churned.map(|share| 1.0 - share), opening));
     }
+}
+
+/// A share of a whole that is above 0.
+pub fn share_of(part: f64, whole: f64) -> Option<f64> {
+    ratio(part, whole).filter(|_| whole > 0.0)
 }
 
 fn ratio(num: f64, den: f64) -> Option<f64> {

@@ -84,7 +84,7 @@ pub struct Closing {
     pub overlays: Vec<(Credit, f64)>,
     pub won: bool,
     pub amount: Option<Money>,
-    /// Civil days from its start to its end, of a deal that was won.
+    /// Civil days from its start to its end.
     pub cycle: Option<i64>,
 }
 
@@ -328,7 +328,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
         credit: credit_at(place),
         won: status == "won",
         amount: history.last("amount").and_then(|(_, v)| money(v)),
-        cycle: cycle.filter(|_| status == "won"),
+        cycle,
     }));
     open_days(&history, &statuses, closing, created.unwrap_or(first.2), clock, &mut out);
     out

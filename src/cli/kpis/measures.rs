@@ -71,6 +71,7 @@ pub fn catalogued(name: &str, known: &Kpis) -> Option<MeasureShown<'static>> {
         MeasureKind::CountByDay => "a count for each day",
         MeasureKind::Distinct => "a count for each customer",
         MeasureKind::CountByStage => "a count for each stage",
+        MeasureKind::AmountByCurrency => "a count for each currency and amount, within 1 %",
         _ => match &program {
             Some(program) => program.unit().map_or("", Unit::as_str),
             None => "a count for each key",

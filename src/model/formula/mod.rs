@@ -19,6 +19,7 @@ pub use dimension::Dimension;
 pub use read::{What, Written, read};
 use run::Item;
 
+use self::fraction::Fraction;
 use super::kpi::{Clock, Formula, Kpi, KpiValue, Unit, View};
 use super::measure::{Measure, MeasureKind};
 use super::money::Exact;
@@ -135,6 +136,8 @@ pub struct Program {
     parts: Option<(Dimension, Dimension)>,
     /// The clock of all that it names; `None` where they have several.
     clock: Option<Clock>,
+    /// Whether it is 0 whatever happens, or absent.
+    is_nothing: bool,
 }
 
 impl Program {
@@ -151,6 +154,7 @@ impl Program {
             dimension: Dimension::of(unit, formula.parts()),
             parts: parts.map(|(num, den)| (Dimension::unit(num), Dimension::unit(den))),
             clock: Some(clock),
+            is_nothing: false,
         }
     }
 
@@ -160,7 +164,7 @@ impl Program {
             // Windows count customers instead of telling them apart.
             MeasureKind::Distinct => return None,
             // They are counted in windows by `won_priced`.
-            MeasureKind::SizeByCurrency => return None,
+            MeasureKind::SizeByCurrency | MeasureKind::AmountByCurrency => return None,
             // All of the user's own together say nothing: see [`Program::of_own`].
             MeasureKind::CountByOwn
             | MeasureKind::QuantityByOwn
@@ -206,14 +210,14 @@ impl Program {
         mut named: impl FnMut(&str) -> Option<Program>,
     ) -> Result<Program, Fault> {
         let mut steps = Vec::new();
-        let mut stack: Vec<Told> = Vec::new();
+        let mut stack: Vec<Operand> = Vec::new();
         let mut clocks: Vec<Option<Clock>> = Vec::new();
         let mut operands = 0;
         for Written { what, at } in written {
             match what {
                 What::Number(number) => {
+                    stack.push(Operand::new(Told::number(*number), at, steps.len()));
                     steps.push(Step::Number(*number));
-                    stack.push(Told::number(number.to_whole().is_some()));
                 }
                 What::Name(name) => {
                     let Some(program) = named(name) else {
@@ -229,18 +233,21 @@ impl Program {
                         return Err(Fault::new(at.clone(), what, "make it of fewer"));
                     }
                     clocks.push(program.clock);
-                    stack.push(Told::program(&program));
+                    stack.push(Operand::new(Told::program(&program), at, steps.len()));
                     steps.extend(program.steps);
                 }
                 What::Negate => {
                     steps.push(Step::Negate);
+                    if let Some(held) = stack.last_mut() {
+                        held.negate(at);
+                    }
                 }
                 What::Join(operator) => {
                     let (b, a) = (stack.pop(), stack.pop());
                     let (Some(a), Some(b)) = (a, b) else {
                         return Err(Fault::new(at.clone(), "something is missing here", "add it"));
                     };
-                    stack.push(Told::join(*operator, a, b, at)?);
+                    stack.push(Operand::join(*operator, a, b, (at, &steps))?);
                     steps.push(Step::Join(*operator));
                 }
             }
@@ -254,7 +261,7 @@ impl Program {
         }
         let whole = written.iter().map(|w| w.at.start).min().unwrap_or(0)
             ..written.iter().map(|w| w.at.end).max().unwrap_or(0);
-        let Some(told) = stack.pop().filter(|_| operands > 0) else {
+        let Some(Operand { told, .. }) = stack.pop().filter(|_| operands > 0) else {
             let mend = "name at least one: \"demos / deals_won\"";
             return Err(Fault::new(whole, "the formula names no KPI and no measure", mend));
         };
@@ -265,6 +272,7 @@ impl Program {
             dimension: told.dimension,
             parts: told.parts,
             clock: clocks.first().copied().flatten().filter(|_| same),
+            is_nothing: told.is_nothing(),
         })
     }
 
@@ -326,7 +334,12 @@ impl Program {
                 }
             }
         }
-        stack.pop().map(Item::value).unwrap_or_default()
+        let mut out = stack.pop().map(Item::value).unwrap_or_default();
+        // A share of less than nothing says nothing.
+        if self.parts() == Some((Unit::Money, Unit::Money)) {
+            out.value = out.value.filter(|_| out.den.is_none_or(|den| den.0 > 0));
+        }
+        out
     }
 }
 
@@ -351,20 +364,70 @@ pub(super) fn shipped(text: &str) -> Result<Program, Fault> {
     Program::compile(&read(text)?, catalogued)
 }
 
+/// A part of a formula: what is known of it, where it stands, and with which step it begins.
+struct Operand {
+    told: Told,
+    at: Range<usize>,
+    from: usize,
+}
+
+impl Operand {
+    fn new(told: Told, at: &Range<usize>, from: usize) -> Operand {
+        Operand { told, at: at.clone(), from }
+    }
+
+    fn negate(&mut self, at: &Range<usize>) {
+        self.at.start = at.start;
+        self.told.always = self.told.always.take().map(Fraction::negative);
+    }
+
+    fn join(
+        operator: Operator,
+        a: Operand,
+        b: Operand,
+        (at, steps): (&Range<usize>, &[Step]),
+    ) -> Result<Operand, Fault> {
+        if operator == Operator::Over && b.told.is_nothing() {
+            let what = "what it is divided by is always 0, so it would never have a value";
+            return Err(Fault::new(b.at, what, "divide by something that is not always 0"));
+        }
+        let alike = steps[a.from..b.from] == steps[b.from..];
+        let span = a.at.start..b.at.end;
+        let mut told = Told::join(operator, a.told, b.told, at)?;
+        if operator == Operator::Minus && alike {
+            told.always = Some(Fraction::exact(Exact(0)));
+        }
+        Ok(Operand { told, at: span, from: a.from })
+    }
+}
+
 /// What is known of a number while a formula is compiled.
 struct Told {
     form: Form,
     dimension: Dimension,
     parts: Option<(Dimension, Dimension)>,
+    /// What it is whatever happens, where it is not absent.
+    always: Option<Fraction>,
 }
 
 impl Told {
-    fn number(whole: bool) -> Told {
-        Told { form: Form::Number(whole), dimension: Dimension::BARE, parts: None }
+    fn number(number: Exact) -> Told {
+        let form = Form::Number(number.to_whole().is_some());
+        let always = Some(Fraction::exact(number));
+        Told { form, dimension: Dimension::BARE, parts: None, always }
     }
 
     fn program(program: &Program) -> Told {
-        Told { form: program.form, dimension: program.dimension, parts: program.parts }
+        Told {
+            form: program.form,
+            dimension: program.dimension,
+            parts: program.parts,
+            always: program.is_nothing.then(|| Fraction::exact(Exact(0))),
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.always.as_ref().is_some_and(Fraction::is_zero)
     }
 
     fn join(operator: Operator, a: Told, b: Told, at: &Range<usize>) -> Result<Told, Fault> {
@@ -380,7 +443,18 @@ impl Told {
             (Form::Quotient, Form::Sum(_), Form::Sum(_)) => Some((a.dimension, b.dimension)),
             _ => a.parts.or(b.parts),
         };
-        Ok(Told { form, dimension, parts: parts.filter(|_| form == Form::Quotient) })
+        let nothing = match operator {
+            Operator::Times => a.is_nothing() || b.is_nothing(),
+            Operator::Over => a.is_nothing(),
+            _ => false,
+        };
+        let always = match (a.always, b.always) {
+            _ if nothing => Some(Fraction::exact(Exact(0))),
+            (Some(a), Some(b)) => run::done(operator, a, b),
+            _ => None,
+        };
+        let parts = parts.filter(|_| form == Form::Quotient);
+        Ok(Told { form, dimension, parts, always })
     }
 }
 

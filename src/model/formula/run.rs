@@ -167,7 +167,7 @@ impl Item {
     }
 }
 
-fn done(operator: Operator, a: Fraction, b: Fraction) -> Option<Fraction> {
+pub(super) fn done(operator: Operator, a: Fraction, b: Fraction) -> Option<Fraction> {
     match operator {
         Operator::Plus => Some(a.plus(b)),
         Operator::Minus => Some(a.plus(b.negative())),

@@ -121,8 +121,7 @@ fn what_is_absent_makes_the_whole_absent() {
         "cohort_conversion * 2",
         "1 - churn_rate",
         "average_deal_size / (deals_won - 6)",
-        "deals_won / (calls - calls)",
-        "deals_won / 0",
+        "deals_won / (deals_lost - 2)",
     ] {
         assert_eq!(of(text, &month()).value, None, "{text}");
     }
@@ -310,6 +309,34 @@ fn visits_that_go_on_are_what_has_not_ended() {
     assert!(held.is_exact());
     let told = compute(&held, &flow);
     assert_eq!((told.value, told.n), (Some(Number::Exact(Exact::whole(23))), 23));
+}
+
+/// The place is that of the denominator.
+#[test]
+fn what_is_always_divided_by_0_is_refused_with_its_place() {
+    let refused = |text: &str| {
+        let fault = shipped(text).unwrap_err();
+        assert!(fault.what.contains("always 0") && !fault.mend.is_empty(), "{fault:?}");
+        text[fault.at].to_owned()
+    };
+    assert_eq!(refused("revenue / 0"), "0");
+    assert_eq!(refused("deals_won / (1 - 1)"), "1 - 1");
+    assert_eq!(refused("deals_won / -0"), "-0");
+    assert_eq!(refused("1 + 2 / (3 * 0.5 - 1.5) * deals_won"), "3 * 0.5 - 1.5");
+    assert_eq!(refused("deals_won / (0 * deals_lost)"), "0 * deals_lost");
+    assert_eq!(refused("deals_won / (0 / deals_lost)"), "0 / deals_lost");
+    assert_eq!(refused("deals_won / (deals_lost - deals_lost)"), "deals_lost - deals_lost");
+    // One of the user's own that is nothing whatever happens.
+    let nothing = program("0 * deals_won");
+    let named = |name: &str| match name {
+        "nothing" => Some(nothing.clone()),
+        _ => catalogued(name),
+    };
+    let fault = Program::compile(&read("deals_lost / nothing").unwrap(), named).unwrap_err();
+    assert_eq!(fault.at, 13..20);
+    for taken in ["0 * deals_won", "deals_won / (1 - 0.5)", "deals_won / (deals_lost - 0)"] {
+        program(taken);
+    }
 }
 
 const LINEAR: &str = "3 * won_amount - spend + 2 * (lost_amount - won_amount)";
