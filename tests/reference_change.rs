@@ -8,6 +8,7 @@ use tidemark::intake::{Decoder, Limits};
 use tidemark::ledger::Ledger;
 use tidemark::model::alive::Alive;
 use tidemark::model::definition::{Definition, DirectoryEntry};
+use tidemark::model::measure::Measure;
 use tidemark::model::partial::{PartialMessage, ShardBeat};
 use tidemark::model::record::{Offset, Partition, Record};
 use tidemark::model::source::{Reading, System};
@@ -38,6 +39,14 @@ fn fold(ledger: &mut Ledger, from: u64, to: u64) {
 
 /// Folds an event of a deal.
 fn fold_one(ledger: &mut Ledger, (at, i): (u64, u64), op: &str) {
+    let day = 1 + i % 15;
+    let text = format!(
+        r#"{{"id":"{at}","entity":{{"type":"deal","id":"{i}"}},"op":"{op}","time":"2026-03-{day:02}T10:00:00Z","set":{{"owner":"r1","status":"won"}}}}"#
+    );
+    apply(ledger, at, text);
+}
+
+fn apply(ledger: &mut Ledger, at: u64, text: String) {
     let decoder = Decoder {
         source: "s".into(),
         system: System::Canonical,
@@ -45,10 +54,6 @@ fn fold_one(ledger: &mut Ledger, (at, i): (u64, u64), op: &str) {
         calendar: definition("x").calendar.clone(),
         limits: Limits { max_record_bytes: 10_000, max_array: 1, future_limit: Span::days(1) },
     };
-    let day = 1 + i % 15;
-    let text = format!(
-        r#"{{"id":"{at}","entity":{{"type":"deal","id":"{i}"}},"op":"{op}","time":"2026-03-{day:02}T10:00:00Z","set":{{"owner":"r1","status":"won"}}}}"#
-    );
     let record = Record {
         topic: "t".into(),
         partition: Partition(0),
@@ -109,6 +114,52 @@ fn won(rollup: &mut Rollup) -> Vec<(String, i128)> {
         .collect();
     out.sort();
     out
+}
+
+/// What the group `distribution` is made of is kept where one of its KPIs is asked for and nowhere
+/// else; asked for later, the past is counted too.
+#[test]
+fn closings_are_kept_one_by_one_where_that_is_asked_for() {
+    let job = |kpis: &str| {
+        let text = format!(
+            "[topology]\nshards = 1\npartitions = 1\n[segments]\nsets = [\"overall\"]\n[kpis]\n{kpis}"
+        );
+        Arc::new(Config::from_toml(&text, "test", std::iter::empty()).unwrap().definition)
+    };
+    let close = |ledger: &mut Ledger, at: u64, status: &str| {
+        let set = r#""amount":{"value":100,"currency":"EUR"}"#;
+        let text = format!(
+            r#"{{"id":"{at}","entity":{{"type":"deal","id":"{at}"}},"op":"create","time":"2026-03-02T10:00:00Z","set":{{{set},"status":"{status}"}}}}"#
+        );
+        apply(ledger, at, text);
+    };
+    let told = |ledger: &mut Ledger| {
+        let cells = ledger.publish().cells;
+        [Measure::CycleLost, Measure::WonAmounts]
+            .map(|m| cells.iter().map(|cell| cell.measures.total(m)).max().unwrap_or(0))
+    };
+    let plain = job("groups = [\"deals\"]\n");
+    let folded = |job: &Arc<Definition>| {
+        let mut ledger = Ledger::new(job.clone(), Partition(0));
+        close(&mut ledger, 0, "won");
+        close(&mut ledger, 1, "lost");
+        ledger
+    };
+    assert_eq!(told(&mut folded(&plain)), [0; 2]);
+    for kpis in [
+        "groups = [\"deals\", \"distribution\"]\n",
+        "groups = [\"deals\"]\n[kpis.custom.half]\nformula = \"deal_size_p50 / 2\"\n",
+        "groups = [\"deals\"]\n[kpis.custom.known]\nformula = \"cycle_lost / deals_lost\"\n",
+    ] {
+        let asked = job(kpis);
+        assert_eq!(told(&mut folded(&asked)), [1; 2], "{kpis}");
+        assert_eq!(asked.hash(), plain.hash());
+        assert_ne!(asked.reference_hash(), plain.reference_hash(), "{kpis}");
+        let image = folded(&plain).image();
+        let mut ledger = Ledger::restore(asked, Partition(0), &image).unwrap();
+        close(&mut ledger, 2, "won");
+        assert_eq!(told(&mut ledger), [1, 2], "{kpis}");
+    }
 }
 
 #[test]

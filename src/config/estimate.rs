@@ -225,10 +225,8 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
         worst.factor(whole, all.kpis),
         thousands(if whole { worst.series } else { worst.series_per_family }),
     );
-    let what = match whole {
-        true => format!("{what}; {}", largest(&families(definition, &limits.budget, drift))),
-        false => what,
-    };
+    let most = largest(&families(definition, &limits.budget, drift));
+    let what = if whole { format!("{what}; {most}") } else { what };
     // With what it is.
     let own: u64 = all.own.iter().map(|(_, series)| *series + 1).sum();
     if whole && own > 0 && all.series - own.min(all.series) <= limits.max_series as u64 {
@@ -245,32 +243,36 @@ pub(super) fn check(reader: &mut Reader, definition: &Definition, limits: &Limit
     }
     if whole && all.drift > worst.series {
         let what = format!(
-            "up to {} Prometheus series, more than limits.max_series = {}; the watch for drift costs most: {}; {}",
+            "up to {} Prometheus series, more than limits.max_series = {}; the watch for drift costs most: {}; {most}",
             thousands(count),
             thousands(limit as u64),
             thousands(all.drift),
-            largest(&families(definition, &limits.budget, drift)),
         );
         let mend = "watch fewer and larger segments, or raise limits.max_series";
         reader.fault("drift.segments", what, mend);
         return;
     }
-    let pairs = pairs(definition, &worst.dimensions);
-    let single = worst.dimensions.iter().filter(|d| pairs.is_none() || !PAIR.contains(&d.as_str()));
+    let mend = format!(
+        "reckoned with {}; state real numbers there, leave out the set, some windows or groups of KPIs, or raise limits.{key}",
+        members_said(definition, &limits.budget, &worst.dimensions)
+    );
+    reader.fault(&format!("segments.sets[{i}]"), what, mend);
+}
+
+/// How many members the dimensions of a set were reckoned with, and by what.
+fn members_said(definition: &Definition, budget: &Budget, set: &[String]) -> String {
+    let pairs = pairs(definition, set);
+    let single = set.iter().filter(|d| pairs.is_none() || !PAIR.contains(&d.as_str()));
     let pairs = pairs.map(|n| format!("{} = {n} by the directory", PAIR.join(" × ")));
     let parts = single.map(|d| {
-        let n = members(definition, &limits.budget, d);
+        let n = members(definition, budget, d);
         match definition.known(d).len() {
             0 => format!("{d} = {n} by [segments.budget]"),
             _ if d == "stage" => format!("{d} = {n} by the stage table"),
             _ => format!("{d} = {n} by the directory"),
         }
     });
-    let mend = format!(
-        "reckoned with {}; state real numbers there, leave out the set, some windows or groups of KPIs, or raise limits.{key}",
-        pairs.into_iter().chain(parts).collect::<Vec<_>>().join(", ")
-    );
-    reader.fault(&format!("segments.sets[{i}]"), what, mend);
+    pairs.into_iter().chain(parts).collect::<Vec<_>>().join(", ")
 }
 
 /// A number with commas.

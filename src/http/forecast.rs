@@ -348,31 +348,9 @@ fn render(
     let weighed = weighed.map(|(pipeline, _)| pipeline);
     let known = Known { daily: &daily, first, today, work, pipeline: weighed, grows };
     let Outlook { start, end, so_far, worked, forecasts, lacking } = outlook(&known, asked.period);
-    let none = lacking.iter().map(|(method, lack)| Unsaid {
-        method: method.as_str(),
-        why: match lack {
-            Lack::TooEarly => {
-                "no working day of the period is over yet that it could go on with".to_owned()
-            }
-            Lack::NothingCame => {
-                let (over, all) = worked;
-                format!(
-                    "what came on the {over} of {all} working days that are over adds up to nothing"
-                )
-            }
-            Lack::NothingThen => {
-                "what came in the period that it goes by adds up to nothing".to_owned()
-            }
-            Lack::History(n) => {
-                format!("it can be tried on {n} past periods, and {LEAST} are needed")
-            }
-            Lack::Closed(closed) => format!(
-                "deals closed in the last 365 days had come to {closed} stages, and \
-                 {FEWEST_CLOSED} are needed"
-            ),
-            Lack::NothingOpen => "nothing is open by stage".to_owned(),
-        },
-    });
+    let none = lacking
+        .iter()
+        .map(|(method, lack)| Unsaid { method: method.as_str(), why: why(lack, worked) });
     let missing = pipeline.and_then(|pipeline| pipeline.as_ref().err());
     let missing = missing.map(|why| Unsaid { method: Method::Pipeline.as_str(), why: why.clone() });
     let come: Vec<&Parked> =
@@ -400,6 +378,31 @@ fn render(
         none: none.chain(missing).collect(),
     };
     Json(answer).into_response()
+}
+
+/// Why a method says nothing, where so many of all working days are over.
+fn why(lack: &Lack, (over, all): (i64, i64)) -> String {
+    match lack {
+        Lack::TooEarly => {
+            "no working day of the period is over yet that it could go on with".to_owned()
+        }
+        Lack::NothingCame => {
+            format!(
+                "what came on the {over} of {all} working days that are over adds up to nothing"
+            )
+        }
+        Lack::NothingThen => {
+            "what came in the period that it goes by adds up to nothing".to_owned()
+        }
+        Lack::History(n) => {
+            format!("it can be tried on {n} past periods, and {LEAST} are needed")
+        }
+        Lack::Closed(closed) => format!(
+            "deals closed in the last 365 days had come to {closed} stages, and \
+             {FEWEST_CLOSED} are needed"
+        ),
+        Lack::NothingOpen => "nothing is open by stage".to_owned(),
+    }
 }
 
 /// What days have together, to the last digit; as a float where a decimal cannot hold it.

@@ -134,7 +134,7 @@ fn power(size: i64) -> i128 {
     for bit in (0..FINE).rev() {
         root = (root << POINT).isqrt();
         if size >> bit & 1 == 1 {
-            mantissa = mantissa * root >> POINT;
+            mantissa = (mantissa * root) >> POINT;
         }
     }
     let octaves = (size >> FINE) as u32;
