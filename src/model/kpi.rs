@@ -262,6 +262,8 @@ pub struct KpiValue {
     pub unconverted: Vec<(Currency, Exact)>,
     /// Of an estimate, the interval of 95 % that holds it.
     pub interval: Option<[f64; 2]>,
+    /// Of a mean of days or minutes the sum of their squares: it tells how far they spread.
+    pub squares: Option<i128>,
     /// Fewer things are behind the value than it takes to mean much.
     pub low_n: bool,
     /// Customers are counted by a sample behind it: it is an estimate.
@@ -342,7 +344,9 @@ impl Formula {
             Formula::MeanDays(m) => {
                 let days = view.flow.of(m).map(|(d, n)| i128::from(d) * n).sum();
                 let n = view.flow.total(m);
-                quotient(Exact::whole(days), Exact::whole(n), n)
+                let squares = view.flow.of(m).map(|(d, n)| i128::from(d) * i128::from(d) * n).sum();
+                let squares = (n > 0).then_some(squares);
+                KpiValue { squares, ..quotient(Exact::whole(days), Exact::whole(n), n) }
             }
             Formula::QuantileDays(m, num, den) => quantile(view.flow.of(m), num, den),
             Formula::Growth(m, against) => growth(view, m, against),

@@ -46,7 +46,9 @@ fn quantiles_interpolate_like_percentile_cont() {
     // −2, 3, 10, 10
     assert_eq!(compute("cycle_length_p50", &days, 0).value, Some(Number::Float(6.5)));
     assert_eq!(compute("cycle_length_p90", &days, 0).value, Some(Number::Float(10.0)));
-    assert_eq!(compute("cycle_length_mean", &days, 0).value, Some(Number::Float(5.25)));
+    let mean = compute("cycle_length_mean", &days, 0);
+    assert_eq!((mean.value, mean.squares), (Some(Number::Float(5.25)), Some(9 + 2 * 100 + 4)));
+    assert_eq!(compute("cycle_length_mean", &Measures::new(), 0).squares, None);
 }
 
 #[test]
