@@ -23,6 +23,20 @@ insert into facts
   from facts f join newest d on d.entity = f.entity and d.field = 'discount' and d.currency = f.currency
   where f.what = 'order';
 
+-- What deals that were won had for an amount then: what was said last until a moment behind it, or else first.
+insert into facts
+  with told as (
+    select c.entity, w.st, w.amount, w.currency, w.ord <= c.ord or w.t <= c.t + $settle as then_
+    from closings c join writes w on w.entity = c.entity and w.field = 'amount' where c.status = 'won'),
+  picked as (
+    select entity, max(st) filter (then_) as held, min(st) filter (not then_ and amount is not null) as later
+    from told group by entity),
+  agreed as (
+    select t.entity, t.amount, t.currency from told t join picked p using (entity) left join told h on h.entity = t.entity and h.st = p.held
+    where t.st = if(h.amount is null, p.later, p.held))
+  select c.entity, 'agreed', c.at, c.ord, c.t + $settle, null, a.amount, a.currency, null, null
+  from closings c join agreed a using (entity);
+
 create table done as
   select e.entity, instant(o.v) as at, w.ord, w.t, k.v as word, try_cast(s.v as double) as n
   from entities e join newest d on d.entity = e.entity and d.field = 'done' and d.v = 'true'
@@ -184,6 +198,7 @@ insert into truth
       count(*) filter (what = 'lead') as leads, count(*) filter (what = 'created') as opened,
       count(*) filter (what = 'won') as won,
       coalesce(sum(amount) filter (what = 'won' and currency = $currency), 0)::double as revenue,
+      coalesce(sum(amount) filter (what = 'agreed' and currency = $currency), 0)::double as agreed,
       count(*) filter (what = 'nps') as nps_n,
       count(*) filter (what = 'nps' and n >= 9) as nps_promoters,
       count(*) filter (what = 'nps' and n <= 6) as nps_detractors,
@@ -220,6 +235,7 @@ insert into truth
       order_refunds / nullif(ordered, 0) as refund_share, sold / nullif(listed, 0) as price_realization,
       coalesce(invoiced - invoice_refunds, 0) as invoice_revenue,
       ad_clicks / nullif(ad_impressions, 0) as click_through_rate,
+      coalesce(agreed, 0)::double as revenue_at_close, coalesce(revenue - agreed, 0)::double as amended_revenue,
       coalesce(revenue, 0) - spend as revenue_after_spend, revenue / nullif(spend, 0) as return_on_ad_spend,
       (revenue - spend) / nullif(spend, 0) as roi,
       if(days > 0, spend / nullif(ad_clicks, 0), null) as cost_per_click,
@@ -252,6 +268,10 @@ insert into truth
 # (won) and by Kaplan and Meier (closed), multiplied out age by age.
 YIELDS = """
 create table wide as pivot truth on kpi using any_value(truth) group by field, value, month;
+create table worked as
+  select month, count(*) as days from (
+    select month, unnest(generate_series(month, least(month + interval 1 month - interval 1 day, $today), interval 1 day)) as day
+    from months) where isodow(day) < 6 group by month;
 create table fates as
   select f.field, f.value, f.month, coalesce(civil(c.at), $today) - f.day as age, c.status
   from flows f left join closings c using (entity) where f.what = 'created';
@@ -282,8 +302,10 @@ insert into truth
         open_pipeline / nullif(revenue, 0) as pipeline_to_revenue,
         activities_done / nullif(deals_won, 0) as activities_per_win,
         deals_won / nullif(meetings, 0) as wins_per_meeting, deals_won / nullif(demos, 0) as wins_per_demo,
-        meetings / nullif(calls, 0) as meetings_per_call, revenue / nullif(activities_done, 0) as revenue_per_activity
-      from wide) on columns(* exclude (field, value, month)) into name kpi value truth))
+        meetings / nullif(calls, 0) as meetings_per_call, revenue / nullif(activities_done, 0) as revenue_per_activity,
+        revenue / nullif(days, 0) as revenue_per_working_day, deals_won / nullif(days, 0) as deals_won_per_working_day,
+        activities_done / nullif(days, 0) as activities_per_working_day
+      from wide left join worked using (month)) on columns(* exclude (field, value, month)) into name kpi value truth))
   where kpi in (select kpi from raw);
 """
 

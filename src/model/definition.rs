@@ -25,7 +25,7 @@ use super::zones::{ZoneId, Zones};
 
 /// Version of the rules of the folds: raised when the same log would give other cells than before,
 /// so that two releases with different rules never feed one generation.
-const FOLDS: u32 = 9;
+const FOLDS: u32 = 10;
 
 /// Who gets the credit when the owner (or territory, channel, …) changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

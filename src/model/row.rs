@@ -250,6 +250,7 @@ mod tests {
             before: [None; 3],
             age_days: 0,
             followed: None,
+            working_days: Some(20),
             currency: eur,
         };
         Row {

@@ -44,9 +44,11 @@ impl Kpi {
     pub fn min_n(&self) -> u32 {
         let usual = match &self.formula {
             _ if self.is_sum() => 0,
+            // As the sum that it is a piece of.
+            Formula::Written(program) if program.is_a_day() => 0,
             Formula::Share(..)
             | Formula::Proportion(..)
-            | Formula::Cohort(_)
+            | Formula::Cohort(..)
             | Formula::Incidence(_)
             | Formula::Points(..)
             | Formula::Churn(..)
@@ -64,7 +66,7 @@ impl Kpi {
     pub fn grain(&self) -> Grain {
         let usual = match &self.formula {
             _ if self.is_sum() => Grain::Any,
-            Formula::Cohort(_)
+            Formula::Cohort(..)
             | Formula::Churn(..)
             | Formula::OfOpening(..)
             | Formula::MoneyKept(..)
@@ -82,11 +84,15 @@ impl Kpi {
             return None;
         }
         Some(match &self.formula {
+            Formula::Written(program) if program.is_a_day() => {
+                "before the first working day, and in rolling windows up to 7 days, which begin \
+                 within a day"
+            }
             Formula::Written(program) if program.parts().is_none() => {
                 "where any part is absent, and where a denominator is 0"
             }
-            Formula::Cohort(Some(_)) => {
-                "where no deal was created, and until the whole cohort is old enough"
+            Formula::Cohort(.., Some(_)) => {
+                "where none was created, and until the whole cohort is old enough"
             }
             Formula::Incidence(_) => {
                 "where no deal was created, and until one of the cohort was followed for so long, \
@@ -164,7 +170,7 @@ impl Kpi {
 
     /// Whether the members of a dimension, `unknown` too, make the whole: each has a share.
     pub fn adds_up_over_segments(&self) -> bool {
-        self.is_sum() && !self.tells_of_customers()
+        self.is_sum() && !self.tells_of_customers() && !self.formula.asks_for_working_days()
     }
 
     /// What it says in which windows, and how it is carried over to longer ones.
@@ -196,11 +202,11 @@ impl Kpi {
                  and weeks with those 13 or 52 weeks ago, rolling windows likewise, so that weekdays \
                  agree; a running window with the same elapsed part"
             }
-            Formula::Cohort(Some(_)) => {
-                "deals by the day of their creation; recent windows have no value yet"
+            Formula::Cohort(.., Some(_)) => {
+                "by the day of their creation; recent windows have no value yet"
             }
-            Formula::Cohort(None) => {
-                "deals by the day of their creation; windows go on changing after they are closed"
+            Formula::Cohort(.., None) => {
+                "by the day of their creation; windows go on changing after they are closed"
             }
             Formula::Incidence(_) | Formula::ClosingAge => {
                 "deals by the day of their creation; not averaged over windows or segments: read a \
@@ -210,6 +216,10 @@ impl Kpi {
             _ if self.tells_of_customers() => {
                 "not averaged or summed over windows or segments, since a customer may be one of \
                  several: read a longer window"
+            }
+            Formula::Written(program) if program.is_a_day() => {
+                "not averaged over windows: sum num and den, or read a longer window; over segments \
+                 sum num alone, since all of them have the same days"
             }
             Formula::Written(program) if program.parts().is_none() => {
                 "not averaged over windows or segments: read a longer window"
@@ -325,6 +335,7 @@ impl Formula {
                     | Formula::NetMoney(..)
                     | Formula::StockMoney(..)
                     | Formula::Quantity(..)
+                    | Formula::WorkingDays
             ),
         }
     }
@@ -336,7 +347,7 @@ impl Formula {
             Formula::MeanMoney(..)
                 | Formula::Share(..)
                 | Formula::MoneyShare(..)
-                | Formula::Cohort(_)
+                | Formula::Cohort(..)
                 | Formula::MeanDays(_)
                 | Formula::Proportion(..)
                 | Formula::MeanQuantity(..)
@@ -354,7 +365,7 @@ impl Formula {
     pub fn parts(&self) -> Option<(Unit, Unit)> {
         match self {
             Formula::Count(_) | Formula::CountAt(..) | Formula::CountIn(_) => None,
-            Formula::Stock(_) | Formula::Own(_) => None,
+            Formula::Stock(_) | Formula::Own(_) | Formula::WorkingDays => None,
             Formula::Written(program) => program.parts(),
             Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
             Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
@@ -368,12 +379,20 @@ impl Formula {
             | Formula::MoneyKept(..) => Some((Unit::Money, Unit::Money)),
             Formula::Share(..)
             | Formula::Proportion(..)
-            | Formula::Cohort(_)
+            | Formula::Cohort(..)
             | Formula::OfOpening(..)
             | Formula::Churn(..) => Some((Unit::Count, Unit::Count)),
             Formula::MeanDays(Measure::ResponseMinutes) => Some((Unit::Minutes, Unit::Count)),
             Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
             Formula::MeanQuantity(..) | Formula::Points(..) => Some((Unit::Points, Unit::Count)),
+        }
+    }
+
+    /// Whether it looks at how many days of the window were worked on.
+    pub fn asks_for_working_days(&self) -> bool {
+        match self {
+            Formula::Written(program) => program.formulas().any(|f| f.asks_for_working_days()),
+            _ => matches!(self, Formula::WorkingDays),
         }
     }
 
@@ -423,6 +442,7 @@ impl Formula {
             [first].iter().chain(more).flat_map(|list| list.iter().copied()).collect()
         };
         match *self {
+            Formula::WorkingDays => Vec::new(),
             // No slice has it.
             Formula::Count(Measure::StageHeld) => several(&[Measure::StageEntered], &[&ENDS]),
             Formula::Count(m)
@@ -440,6 +460,7 @@ impl Formula {
             | Formula::MeanQuantity(a, b)
             | Formula::Minutes(a, b)
             | Formula::OfOpening(a, b)
+            | Formula::Cohort(a, b, _)
             | Formula::Churn(a, b) => vec![a, b],
             Formula::Return(a, b) => vec![a, a.counted(), b],
             Formula::MoneyKept(change, stock) => vec![change, stock, stock.counted()],
@@ -449,7 +470,6 @@ impl Formula {
             | Formula::Points(a, b, c) => vec![a, b, c],
             Formula::Share(m, of) => several(&[m], &[of]),
             Formula::MoneyShare(m, of, counts) => several(&[m], &[of, counts]),
-            Formula::Cohort(_) => vec![Measure::CohortWon, Measure::DealsCreated],
             Formula::Own(ref own) => own.measures().to_vec(),
             Formula::Incidence(_) | Formula::ClosingAge => {
                 vec![Measure::CohortWon, Measure::CohortLost, Measure::CohortOpen]

@@ -19,8 +19,9 @@ const FORECASTS: &str =
     "`/api/v1/forecast` tells it of the running period; see docs/targets.md, Forecasts";
 
 /// Usual names.
-pub const USUAL: [(&str, Found); 84] = [
+pub const USUAL: [(&str, Found); 86] = [
     ("acv", Found::Elsewhere("a contract's value is its deal's amount: average_deal_size")),
+    ("amount_at_close", Found::Kpi("revenue_at_close")),
     ("aov", Found::Kpi("average_order_value")),
     ("arpa", Found::Kpi("average_mrr")),
     ("arpu", Found::Kpi("average_mrr")),
@@ -108,7 +109,7 @@ pub const USUAL: [(&str, Found); 84] = [
     (
         "productivity",
         Found::Elsewhere(
-            "revenue_per_activity, activities_per_win and the pace beside a target, by rep; `tidemark kpis show sales_per_working_day` says what is not told",
+            "by rep: revenue_per_working_day, deals_won_per_working_day, activities_per_working_day; revenue_per_activity and activities_per_win; the pace beside a target",
         ),
     ),
     ("quota", Found::Elsewhere(TARGETS)),
@@ -126,6 +127,7 @@ pub const USUAL: [(&str, Found); 84] = [
     ("sales_cycle", Found::Kpi("cycle_length_mean")),
     ("sales_cycle_length", Found::Kpi("cycle_length_mean")),
     ("sales_growth", Found::Kpi("revenue_growth")),
+    ("sales_per_working_day", Found::Kpi("revenue_per_working_day")),
     ("sales_volume", Found::Kpi("deals_won")),
     ("speed_to_lead", Found::Kpi("response_time_mean")),
     ("stage_conversion", Found::Elsewhere(FUNNEL)),

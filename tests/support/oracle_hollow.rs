@@ -44,6 +44,7 @@ impl Count<'_> {
             ("revenue_growth_year", won || far[1]),
             ("pipeline_to_revenue", won || open),
             ("revenue_per_activity", won),
+            ("revenue_per_working_day", won),
             ("roi", won || of("spend")),
             ("return_on_ad_spend", won || of("spend")),
             ("refund_share", of("order refunded") || of("order amount")),
