@@ -46,6 +46,7 @@ fn row(kind: WindowKind, rep: usize, eur: Currency) -> Row {
         before: [None; 3],
         age_days: 0,
         followed: None,
+        working_days: Some(20),
         currency: eur,
     };
     Row {

@@ -193,7 +193,12 @@ create table waits as
   select entity, min(instant(v)) as answered from newest
   where field in ('responded_at', 'first_call_at', 'first_email_at') and v is not null group by entity;
 
-create table deals as select entity, v as deal from newest where field = 'converted_deal';
+-- Since when a deal is named, of those that name one.
+create table deals as
+  with gaps as (select entity, max(st) as gap from writes where field = 'converted_deal' and coalesce(v, '') = '' group by entity)
+  select w.entity, arg_max(w.v, w.st) as deal, arg_min(w.t, w.st) as named
+  from writes w left join gaps g on g.entity = w.entity
+  where w.field = 'converted_deal' and w.st > coalesce(g.gap, 0) group by w.entity;
 
 create table sums as
   select field, value, month,
@@ -203,6 +208,7 @@ create table sums as
     quantile_cont((answered - flows.at) // 60000000, 0.5) filter (what = 'lead' and answered >= flows.at) as answer_p50,
     quantile_cont((answered - flows.at) // 60000000, 0.9) filter (what = 'lead' and answered >= flows.at) as answer_p90,
     count(*) filter (what = 'lead' and deal <> '') as leads_converted,
+    count(*) filter (what = 'lead' and civil(named) - day <= 90) as leads_90d,
     count(*) filter (what = 'created') as deals_created,
     count(*) filter (what = 'won') as deals_won,
     count(*) filter (what = 'lost') as deals_lost,
@@ -266,7 +272,8 @@ create table truth as
     coalesce(leads_answered, 0) / nullif(leads_created, 0) as response_rate,
     answer_mean::double as response_time_mean, answer_p50::double as response_time_p50, answer_p90::double as response_time_p90,
     coalesce(leads_converted, 0)::double as leads_converted,
-    coalesce(leads_converted, 0) / nullif(leads_created, 0) as lead_conversion, deals_created::double as deals_created,
+    coalesce(leads_converted, 0) / nullif(leads_created, 0) as lead_conversion,
+    case when old then coalesce(leads_90d, 0) / nullif(leads_created, 0) end as lead_conversion_90d, deals_created::double as deals_created,
     deals_won::double as deals_won, deals_lost::double as deals_lost, won_amount::double as revenue,
     won_amount::double / nullif(won_priced, 0) as average_deal_size,
     deals_won / nullif(deals_won + deals_lost, 0) as win_rate,

@@ -23,6 +23,20 @@ insert into facts
   from facts f join newest d on d.entity = f.entity and d.field = 'discount' and d.currency = f.currency
   where f.what = 'order';
 
+-- What deals that were won had for an amount then: what was said last until a moment behind it, or else first.
+insert into facts
+  with told as (
+    select c.entity, w.st, w.amount, w.currency, w.ord <= c.ord or w.t <= c.t + $settle as then_
+    from closings c join writes w on w.entity = c.entity and w.field = 'amount' where c.status = 'won'),
+  picked as (
+    select entity, max(st) filter (then_) as held, min(st) filter (not then_ and amount is not null) as later
+    from told group by entity),
+  agreed as (
+    select t.entity, t.amount, t.currency from told t join picked p using (entity) left join told h on h.entity = t.entity and h.st = p.held
+    where t.st = if(h.amount is null, p.later, p.held))
+  select c.entity, 'agreed', c.at, c.ord, c.t + $settle, null, a.amount, a.currency, null, null
+  from closings c join agreed a using (entity);
+
 create table done as
   select e.entity, instant(o.v) as at, w.ord, w.t, k.v as word, try_cast(s.v as double) as n
   from entities e join newest d on d.entity = e.entity and d.field = 'done' and d.v = 'true'
@@ -193,6 +207,7 @@ insert into truth
       count(*) filter (what = 'lead') as leads, count(*) filter (what = 'created') as opened,
       count(*) filter (what = 'won') as won,
       coalesce(sum(amount) filter (what = 'won' and currency = $currency), 0)::double as revenue,
+      coalesce(sum(amount) filter (what = 'agreed' and currency = $currency), 0)::double as agreed,
       count(*) filter (what = 'nps') as nps_n,
       count(*) filter (what = 'nps' and n >= 9) as nps_promoters,
       count(*) filter (what = 'nps' and n <= 6) as nps_detractors,
@@ -234,6 +249,7 @@ insert into truth
       if(sold_hollow, null, sold / nullif(listed, 0)) as price_realization,
       coalesce(invoiced - invoice_refunds, 0) as invoice_revenue,
       ad_clicks / nullif(ad_impressions, 0) as click_through_rate,
+      coalesce(agreed, 0)::double as revenue_at_close, coalesce(revenue - agreed, 0)::double as amended_revenue,
       coalesce(revenue, 0) - spend as revenue_after_spend, if(won_hollow, null, revenue / nullif(spend, 0)) as return_on_ad_spend,
       if(won_hollow, null, (revenue - spend) / nullif(spend, 0)) as roi,
       if(days > 0, spend / nullif(ad_clicks, 0), null) as cost_per_click,
@@ -268,24 +284,28 @@ insert into truth
 # How orders grew, less refunds.
 TRUTH += """
 create table order_sums as
-  select field, value, month, sum(if(what = 'order', amount, -amount))::double as net,
-    sum(if(what = 'order', amount, -amount)) filter (day - month <= $today - $running)::double as elapsed
-  from flows where what in ('order', 'order_refund') and currency = $currency group by field, value, month;
+  select field, value, month, sum(if(what = 'order', amount, -amount)) filter (currency = $currency) as net,
+    sum(if(what = 'order', amount, -amount)) filter (currency = $currency and day - month <= $today - $running) as elapsed,
+    count(amount) filter (what = 'order') > 0 and count(amount) filter (what = 'order' and currency = $currency) = 0 as hollow,
+    count(amount) filter (what = 'order' and day - month <= $today - $running) > 0 and count(amount)
+      filter (what = 'order' and currency = $currency and day - month <= $today - $running) = 0 as elapsed_hollow
+  from flows where what in ('order', 'order_refund') group by field, value, month;
 insert into truth
   with cells as (select m.month, s.field, s.value from months m cross join segments s),
   grown as (
-    select c.field, c.value, c.month, coalesce(s.net, 0) as net,
-      nullif(greatest(if(c.month = $running, b.elapsed, b.net), 0), 0) as before,
-      nullif(greatest(if(c.month = $running, q.elapsed, q.net), 0), 0) as quarter_before,
-      nullif(greatest(if(c.month = $running, y.elapsed, y.net), 0), 0) as year_before
+    select c.field, c.value, c.month, if(s.hollow, null, coalesce(s.net, 0)) as net,
+      nullif(greatest(if(c.month = $running, if(b.elapsed_hollow, null, b.elapsed), if(b.hollow, null, b.net)), 0), 0) as before,
+      nullif(greatest(if(c.month = $running, if(q.elapsed_hollow, null, q.elapsed), if(q.hollow, null, q.net)), 0), 0) as quarter_before,
+      nullif(greatest(if(c.month = $running, if(y.elapsed_hollow, null, y.elapsed), if(y.hollow, null, y.net)), 0), 0) as year_before
     from cells c left join order_sums s using (field, value, month)
     left join order_sums b on b.field = c.field and b.value = c.value and b.month = c.month - interval 1 month
     left join order_sums q on q.field = c.field and q.value = c.value and q.month = c.month - interval 3 month
     left join order_sums y on y.field = c.field and y.value = c.value and y.month = c.month - interval 12 month)
-  select * from (unpivot (select field, value, month, (net - before) / before as order_revenue_growth,
+  select * from (from (select field, value, month, (net - before) / before as order_revenue_growth,
       (net - quarter_before) / quarter_before as order_revenue_growth_quarter,
       (net - year_before) / year_before as order_revenue_growth_year
-    from grown) on columns(* exclude (field, value, month)) into name kpi value truth)
+    from grown)
+    unpivot include nulls (truth for kpi in (columns(* exclude (field, value, month)))))
   where kpi in (select kpi from raw);
 """
 
@@ -293,6 +313,10 @@ insert into truth
 # (won) and by Kaplan and Meier (closed), multiplied out age by age.
 YIELDS = """
 create table wide as pivot truth on kpi using any_value(truth) group by field, value, month;
+create table worked as
+  select month, count(*) as days from (
+    select month, unnest(generate_series(month, least(month + interval 1 month - interval 1 day, $today), interval 1 day)) as day
+    from months) where isodow(day) < 6 group by month;
 create table fates as
   select f.field, f.value, f.month, coalesce(civil(c.at), $today) - f.day as age, c.status
   from flows f left join closings c using (entity) where f.what = 'created';
@@ -323,8 +347,10 @@ insert into truth
         if(won_hollow or open_hollow, null, open_pipeline / nullif(greatest(revenue, 0), 0)) as pipeline_to_revenue,
         nullif(activities_done, 0) / nullif(deals_won, 0) as activities_per_win,
         deals_won / nullif(meetings, 0) as wins_per_meeting, deals_won / nullif(demos, 0) as wins_per_demo,
-        meetings / nullif(calls, 0) as meetings_per_call, if(won_hollow, null, revenue / nullif(activities_done, 0)) as revenue_per_activity
-      from wide left join (select field, value, month, won_hollow from sums) using (field, value, month)
+        meetings / nullif(calls, 0) as meetings_per_call, if(won_hollow, null, revenue / nullif(activities_done, 0)) as revenue_per_activity,
+        if(won_hollow, null, revenue / nullif(days, 0)) as revenue_per_working_day, deals_won / nullif(days, 0) as deals_won_per_working_day,
+        activities_done / nullif(days, 0) as activities_per_working_day
+      from wide left join worked using (month) left join (select field, value, month, won_hollow from sums) using (field, value, month)
       left join (select field, value, month, open_hollow from stocks) using (field, value, month))
     unpivot include nulls (truth for kpi in (columns(* exclude (field, value, month))))))
   where kpi in (select kpi from raw);

@@ -23,6 +23,8 @@ mod drift;
 mod fixture;
 #[path = "http/forecast.rs"]
 mod forecast;
+#[path = "http/leaderboard.rs"]
+mod leaderboard;
 #[path = "http/promtool.rs"]
 mod promtool;
 #[path = "http/serve.rs"]

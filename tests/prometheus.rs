@@ -48,9 +48,10 @@ const SOMETIMES: [(&str, &str); 2] = [
 ];
 /// KPIs that no current window of 28 days can have. For one that is new and lacks data here add an
 /// event to `tests/prometheus/kinds.rs` rather than a line.
-const UNDEFINED: [(&str, &str); 2] = [
+const UNDEFINED: [(&str, &str); 3] = [
     ("cohort_conversion_90d", "defined only 90 days after the end of a window"),
     ("order_revenue_growth_year", "the orders of the fixture go back less than a year"),
+    ("lead_conversion_90d", "defined only 90 days after the end of a window"),
 ];
 
 fn demo(dir: &std::path::Path) -> (Process, SocketAddr) {

@@ -375,6 +375,7 @@ mod tests {
             before: [None; 3],
             age_days: 100,
             followed: Some(crate::model::time::Day(100)),
+            working_days: Some(20),
             currency: eur,
         };
         for kpi in crate::model::kpi::CATALOGUE {

@@ -7,6 +7,7 @@ use super::read::{Reader, child};
 use super::typed::{MeasureRow, Measures};
 use super::words::{dimension, one_of};
 use crate::model::event::{EntityKind, Field, FieldName, FieldType};
+use crate::model::formula::WORKING_DAYS;
 use crate::model::kpi::Kpi;
 use crate::model::measure::Measure;
 use crate::model::own::{
@@ -84,7 +85,7 @@ pub(super) fn name_rule(name: &str) -> Result<(), Problem> {
     if Kpi::named(name).is_some() {
         return Err(Problem::new(format!("\"{name}\" is a KPI of the catalogue"), mend));
     }
-    if Measure::ALL.iter().any(|(measure, ..)| measure.name() == name) {
+    if name == WORKING_DAYS || Measure::ALL.iter().any(|(measure, ..)| measure.name() == name) {
         return Err(Problem::new(format!("\"{name}\" is a measure that there is already"), mend));
     }
     Ok(())

@@ -60,6 +60,7 @@ struct Figure<'a> {
     num: Option<&'a RawValue>,
     #[serde(borrow)]
     den: Option<&'a RawValue>,
+    squares: Option<i128>,
     #[serde(borrow)]
     n: &'a RawValue,
     interval: Option<[f64; 2]>,
@@ -124,6 +125,7 @@ fn value_of(kpi: &Kpi, figure: &Figure<'_>) -> Result<KpiValue, NoRow> {
         value,
         num: figure.num.map(exact).transpose()?,
         den: figure.den.map(exact).transpose()?,
+        squares: figure.squares,
         n: figure.n.get().parse().map_err(|_| wrong(figure.n))?,
         unconverted,
         interval: figure.interval,

@@ -33,6 +33,7 @@ pub(crate) fn row() -> Row {
         before: [None; 3],
         age_days: 0,
         followed: None,
+        working_days: Some(20),
         currency: eur,
     };
     Row {

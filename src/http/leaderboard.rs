@@ -22,8 +22,8 @@ use super::rank::{Entrant, First, order, rank};
 use super::wire::maybe_instant;
 use super::{App, ServerInfo, failure};
 use crate::model::calendar::Calendar;
-use crate::model::interval::wilson;
-use crate::model::kpi::Kpi;
+use crate::model::interval::{count, mean, wilson};
+use crate::model::kpi::{Formula, Kpi};
 use crate::model::segment::{Segment, UNKNOWN};
 use crate::model::time::{Day, Timestamp};
 use crate::model::window::WindowKind;
@@ -68,10 +68,13 @@ struct WireKpi<'a> {
     value: Option<&'a RawValue>,
     num: Option<f64>,
     den: Option<f64>,
+    squares: Option<f64>,
     n: i64,
     interval: Option<[f64; 2]>,
     #[serde(default)]
     low_n: bool,
+    #[serde(default)]
+    approx: bool,
     unit: &'a str,
 }
 
@@ -101,7 +104,7 @@ struct Shown<'a> {
 struct PlaceShown {
     rank: usize,
     tied: bool,
-    /// `null` where the KPI has no interval.
+    /// `null` where it has no interval.
     rank_between: Option<[usize; 2]>,
 }
 
@@ -284,6 +287,25 @@ impl WireKpi<'_> {
     fn decimal(&self) -> Option<Decimal> {
         Some(decimal(self.value?.get()))
     }
+
+    /// The interval that chance leaves: of shares, of means of days and minutes, and of counts. Of sums
+    /// of money there is none, since rows have no squares of amounts; nor of medians.
+    fn chance(&self, of: &Kpi) -> Option<(f64, f64)> {
+        // Counts are whole, and small enough for a float.
+        match of.formula {
+            _ if of.is_proportion() => {
+                let parts = self.num.zip(self.den);
+                let (num, den) = parts.filter(|(a, b)| *a >= 0.0 && *b > 0.0 && a <= b)?;
+                Some(wilson(num as u64, den as u64))
+            }
+            Formula::MeanDays(_) => mean(u64::try_from(self.n).ok()?, self.num?, self.squares?),
+            // Customers by a sample are an estimate, which chance moves otherwise.
+            Formula::Count(_) | Formula::CountAt(..) if !self.approx => {
+                count(u64::try_from(self.n).ok()?)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Asked<'_> {
@@ -324,14 +346,7 @@ impl Asked<'_> {
         kpi: &'a WireKpi<'a>,
         info: &ServerInfo,
     ) -> Shown<'a> {
-        // Counts of a proportion are whole, and small enough for a float.
-        let counts =
-            kpi.num.zip(kpi.den).filter(|(num, den)| *num >= 0.0 && *den > 0.0 && num <= den);
-        let interval = counts.filter(|_| self.kpi.is_proportion()).map(|(num, den)| {
-            let (low, high) = wilson(num as u64, den as u64);
-            [low, high]
-        });
-        let interval = kpi.interval.or(interval);
+        let interval = kpi.interval.or_else(|| kpi.chance(self.kpi).map(|(a, b)| [a, b]));
         let label = label(row, info);
         let (segment, value) = (&row.segment, kpi.value);
         let n = kpi.n;

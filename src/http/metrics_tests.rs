@@ -30,6 +30,7 @@ pub(in crate::http) fn row(segment: Segment, won: i128, lost: i128) -> Row {
         before: [None; 3],
         age_days: 0,
         followed: None,
+        working_days: Some(20),
         currency: eur,
     };
     Row {

@@ -32,7 +32,7 @@ pub struct Place {
     pub tied: bool,
     /// The best and the worst rank that the intervals leave open: others whose interval overlaps,
     /// or who have none, may as well be ahead, or behind. `None` of who has no interval: how far
-    /// chance moves a mean or a sum is not known here.
+    /// chance moves a sum of money or a median is not known here.
     pub between: Option<(usize, usize)>,
 }
 

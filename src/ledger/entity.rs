@@ -339,7 +339,10 @@ impl Entity {
     }
 
     /// The writes of a slot, oldest first.
-    pub fn history(&self, slot: Slot) -> impl DoubleEndedIterator<Item = (Stamp, Held)> + '_ {
+    pub fn history(
+        &self,
+        slot: Slot,
+    ) -> impl DoubleEndedIterator<Item = (Stamp, Held)> + Clone + '_ {
         let (from, to) = self.range(slot);
         self.writes[from..to].iter().map(|w| (self.stamps[usize::from(w.stamp)], w.held()))
     }

@@ -5,6 +5,7 @@
 //! own: they change the state, and the difference does the rest.
 
 mod activity;
+mod amended;
 mod credit;
 mod customer;
 mod cycle;
@@ -132,8 +133,9 @@ impl Projector<'_> {
                 if let Some(minutes) = answered(entity, at) {
                     add(at, credit, MeasureKey::days(Measure::ResponseMinutes, minutes), 1);
                 }
-                if became_a_deal(entity, self.symbols) {
-                    add(at, credit, MeasureKey::plain(Measure::LeadsConverted), 1);
+                if let Some(named) = became_a_deal(entity, self.symbols) {
+                    let days = self.calendar.days_between(at, named.time);
+                    add(at, credit, MeasureKey::days(Measure::LeadsConverted, days), 1);
                 }
                 self.count_own(entity, Moment::Created, (at, credit), out);
             }
@@ -159,6 +161,7 @@ impl Projector<'_> {
             self.count_own(entity, moment, (at, credit), out);
             self.count_own(entity, Moment::Closed, (at, credit), out);
             if standing.status == Status::Won {
+                self.amended(entity, standing.since, (at, credit), out);
                 self.shared(entity, (standing.since, at), credit, out);
             }
         }
@@ -357,12 +360,10 @@ fn answered(entity: &Entity, created: Timestamp) -> Option<i32> {
     i32::try_from(waited.div_euclid(60_000_000)).ok().filter(|minutes| *minutes >= 0)
 }
 
-/// Whether a lead's source names the deal that it became.
-fn became_a_deal(entity: &Entity, symbols: &Symbols) -> bool {
-    match entity.latest(slots::CONVERTED) {
-        Some((_, Held::Text(deal))) => !symbols.text(deal).is_empty(),
-        _ => false,
-    }
+/// The event since which a lead's source names a deal that it became, whichever one.
+fn became_a_deal(entity: &Entity, symbols: &Symbols) -> Option<Stamp> {
+    let names = |held| matches!(held, Held::Text(deal) if !symbols.text(deal).is_empty());
+    since(entity, slots::CONVERTED, names)
 }
 
 /// When an entity that happens once happened: as stated, else when it was created, else the time of

@@ -129,6 +129,12 @@ impl Kpis {
         self.has(Group::Distribution) || self.own_distribution
     }
 
+    /// Whether any of them asks how many days were worked on.
+    pub fn ask_for_working_days(&self) -> bool {
+        let own = || self.own().iter().any(|kpi| kpi.formula.asks_for_working_days());
+        self.has(Group::Yields) || own()
+    }
+
     /// Whether any of them asks for what stood at a window's start.
     pub fn ask_for_opening(&self) -> bool {
         let own = || self.own().iter().any(|kpi| kpi.formula.asks_for_opening());
@@ -275,7 +281,7 @@ pub static CATALOGUE: &[Kpi] = &[
         Ratio,
         CohortSoFar,
         false,
-        Formula::Cohort(None),
+        Formula::Cohort(Measure::CohortWon, Measure::DealsCreated, None),
         "deals created in the window and won so far / deals created in the window",
         "W2. Recent cohorts look bad because they are young."
     ),
@@ -286,7 +292,7 @@ pub static CATALOGUE: &[Kpi] = &[
         Ratio,
         CohortHorizon,
         false,
-        Formula::Cohort(Some(90)),
+        Formula::Cohort(Measure::CohortWon, Measure::DealsCreated, Some(90)),
         "deals created in the window and won within 90 days / deals created in the window",
         "W4. Absent until 90 days after the window's end."
     ),
@@ -553,6 +559,17 @@ pub static CATALOGUE: &[Kpi] = &[
         Formula::Share(Measure::LeadsConverted, &[Measure::LeadsCreated]),
         "leads_converted / leads_created",
         "W2 of leads. Recent windows read low, since their leads are young. It reads 0 too where no source names the deal of a lead: then leads_converted is 0 in every window, and it means nothing."
+    ),
+    kpi!(
+        Activities,
+        "lead_conversion_90d",
+        "lead_conversion_90d_ratio",
+        Ratio,
+        CohortHorizon,
+        false,
+        Formula::Cohort(Measure::LeadsConverted, Measure::LeadsCreated, Some(90)),
+        "leads created in the window that became a deal within 90 days / leads created in the window",
+        "W4 of leads. Absent until 90 days after the window's end. The day of conversion is that of the event since which a deal is named; a second deal does not move it, and one that is taken back does not count. A lead that was first told of when it had long been converted, as by a source that is connected in mid-life, counts by the day on which that was told."
     ),
     kpi!(
         Orders,
@@ -1254,6 +1271,61 @@ pub static CATALOGUE: &[Kpi] = &[
         written!("revenue / activities_done"),
         "revenue of the window / activities done in the window",
         "By rep it is what their work yields. A correlation, no cause."
+    ),
+    kpi!(
+        Yields,
+        "revenue_per_working_day",
+        "revenue_per_working_day_amount",
+        Money,
+        EventTime,
+        false,
+        written!("revenue / working_days"),
+        "revenue of the window / its working days that have begun, today included",
+        "By the working days and holidays of the segment's territory, or of its rep's ([calendar]). What was won on a day that is not worked on is in it all the same. Of a running window it follows the days, with a new value each working day."
+    ),
+    kpi!(
+        Yields,
+        "deals_won_per_working_day",
+        "deals_won_per_working_day_ratio",
+        Ratio,
+        EventTime,
+        false,
+        written!("deals_won / working_days"),
+        "deals won in the window / its working days that have begun, today included",
+        "See revenue_per_working_day."
+    ),
+    kpi!(
+        Yields,
+        "activities_per_working_day",
+        "activities_per_working_day_ratio",
+        Ratio,
+        EventTime,
+        true,
+        written!("activities_done / working_days"),
+        "activities done in the window / its working days that have begun, today included",
+        "See revenue_per_working_day. How much a rep does a day."
+    ),
+    kpi!(
+        Yields,
+        "revenue_at_close",
+        "revenue_at_close_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::NetMoney(Measure::WonAmount, Measure::AmendedAmount, Measure::WonPriced),
+        "sum of the amounts that deals won in the window had when they were won",
+        "`revenue` is by the amounts as they are now; this is what was booked, which no later amendment moves. The amount at the close is what was last said until it, or within `settle` behind it; where nothing was, the first that was said since, for that completes and amends nothing. A deal that is reopened and won again has the amount of its last close. n is that of revenue."
+    ),
+    kpi!(
+        Yields,
+        "amended_revenue",
+        "amended_revenue_amount",
+        Money,
+        EventTime,
+        false,
+        Formula::Money(Measure::AmendedAmount, Measure::AmendedPriced),
+        "revenue - revenue_at_close: what was changed of the amounts of deals won in the window since they were won",
+        "Below 0 deals shrank behind their close. In the window of the close, whenever it was changed. An amount that was cleared counts as lost whole. n is deals amended; one that has changed its currency is in the sums of both."
     ),
     kpi!(
         Yields,

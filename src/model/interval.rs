@@ -1,6 +1,6 @@
 //! Intervals of 95 %: what a number on few cases can be trusted for.
 
-use statrs::distribution::{Beta, ContinuousCDF, StudentsT};
+use statrs::distribution::{Beta, ContinuousCDF, Gamma, StudentsT};
 
 /// The normal quantile of 97.5 %.
 const Z: f64 = 1.959_963_984_540_054;
@@ -66,6 +66,20 @@ pub fn rate(n: u64, exposure: f64) -> (f64, f64) {
     (if low > 0.0 { low * low / exposure } else { 0.0 }, high * high / exposure)
 }
 
+/// Above so many the square root is exact to a thousandth of its width.
+const MANY: u64 = 100_000;
+
+/// Garwood's exact interval of the mean of a Poisson count: of things that happen independently of
+/// each other.
+pub fn count(n: u64) -> Option<(f64, f64)> {
+    if n > MANY {
+        return Some(rate(n, 1.0));
+    }
+    let quantile = |shape: u64, p| Some(Gamma::new(shape as f64, 1.0).ok()?.inverse_cdf(p));
+    let low = if n == 0 { 0.0 } else { quantile(n, 0.025)? };
+    Some((low, quantile(n + 1, 0.975)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,5 +133,22 @@ mod tests {
         assert_eq!(mean(1, 3.0, 9.0), None);
         let (low, high) = rate(100, 10.0);
         assert!((low - 8.14).abs() < 0.05 && (high - 12.16).abs() < 0.05, "{low} {high}");
+    }
+
+    #[test]
+    fn a_count_has_the_quantiles_of_its_gamma() {
+        // R: poisson.test(n)$conf.int
+        for (n, low, high) in [
+            (0, 0.0, 3.688879),
+            (1, 0.025318, 5.571643),
+            (10, 4.795389, 18.39036),
+            (100, 81.36399, 121.62679),
+        ] {
+            let (found, to) = count(n).unwrap();
+            assert!((found - low).abs() < 1e-4 && (to - high).abs() < 1e-4, "{n}: {found} {to}");
+        }
+        // Where the exact one ends, the other one begins.
+        let ((low, high), (root, to)) = (count(MANY).unwrap(), rate(MANY, 1.0));
+        assert!((low - root).abs() < 1.0 && (high - to).abs() < 1.0, "{low} {root} {high} {to}");
     }
 }

@@ -63,9 +63,10 @@ pub enum Clock {
     EventTime,
     /// W1: closed in the window, by closing time.
     ClosedBasis,
-    /// W2: created in the window, won so far.
+    /// W2: created in the window, won (of leads: converted) so far.
     CohortSoFar,
-    /// W4: created in the window, won within a horizon; only once the whole cohort is that old.
+    /// W4: created in the window, won (of leads: converted) within a horizon; only once the whole
+    /// cohort is that old.
     CohortHorizon,
     /// W5: created in the window; what is open was followed until now, and no further.
     CohortCensored,
@@ -135,8 +136,9 @@ pub enum Formula {
     Stated(Measure, Measure),
     /// One sum of money divided by the sum of several; the counts behind the denominator.
     MoneyShare(Measure, &'static [Measure], &'static [Measure]),
-    /// Won of a cohort, within so many days where given, divided by the cohort's size.
-    Cohort(Option<i32>),
+    /// Of a cohort those that arrived, by their age then, within so many days where given, divided by
+    /// the cohort's size, the second measure.
+    Cohort(Measure, Measure, Option<i32>),
     /// Of a cohort, the share won within so many days, as far as its open deals were followed.
     Incidence(i32),
     /// The age at which more than half of a cohort is closed, likewise.
@@ -182,6 +184,8 @@ pub enum Formula {
     StockMoneyPer(Measure, Measure, Measure),
     /// A count of those of the reporting currency.
     CountIn(Measure),
+    /// The working days of the window that have begun.
+    WorkingDays,
     /// Written out over measures and other KPIs.
     Written(Compiled),
     /// A measure of the user's own.
@@ -232,6 +236,8 @@ pub struct View<'a> {
     pub age_days: i32,
     /// The day of the watermark, up to which open deals were followed; `None` while it is unknown.
     pub followed: Option<Day>,
+    /// How many working days of the window have begun; `None` where it begins within a day.
+    pub working_days: Option<i64>,
     /// Reporting currency.
     pub currency: Currency,
 }
@@ -264,6 +270,8 @@ pub struct KpiValue {
     pub num: Option<Exact>,
     /// Denominator of a quotient.
     pub den: Option<Exact>,
+    /// Of a mean of days or minutes the sum of their squares: it tells how far they spread.
+    pub squares: Option<i128>,
     /// How many things are behind it.
     pub n: i128,
     /// Amounts in other currencies, which the value does not hold.
@@ -304,7 +312,7 @@ impl Kpi {
     pub fn is_proportion(&self) -> bool {
         match &self.formula {
             Formula::Share(hits, all) => all.contains(hits),
-            Formula::Cohort(_) => true,
+            Formula::Cohort(..) => true,
             _ => false,
         }
     }
@@ -329,6 +337,10 @@ impl Formula {
         let count_of = |of: &Measures, m| of.at(MeasureKey::currency(m, own));
         match *self {
             Formula::Written(ref program) => program.compute(view),
+            Formula::WorkingDays => match view.working_days {
+                Some(days) => count(days.into()),
+                None => KpiValue::default(),
+            },
             Formula::Own(ref measure) => measure.compute(view.flow, own),
             Formula::CountIn(m) => {
                 count(count_of(if m.is_stock() { view.stock } else { view.flow }, m))
@@ -349,13 +361,15 @@ impl Formula {
                 KpiValue { value: out.value.filter(|_| num != 0), ..out }
             }
             Formula::MoneyShare(num, den, counts) => money_share(view.flow, num, den, counts, own),
-            Formula::Cohort(horizon) => cohort(view, horizon),
+            Formula::Cohort(hits, all, horizon) => cohort(view, hits, all, horizon),
             Formula::Incidence(horizon) => Followed::of(view).incidence(horizon),
             Formula::ClosingAge => Followed::of(view).closing_age(),
             Formula::MeanDays(m) => {
                 let days = view.flow.of(m).map(|(d, n)| i128::from(d) * n).sum();
                 let n = view.flow.total(m);
-                quotient(Exact::whole(days), Exact::whole(n), n)
+                let squares = view.flow.of(m).map(|(d, n)| i128::from(d) * i128::from(d) * n).sum();
+                let squares = (n > 0).then_some(squares);
+                KpiValue { squares, ..quotient(Exact::whole(days), Exact::whole(n), n) }
             }
             Formula::QuantileDays(m, num, den) => quantile(view.flow.of(m), num, den),
             Formula::QuantileMoney(num, den) => quantile_money(view.flow, (num, den), own),
@@ -420,15 +434,15 @@ pub(super) fn divide(num: i128, den: i128) -> f64 {
     whole as f64 + rest as f64 / den as f64
 }
 
-fn cohort(view: &View<'_>, horizon: Option<i32>) -> KpiValue {
-    let won = view
+fn cohort(view: &View<'_>, hits: Measure, all: Measure, horizon: Option<i32>) -> KpiValue {
+    let hits = view
         .flow
-        .of(Measure::CohortWon)
+        .of(hits)
         .filter(|(age, _)| horizon.is_none_or(|limit| *age <= limit.into()))
         .map(|(_, n)| n)
         .sum();
-    let created = view.flow.total(Measure::DealsCreated);
-    let mut out = quotient(Exact::whole(won), Exact::whole(created), created);
+    let created = view.flow.total(all);
+    let mut out = quotient(Exact::whole(hits), Exact::whole(created), created);
     if horizon.is_some_and(|limit| view.age_days < limit) {
         out.value = None;
     }

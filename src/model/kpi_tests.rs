@@ -14,6 +14,7 @@ fn compute(name: &str, flow: &Measures, age_days: i32) -> KpiValue {
         before: [None; 3],
         age_days,
         followed: None,
+        working_days: Some(20),
         currency: eur(),
     };
     Kpi::named(name).unwrap().compute(&view)
@@ -46,7 +47,9 @@ fn quantiles_interpolate_like_percentile_cont() {
     // −2, 3, 10, 10
     assert_eq!(compute("cycle_length_p50", &days, 0).value, Some(Number::Float(6.5)));
     assert_eq!(compute("cycle_length_p90", &days, 0).value, Some(Number::Float(10.0)));
-    assert_eq!(compute("cycle_length_mean", &days, 0).value, Some(Number::Float(5.25)));
+    let mean = compute("cycle_length_mean", &days, 0);
+    assert_eq!((mean.value, mean.squares), (Some(Number::Float(5.25)), Some(9 + 2 * 100 + 4)));
+    assert_eq!(compute("cycle_length_mean", &Measures::new(), 0).squares, None);
 }
 
 #[test]
@@ -61,6 +64,23 @@ fn a_cohort_with_a_horizon_waits_until_it_is_that_old() {
     assert_eq!(compute("cohort_conversion", &cohort, 0).value, Some(Number::Float(0.5)));
     assert_eq!(compute("cohort_conversion_90d", &cohort, 89).value, None);
     assert_eq!(compute("cohort_conversion_90d", &cohort, 90).value, Some(Number::Float(0.25)));
+}
+
+#[test]
+fn leads_that_were_converted_count_by_their_age_too() {
+    let leads: Measures = [
+        (MeasureKey::plain(Measure::LeadsCreated), 8),
+        (MeasureKey::days(Measure::LeadsConverted, 0), 1),
+        (MeasureKey::days(Measure::LeadsConverted, 90), 1),
+        (MeasureKey::days(Measure::LeadsConverted, 91), 2),
+    ]
+    .into_iter()
+    .collect();
+    assert_eq!(compute("leads_converted", &leads, 0).value, Some(Number::Exact(Exact::whole(4))));
+    assert_eq!(compute("lead_conversion", &leads, 0).value, Some(Number::Float(0.5)));
+    assert_eq!(compute("lead_conversion_90d", &leads, 89).value, None);
+    let ripe = compute("lead_conversion_90d", &leads, 90);
+    assert_eq!((ripe.value, ripe.n), (Some(Number::Float(0.25)), 8));
 }
 
 #[test]

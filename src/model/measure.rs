@@ -174,9 +174,11 @@ measures! {
     OwnNumbered CountByOwn "How many numbers are in those sums.",
     OwnAmount SumByOwn "Amounts that measures of your own sum in the slice.",
     OwnPriced CurrencyByOwn "How many amounts are in those sums.",
-    LeadsConverted Count "Leads created in the slice that have become a deal since.",
+    LeadsConverted Histogram "Age in days when a deal was named that they became, of the leads created in the slice that have become one since.",
     CycleLost Histogram "Days from the start of the cycle to losing, of the deals lost in the slice; kept where a KPI of the group `distribution` is asked for.",
     WonAmounts AmountByCurrency "Deals won in the slice with a known amount, by currency and amount in steps of 0.5 %; kept likewise.",
+    AmendedAmount Sum "What was changed of the amounts of the deals won in the slice since they were won.",
+    AmendedPriced CountByCurrency "Deals won in the slice whose amount was changed since.",
 }
 
 impl Measure {
@@ -228,6 +230,7 @@ impl Measure {
             Measure::OverlayAmount => Measure::OverlayPriced,
             Measure::PurchaseAmount => Measure::PurchasePriced,
             Measure::LifetimeAmount => Measure::LifetimePriced,
+            Measure::AmendedAmount => Measure::AmendedPriced,
             count => count,
         }
     }

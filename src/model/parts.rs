@@ -21,6 +21,7 @@ impl Formula {
                     | Formula::NetMoney(..)
                     | Formula::StockMoney(..)
                     | Formula::Quantity(..)
+                    | Formula::WorkingDays
             ),
         }
     }
@@ -32,7 +33,7 @@ impl Formula {
             Formula::MeanMoney(..)
                 | Formula::Share(..)
                 | Formula::MoneyShare(..)
-                | Formula::Cohort(_)
+                | Formula::Cohort(..)
                 | Formula::MeanDays(_)
                 | Formula::Proportion(..)
                 | Formula::MeanQuantity(..)
@@ -51,7 +52,7 @@ impl Formula {
     pub fn parts(&self) -> Option<(Unit, Unit)> {
         match self {
             Formula::Count(_) | Formula::CountAt(..) | Formula::CountIn(_) => None,
-            Formula::Stock(_) | Formula::Own(_) => None,
+            Formula::Stock(_) | Formula::Own(_) | Formula::WorkingDays => None,
             Formula::Written(program) => program.parts(),
             Formula::Money(..) | Formula::NetMoney(..) | Formula::StockMoney(..) => None,
             Formula::Quantity(..) | Formula::Minutes(..) | Formula::QuantileDays(..) => None,
@@ -65,13 +66,21 @@ impl Formula {
             | Formula::MoneyKept(..) => Some((Unit::Money, Unit::Money)),
             Formula::Share(..)
             | Formula::Proportion(..)
-            | Formula::Cohort(_)
+            | Formula::Cohort(..)
             | Formula::OfOpening(..)
             | Formula::Stated(..)
             | Formula::Churn(..) => Some((Unit::Count, Unit::Count)),
             Formula::MeanDays(Measure::ResponseMinutes) => Some((Unit::Minutes, Unit::Count)),
             Formula::MeanDays(_) => Some((Unit::Days, Unit::Count)),
             Formula::MeanQuantity(..) | Formula::Points(..) => Some((Unit::Points, Unit::Count)),
+        }
+    }
+
+    /// Whether it looks at how many days of the window were worked on.
+    pub fn asks_for_working_days(&self) -> bool {
+        match self {
+            Formula::Written(program) => program.formulas().any(|f| f.asks_for_working_days()),
+            _ => matches!(self, Formula::WorkingDays),
         }
     }
 
@@ -121,6 +130,7 @@ impl Formula {
             [first].iter().chain(more).flat_map(|list| list.iter().copied()).collect()
         };
         match *self {
+            Formula::WorkingDays => Vec::new(),
             // No slice has it.
             Formula::Count(Measure::StageHeld) => several(&[Measure::StageEntered], &[&ENDS]),
             Formula::Count(m)
@@ -139,6 +149,7 @@ impl Formula {
             | Formula::Minutes(a, b)
             | Formula::OfOpening(a, b)
             | Formula::Stated(a, b)
+            | Formula::Cohort(a, b, _)
             | Formula::Churn(a, b) => vec![a, b],
             Formula::Return(a, b) => vec![a, a.counted(), b],
             Formula::QuantileMoney(..) => {
@@ -151,7 +162,6 @@ impl Formula {
             | Formula::Points(a, b, c) => vec![a, b, c],
             Formula::Share(m, of) => several(&[m], &[of]),
             Formula::MoneyShare(m, of, counts) => several(&[m], &[of, counts]),
-            Formula::Cohort(_) => vec![Measure::CohortWon, Measure::DealsCreated],
             Formula::Own(ref own) => own.measures().to_vec(),
             Formula::Incidence(_) | Formula::ClosingAge => {
                 vec![Measure::CohortWon, Measure::CohortLost, Measure::CohortOpen]

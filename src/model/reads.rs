@@ -112,6 +112,7 @@ mod tests {
                 before: [Some(before); 3],
                 age_days: 200,
                 followed: Some(Day(200)),
+                working_days: Some(20),
                 currency: eur,
             })
         };

@@ -60,6 +60,7 @@ mod tests {
             before: [None; 3],
             age_days: 0,
             followed: None,
+            working_days: Some(20),
             currency: eur,
         };
         let kept = money_kept(&view(&opening), Measure::MrrChange, Measure::Mrr);

@@ -174,6 +174,9 @@ fn write_kpi(out: &mut String, name: &str, unit: &str, kpi: &KpiValue) {
             let _ = write!(out, ",\"{label}\":{part}");
         }
     }
+    if let Some(squares) = kpi.squares {
+        let _ = write!(out, ",\"squares\":{squares}");
+    }
     let _ = write!(out, ",\"n\":{},\"unit\":\"{unit}\"", kpi.n);
     if let Some([low, high]) = kpi.interval {
         let _ = write!(out, ",\"interval\":[{},{}]", json_float(low), json_float(high));
@@ -247,6 +250,7 @@ mod tests {
             before: [None; 3],
             age_days: 0,
             followed: None,
+            working_days: Some(20),
             currency: eur,
         };
         Row {

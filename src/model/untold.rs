@@ -12,7 +12,7 @@ pub struct Untold {
 }
 
 /// All of it.
-pub const UNTOLD: [Untold; 31] = [
+pub const UNTOLD: [Untold; 29] = [
     Untold {
         name: "upsell",
         why: "customers are merged over the shards by who bought and when, not by how much: whether a purchase is larger than the one before is not known",
@@ -94,11 +94,6 @@ pub const UNTOLD: [Untold; 31] = [
         instead: "median and 90th percentile of the days of visits, and how many went back, in the funnel of rows",
     },
     Untold {
-        name: "sales_per_working_day",
-        why: "a formula knows what happened in a window, not how many working days it had",
-        instead: "a target on the KPI: its `pace` and its required run-rate go by working days of the territory; KPIs over `activities_done`, such as `revenue_per_activity`",
-    },
-    Untold {
         name: "lagged_cac",
         why: "a row compares its window with earlier ones by growth alone, so spend of a cycle ago is not at hand",
         instead: "`customer_acquisition_cost` of windows that are long beside the cycle, such as quarters; `tidemark export` of `spend` and `new_customers` for a lag",
@@ -152,11 +147,6 @@ pub const UNTOLD: [Untold; 31] = [
         name: "activity_yield",
         why: "an activity and the deal that it helped lie in different shards, so what was won within so many days of it is not known",
         instead: "`activities_per_win`, `wins_per_meeting`, `wins_per_demo` and `revenue_per_activity` of one window: they go together, which proves no cause",
-    },
-    Untold {
-        name: "amount_at_close",
-        why: "an amount that is changed after the close changes the window of the close, and the former one is not kept",
-        instead: "`revenue`, which is by the amount as it is now; the `corrected` status and the `revision` of rows; a field of your own that the source sets at the close, summed by a measure",
     },
     Untold {
         name: "suppressed_values",

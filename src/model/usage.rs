@@ -42,9 +42,11 @@ impl Kpi {
     pub fn min_n(&self) -> u32 {
         let usual = match &self.formula {
             _ if self.is_sum() => 0,
+            // As the sum that it is a piece of.
+            Formula::Written(program) if program.is_a_day() => 0,
             Formula::Share(..)
             | Formula::Proportion(..)
-            | Formula::Cohort(_)
+            | Formula::Cohort(..)
             | Formula::Incidence(_)
             | Formula::Points(..)
             | Formula::Churn(..)
@@ -62,7 +64,7 @@ impl Kpi {
     pub fn grain(&self) -> Grain {
         let usual = match &self.formula {
             _ if self.is_sum() => Grain::Any,
-            Formula::Cohort(_)
+            Formula::Cohort(..)
             | Formula::Churn(..)
             | Formula::OfOpening(..)
             | Formula::MoneyKept(..)
@@ -80,11 +82,15 @@ impl Kpi {
             return None;
         }
         Some(match &self.formula {
+            Formula::Written(program) if program.is_a_day() => {
+                "before the first working day, and in rolling windows up to 7 days, which begin \
+                 within a day"
+            }
             Formula::Written(program) if program.parts().is_none() => {
                 "where any part is absent, and where a denominator is 0"
             }
-            Formula::Cohort(Some(_)) => {
-                "where no deal was created, and until the whole cohort is old enough"
+            Formula::Cohort(.., Some(_)) => {
+                "where none was created, and until the whole cohort is old enough"
             }
             Formula::Incidence(_) => {
                 "where no deal was created, and until one of the cohort was followed for so long, \
@@ -169,7 +175,7 @@ impl Kpi {
 
     /// Whether the members of a dimension, `unknown` too, make the whole: each has a share.
     pub fn adds_up_over_segments(&self) -> bool {
-        self.is_sum() && !self.tells_of_customers()
+        self.is_sum() && !self.tells_of_customers() && !self.formula.asks_for_working_days()
     }
 
     /// What it says in which windows, and how it is carried over to longer ones.
@@ -201,11 +207,11 @@ impl Kpi {
                  and weeks with those 13 or 52 weeks ago, rolling windows likewise, so that weekdays \
                  agree; a running window with the same elapsed part"
             }
-            Formula::Cohort(Some(_)) => {
-                "deals by the day of their creation; recent windows have no value yet"
+            Formula::Cohort(.., Some(_)) => {
+                "by the day of their creation; recent windows have no value yet"
             }
-            Formula::Cohort(None) => {
-                "deals by the day of their creation; windows go on changing after they are closed"
+            Formula::Cohort(.., None) => {
+                "by the day of their creation; windows go on changing after they are closed"
             }
             Formula::Incidence(_) | Formula::ClosingAge => {
                 "deals by the day of their creation; not averaged over windows or segments: read a \
@@ -218,6 +224,10 @@ impl Kpi {
             }
             Formula::QuantileDays(..) | Formula::QuantileMoney(..) => {
                 "not averaged over windows or segments: read a longer window"
+            }
+            Formula::Written(program) if program.is_a_day() => {
+                "not averaged over windows: sum num and den, or read a longer window; over segments \
+                 sum num alone, since all of them have the same days"
             }
             Formula::Written(program) if program.parts().is_none() => {
                 "not averaged over windows or segments: read a longer window"
@@ -318,27 +328,5 @@ const BESIDE: [(&str, &[&str]); 6] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The page names each of them.
-    #[test]
-    fn tests_that_are_named_are_there_and_speak_of_kpis() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        for (test, kpis) in BESIDE {
-            let (file, name) = test.split_once("::").unwrap();
-            let text = std::fs::read_to_string(root.join(file)).unwrap();
-            assert!(text.contains(&format!("fn {name}(")), "{test}");
-            for kpi in kpis {
-                assert!(Kpi::named(kpi).is_some(), "{kpi}");
-                assert!(
-                    file == "tests/adventureworks.rs" || text.contains(&format!("\"{kpi}\"")),
-                    "{kpi}"
-                );
-            }
-        }
-        let of = |name: &str| Kpi::named(name).unwrap().tests();
-        assert_eq!(of("leads_converted").len(), 1);
-        assert!(of("purchase_frequency")[1].starts_with("tests/customers.rs::"));
-    }
-}
+#[path = "usage_tests.rs"]
+mod tests;

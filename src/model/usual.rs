@@ -18,8 +18,9 @@ const FORECASTS: &str =
     "`/api/v1/forecast` tells it of the running period; see docs/targets.md, Forecasts";
 
 /// Usual names.
-pub const USUAL: [(&str, Found); 97] = [
+pub const USUAL: [(&str, Found); 99] = [
     ("acv", Found::Elsewhere("a contract's value is its deal's amount: average_deal_size")),
+    ("amount_at_close", Found::Kpi("revenue_at_close")),
     ("aov", Found::Kpi("average_order_value")),
     ("arpa", Found::Kpi("average_mrr")),
     ("arpu", Found::Kpi("average_mrr")),
@@ -143,7 +144,7 @@ pub const USUAL: [(&str, Found); 97] = [
     (
         "productivity",
         Found::Elsewhere(
-            "revenue_per_activity, activities_per_win and the pace beside a target, by rep; `tidemark kpis show sales_per_working_day` says what is not told",
+            "by rep: revenue_per_working_day, deals_won_per_working_day, activities_per_working_day; revenue_per_activity and activities_per_win; the pace beside a target",
         ),
     ),
     ("quota", Found::Elsewhere(TARGETS)),
@@ -162,6 +163,7 @@ pub const USUAL: [(&str, Found); 97] = [
     ("sales_cycle", Found::Kpi("cycle_length_mean")),
     ("sales_cycle_length", Found::Kpi("cycle_length_mean")),
     ("sales_growth", Found::Kpi("revenue_growth")),
+    ("sales_per_working_day", Found::Kpi("revenue_per_working_day")),
     ("sales_volume", Found::Kpi("deals_won")),
     (
         "seasonality",

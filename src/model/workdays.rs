@@ -86,6 +86,13 @@ pub struct WorkOf<'a> {
 }
 
 impl<'a> WorkOf<'a> {
+    /// How many working days of a window, from its first day to its last one, have begun: `today` is
+    /// one of them. By where a rep is today, or was on the last day, as targets are.
+    pub fn begun(&self, first: Day, last: Day, today: Day) -> i64 {
+        let until = today.min(last);
+        self.on(until).count(first, Day(until.0 + 1))
+    }
+
     /// The calendar by which it works on a day.
     pub fn on(&self, day: Day) -> &'a WorkCalendar {
         let of_rep = || {
@@ -175,5 +182,18 @@ mod tests {
         // From the day of a move on by the new one.
         assert_eq!(of(&[("rep", "r-3")]), WorkCalendar::default());
         assert_eq!(on(&[("rep", "r-3")], "2026-05-20"), north);
+        // May 2026 by Mondays since the move, before it by weekdays.
+        let segment = Segment::of([("rep", "r-3")]);
+        let begun = |today: &str| {
+            calendars.of(&segment, &directory).begun(
+                day("2026-05-01"),
+                day("2026-05-31"),
+                day(today),
+            )
+        };
+        assert_eq!(
+            ["2026-04-30", "2026-05-04", "2026-05-19", "2026-06-09"].map(begun),
+            [0, 2, 13, 4]
+        );
     }
 }

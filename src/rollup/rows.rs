@@ -71,6 +71,8 @@ impl Rollup {
             };
             customers.tell(&told, [flow.to_mut(), &mut stock, &mut opening]);
         }
+        let today = self.today(state.zone);
+        let work = self.definition.work.of(&state.segment, &self.definition.directory);
         let [quarter, year] = far.map(|range| Some(state.past(range?)));
         let view = View {
             flow: &flow,
@@ -80,6 +82,10 @@ impl Rollup {
             before: [before, quarter.as_ref(), year.as_ref()],
             age_days: self.age_days(state.zone, last_day + 1),
             followed: as_of.map(|at| calendar.day_of(Timestamp(at.0 - 1))),
+            working_days: (range.tier == Tier::Day).then(|| {
+                let over = as_of.is_some_and(|w| w >= end);
+                work.begun(first_day, Day(last_day), if over { Day(last_day) } else { today })
+            }),
             currency: self.definition.currency,
         };
         let kpis: Vec<_> = self
@@ -88,13 +94,7 @@ impl Rollup {
             .kpis()
             .map(|k| (k.name.clone(), k.unit, state.estimated(k, k.compute(&view))))
             .collect();
-        let stand = Stand {
-            segment: &state.segment,
-            kind,
-            start: first_day,
-            today: self.today(state.zone),
-            work: self.definition.work.of(&state.segment, &self.definition.directory),
-        };
+        let stand = Stand { segment: &state.segment, kind, start: first_day, today, work };
         Row {
             kind,
             start,

@@ -311,11 +311,12 @@ impl SegmentState {
         }
     }
 
-    /// Looks again at the window that held a day, and where customers lapse at those since.
+    /// Looks again at the window that held a day, and at those since where days alone move them.
     pub fn turn(&mut self, period: Period, day: Day, today: Day) {
         let Some(totals) = self.calendar.get_mut(&period) else { return };
         let start = period.start(day).0;
-        let last = if self.customers.is_some() { today.0.max(start) } else { start };
+        let moved = self.customers.is_some() || self.definition.kpis.ask_for_working_days();
+        let last = if moved { today.0.max(start) } else { start };
         for (_, total) in totals.range_mut(start..=last) {
             total.dirty = true;
             self.dirty = true;

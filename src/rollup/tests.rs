@@ -317,21 +317,6 @@ fn stocks_stand_at_the_end_of_every_later_window() {
 }
 
 #[test]
-fn a_running_window_grows_against_as_many_days() {
-    let mut part = Part::new(&[MONTH], &[], at("3-1", 0));
-    part.state(day("3-1"), 1, won(1, 10));
-    part.state(day("3-20"), 1, won(1, 30));
-    part.state(day("4-1"), 1, won(1, 20));
-    part.tick(at("4-1", 10));
-    let window = "month:2026-04-01|overall";
-    assert_eq!(part.kpi(window, "revenue_growth")["value"], 1.0, "one day against one");
-    // Days pass in which nothing happens: the growth is another one, so the row goes out again.
-    assert!(!part.tick(at("4-19", 10)).contains(&format!("{window} early#0")));
-    assert_eq!(part.tick(at("4-20", 10)), [format!("{window} early#0")]);
-    assert_eq!(part.kpi(window, "revenue_growth")["value"], -0.5);
-}
-
-#[test]
 fn a_window_ahead_of_all_others_keeps_its_flow() {
     let mut part = Part::new(&[MONTH], &[], at("1-10", 0));
     part.tick(at("1-10", 0));

@@ -86,6 +86,7 @@ pub fn row(kind: WindowKind, now: Timestamp, parts: &[(&str, &str)], sales: Sale
         before: [Some(&before), None, Some(&before)],
         age_days: 0,
         followed: Some(Day(0)),
+        working_days: Some(20),
         currency: eur,
     };
     let calendar = calendar();

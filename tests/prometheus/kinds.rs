@@ -79,6 +79,7 @@ pub fn events() -> String {
         all.push(event("deal", id, "create", born, set));
         all.push(event("deal", id, "update", end, json!({ "status": status })));
     }
+    all.push(event("deal", 1, "update", 1, json!({ "amount": eur("950.00") })));
     all.push(event("deal", 4, "create", 4, json!({ "amount": eur("700.00") })));
     // 300 bytes, more than a label may have: cut, or the whole scrape would be refused.
     let long = json!({ "amount": eur("800.00"), "territory": "東".repeat(100) });

@@ -242,7 +242,7 @@ pub const COUNTS: [&str; 13] = [
     "active_subscriptions",
 ];
 /// Stocks first.
-pub const ADDITIVE: [&str; 23] = [
+pub const ADDITIVE: [&str; 25] = [
     "open_deals",
     "open_pipeline",
     "active_subscriptions",
@@ -266,6 +266,8 @@ pub const ADDITIVE: [&str; 23] = [
     "churned_mrr",
     "expansion_mrr",
     "contraction_mrr",
+    "revenue_at_close",
+    "amended_revenue",
 ];
 const STOCKS: usize = 4;
 

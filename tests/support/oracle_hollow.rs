@@ -56,6 +56,7 @@ impl Count<'_> {
             ("order_revenue_growth_quarter", ordered(window.own) || far_orders[0]),
             ("order_revenue_growth_year", ordered(window.own) || far_orders[1]),
             ("revenue_per_activity", won),
+            ("revenue_per_working_day", won),
             ("roi", won || of("spend")),
             ("return_on_ad_spend", won || of("spend")),
             ("refund_share", of("order refunded") || of("order amount")),

@@ -55,14 +55,17 @@ pub type Money = (i128, String);
 /// At which age in days a deal was closed, won or not; none while it is open.
 pub type Outcome = Option<(i64, bool)>;
 
+/// When a lead was created, whose it is, how many minutes it waited, and at how many days it became a
+/// deal.
+pub type Lead = (i64, Credit, Option<i64>, Option<i64>);
+
 /// Whom an open deal belongs to, and how much it is.
 pub type Holding = (Credit, Option<Money>);
 
 /// What one entity adds.
 #[derive(Default)]
 pub struct Facts {
-    /// When it was created, whose it is, how many minutes it waited, and whether it became a deal.
-    pub leads: Vec<(i64, Credit, Option<i64>, bool)>,
+    pub leads: Vec<Lead>,
     /// When, for whom, and what has become of it.
     pub created: Vec<(i64, Credit, Outcome)>,
     pub closed: Vec<Closing>,
@@ -84,6 +87,8 @@ pub struct Closing {
     pub overlays: Vec<(Credit, f64)>,
     pub won: bool,
     pub amount: Option<Money>,
+    /// What was changed of it since it was won.
+    pub amended: Vec<Money>,
     /// Civil days from its start to its end.
     pub cycle: Option<i64>,
 }
@@ -283,10 +288,7 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
     match entity["type"].as_str().expect("an entity has a type") {
         "deal" => {}
         "lead" => {
-            let answers = ["responded_at", "first_call_at", "first_email_at"];
-            let told = answers.iter().filter_map(|f| clock.read(history.last(f)?.1)).min();
-            let wait = |at: i64| told.filter(|told| *told >= at).map(|t| (t - at) / 60_000_000);
-            out.leads.extend(created.map(|at| (at, born, wait(at), became_a_deal(&history))));
+            out.leads.extend(created.map(|at| lead(&history, clock, at, born)));
             return out;
         }
         kind => {
@@ -328,10 +330,26 @@ pub fn facts(events: &[&Value], question: &Question<'_>, clock: &Clock) -> Facts
         credit: credit_at(place),
         won: status == "won",
         amount: history.last("amount").and_then(|(_, v)| money(v)),
+        amended: amended(&history, place, question.settle),
         cycle,
     }));
     open_days(&history, &statuses, closing, created.unwrap_or(first.2), clock, &mut out);
     out
+}
+
+/// What the amount is beside what it was at the close, by currency.
+fn amended(history: &History, close: Place, settle: i64) -> Vec<Money> {
+    let Some(writes) = history.fields.get("amount") else { return Vec::new() };
+    let (then, since): (Vec<_>, Vec<_>) =
+        writes.iter().partition(|(p, _)| p.0 <= close.0 || p.2 <= close.2 + settle);
+    let then = then.last().and_then(|(_, v)| money(v));
+    let then = then.or_else(|| since.iter().find_map(|(_, v)| money(v)));
+    let mut by: BTreeMap<String, i128> = BTreeMap::new();
+    for (sign, money) in [(-1, then), (1, history.last("amount").and_then(|(_, v)| money(v)))] {
+        let Some((cents, currency)) = money else { continue };
+        *by.entry(currency).or_default() += sign * cents;
+    }
+    by.into_iter().filter(|(_, n)| *n != 0).map(|(currency, n)| (n, currency)).collect()
 }
 
 /// Who shares in a deal that was closed there, with how much of 1 each.
@@ -412,28 +430,20 @@ pub fn recount_by(events: &[Value], question: &Question<'_>, clock: &Clock) -> V
     entities.values().map(|e| facts(e, question, clock)).collect()
 }
 
-/// How long the leads of a window waited, of those that were answered.
-pub fn answered(waits: &[Option<i64>], out: &mut BTreeMap<&'static str, (Option<f64>, i128)>) {
-    let mut minutes: Vec<i64> = waits.iter().flatten().copied().collect();
-    minutes.sort_unstable();
-    let (n, all) = (minutes.len() as i128, waits.len() as i128);
-    let share = |num: i64, den: i128| (den > 0).then(|| num as f64 / den as f64);
-    out.insert("leads_answered", (Some(n as f64), n));
-    out.insert("response_rate", (share(n as i64, all), all));
-    out.insert("response_time_mean", (share(minutes.iter().sum(), n), n));
-    out.insert("response_time_p50", (quantile(&minutes, 0.5), n));
-    out.insert("response_time_p90", (quantile(&minutes, 0.9), n));
+/// A lead: how long it waited for an answer, and at how many days it became a deal.
+fn lead(history: &History, clock: &Clock, at: i64, born: Credit) -> Lead {
+    let answers = ["responded_at", "first_call_at", "first_email_at"];
+    let told = answers.iter().filter_map(|f| clock.read(history.last(f)?.1)).min();
+    let wait = told.filter(|told| *told >= at).map(|told| (told - at) / 60_000_000);
+    let days = became_a_deal(history).map(|named| clock.days(at, named));
+    (at, born, wait, days)
 }
 
-fn became_a_deal(lead: &History) -> bool {
-    let deal = lead.last("converted_deal").and_then(|(_, v)| v.as_str());
-    deal.is_some_and(|deal| !deal.is_empty())
-}
-
-/// How many of so many leads of a window became a deal.
-pub fn converted(n: usize, all: usize, out: &mut BTreeMap<&'static str, (Option<f64>, i128)>) {
-    out.insert("leads_converted", (Some(n as f64), n as i128));
-    out.insert("lead_conversion", ((all > 0).then(|| n as f64 / all as f64), all as i128));
+/// Since when a deal is named.
+fn became_a_deal(lead: &History) -> Option<i64> {
+    let named = |v: &Value| v.as_str().is_some_and(|deal| !deal.is_empty());
+    let run = lead.fields.get("converted_deal")?.iter().rev().take_while(|(_, v)| named(v));
+    run.last().map(|(place, _)| place.2)
 }
 
 /// As SQL's `percentile_cont`.

@@ -4,6 +4,8 @@
 
 #[path = "oracle_beyond.rs"]
 mod beyond;
+#[path = "oracle_days.rs"]
+mod days;
 #[path = "oracle_hollow.rs"]
 mod hollow;
 
@@ -17,8 +19,7 @@ use crate::more::customers::Customers;
 use crate::more::{Kept, Marks, share_of};
 use crate::oracle::{RowName, Rows, is_blank};
 use crate::recount::{
-    Clock, Closing, Credit, Facts, Money, Outcome, Question, answered, converted, quantile,
-    recount_by, segments,
+    Clock, Closing, Credit, Facts, Money, Outcome, Question, quantile, recount_by, segments,
 };
 
 const FINE: i64 = 300_000_000;
@@ -259,6 +260,8 @@ impl<'a> Count<'a> {
         out.insert("sales_velocity", (velocity, fewest.unwrap_or(0)));
         self.credited(own, &mut out);
         self.marks(own, (wins, (revenue, priced)), &mut out);
+        self.working_days(own, &mut out);
+        self.amended(&won, (revenue, priced), &mut out);
         self.without_hollow(window, &mut out);
         self.customers(own, &mut out);
         out
@@ -269,8 +272,8 @@ impl<'a> Count<'a> {
         let leads = leads.filter(|l| self.mine(&l.1) && own.holds(l.0, self.clock));
         let (waits, became): (Vec<_>, Vec<_>) = leads.map(|l| (l.2, l.3)).unzip();
         let leads = waits.len();
-        answered(&waits, out);
-        converted(became.into_iter().filter(|became| *became).count(), leads, out);
+        days::answered(&waits, out);
+        days::converted(&became, age >= 90, out);
         let created = self.facts.iter().flat_map(|f| &f.created);
         let created: Vec<_> =
             created.filter(|c| self.mine(&c.1) && own.holds(c.0, self.clock)).collect();

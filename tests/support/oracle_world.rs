@@ -1,6 +1,8 @@
 //! Small made-up histories for the laws: leads and deals with everything that can happen to them.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tidemark::model::time::Timestamp;
@@ -231,12 +233,18 @@ fn own(kind: &str, what: u8, pick: u16, near: &str, set: &mut Value) {
 /// value that is dated by its event is stated falsely, then corrected by a patch behind it.
 pub fn amended(events: &[Value], lies: u64) -> Vec<Value> {
     let mut out = Vec::new();
+    let mut closed = BTreeSet::new();
     for (i, event) in events.iter().enumerate() {
         // What the first event says holds from the entity's creation on, a correction from its own
         // time on: between the two lie days on which the pipeline was what it was said to be.
         let first = event["id"].as_str().is_some_and(|id| id.ends_with("-0"));
-        let first = first && event["entity"]["type"] == "deal";
-        let (wrong, right) = wronged(&event["set"], i, first);
+        // An amount that is put right behind the close was another one at the close.
+        let deal = event["entity"]["type"] == "deal";
+        let kept = deal && (first || closed.contains(&event["entity"]["id"].to_string()));
+        if event["set"]["status"] == "won" || event["set"]["status"] == "lost" {
+            closed.insert(event["entity"]["id"].to_string());
+        }
+        let (wrong, right) = wronged(&event["set"], i, kept);
         if lies >> (i % 64) & 1 == 0 || right.is_empty() {
             out.push(event.clone());
             continue;
@@ -253,7 +261,7 @@ pub fn amended(events: &[Value], lies: u64) -> Vec<Value> {
     out
 }
 
-fn wronged(set: &Value, i: usize, first: bool) -> (Value, Map<String, Value>) {
+fn wronged(set: &Value, i: usize, kept: bool) -> (Value, Map<String, Value>) {
     let (mut wrong, mut right) = (set.clone(), Map::new());
     for (field, lie) in [
         ("amount", json!({"value": 777_777 + i, "currency": "GBP"})),
@@ -270,7 +278,7 @@ fn wronged(set: &Value, i: usize, first: bool) -> (Value, Map<String, Value>) {
         ("spend", json!({"value": 444_444 + i, "currency": "GBP"})),
         ("score", json!(3)),
     ] {
-        if let Some(truth) = set.get(field).filter(|_| !(first && field == "amount")) {
+        if let Some(truth) = set.get(field).filter(|_| !(kept && field == "amount")) {
             wrong[field] = lie;
             right.insert(field.to_owned(), truth.clone());
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::formula::Program;
+use crate::model::formula::{Program, WORKING_DAYS, WORKING_DAYS_DOC};
 use crate::model::kpi::{Kpi, Kpis, Unit};
 use crate::model::measure::{Measure, MeasureKind};
 use crate::model::own::{OwnMeasure, OwnMeasures, field_name};
@@ -59,6 +59,9 @@ pub fn shown<'a>(measure: &'a OwnMeasure, known: &Kpis) -> MeasureShown<'a> {
 
 /// The measure of the catalogue of a name.
 pub fn catalogued(name: &str, known: &Kpis) -> Option<MeasureShown<'static>> {
+    if name == WORKING_DAYS {
+        return Some(working_days(known));
+    }
     let (measure, kind, doc) = Measure::ALL.iter().find(|(measure, ..)| measure.name() == name)?;
     if measure.is_own() {
         return None;
@@ -94,6 +97,24 @@ pub fn catalogued(name: &str, known: &Kpis) -> Option<MeasureShown<'static>> {
         kpis: used_in(known, name),
         in_formulas: program.is_some() && *measure != Measure::CallSeconds,
     })
+}
+
+/// What no slice has: it follows from the calendar.
+fn working_days(known: &Kpis) -> MeasureShown<'static> {
+    let uses = known.kpis().filter(|kpi| kpi.formula.asks_for_working_days());
+    MeasureShown {
+        name: WORKING_DAYS.to_owned(),
+        of: None,
+        at: None,
+        r#where: None,
+        sum: None,
+        unit: Unit::Count.as_str(),
+        clock: "the calendar, up to the day in progress",
+        slice: "none",
+        doc: WORKING_DAYS_DOC,
+        kpis: uses.map(|kpi| kpi.name.to_string()).collect(),
+        in_formulas: true,
+    }
 }
 
 /// As text: of the user's own with what it is made of.

@@ -315,6 +315,14 @@ impl Program {
         })
     }
 
+    /// Whether it is a sum, divided by the working days.
+    pub fn is_a_day(&self) -> bool {
+        let last_but_one = self.steps.len().checked_sub(2).map(|i| &self.steps[i..]);
+        let days = Step::Load(Formula::WorkingDays);
+        let by_days = last_but_one.is_some_and(|s| s == [days, Step::Join(Operator::Over)]);
+        by_days && self.form == Form::Quotient
+    }
+
     /// Computes it.
     pub fn compute(&self, view: &View<'_>) -> KpiValue {
         let mut stack: Vec<Item> = Vec::new();
@@ -343,6 +351,11 @@ impl Program {
     }
 }
 
+/// What formulas call the working days of a window that have begun.
+pub const WORKING_DAYS: &str = "working_days";
+/// What they are.
+pub const WORKING_DAYS_DOC: &str = "Working days of the window that have begun, today included, by the working days and holidays of the segment's territory or of its rep's; of rolling windows up to 7 days, which begin within a day, it is absent.";
+
 /// What a name of the catalogue stands for: a KPI, or else a measure.
 pub fn catalogued(name: &str) -> Option<Program> {
     match Kpi::named(name) {
@@ -351,12 +364,14 @@ pub fn catalogued(name: &str) -> Option<Program> {
     }
 }
 
-/// The measures that formulas can name, by their names. Where a KPI has the same name, that one is
-/// meant.
+/// The measures that formulas can name, by their names, and the working days. Where a KPI has the same
+/// name, that one is meant.
 pub fn measures() -> impl Iterator<Item = (String, Program)> {
     let all = Measure::ALL.iter().map(|(measure, ..)| (measure.name(), *measure));
     let free = all.filter(|(name, _)| Kpi::named(name).is_none());
-    free.filter_map(|(name, measure)| Some((name, Program::of_measure(measure)?)))
+    let days = Program::of_kpi(&Formula::WorkingDays, Unit::Count, Clock::EventTime);
+    let measures = free.filter_map(|(name, measure)| Some((name, Program::of_measure(measure)?)));
+    measures.chain([(WORKING_DAYS.to_owned(), days)])
 }
 
 /// Compiles a formula of the catalogue.

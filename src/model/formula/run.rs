@@ -14,7 +14,7 @@ pub struct Item {
     num: Fraction,
     /// Of a quotient that is not divided yet.
     den: Option<Fraction>,
-    /// How many things are behind it; `None` of a number that is written in the formula.
+    /// How many things are behind it; `None` of a number that is written in the formula, and of days.
     n: Option<i128>,
     /// Something that it needs is undefined.
     absent: bool,
@@ -66,7 +66,8 @@ impl Item {
             absent: kpi.value.is_none() || num.is_none(),
             num: num.unwrap_or_else(|| Fraction::exact(Exact(0))),
             den,
-            n: Some(kpi.n),
+            // Days are no things that happened.
+            n: (*formula != Formula::WorkingDays).then_some(kpi.n),
             others: others.map(|(currency, n)| (currency, Fraction::exact(n))).collect(),
             parked,
             hollow,

@@ -26,6 +26,7 @@ fn compute(program: &Program, measures: &Measures) -> KpiValue {
         before: [None; 3],
         age_days: 1000,
         followed: None,
+        working_days: Some(20),
         currency: eur(),
     })
 }
@@ -407,4 +408,21 @@ fn an_own_program_is_shared_not_copied() {
     let own = Compiled::Own(program.clone());
     assert!(own == own.clone());
     assert_eq!(Arc::strong_count(&program), 2);
+}
+
+#[test]
+fn a_sum_by_working_days_is_a_quotient_of_the_things_in_it() {
+    let (wins, money) =
+        (of("deals_won / working_days", &month()), of("won_amount / working_days", &month()));
+    assert_eq!(
+        (wins.value, wins.den, wins.n),
+        (Some(Number::Float(0.3)), Some(Exact::whole(20)), 6)
+    );
+    assert_eq!((money.value, money.n), (Some(Number::Float(30.0)), 6));
+    assert!(program("won_amount / working_days").is_a_day());
+    for text in
+        ["working_days", "working_days / deals_won", "2 * deals_won", "won_amount / deals_won"]
+    {
+        assert!(!program(text).is_a_day(), "{text}");
+    }
 }
