@@ -379,7 +379,7 @@ def compare(db, running):
     cells = db.execute("select count(*) from pairs where not no_row").fetchone()[0]
     # Where nothing was counted the truth is that there is nothing.
     wrong = db.execute("""select field, value, month, kpi, truth, got, no_row from pairs
-      where no_row or (truth is null) <> (got is null) or abs(truth - got) > if(kpi like 'deal_size_p%', 0.0055, 1e-9) * greatest(1, abs(truth))
+      where no_row or (truth is null) <> (got is null) or abs(truth - got) > if(kpi like 'deal_size_p%', 0.0085, 1e-9) * greatest(1, abs(truth))
       order by all""").fetchall()
     # Nothing that was counted may be of a segment or month that the rows leave out. What is planned
     # for a month that is yet to begin has no row.

@@ -183,9 +183,12 @@ pub(super) async fn forecast(State(app): State<Arc<App>>, pairs: Pairs) -> Respo
     let answer = days(Segments::Exact(asked.segment.clone()));
     let rows = read(&answer);
     let stages = by_stage(&asked, info).map(|segments| segments.map(days));
-    let pipeline = stages
-        .map(|stages| stages.and_then(|stages| pipeline(&asked, &rows, &read(&stages), info)));
-    match app.state.board.as_of() {
+    let as_of = app.state.board.as_of();
+    let today = as_of.map(|as_of| calendar.day_of(as_of));
+    let pipeline = stages.map(|stages| {
+        stages.and_then(|stages| pipeline(&asked, &rows, (&read(&stages), today), info))
+    });
+    match as_of {
         Some(as_of) if !rows.is_empty() => render(&asked, &rows, pipeline.as_ref(), as_of, info),
         _ => failure(StatusCode::NOT_FOUND, "there are no rows of days of this segment yet"),
     }
@@ -243,7 +246,7 @@ fn open_of(kpi: &Kpi) -> Option<&'static str> {
 fn pipeline(
     asked: &Asked<'_>,
     rows: &[WireRow<'_>],
-    stages: &[WireRow<'_>],
+    (stages, today): (&[WireRow<'_>], Option<Day>),
     info: &ServerInfo,
 ) -> Result<(Pipeline, Parked), String> {
     let mut out = Pipeline::default();
@@ -267,7 +270,9 @@ fn pipeline(
         if let Some(open) = stock.value() {
             out.open(stage, day, open);
         }
-        if newest.get(stage.as_str()).is_none_or(|(before, _)| *before <= day) {
+        // The number is made of what was open before the day that is not over.
+        let is_over = today.is_none_or(|today| day < today);
+        if is_over && newest.get(stage.as_str()).is_none_or(|(before, _)| *before <= day) {
             newest.insert(stage, (day, stock));
         }
     }

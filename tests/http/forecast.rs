@@ -93,6 +93,7 @@ async fn a_forecast_says_what_no_rate_converts() {
     park(&|row| west(row) && !staged(row) && since(row, "2026-03-16"), "revenue", 10);
     park(&|row| west(row) && staged(row) && !since(row, "2026-03-19"), "open_pipeline", 700);
     park(&|row| west(row) && staged(row) && since(row, "2026-03-19"), "open_pipeline", 5);
+    park(&|row| west(row) && staged(row) && since(row, "2026-03-20"), "open_pipeline", 4_000);
     let path = "/api/v1/forecast?window=month&territory=West&kpi=revenue";
     let (status, body) = json(&state(&rows), path).await;
     assert_eq!(status, StatusCode::OK, "{body}");

@@ -59,6 +59,14 @@ impl Fraction {
         }
     }
 
+    /// Whether it is above 0.
+    pub fn is_positive(&self) -> bool {
+        match self {
+            Small(num, _) => *num > 0,
+            Big(num, _) => num.sign() == Sign::Plus,
+        }
+    }
+
     /// The negative.
     pub fn negative(self) -> Fraction {
         if let Small(num, den) = self

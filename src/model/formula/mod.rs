@@ -17,9 +17,8 @@ use std::sync::Arc;
 
 pub use dimension::Dimension;
 pub use read::{What, Written, read};
-use run::Item;
 
-use self::fraction::Fraction;
+use self::{fraction::Fraction, run::Item};
 use super::kpi::{Clock, Formula, Kpi, KpiValue, Unit, View};
 use super::measure::{Measure, MeasureKind};
 use super::money::Exact;
@@ -124,6 +123,8 @@ enum Step {
     Load(Formula),
     Negate,
     Join(Operator),
+    /// Money by money: a share of nothing or less says nothing.
+    Share,
 }
 
 /// A compiled formula.
@@ -247,8 +248,10 @@ impl Program {
                     let (Some(a), Some(b)) = (a, b) else {
                         return Err(Fault::new(at.clone(), "something is missing here", "add it"));
                     };
+                    let is_share =
+                        *operator == Operator::Over && a.told.is_money() && b.told.is_money();
                     stack.push(Operand::join(*operator, a, b, (at, &steps))?);
-                    steps.push(Step::Join(*operator));
+                    steps.push(if is_share { Step::Share } else { Step::Join(*operator) });
                 }
             }
             if steps.len() > MAX_STEPS {
@@ -340,14 +343,14 @@ impl Program {
                     let (Some(a), Some(b)) = (a, b) else { continue };
                     stack.push(Item::join(*operator, a, b));
                 }
+                Step::Share => {
+                    let (b, a) = (stack.pop(), stack.pop());
+                    let (Some(a), Some(b)) = (a, b) else { continue };
+                    stack.push(Item::share(a, b));
+                }
             }
         }
-        let mut out = stack.pop().map(Item::value).unwrap_or_default();
-        // A share of less than nothing says nothing.
-        if self.parts() == Some((Unit::Money, Unit::Money)) {
-            out.value = out.value.filter(|_| out.den.is_none_or(|den| den.0 > 0));
-        }
-        out
+        stack.pop().map(Item::value).unwrap_or_default()
     }
 }
 
@@ -439,6 +442,10 @@ impl Told {
             parts: program.parts,
             always: program.is_nothing.then(|| Fraction::exact(Exact(0))),
         }
+    }
+
+    fn is_money(&self) -> bool {
+        matches!(self.form, Form::Sum(_)) && self.dimension == Dimension::unit(Unit::Money)
     }
 
     fn is_nothing(&self) -> bool {

@@ -118,6 +118,14 @@ impl Item {
         }
     }
 
+    /// A sum of money as a share of another one, which is absent where that is not above 0.
+    pub fn share(a: Item, b: Item) -> Item {
+        let is_any = b.num.is_positive();
+        let mut out = Item::join(Operator::Over, a, b);
+        out.absent |= !is_any;
+        out
+    }
+
     /// What a quotient or a product does not hold: the amounts of all its sums, each once.
     fn beside(&self) -> Vec<(Currency, Exact)> {
         let mut out: BTreeMap<Currency, i128> = BTreeMap::new();

@@ -129,6 +129,19 @@ fn what_is_absent_makes_the_whole_absent() {
     assert_eq!(of("won_amount - spend", &Measures::new()).value, exact(0));
 }
 
+/// Refunds may outweigh what was sold: a share of that says nothing, wherever it stands.
+#[test]
+fn a_share_of_less_than_nothing_is_absent_inside_a_formula_too() {
+    let mut lost = month();
+    lost.add(MeasureKey::currency(Measure::WonAmount, eur()), Exact::whole(-700).0);
+    for text in ["spend / revenue", "1 - spend / revenue", "spend / (revenue / 3) * win_rate"] {
+        assert!(of(text, &month()).value.is_some(), "{text}");
+        assert_eq!(of(text, &lost).value, None, "{text}");
+    }
+    assert_eq!(of("revenue / spend", &lost).value, Some(Number::Float(-100.0 / 120.0)));
+    assert!(of("revenue / deals_won", &lost).value.is_some());
+}
+
 #[test]
 fn a_formula_over_kpis_is_that_of_their_fractions() {
     // 12 × 6/8 × 600/6 / (90/6): by floats it would be rounded four times.
