@@ -21,6 +21,7 @@ const MONTH: WindowKind = WindowKind::Calendar(Period::Month);
 const CONFIG: &str = "[app]\nname = \"sold\"\n[topology]\nshards = 2\npartitions = 2\n\
     [time]\nzone = \"Europe/Berlin\"\n[windows]\nrolling = [\"28d\"]\ncalendar = [\"month\"]\n\
     to_date = []\n[segments]\nsets = [\"overall\", \"rep\", [\"territory\", \"channel\"]]\n\
+    [segments.budget]\nterritory = 20\n\
     [money]\ncurrency = \"EUR\"\n\
     [[directory.rep]]\nid = \"-7\"\nname = \"=Ana\"\n";
 /// A rep who would like to be a formula.

@@ -328,6 +328,9 @@ mod tests {
         let config = Config::from_toml(text, "t.toml", std::iter::empty()).unwrap();
         let ripens = config.definition.kpis.own().iter().map(|kpi| (&*kpi.name, kpi.ripens()));
         assert_eq!(ripens.collect::<Vec<_>>(), [("closings", false), ("moves", true)]);
+        // What was won long ago had longer to be amended.
+        let of = |name| Kpis::ALL.kpis().find(|kpi| kpi.name == name).unwrap().ripens();
+        assert!(of("amended_revenue") && of("leads_converted") && !of("revenue_at_close"));
     }
 
     #[test]

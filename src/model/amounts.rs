@@ -160,5 +160,9 @@ pub(super) fn net_money(
     let others = net.into_iter().filter(|(_, n)| *n != 0);
     out.unconverted =
         others.filter_map(|(code, n)| Some((Currency::from_code(code)?, Exact(n)))).collect();
+    // An amount may have been in another currency before it was amended to what is counted now.
+    if less == Measure::AmendedAmount {
+        out.hollow = own_net == 0 && !out.unconverted.is_empty();
+    }
     out
 }

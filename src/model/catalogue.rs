@@ -1314,7 +1314,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         Formula::NetMoney(Measure::WonAmount, Measure::AmendedAmount, Measure::WonPriced),
         "sum of the amounts that deals won in the window had when they were won",
-        "`revenue` is by the amounts as they are now; this is what was booked, which no later amendment moves. The amount at the close is what was last said until it, or within `settle` behind it; where nothing was, the first that was said since, for that completes and amends nothing. A deal that is reopened and won again has the amount of its last close. n is that of revenue."
+        "`revenue` is by the amounts as they are now; this is what was booked, which no later amendment moves. The amount at the close is what was last said until it, or within `settle` behind it; where nothing was, the first that was said since, for that completes and amends nothing. A deal that is reopened and won again has the amount of its last close. Of an amount that was stated more than 256 times the earliest statements are forgotten, and what was booked with them. n is that of revenue."
     ),
     kpi!(
         Yields,
@@ -1325,7 +1325,7 @@ pub static CATALOGUE: &[Kpi] = &[
         false,
         Formula::Money(Measure::AmendedAmount, Measure::AmendedPriced),
         "revenue - revenue_at_close: what was changed of the amounts of deals won in the window since they were won",
-        "Below 0 deals shrank behind their close. In the window of the close, whenever it was changed. An amount that was cleared counts as lost whole. n is deals amended; one that has changed its currency is in the sums of both."
+        "Below 0 deals shrank behind their close. In the window of the close, whenever it was changed. An amount that was cleared counts as lost whole. n is deals amended; one that has changed its currency is in the sums of both and counts in both, also where it is converted."
     ),
     kpi!(
         Yields,

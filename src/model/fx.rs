@@ -148,8 +148,8 @@ impl Fx {
         Cow::Owned(out)
     }
 
-    /// How many amounts are parked for want of a rate, by currency. Those of shared deals are there
-    /// already, as what was won.
+    /// How many amounts are parked for want of a rate, by currency. Those of shared deals, and what
+    /// amounts were before they were amended, are there already, as what was won.
     pub fn parked(measures: &Measures, own: Currency) -> impl Iterator<Item = (Currency, i128)> {
         let counts = measures.entries().iter().filter(move |(key, _)| {
             // An amount of a purchase is that of a deal or an order too.
@@ -159,6 +159,7 @@ impl Fx {
                     | Measure::OverlayPriced
                     | Measure::PurchasePriced
                     | Measure::OrderListPriced
+                    | Measure::AmendedPriced
             );
             let counts = key.measure.kind() == MeasureKind::CountByCurrency;
             counts && !again && key.place != i64::from(own.code())
@@ -269,7 +270,10 @@ mod tests {
     #[test]
     fn counts_of_amounts_follow_them_and_parked_ones_are_told() {
         let priced = |c: &str| MeasureKey::currency(Measure::WonPriced, code(c));
-        let cells: Measures = [(priced("GBP"), 2), (priced("JPY"), 3)].into_iter().collect();
+        // What an amount was before is none of its own.
+        let amended = MeasureKey::currency(Measure::AmendedPriced, code("JPY"));
+        let cells = [(priced("GBP"), 2), (priced("JPY"), 3), (amended, 1)];
+        let cells: Measures = cells.into_iter().collect();
         let out = table(&[("GBP", 0, "1.2")]).convert(&cells, code("USD"), Day(0)).into_owned();
         assert_eq!((out.at(priced("USD")), out.at(priced("JPY"))), (2, 3));
         assert_eq!(Fx::parked(&out, code("USD")).collect::<Vec<_>>(), [(code("JPY"), 3)]);

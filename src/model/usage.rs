@@ -151,11 +151,13 @@ impl Kpi {
         let ripe = |m: &Measure| {
             let name = m.name();
             matches!(m, Measure::LeadsConverted | Measure::ResponseMinutes)
+                || *m == Measure::AmendedAmount
                 || name.starts_with("cohort_")
                 || (name.starts_with("stage_") && !dated.contains(m))
         };
         let written = matches!(self.formula, Formula::Written(_));
-        self.clock == Clock::CohortSoFar || (written && self.measures().iter().any(ripe))
+        let amended = matches!(self.formula, Formula::Money(Measure::AmendedAmount, _));
+        self.clock == Clock::CohortSoFar || amended || (written && self.measures().iter().any(ripe))
     }
 
     /// Whether it only grows while a period goes on, corrections apart. Amounts may be negative, so of
