@@ -324,10 +324,15 @@ mod tests {
     #[test]
     fn closings_by_stage_are_complete_when_their_day_is_over() {
         let text = "[kpis.custom.closings]\nformula = \"stage_closed - stage_won\"\n\
-                    [kpis.custom.moves]\nformula = \"stage_closed + stage_advanced\"\n";
+                    [kpis.custom.moves]\nformula = \"stage_closed + stage_advanced\"\n\
+                    [kpis.custom.booked]\nformula = \"revenue_at_close - spend\"\n\
+                    [kpis.custom.lost_since]\nformula = \"revenue - revenue_at_close\"\n";
         let config = Config::from_toml(text, "t.toml", std::iter::empty()).unwrap();
         let ripens = config.definition.kpis.own().iter().map(|kpi| (&*kpi.name, kpi.ripens()));
-        assert_eq!(ripens.collect::<Vec<_>>(), [("closings", false), ("moves", true)]);
+        assert_eq!(
+            ripens.collect::<Vec<_>>(),
+            [("booked", false), ("closings", false), ("lost_since", true), ("moves", true)]
+        );
         // What was won long ago had longer to be amended.
         let of = |name| Kpis::ALL.kpis().find(|kpi| kpi.name == name).unwrap().ripens();
         assert!(of("amended_revenue") && of("leads_converted") && !of("revenue_at_close"));

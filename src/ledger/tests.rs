@@ -1,5 +1,6 @@
 //! The rules, one at a time: what an event does to the cells that leave the shard.
 
+mod amended;
 mod channels;
 mod own_measures;
 mod visits;

@@ -45,6 +45,8 @@ impl Formula {
             | Formula::MoneyPer(sum, ..)
             | Formula::StockMoneyPer(sum, ..) => sum.name(),
             Formula::QuantileMoney(..) => Measure::WonAmount.name(),
+            // The same amounts, as they were.
+            Formula::NetMoney(sum, Measure::AmendedAmount, _) => sum.name(),
             other => format!("{other:?}"),
         }
     }
@@ -161,7 +163,8 @@ pub(super) fn net_money(
     out.unconverted =
         others.filter_map(|(code, n)| Some((Currency::from_code(code)?, Exact(n)))).collect();
     // An amount may have been in another currency before it was amended to what is counted now.
-    if less == Measure::AmendedAmount {
+    let amended = MeasureKey::currency(Measure::AmendedPriced, own);
+    if less == Measure::AmendedAmount && of.at(amended) != 0 {
         out.hollow = own_net == 0 && !out.unconverted.is_empty();
     }
     out

@@ -148,8 +148,8 @@ impl Fx {
         Cow::Owned(out)
     }
 
-    /// How many amounts are parked for want of a rate, by currency. Those of shared deals, and what
-    /// amounts were before they were amended, are there already, as what was won.
+    /// How many amounts are parked for want of a rate, by currency. Those of shared deals are there
+    /// already, as what was won, and what amounts were before they were amended is none of their own.
     pub fn parked(measures: &Measures, own: Currency) -> impl Iterator<Item = (Currency, i128)> {
         let counts = measures.entries().iter().filter(move |(key, _)| {
             // An amount of a purchase is that of a deal or an order too.

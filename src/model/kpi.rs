@@ -364,13 +364,7 @@ impl Formula {
             Formula::Cohort(hits, all, horizon) => cohort(view, hits, all, horizon),
             Formula::Incidence(horizon) => Followed::of(view).incidence(horizon),
             Formula::ClosingAge => Followed::of(view).closing_age(),
-            Formula::MeanDays(m) => {
-                let days = view.flow.of(m).map(|(d, n)| i128::from(d) * n).sum();
-                let n = view.flow.total(m);
-                let squares = view.flow.of(m).map(|(d, n)| i128::from(d) * i128::from(d) * n).sum();
-                let squares = (n > 0).then_some(squares);
-                KpiValue { squares, ..quotient(Exact::whole(days), Exact::whole(n), n) }
-            }
+            Formula::MeanDays(m) => mean_days(view.flow, m),
             Formula::QuantileDays(m, num, den) => quantile(view.flow.of(m), num, den),
             Formula::QuantileMoney(num, den) => quantile_money(view.flow, (num, den), own),
             Formula::Growth(m, against) => growth(view, m, against),
@@ -405,6 +399,14 @@ impl Formula {
             Formula::StockMoneyPer(sum, priced, per) => stock_money_per(view, [sum, priced], per),
         }
     }
+}
+
+fn mean_days(flow: &Measures, m: Measure) -> KpiValue {
+    let days = flow.of(m).map(|(d, n)| i128::from(d) * n).sum();
+    let n = flow.total(m);
+    let squares = flow.of(m).map(|(d, n)| i128::from(d) * i128::from(d) * n).sum();
+    let squares = (n > 0).then_some(squares);
+    KpiValue { squares, ..quotient(Exact::whole(days), Exact::whole(n), n) }
 }
 
 fn plain(value: Number, n: i128) -> KpiValue {

@@ -140,7 +140,11 @@ impl Formula {
             | Formula::MeanDays(m)
             | Formula::QuantileDays(m, ..)
             | Formula::Proportion(m, ..) => vec![m],
-            Formula::Growth(m, _) => [grown(m), vec![m.counted()]].concat(),
+            Formula::Growth(m, _) => {
+                let mut all = grown(m);
+                all.extend(Some(m.counted()).filter(|counted| !all.contains(counted)));
+                all
+            }
             Formula::Money(a, b)
             | Formula::MeanMoney(a, b)
             | Formula::StockMoney(a, b)
@@ -173,7 +177,9 @@ impl Formula {
     }
 }
 
-/// The sums that grow, or shrink what does.
+/// The sums that grow, or shrink what does. What is left of a sum may be above 0 where none of its own
+/// amounts has a rate, so how many have one is asked for too.
 fn grown(m: Measure) -> Vec<Measure> {
-    [Some(m), m.less()].into_iter().flatten().collect()
+    let less = m.less();
+    [Some(m), less, less.map(|_| m.counted())].into_iter().flatten().collect()
 }

@@ -23,7 +23,8 @@ impl Measure {
         !self.is_stock() && self != Measure::WonSizes
     }
 
-    /// Whether it says what became of something since, on the day on which that began. What measures
+    /// Whether it says what became of something since, on the day on which that began: of amounts too,
+    /// which are amended at any time. What measures
     /// of the user's own ask for may be said at any time, and so may what stages a closed deal came to.
     pub fn is_followed(self) -> bool {
         let told = matches!(
@@ -41,6 +42,10 @@ impl Measure {
                 | Measure::StageLeft
                 | Measure::StageWon
                 | Measure::StageClosed
+                | Measure::AmendedAmount
+                | Measure::AmendedPriced
+                | Measure::WonAmounts
+                | Measure::WonSizes
         );
         told || self.is_own()
     }
@@ -64,6 +69,7 @@ impl Measure {
                 self,
                 Measure::WonAmount
                     | Measure::OrderAmount
+                    | Measure::OrderPriced
                     | Measure::OrderRefunded
                     | Measure::Buyers
                     | Measure::BuyersLevel

@@ -28,7 +28,7 @@ pub fn standings_json(standings: &[Standing]) -> String {
 }
 
 /// Why a KPI that adds up has no pace.
-const RIPENS: &str = "what came in this window goes on turning into more when the window is over";
+const RIPENS: &str = "what came in this window goes on changing when the window is over";
 
 fn write_standing(out: &mut String, s: &Standing, value: &str) {
     let float = |number: Option<f64>| number.map_or("null".to_owned(), json_float);

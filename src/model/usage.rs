@@ -79,7 +79,8 @@ impl Kpi {
     /// Where it is absent, in words; `None` where nothing is 0.
     pub fn absent(&self) -> Option<&'static str> {
         if self.is_sum() {
-            return None;
+            let days = "in rolling windows up to 7 days, which begin within a day";
+            return self.formula.asks_for_working_days().then_some(days);
         }
         Some(match &self.formula {
             Formula::Written(program) if program.is_a_day() => {
@@ -87,7 +88,7 @@ impl Kpi {
                  within a day"
             }
             Formula::Written(program) if program.parts().is_none() => {
-                "where any part is absent, and where a denominator is 0"
+                "where any part is absent, and where a denominator is 0, or below 0 of money by money"
             }
             Formula::Cohort(.., Some(_)) => {
                 "where none was created, and until the whole cohort is old enough"
@@ -151,13 +152,16 @@ impl Kpi {
         let ripe = |m: &Measure| {
             let name = m.name();
             matches!(m, Measure::LeadsConverted | Measure::ResponseMinutes)
-                || *m == Measure::AmendedAmount
                 || name.starts_with("cohort_")
                 || (name.starts_with("stage_") && !dated.contains(m))
         };
-        let written = matches!(self.formula, Formula::Written(_));
-        let amended = matches!(self.formula, Formula::Money(Measure::AmendedAmount, _));
-        self.clock == Clock::CohortSoFar || amended || (written && self.measures().iter().any(ripe))
+        let written = match &self.formula {
+            Formula::Written(program) => {
+                self.measures().iter().any(ripe) || amended(&program.formulas().collect::<Vec<_>>())
+            }
+            one => amended(&[one]),
+        };
+        self.clock == Clock::CohortSoFar || written
     }
 
     /// Whether it only grows while a period goes on, corrections apart. Amounts may be negative, so of
@@ -328,6 +332,15 @@ const BESIDE: [(&str, &[&str]); 6] = [
         &["credited_revenue", "credited_deals_won", "overlay_revenue"],
     ),
 ];
+
+/// Whether it tells what was amended since: outright, or as the sums that are now beside those that
+/// were at the close, which alone stand still.
+fn amended(formulas: &[&Formula]) -> bool {
+    let at_close = |f: &Formula| matches!(f, Formula::NetMoney(_, Measure::AmendedAmount, _));
+    let now = |f: &Formula| !at_close(f) && f.measures().contains(&Measure::WonAmount);
+    formulas.iter().any(|f| matches!(f, Formula::Money(Measure::AmendedAmount, _)))
+        || (formulas.iter().any(|f| at_close(f)) && formulas.iter().any(|f| now(f)))
+}
 
 #[cfg(test)]
 #[path = "usage_tests.rs"]

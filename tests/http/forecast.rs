@@ -88,12 +88,13 @@ async fn a_forecast_says_what_no_rate_converts() {
     let west = |row: &Row| row.segment.value("territory") == Some("West");
     let staged = |row: &Row| row.segment.value("stage").is_some();
     let since = |row: &Row, day: &str| row.start >= at(&format!("{day}T00:00:00Z"));
-    // In February, which is over; on three days of March; and open, of which the last is what is.
+    // In February, which is over; on three days of March; and open, of which the last day that is over
+    // is what the number is made of.
     park(&|row| west(row) && !staged(row) && !since(row, "2026-02-20"), "revenue", 999);
     park(&|row| west(row) && !staged(row) && since(row, "2026-03-16"), "revenue", 10);
-    park(&|row| west(row) && staged(row) && !since(row, "2026-03-19"), "open_pipeline", 700);
-    park(&|row| west(row) && staged(row) && since(row, "2026-03-19"), "open_pipeline", 5);
-    park(&|row| west(row) && staged(row) && since(row, "2026-03-20"), "open_pipeline", 4_000);
+    park(&|row| west(row) && staged(row) && !since(row, "2026-03-18"), "open_pipeline", 700);
+    park(&|row| west(row) && staged(row) && since(row, "2026-03-18"), "open_pipeline", 5);
+    park(&|row| west(row) && staged(row) && since(row, "2026-03-19"), "open_pipeline", 4_000);
     let path = "/api/v1/forecast?window=month&territory=West&kpi=revenue";
     let (status, body) = json(&state(&rows), path).await;
     assert_eq!(status, StatusCode::OK, "{body}");

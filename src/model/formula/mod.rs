@@ -8,6 +8,7 @@
 //! never 0.
 
 mod dimension;
+mod fault;
 mod fraction;
 mod read;
 mod run;
@@ -16,6 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use dimension::Dimension;
+pub use fault::Fault;
 pub use read::{What, Written, read};
 
 use self::{fraction::Fraction, run::Item};
@@ -31,23 +33,6 @@ pub const MAX_CHARS: usize = 1_000;
 pub const MAX_OPERANDS: usize = 64;
 /// Most steps of a formula, counted so too: numbers and operators are work and digits as well.
 pub const MAX_STEPS: usize = 512;
-
-/// What is wrong with a formula, where, and how to mend it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Bytes of the text.
-    pub at: Range<usize>,
-    /// What is wrong.
-    pub what: String,
-    /// How to mend it.
-    pub mend: String,
-}
-
-impl Fault {
-    fn new(at: Range<usize>, what: impl Into<String>, mend: impl Into<String>) -> Fault {
-        Fault { at, what: what.into(), mend: mend.into() }
-    }
-}
 
 /// What joins two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,10 +206,7 @@ impl Program {
                     steps.push(Step::Number(*number));
                 }
                 What::Name(name) => {
-                    let Some(program) = named(name) else {
-                        let what = format!("there is no KPI or measure \"{name}\"");
-                        return Err(Fault::new(at.clone(), what, "write a name that there is"));
-                    };
+                    let program = named(name).ok_or_else(|| Fault::unknown(name, at))?;
                     operands += program.formulas().count();
                     if operands > MAX_OPERANDS {
                         let what = format!(
