@@ -23,8 +23,7 @@ impl Measure {
         !self.is_stock() && self != Measure::WonSizes
     }
 
-    /// Whether it says what became of something since, on the day on which that began: of amounts too,
-    /// which are amended at any time. What measures
+    /// Whether it says what became of something since, on the day on which that began. What measures
     /// of the user's own ask for may be said at any time, and so may what stages a closed deal came to.
     pub fn is_followed(self) -> bool {
         let told = matches!(
@@ -44,8 +43,6 @@ impl Measure {
                 | Measure::StageClosed
                 | Measure::AmendedAmount
                 | Measure::AmendedPriced
-                | Measure::WonAmounts
-                | Measure::WonSizes
         );
         told || self.is_own()
     }
